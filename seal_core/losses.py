@@ -1,0 +1,92 @@
+"""The losses: masked denoising, three forms of the spatial attention loss, contrast between split tokens."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+EPSILON = 1e-6
+
+
+def denoising_loss(
+    predicted: Tensor, target: Tensor, sigma: Tensor, prediction: str, mask: Tensor, background_weight: float
+) -> Tensor:
+    """Mean squared error of the model's own prediction, weighted by the mask: foreground 1, background less.
+
+    predicted, target: x_0, (B, 4, h, w). sigma: (B,). prediction: "epsilon" or "v_prediction"; the
+    error in x_0 is scaled to what the model was trained on (epsilon: 1/sigma, v: sqrt(sigma^2+1)/sigma).
+    mask: (B, h, w) in [0, 1]. background_weight: 0 = Break-a-Scene's masked loss, 1 = plain.
+    The weights are normalised to mean 1, so that a small subject is not a small loss (ours).
+    """
+    scale = 1 / sigma.square() if prediction == "epsilon" else (sigma.square() + 1) / sigma.square()
+    error = (predicted - target).square().mean(dim=1) * scale[:, None, None]
+    weight = mask + background_weight * (1 - mask)
+    weight = weight / weight.mean(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
+    return (weight * error).mean()
+
+
+def attention_loss(kind: str, attention: Tensor, mask: Tensor) -> Tensor:
+    """Semantic-guided spatial attention loss of token maps against masks; a scalar, differentiable.
+
+    attention, mask: (B, h, w), not negative; the mask in [0, 1].
+    mse: mean (A / max A - M)^2 (after Break-a-Scene).
+    leak: share of the token's attention that falls outside the mask (ours).
+    transport: entropic optimal transport between A and M as distributions (after ConceptExpress).
+    """
+    if kind == "mse":
+        peak = attention.amax(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
+        return (attention / peak - mask).square().mean()
+    if kind == "leak":
+        return leakage(attention, mask).mean()
+    if kind == "transport":
+        return sinkhorn(attention, mask).mean()
+    raise ValueError(f"unknown attention loss {kind!r}")
+
+
+def leakage(attention: Tensor, mask: Tensor) -> Tensor:
+    """Share of attention outside the mask, (B,) in [0, 1], for maps (B, h, w)."""
+    outside = (attention * (1 - mask)).sum(dim=(1, 2))
+    return outside / attention.sum(dim=(1, 2)).clamp_min(EPSILON)
+
+
+def sinkhorn(attention: Tensor, mask: Tensor, epsilon: float = 1e-3, iterations: int = 200) -> Tensor:
+    """Entropic transport cost (B,) between two maps (B, h, w) taken as distributions.
+
+    Cost: squared distance on the unit square. Log-domain Sinkhorn (Cuturi 2013; ConceptExpress's
+    epsilon 1e-3 and 200 iterations). Differentiable through the attention.
+    """
+    height, width = attention.shape[-2:]
+    rows = (torch.arange(height, device=attention.device) + 0.5) / height
+    columns = (torch.arange(width, device=attention.device) + 0.5) / width
+    grid = torch.cartesian_prod(rows, columns)
+    cost = torch.cdist(grid, grid).square()
+    log_a, log_b = (
+        (m.flatten(1) / m.flatten(1).sum(1, keepdim=True).clamp_min(EPSILON)).clamp_min(1e-12).log()
+        for m in (attention, mask)
+    )
+    kernel = -cost / epsilon
+    f, g = torch.zeros_like(log_a), torch.zeros_like(log_b)
+    for _ in range(iterations):
+        f = log_a - torch.logsumexp(kernel + g[:, None, :], dim=2)
+        g = log_b - torch.logsumexp(kernel + f[:, :, None], dim=1)
+    plan = (f[:, :, None] + kernel + g[:, None, :]).exp()
+    return (plan * cost).sum(dim=(1, 2))
+
+
+def contrast_loss(tokens: Tensor, others: Tensor, temperature: float = 0.07) -> Tensor:
+    """Supervised contrastive loss that pulls split tokens together and away from `others`.
+
+    tokens: (K, width), the parts of one concept; others: (N, width), e.g. the context token; both in
+    the input-embedding space, L2-normalised here (ConceptExpress; SupCon 2004.11362). 0 where K < 2.
+    """
+    count = tokens.shape[0]
+    if count < 2:
+        return tokens.new_zeros(())
+    points = F.normalize(torch.cat([tokens, others]), dim=1)
+    similarity = points[:count] @ points.T / temperature
+    itself = torch.eye(count, points.shape[0], dtype=torch.bool, device=tokens.device)
+    log_share = similarity - torch.logsumexp(similarity.masked_fill(itself, -torch.inf), dim=1, keepdim=True)
+    partners = torch.zeros_like(itself)
+    partners[:, :count] = True
+    return -log_share[partners & ~itself].mean()
