@@ -1,0 +1,82 @@
+"""Site names on ComfyUI's UNetModel: where its cross-attentions are, and how patches see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from comfy.ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, UNetModel, Upsample
+from torch import nn
+
+from ..seal_core.errors import SealError
+from ..seal_core.host import Site
+from ..seal_core.sites import PARTS
+
+SiteKey = tuple[str, int, int]
+"""(block kind, block number, block_index): what `transformer_options` says in an attn2 patch."""
+
+_KINDS = dict(zip(PARTS, ("input", "middle", "output"), strict=True))
+
+
+def require_unet(model: Any) -> UNetModel:
+    """The U-Net of a ComfyUI MODEL.
+
+    Raises SealError for models of another kind (Flux, SD3, ...) and for U-Nets without cross-attention.
+    """
+    unet = getattr(getattr(model, "model", None), "diffusion_model", None)
+    if not isinstance(unet, UNetModel):
+        raise SealError(
+            f"model: {type(unet).__name__} is not a cross-attention U-Net. Transformers such as Flux or SD3 read text and "
+            "image in one joint attention, so there are no separate cross-attention sites to let a token into; "
+            "load an SD 1.x, SD 2.x or SDXL checkpoint."
+        )
+    if not unet_sites(unet):
+        raise SealError("model: this U-Net reads no text (no cross-attention); load an SD 1.x, SD 2.x or SDXL checkpoint.")
+    return unet
+
+
+def unet_sites(unet: UNetModel) -> list[Site]:
+    """Every cross-attention (`attn2`) of a UNetModel in execution order."""
+    return [site for site, _ in sites_with_keys(unet)]
+
+
+def site_keys(unet: UNetModel) -> dict[str, SiteKey]:
+    """Site name -> its key in an attn2 patch: `(*extra_options["block"], extra_options["block_index"])`."""
+    return {site.name: key for site, key in sites_with_keys(unet)}
+
+
+def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
+    """Sites in execution order, each with its patch key. The walk follows UNetModel._forward."""
+    found: list[tuple[Site, SiteKey]] = []
+    counts = dict.fromkeys(PARTS, 0)
+    scale = 1
+    for part, block, layers in _blocks(unet):
+        for layer in layers:
+            if isinstance(layer, SpatialTransformer):
+                for index, transformer in enumerate(layer.transformer_blocks):
+                    # A temporal block's second attention may attend to itself: no text enters there.
+                    if _reads_text(transformer):
+                        site = Site(part, counts[part], scale, transformer.attn2)
+                        found.append((site, (_KINDS[part], block, index)))
+                        counts[part] += 1
+            scale = _rescaled(scale, layer)
+    return found
+
+
+def _blocks(unet: UNetModel) -> Iterator[tuple[str, int, nn.Module]]:
+    yield from (("down", i, block) for i, block in enumerate(unet.input_blocks))
+    if unet.middle_block is not None:
+        yield "mid", 0, unet.middle_block
+    yield from (("up", i, block) for i, block in enumerate(unet.output_blocks))
+
+
+def _reads_text(block: nn.Module) -> bool:
+    return isinstance(block, BasicTransformerBlock) and block.attn2 is not None and not block.switch_temporal_ca_to_sa
+
+
+def _rescaled(scale: int, layer: nn.Module) -> int:
+    change = layer.h_upd if isinstance(layer, ResBlock) else layer  # `resblock_updown` models resample in there
+    if isinstance(change, Downsample):
+        return scale * 2
+    return scale // 2 if isinstance(change, Upsample) else scale
