@@ -103,8 +103,10 @@ class Layers:
             )
 
     def __str__(self) -> str:
-        when = "" if (self.start_percent, self.end_percent) == (0, 1) else (
-            f", {self.start_percent:.0%} to {self.end_percent:.0%} of the sampling"
+        when = (
+            ""
+            if (self.start_percent, self.end_percent) == (0, 1)
+            else (f", {self.start_percent:.0%} to {self.end_percent:.0%} of the sampling")
         )
         return f"{self.sites}{when}"
 
@@ -150,7 +152,9 @@ class TrainConfig:
         _choice("carrier", self.carrier, CARRIERS)
         _choice("attention_loss", self.attention_loss, ATTENTION_LOSSES)
         _number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 on the node = the preset's).")
-        _number("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 on the node = the preset's).")
+        _number(
+            "learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 on the node = the preset's)."
+        )
         _number("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
         _number("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
         _number("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")

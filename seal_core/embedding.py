@@ -38,7 +38,11 @@ class Concept:
 
     def __str__(self) -> str:
         count = next(iter(self.vectors.values())).shape[0]
-        kind = f"{count} tail position{'s' * (count > 1)}" if self.carrier == "tail" else f"{count} token{'s' * (count > 1)}"
+        kind = (
+            f"{count} tail position{'s' * (count > 1)}"
+            if self.carrier == "tail"
+            else f"{count} token{'s' * (count > 1)}"
+        )
         return f"{self.name} ({self.class_word}): {kind} for {self.family}; layers {self.layers}"
 
 

@@ -42,7 +42,9 @@ class TokenBank:
     def __init__(self, host: Host, tokens: Tokens, generator: torch.Generator) -> None:
         self.tokens = tokens
         self.split = tokens.split > 1 and tokens.merge != "none"
-        self.concept = {e: self._start(host, e, tokens.class_word, tokens.split, generator) for e in host.family.encoders}
+        self.concept = {
+            e: self._start(host, e, tokens.class_word, tokens.split, generator) for e in host.family.encoders
+        }
         self.background: dict[str, Tensor] = {}
         if tokens.context_token:
             self.background = {e: self._start(host, e, "background", 1, generator) for e in host.family.encoders}
@@ -113,4 +115,8 @@ class TokenBank:
     def result(self) -> dict[str, Tensor]:
         """What is kept: encoder -> (n, width) float32 on the CPU. Still split: as if merged now."""
         final = {e: v.detach().float().cpu().clone() for e, v in self.concept.items()}
-        return {e: v.mean(dim=0, keepdim=True) for e, v in final.items()} if self.split and self.tokens.merge == "mean" else final
+        return (
+            {e: v.mean(dim=0, keepdim=True) for e, v in final.items()}
+            if self.split and self.tokens.merge == "mean"
+            else final
+        )

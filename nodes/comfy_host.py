@@ -1,0 +1,261 @@
+"""ComfyHost: ComfyUI's MODEL, CLIP and VAE as a SEAL host.
+
+The one file that knows how ComfyUI's models are called. ComfyUI executes nodes under
+`torch.inference_mode()` and loads weights there, so a host is used inside `torch.inference_mode(False)`
+and turns weights into normal tensors first; everything else it changes is undone on exit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.model_sampling
+import comfy.patcher_extension
+import comfy.quant_ops
+import torch
+from comfy.ldm.modules.attention import BasicTransformerBlock, attention_pytorch
+from torch import Tensor, nn
+
+from ..seal_core.errors import SealError
+from ..seal_core.host import Context, Prompt, Site, Stage, Vectors
+from .comfy_text import family, learned_tokenizer, out_of_place, text_models, tokenizers
+from .unet_sites import require_unet, unet_sites
+
+TRAINING_MEMORY = 4.0
+"""How much more memory a training pass takes than ComfyUI's estimate for sampling (activations are kept)."""
+
+
+class ComfyHost:
+    """A host over the models wired into a node; see `seal_core.host.Host`.
+
+    Use as a context manager under `torch.inference_mode(False)`. Raises SealError for models that are
+    no cross-attention U-Nets and for quantised weights.
+    """
+
+    def __init__(self, model: comfy.model_patcher.ModelPatcher, clip: Any, vae: Any) -> None:
+        self.model, self.clip, self.vae = model, clip, vae
+        self.unet = require_unet(model)
+        self.family = family(clip)
+        self.device = model.load_device
+        self.dtype = model.model.manual_cast_dtype or model.model.get_dtype()
+        self.max_tokens = min(int(t.max_length) for t in tokenizers(clip).values())
+        sampling = model.get_model_object("model_sampling")
+        is_v = isinstance(sampling, comfy.model_sampling.V_PREDICTION)
+        self.prediction = "v_prediction" if is_v else "epsilon"
+        self.sigmas = sampling.sigmas.detach().clone().float().cpu()
+        self.resolution = 1024 if self.family.name == "sdxl" else 768 if self.family.name == "sd2" and is_v else 512
+        self._check_widths()
+        self._loaded = False
+        self._stack = contextlib.ExitStack()
+
+    def _check_widths(self) -> None:
+        have = sum(width for _, width in self.family.widths)
+        sites = unet_sites(self.unet)
+        want = sites[0].module.to_k.weight.shape[1]
+        if have != want:
+            raise SealError(
+                f"clip: its context is {have} wide ({self.family}), the model reads {want}. "
+                "Wire model and clip from the same checkpoint."
+            )
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def __enter__(self) -> ComfyHost:
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError("use ComfyHost inside torch.inference_mode(False)")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(out_of_place(self.clip.cond_stage_model))
+            stack.callback(self.clip.cond_stage_model.reset_clip_options)
+            self._frozen: list[nn.Parameter] = []
+            stack.callback(self._unfreeze)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loaded = False
+        self._stack.close()
+
+    def _unfreeze(self) -> None:
+        for parameter in self._frozen:
+            parameter.requires_grad_(True)
+        self._frozen.clear()
+
+    def _load(self) -> None:
+        """Bring text encoder and U-Net to the device, in this order, with room for the backward pass."""
+        if self._loaded:
+            return
+        side = self.resolution // 8
+        room = self.model.model.memory_required([1, 4, side, side]) * TRAINING_MEMORY
+        comfy.model_management.load_models_gpu(
+            [self.clip.patcher, self.model], memory_required=room, force_full_load=True
+        )
+        for patcher in (self.clip.patcher, self.model):
+            patcher.unpin_all_weights()
+            self._make_trainable_through(patcher.model)
+        self._loaded = True
+
+    def _make_trainable_through(self, root: nn.Module) -> None:
+        """Turn inference tensors into normal ones, one by one, and stop gradients at the weights.
+
+        Autograd cannot save inference tensors. Unpatching a LoRA brings some back, so every run checks.
+        """
+        for module in root.modules():
+            for store in (module._parameters, module._buffers):
+                for name, tensor in store.items():
+                    if tensor is None:
+                        continue
+                    if isinstance(tensor, comfy.quant_ops.QuantizedTensor):
+                        raise SealError(
+                            "model: its weights are quantised, and gradients cannot pass them. "
+                            "Load the checkpoint in fp16, bf16 or fp32."
+                        )
+                    if tensor.is_inference():
+                        normal = tensor.detach().clone()
+                        if isinstance(tensor, nn.Parameter):
+                            normal = nn.Parameter(normal, requires_grad=tensor.requires_grad)
+                        store[name] = normal
+            for parameter in module._parameters.values():
+                if parameter is not None and parameter.requires_grad:
+                    parameter.requires_grad_(False)
+                    self._frozen.append(parameter)
+
+    # -- text --------------------------------------------------------------------------------------
+
+    def vocabulary(self, encoder: str) -> Tensor:
+        return text_models(self.clip)[encoder].transformer.get_input_embeddings().weight.detach()
+
+    def token_ids(self, encoder: str, text: str) -> list[int]:
+        tokenizer = tokenizers(self.clip)[encoder]
+        end = -1 if tokenizer.tokenizer_adds_end_token else None
+        return list(tokenizer.tokenizer(text)["input_ids"][tokenizer.tokens_start : end])
+
+    def encode(self, prompts: Sequence[Prompt], vectors: Vectors) -> Context:
+        self._load()
+        stage = self.clip.cond_stage_model
+        stage.reset_clip_options()
+        if self.clip.layer_idx is not None:
+            stage.set_clip_options({"layer": self.clip.layer_idx})
+        stage.set_clip_options({"execution_device": self.clip.patcher.load_device})
+        found: list[tuple[str, int]] = []
+        copies = learned_tokenizer(self.clip, vectors, found)
+        crosses, pooled, positions = [], None, ()
+        for encoder, model in text_models(self.clip).items():
+            part = getattr(copies, encoder)
+            rows, places = zip(*(self._tokens(part, prompt, found) for prompt in prompts))
+            output, pooled = model.encode(list(rows))[:2]
+            crosses.append(output)
+            positions = positions or places
+        cross = torch.cat(crosses, dim=-1).float().to(self.device)
+        # SD 1.x and 2.x U-Nets take no pooled vector; ComfyUI's encoders return one all the same.
+        return Context(cross, pooled.float().to(self.device) if len(crosses) > 1 else None, tuple(positions))
+
+    def _tokens(self, tokenizer: Any, prompt: Prompt, found: list) -> tuple[list[Any], dict[str, tuple[int, ...]]]:
+        """ComfyUI's token list of one prompt, and where each slot's vectors stand in it."""
+        found.clear()
+        text = "".join(f" embedding:{piece} " if slot else piece for piece, slot in prompt.pieces())
+        chunks = tokenizer.tokenize_with_weights(text, disable_weights=True)
+        if len(chunks) > 1:
+            raise SealError(
+                f"prompts: {prompt.text!r} is longer than the {self.max_tokens} tokens that the text encoder reads "
+                "in one piece. Shorten the template or the attributes."
+            )
+        tokens = [token for token, _ in chunks[0]]
+        learned = iter([i for i, token in enumerate(tokens) if isinstance(token, Tensor)])
+        return tokens, {name: tuple(next(learned) for _ in range(count)) for name, count in found}
+
+    # -- image -------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def encode_image(self, images: Tensor) -> Tensor:
+        self._loaded = False  # loading the VAE may push the others out
+        latents = self.vae.encode(images)
+        return self.model.model.process_latent_in(latents).clone().float().to(self.device)
+
+    @torch.no_grad()
+    def decode_latents(self, latents: Tensor) -> Tensor:
+        self._loaded = False
+        return self.vae.decode(self.model.model.process_latent_out(latents)).clone().float().cpu()
+
+    # -- U-Net -------------------------------------------------------------------------------------
+
+    def sites(self) -> list[Site]:
+        return unet_sites(self.unet)
+
+    def self_attentions(self) -> list[tuple[int, nn.Module]]:
+        """(scale, attn1) beside each site, in the same order."""
+        beside = {m.attn2: m.attn1 for m in self.unet.modules() if isinstance(m, BasicTransformerBlock) and m.attn2}
+        return [(site.scale, beside[site.module]) for site in self.sites()]
+
+    def _touched(self) -> bool:
+        """Whether the wired MODEL runs other people's code inside the U-Net."""
+        options = self.model.model_options.get("transformer_options", {})
+        keys = ("patches", "patches_replace", "wrappers")
+        patched = any(options.get(key) for key in keys) or "model_function_wrapper" in self.model.model_options
+        wrapped = any(by_key for by_key in self.model.wrappers.values())
+        return bool(patched or wrapped or self.model.injections)
+
+    def stages(self) -> list[Stage] | None:
+        if self._touched():
+            return None
+        middle = [] if self.unet.middle_block is None else [Stage(tuple(self.unet.middle_block))]
+        return [
+            *(Stage(tuple(block), pushes=True) for block in self.unet.input_blocks),
+            *middle,
+            *(Stage(tuple(block), pops=True) for block in self.unet.output_blocks),
+        ]
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, context: Context) -> Tensor:
+        self._load()
+        height, width = x_t.shape[-2] * 8, x_t.shape[-1] * 8
+        conditions = self.model.model.extra_conds(
+            cross_attn=context.cross,
+            pooled_output=context.pooled,
+            noise=x_t,
+            device=self.device,
+            width=width,
+            height=height,
+        )
+        arguments = {
+            name: condition.process_cond(batch_size=x_t.shape[0], area=None).cond
+            for name, condition in conditions.items()
+        }
+        # pre_run and cleanup as in sampling: patches and wrappers ask the model for its patcher
+        self.model.pre_run()
+        try:
+            return self.model.model.apply_model(x_t, sigma, transformer_options=self._options(sigma), **arguments)
+        finally:
+            self.model.cleanup()
+
+    def _options(self, sigma: Tensor) -> dict[str, Any]:
+        """Fresh transformer_options: those of the wired MODEL, and an attention that gradients can pass."""
+        options = comfy.patcher_extension.copy_nested_dicts(self.model.model_options.get("transformer_options", {}))
+        wrappers = {"wrappers": {kind: dict(by_key) for kind, by_key in self.model.wrappers.items()}}
+        options = comfy.patcher_extension.merge_nested_dicts(options, wrappers)
+        options["optimized_attention_override"] = lambda function, *args, **kwargs: attention_pytorch(*args, **kwargs)
+        options["cond_or_uncond"] = [0]
+        options["sigmas"] = sigma
+        return options
+
+    # -- identity ----------------------------------------------------------------------------------
+
+    def fingerprint(self) -> str:
+        """Hash of a sample of every weight as it stands on the device, so LoRAs count; of CLIP skip and sampling."""
+        self._load()
+        digest = hashlib.sha256(f"{self.family} {self.clip.layer_idx} {self.prediction} {self.dtype}".encode())
+        _add_samples(digest, [("sigmas", self.sigmas)])
+        for root in (self.unet, self.clip.cond_stage_model, self.vae.first_stage_model):
+            _add_samples(digest, root.state_dict().items())
+        return digest.hexdigest()[:16]
+
+
+def _add_samples(digest: Any, tensors: Iterable[tuple[str, Tensor]], count: int = 16) -> None:
+    for name, tensor in tensors:
+        flat = tensor.detach().reshape(-1)
+        sample = flat[:: max(1, flat.numel() // count)].float().cpu()
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(sample.numpy().tobytes())

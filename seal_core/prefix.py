@@ -1,0 +1,137 @@
+"""The frozen prefix: what the U-Net computes before the token enters, kept and replayed.
+
+With the layer restriction everything before the first allowed site depends on the draw (view, prompt
+template, noise level, noise) but not on the token. For a finite pool of draws it is computed once; a
+training step then costs only the rest of the U-Net. Exact: the replayed tensors are the computed ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .host import Site, Stage
+
+
+class _Reached(Exception):
+    """Ends a recording pass at the first layer that depends on the token."""
+
+
+def cut_at(stages: Sequence[Stage], site: Site) -> tuple[int, int] | None:
+    """(stage, layer) of the layer that holds `site`; None if no layer does."""
+    for s, stage in enumerate(stages):
+        for k, layer in enumerate(stage.layers):
+            if any(m is site.module for m in layer.modules()):
+                return s, k
+    return None
+
+
+def needed_layers(stages: Sequence[Stage], cut: tuple[int, int]) -> list[tuple[int, int]]:
+    """The prefix layers whose outputs the remaining layers read.
+
+    These are the last layer before the cut and every skip that was pushed before the cut and is popped
+    after it.
+    """
+    stage_at, layer_at = cut
+    needed = {(stage_at, layer_at - 1) if layer_at else (stage_at - 1, len(stages[stage_at - 1].layers) - 1)}
+    pushed: list[int] = []
+    for s, stage in enumerate(stages):
+        if stage.pops:
+            source = pushed.pop()
+            read_live = s > stage_at or (s == stage_at and layer_at == 0)
+            if read_live and source < stage_at:
+                needed.add((source, len(stages[source].layers) - 1))
+        if stage.pushes:
+            pushed.append(s)
+    return sorted(needed)
+
+
+class FrozenPrefix:
+    """Records and replays the layers before one site.
+
+    pool_bytes limits what `keep` stores; draws beyond it are computed afresh every time. Stored on the
+    CPU, so that a GPU's memory stays with the model.
+    """
+
+    def __init__(self, stages: Sequence[Stage], cut: tuple[int, int], pool_bytes: int) -> None:
+        stage_at, layer_at = cut
+        self._before = [
+            layer
+            for s, stage in enumerate(stages[: stage_at + 1])
+            for layer in (stage.layers if s < stage_at else stage.layers[:layer_at])
+        ]
+        self._stop = stages[stage_at].layers[layer_at]
+        self._needed = [stages[s].layers[k] for s, k in needed_layers(stages, cut)]
+        self._shapes: dict[nn.Module, tuple[torch.Size, bool]] = {}
+        self._pool: dict[int, list[Tensor]] = {}
+        self.limit = pool_bytes
+        self.bytes = 0
+
+    @staticmethod
+    def find(stages: Sequence[Stage] | None, first: Site, pool_bytes: int) -> FrozenPrefix | None:
+        """The prefix before `first`, or None where there is nothing worth replaying (or replaying is not exact)."""
+        cut = cut_at(stages, first) if stages else None
+        return FrozenPrefix(stages, cut, pool_bytes) if stages and cut and cut[0] > 1 else None
+
+    def has(self, keys: Sequence[int]) -> bool:
+        return all(key in self._pool for key in keys)
+
+    @torch.no_grad()
+    def record(self, keys: Sequence[int], run: Callable[[], Any]) -> bool:
+        """Run the prefix once (`run` calls the host on the rows of `keys`) and keep it; False if the pool is full."""
+        outputs: dict[nn.Module, Tensor] = {}
+
+        def seen(module: nn.Module, args: tuple, output: Any) -> None:
+            tensor = output[0] if isinstance(output, tuple) else output
+            self._shapes[module] = (tensor.shape[1:], isinstance(output, tuple))
+            if module in self._needed:
+                outputs[module] = tensor
+
+        def stop(module: nn.Module, args: tuple, kwargs: dict) -> None:
+            raise _Reached
+
+        with contextlib.ExitStack() as stack:
+            for layer in self._before:
+                stack.callback(layer.register_forward_hook(seen).remove)
+            stack.callback(self._stop.register_forward_pre_hook(stop, with_kwargs=True).remove)
+            with contextlib.suppress(_Reached):
+                run()
+        rows = [outputs[layer].detach().to("cpu") for layer in self._needed]
+        size = sum(r.nbytes for r in rows)
+        if self.bytes + size > self.limit:
+            return False
+        self.bytes += size
+        for i, key in enumerate(keys):
+            self._pool[key] = [r[i : i + 1].clone() for r in rows]
+        return True
+
+    @contextlib.contextmanager
+    def replay(self, keys: Sequence[int], device: torch.device) -> Iterator[None]:
+        """Inside the block the prefix's layers answer from the pool for the draws `keys`, row by row."""
+        kept = {
+            layer: torch.cat([self._pool[key][i] for key in keys]).to(device) for i, layer in enumerate(self._needed)
+        }
+        dtype = next(iter(kept.values())).dtype
+        nothing = torch.zeros((), dtype=dtype, device=device)
+
+        def answer(layer: nn.Module) -> Callable[..., Any]:
+            shape, in_tuple = self._shapes[layer]
+            # Layers whose output nobody reads answer with zeros of the right shape that take no memory.
+            tensor = kept[layer] if layer in kept else nothing.expand(len(keys), *shape)
+            return lambda *args, **kwargs: (tensor,) if in_tuple else tensor
+
+        saved = [(layer, layer.__dict__.get("forward")) for layer in self._before]
+        try:
+            for layer in self._before:
+                layer.forward = answer(layer)
+            yield
+        finally:
+            for layer, forward in saved:
+                if forward is None:
+                    layer.__dict__.pop("forward", None)
+                else:
+                    layer.forward = forward
