@@ -79,11 +79,11 @@ class _Ground:
     def __init__(self, rgb: np.ndarray) -> None:
         self.shape = rgb.shape[:2]
         self.noise = _noise(oklab(rgb))
-        self.tolerance = NEAR + 1.5 * self.noise
         if self.noise > 0.008:  # grain: an edge-keeping filter first, stronger where there is more of it
             size = 3 if self.noise < 0.03 else 5
             rgb = np.stack([ndimage.median_filter(rgb[..., c], size) for c in range(3)], -1)
         self.rgb, self.lab = rgb, oklab(rgb)
+        self.tolerance = NEAR + (0.8 if self.noise > 0.008 else 1.5) * self.noise
         self.basis = _polynomials(*self.shape, order=2)
         band = max(1, round(min(self.shape) * 0.02))
         self.frame = np.ones(self.shape, bool)
@@ -91,61 +91,149 @@ class _Ground:
         self.fields = self._fit()
 
     def _fit(self) -> list[np.ndarray]:
-        """Colour fields, each (H, W, 3) in OKLab, that together explain the frame."""
+        """Colour fields, each (H, W, 3) in OKLab, that together explain the frame: one smooth field, or,
+        where the frame has sharp steps that one field leaves unexplained, a palette of flat colours."""
         colours, basis = self.lab[self.frame], self.basis[self.frame]
-        left = np.ones(len(colours), bool)
-        fields: list[np.ndarray] = []
-        while left.mean() > 0.02 and len(fields) < 6:
-            here, inside = colours[left], None
-            for terms in (6, 3, 1):  # the fullest model that is well determined by what it explains
-                for start in (None, _mode(here)):
-                    weights = _robust_fit(basis[left][:, :terms], here, start, self.tolerance)
-                    close = np.linalg.norm(basis[:, :terms] @ weights - colours, axis=1) < self.tolerance
-                    gain = (close & left).sum()
-                    if inside is None or gain > 1.1 * (inside & left).sum():
-                        inside, best, count = close, weights, terms
-            if (inside & left).mean() < 0.02 or not self._all_round(inside):
-                left &= ~inside
-                if not (inside.any()):
-                    break
-                continue
-            fields.append((self.basis[..., :count] @ best).astype(np.float32))
+        fits = [_robust_fit(basis, colours, start, self.tolerance) for start in (None, _mode(colours))]
+        explained = [float((np.linalg.norm(basis @ f - colours, axis=1) < self.tolerance).mean()) for f in fits]
+        best = int(np.argmax(explained))
+        smooth = [(self.basis @ fits[best]).astype(np.float32)]
+        if explained[best] > 0.95 or np.percentile(self._frame_steps(), 97) < 0.02:
+            return smooth
+        palette, left = [], np.ones(len(colours), bool)
+        for _ in range(16):
+            colour = _mode(colours[left])
+            inside = np.linalg.norm(colours - colour, axis=1) < self.tolerance
+            if self._all_round(inside) and self._has_body(colour):
+                palette.append(np.broadcast_to(colours[inside].mean(0), self.lab.shape).astype(np.float32))
             left &= ~inside
-        return fields or [np.broadcast_to(np.median(colours, 0), (*self.shape, 3)).astype(np.float32)]
+            if left.mean() < 0.01 or len(palette) == 6:
+                break
+        return palette if len(palette) > 1 and 1 - left.mean() > explained[best] + 0.03 else smooth
+
+    def _has_body(self, colour: np.ndarray) -> bool:
+        """Whether a colour fills areas near the frame; the blends at a pattern's edges are thin lines."""
+        band = max(6, round(min(self.shape) * 0.05))
+        found = total = 0
+        for part in (self.lab[:band], self.lab[-band:], self.lab[:, :band], self.lab[:, -band:]):
+            like = np.linalg.norm(part - colour, axis=2) < self.tolerance
+            found, total = found + ndimage.binary_opening(like, _BOX).sum(), total + like.sum()
+        return bool(found > 0.4 * total)
+
+    def _frame_steps(self) -> np.ndarray:
+        """Colour steps between neighbours along the frame."""
+        lab = np.concatenate([self.lab[0], self.lab[1:, -1], self.lab[-1, -2::-1], self.lab[-2:0:-1, 0]])
+        return np.linalg.norm(np.diff(lab, axis=0), axis=1)
 
     def _all_round(self, inside: np.ndarray) -> bool:
-        """Whether frame pixels lie on at least two sides apart: a subject cut by the frame does not count."""
-        where = np.zeros(self.shape, bool)
-        where[self.frame] = inside
+        """Whether a colour of the frame belongs to the ground: it is much of it, or comes again and again
+        along it. A subject that the frame cuts shows once or twice."""
         if inside.mean() > 0.3:
             return True
-        sides = [where[0].any(), where[-1].any(), where[:, 0].any(), where[:, -1].any()]
-        return sum(sides) >= 3
+        where = np.zeros(self.shape, bool)
+        where[self.frame] = inside
+        walk = np.concatenate([where[0], where[1:, -1], where[-1, -2::-1], where[-2:0:-1, 0]])
+        walk = ndimage.binary_closing(np.r_[walk, walk[:3]], iterations=1)
+        return int((np.diff(walk.astype(int)) == 1).sum()) >= 4
 
     def foreground(self) -> np.ndarray:
         """(H, W) bool."""
+        front = self._pass()
+        extra = self._scattered(front)
+        if extra:
+            self.fields += extra
+            front = self._pass()
+            parts = ndimage.label(front, _BOX)[0]
+            sizes = np.bincount(parts.ravel())
+            sizes[0] = 0
+            front = (sizes >= 0.05 * sizes.max())[parts]
+        return front
+
+    def _pass(self) -> np.ndarray:
         distance = np.min([np.linalg.norm(self.lab - f, axis=2) for f in self.fields], 0)
-        like = distance < self.tolerance
         if len(self.fields) > 1:
-            like |= self._between()
-        step = np.sqrt(sum(ndimage.gaussian_gradient_magnitude(self.lab[..., c], 0.7) ** 2 for c in range(3)))
-        joined = like.copy()
-        if len(self.fields) == 1:
-            joined |= self._drift(distance, step)
-        seeds = np.zeros(self.shape, bool)
-        seeds[0], seeds[-1], seeds[:, 0], seeds[:, -1] = True, True, True, True
-        ground = ndimage.binary_propagation(seeds & joined, mask=joined)
-        ground |= self._holes(like | joined, ground, distance)
+            like = (distance < self.tolerance) | self._between()
+            ground = _reach(like)
+            match = np.where(like, distance, np.inf)
+        else:
+            ground, distance = self._follow(distance)
+            like = distance < self.tolerance
+            ground, match = self._shadows(ground, like, distance)
+        ground |= self._holes(match, ground, distance)
         return self._tidy(~ground)
 
-    def _drift(self, distance: np.ndarray, step: np.ndarray) -> np.ndarray:
-        """Pixels of slow drifts and of soft shadows of the one field, without the sharp edges between them."""
-        slow = (distance < 0.2) & (step < 0.012)
+    def _follow(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The ground with its field re-estimated from what was reached, so that it follows slow drifts."""
+        ground = _reach(distance < self.tolerance)
+        for spread in (0.12, 0.06, 0.06, 0.04, 0.04, 0.03):
+            sigma = spread * max(self.shape)
+            known = ndimage.gaussian_filter(ground.astype(np.float32), sigma)
+            off = (self.lab - self.fields[0]) * ground[..., None]
+            drift = np.stack([ndimage.gaussian_filter(off[..., c], sigma) for c in range(3)], -1)
+            field = self.fields[0] + drift / np.maximum(known, 0.02)[..., None]
+            nearer = np.linalg.norm(self.lab - field, axis=2)
+            ground = _reach(np.minimum(nearer, distance) < self.tolerance)
+        return ground, np.minimum(nearer, distance)
+
+    def _shadows(self, ground: np.ndarray, like: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ground with the soft shadows on it, and how far each pixel is from plain or shaded ground.
+
+        A shadow keeps the ground's hue, gets darker gradually, and is entered without an edge.
+        """
+        side = max(self.shape)
+        step, wider = _steps(self.lab, 0.7), _steps(self.lab, 3.0)
         base = _from_oklab(self.fields[0])
         share = (self.rgb * base).sum(2) / np.maximum((base * base).sum(2), 1e-4)
         off = np.linalg.norm(self.lab - oklab(np.clip(share, 0, 1)[..., None] * base), axis=2)
-        shadow = (share > 0.3) & (share < 1.02) & (off < 0.8 * self.tolerance) & (step < 0.05)
-        return ndimage.binary_opening(slow | shadow | (distance < self.tolerance), _BOX)
+        shaded = (share > 0.3) & (share < 1.02) & (off < 0.8 * self.tolerance)
+        # An edge takes its whole contrast in a pixel or two and weakens under a blur; a shadow does neither.
+        depth = ndimage.maximum_filter(np.where(shaded, distance, 0), 2 * round(side * 0.03) + 3)
+        soft = shaded & (step < np.clip(0.22 * depth, 0.015, 0.1)) & (step < 1.9 * wider + 0.012)
+        radius = max(1, round(side * 0.008))
+        wide = ndimage.binary_opening(soft | ground, _disk(radius))
+        reached = _reach(wide | ground)
+        reached = ndimage.binary_propagation(reached, mask=soft | ground) & ndimage.binary_dilation(
+            reached, _CROSS, iterations=radius + 1
+        )
+        darker = reached & ~ground
+        labels, _ = ndimage.label(darker)
+        for i, box in enumerate(ndimage.find_objects(labels), 1):
+            box = tuple(slice(max(0, s.start - 12), s.stop + 12) for s in box)
+            part, plain = labels[box] == i, ground[box] & like[box]
+            entrance = ndimage.binary_dilation(part, _BOX) & plain
+            beyond = ndimage.binary_dilation(part, _BOX, iterations=4) & plain
+            beyond &= ~ndimage.binary_dilation(entrance, _BOX, iterations=6)
+            if beyond.sum() / 3 > entrance.sum():  # behind an edge from the ground nearly all round: not a shadow
+                darker[box] &= ~part
+        match = np.where(like, distance, np.inf)
+        if darker.sum() > 0.002 * darker.size:
+            deepest = np.percentile(share[darker], 3)
+            match = np.where(shaded & (share > deepest), np.minimum(match, off), match)
+        return ground | darker, match
+
+    def _scattered(self, front: np.ndarray) -> list[np.ndarray]:
+        """Colour fields of small things strewn over the whole picture, e.g. confetti, or nothing."""
+        labels, count = ndimage.label(front, _BOX)
+        if count < 7:
+            return []
+        sizes = np.bincount(labels.ravel())[1:]
+        small = np.flatnonzero((sizes < 0.04 * sizes.max()) & (sizes > 4)) + 1
+        if len(small) < 6:
+            return []
+        y, x = np.array(ndimage.center_of_mass(front, labels, small)).T
+        if min(np.ptp(y) / self.shape[0], np.ptp(x) / self.shape[1]) < 0.6:
+            return []
+        # One colour a thing, its median: their antialiased rims have the colours between, which are not the ground's.
+        boxes = ndimage.find_objects(labels)
+        colours = np.array([np.median(self.lab[boxes[i - 1]][labels[boxes[i - 1]] == i], 0) for i in small])
+        fields: list[np.ndarray] = []
+        while len(colours) >= 2 and len(fields) < 4:
+            colour = _mode(colours)
+            close = np.linalg.norm(colours - colour, axis=1) < self.tolerance
+            if close.sum() >= 2:
+                fields.append(np.broadcast_to(np.median(colours[close], 0), self.lab.shape).astype(np.float32))
+            colours = colours[~close]
+        return fields
 
     def _between(self) -> np.ndarray:
         """Antialiased pixels between two fields: on the line between their colours, with both close by."""
@@ -160,9 +248,9 @@ class _Ground:
                 out |= (off < self.tolerance) & around[i] & around[j]
         return out
 
-    def _holes(self, like: np.ndarray, ground: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    def _holes(self, match: np.ndarray, ground: np.ndarray, distance: np.ndarray) -> np.ndarray:
         """Enclosed ground: close to the ground's colour inside, clearly another colour just outside."""
-        labels, count = ndimage.label(like & ~ground)
+        labels, _ = ndimage.label((match < self.tolerance) & ~ground)
         out = np.zeros(self.shape, bool)
         least = max(6, 1e-4 * ground.size)
         for i, box in enumerate(ndimage.find_objects(labels), 1):
@@ -173,7 +261,7 @@ class _Ground:
             ring = ndimage.binary_dilation(hole, _BOX, iterations=3) & ~ndimage.binary_dilation(hole, _BOX, iterations=2)
             ring &= ~ground[box]
             core = ndimage.binary_erosion(hole, _CROSS)
-            inside = np.median(distance[box][core if core.any() else hole])
+            inside = np.median(match[box][core if core.any() else hole])
             if inside < 0.5 * self.tolerance and ring.any() and np.mean(distance[box][ring] > 1.5 * self.tolerance) > 0.7:
                 out[box] |= hole
         return out
@@ -186,6 +274,23 @@ class _Ground:
         sizes = np.bincount(labels.ravel())
         sizes[0] = 0
         return (sizes >= max(4, 0.004 * sizes.max()))[labels]
+
+
+def _reach(passable: np.ndarray) -> np.ndarray:
+    """What of `passable` is connected to the frame."""
+    seeds = np.zeros(passable.shape, bool)
+    seeds[0], seeds[-1], seeds[:, 0], seeds[:, -1] = True, True, True, True
+    return ndimage.binary_propagation(seeds & passable, mask=passable)
+
+
+def _steps(lab: np.ndarray, sigma: float) -> np.ndarray:
+    """Colour step a pixel (OKLab) at the scale `sigma`."""
+    return np.sqrt(sum(ndimage.gaussian_gradient_magnitude(lab[..., c], sigma) ** 2 for c in range(3)))
+
+
+def _disk(radius: int) -> np.ndarray:
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    return y * y + x * x <= radius * radius + 1
 
 
 def _polynomials(height: int, width: int, order: int) -> np.ndarray:
