@@ -27,12 +27,12 @@ def require_unet(model: Any) -> UNetModel:
     unet = getattr(getattr(model, "model", None), "diffusion_model", None)
     if not isinstance(unet, UNetModel):
         raise SealError(
-            f"model: {type(unet).__name__} is not a cross-attention U-Net. Transformers such as Flux or SD3 read text and "
-            "image in one joint attention, so there are no separate cross-attention sites to let a token into; "
+            f"model: {type(unet).__name__} is not a cross-attention U-Net. Transformers such as Flux or SD3 read text "
+            "and image in one joint attention, so there are no separate cross-attention sites to let a token into; "
             "load an SD 1.x, SD 2.x or SDXL checkpoint."
         )
     if not unet_sites(unet):
-        raise SealError("model: this U-Net reads no text (no cross-attention); load an SD 1.x, SD 2.x or SDXL checkpoint.")
+        raise SealError("model: this U-Net has no cross-attention to text; load an SD 1.x, SD 2.x or SDXL checkpoint.")
     return unet
 
 
