@@ -23,14 +23,21 @@ from torch import Tensor, nn
 
 from ..seal_core.errors import SealError
 from ..seal_core.host import Context, Prompt, Site, Stage, Vectors
-from .comfy_text import family, learned_tokenizer, out_of_place, text_models, tokenizers
+from .comfy_text import ComfyText, learned_tokenizer, out_of_place, text_models
 from .unet_sites import require_unet, unet_sites
 
 TRAINING_MEMORY = 4.0
 """How much more memory a training pass takes than ComfyUI's estimate for sampling (activations are kept)."""
 
 
-class ComfyHost:
+def native_resolution(model: comfy.model_patcher.ModelPatcher) -> int:
+    """The side in pixels that a U-Net was made for, told by the width of its context and its prediction."""
+    width = unet_sites(require_unet(model))[0].module.to_k.weight.shape[1]
+    is_v = isinstance(model.get_model_object("model_sampling"), comfy.model_sampling.V_PREDICTION)
+    return 1024 if width == 2048 else 768 if width == 1024 and is_v else 512
+
+
+class ComfyHost(ComfyText):
     """A host over the models wired into a node; see `seal_core.host.Host`.
 
     Use as a context manager under `torch.inference_mode(False)`. Raises SealError for models that are
@@ -38,17 +45,15 @@ class ComfyHost:
     """
 
     def __init__(self, model: comfy.model_patcher.ModelPatcher, clip: Any, vae: Any) -> None:
-        self.model, self.clip, self.vae = model, clip, vae
+        super().__init__(clip)
+        self.model, self.vae = model, vae
         self.unet = require_unet(model)
-        self.family = family(clip)
         self.device = model.load_device
         self.dtype = model.model.manual_cast_dtype or model.model.get_dtype()
-        self.max_tokens = min(int(t.max_length) for t in tokenizers(clip).values())
         sampling = model.get_model_object("model_sampling")
-        is_v = isinstance(sampling, comfy.model_sampling.V_PREDICTION)
-        self.prediction = "v_prediction" if is_v else "epsilon"
+        self.prediction = "v_prediction" if isinstance(sampling, comfy.model_sampling.V_PREDICTION) else "epsilon"
         self.sigmas = sampling.sigmas.detach().clone().float().cpu()
-        self.resolution = 1024 if self.family.name == "sdxl" else 768 if self.family.name == "sd2" and is_v else 512
+        self.resolution = native_resolution(model)
         self._check_widths()
         self._loaded = False
         self._stack = contextlib.ExitStack()
@@ -125,14 +130,6 @@ class ComfyHost:
                     self._frozen.append(parameter)
 
     # -- text --------------------------------------------------------------------------------------
-
-    def vocabulary(self, encoder: str) -> Tensor:
-        return text_models(self.clip)[encoder].transformer.get_input_embeddings().weight.detach()
-
-    def token_ids(self, encoder: str, text: str) -> list[int]:
-        tokenizer = tokenizers(self.clip)[encoder]
-        end = -1 if tokenizer.tokenizer_adds_end_token else None
-        return list(tokenizer.tokenizer(text)["input_ids"][tokenizer.tokens_start : end])
 
     def encode(self, prompts: Sequence[Prompt], vectors: Vectors) -> Context:
         self._load()

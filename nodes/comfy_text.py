@@ -15,7 +15,7 @@ from typing import Any
 import comfy.clip_model
 import comfy.sd
 import comfy.sd1_clip
-from torch import nn
+from torch import Tensor, nn
 
 from ..seal_core.errors import SealError
 from ..seal_core.host import Family, Vectors
@@ -53,6 +53,23 @@ def family(clip: comfy.sd.CLIP) -> Family:
     models = text_models(clip)
     widths = tuple((n, m.transformer.get_input_embeddings().weight.shape[1]) for n, m in models.items())
     return Family(_FAMILIES[tuple(models)], widths)
+
+
+class ComfyText:
+    """The text side of a host: what can be asked of a CLIP alone. See `seal_core.host.Host`."""
+
+    def __init__(self, clip: comfy.sd.CLIP) -> None:
+        self.clip = clip
+        self.family = family(clip)
+        self.max_tokens = min(int(t.max_length) for t in tokenizers(clip).values())
+
+    def vocabulary(self, encoder: str) -> Tensor:
+        return text_models(self.clip)[encoder].transformer.get_input_embeddings().weight.detach()
+
+    def token_ids(self, encoder: str, text: str) -> list[int]:
+        tokenizer = tokenizers(self.clip)[encoder]
+        end = -1 if tokenizer.tokenizer_adds_end_token else None
+        return list(tokenizer.tokenizer(text)["input_ids"][tokenizer.tokens_start : end])
 
 
 def learned_tokenizer(clip: comfy.sd.CLIP, vectors: Vectors, found: list[tuple[str, int]] | None = None) -> Any:

@@ -21,6 +21,9 @@ INITS = ("class_word_noise", "class_word", "vocabulary")
 NORMS = ("free", "fixed")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
+ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
+"""Default weights: mse Break-a-Scene's, transport ConceptExpress's, leak ours."""
+
 TEMPLATES = (
     "a sticker of {}",
     "a cute sticker of {}",
@@ -212,3 +215,52 @@ PRESETS: dict[str, TrainConfig] = {
         pool=100,
     ),
 }
+
+
+def configure(
+    preset: str,
+    *,
+    steps: int = 0,
+    learning_rate: float = 0.0,
+    batch_size: int = 0,
+    resolution: int = 0,
+    seed: int = 0,
+    tokens: Tokens | None = None,
+    layers: Layers | None = None,
+    attention_loss: str = "preset",
+    attention_weight: float = -1.0,
+    background_weight: float = -1.0,
+    augment: float = -1.0,
+    prompts: str = "",
+    attributes: dict[str, str] | None = None,
+) -> TrainConfig:
+    """A preset with a user's changes; the defaults here change nothing.
+
+    steps, learning_rate, batch_size: 0 = the preset's. The weights and augment: -1 = the preset's; an
+    attention loss that is switched on without a weight gets its published one. prompts: a template a
+    line, empty = the preset's. Raises SealError naming the input that is out of range.
+    """
+    if preset not in PRESETS:
+        raise SealError(f"preset: {preset!r} is not known; choose one of {', '.join(PRESETS)}.")
+    changes: dict[str, Any] = {"seed": seed, "resolution": resolution}
+    for name, value in (("steps", steps), ("learning_rate", learning_rate), ("batch_size", batch_size)):
+        if value != 0:
+            changes[name] = value
+    if attention_loss != "preset":
+        changes |= {"attention_loss": attention_loss, "attention_weight": ATTENTION_WEIGHTS.get(attention_loss, 0.0)}
+    for name, value in (
+        ("attention_weight", attention_weight),
+        ("background_weight", background_weight),
+        ("augment", augment),
+    ):
+        if value != -1:
+            changes[name] = value
+    if prompts.strip():
+        changes["templates"] = tuple(line.strip() for line in prompts.splitlines() if line.strip())
+    if attributes:
+        changes["attributes"] = tuple(sorted(attributes.items()))
+    if tokens is not None:
+        changes["tokens"] = tokens
+    if layers is not None:
+        changes["layers"] = layers
+    return dataclasses.replace(PRESETS[preset], **changes)

@@ -106,3 +106,13 @@ def supervised(allowed: Sequence[Site]) -> list[Site]:
     scales = {s.scale for s in allowed}
     wanted = 4 if 4 in scales else max(scales)
     return [s for s in allowed if s.scale == wanted and s.part != "mid"] or [s for s in allowed if s.scale == wanted]
+
+
+def site_table(sites: Sequence[Site], allowed: Sequence[str], resolution: int) -> str:
+    """One line a site: name, map size for a square picture of `resolution` pixels, allowed or not."""
+    lines = []
+    for site in sites:
+        height, width = site.map_size(resolution // 8, resolution // 8)
+        mark = "token" if site.name in allowed else "class word"
+        lines.append(f"{site.name:8} {height:>3} x {width:<3} {mark}")
+    return "\n".join(lines)

@@ -100,10 +100,12 @@ class Training:
         self.config = replace(config, layers=replace(config.layers, sites=", ".join(s.name for s in self.allowed)))
         self.references = references
         self.warnings: list[str] = []
-        self.draws = Draws(host, references, config)
+        prefix = FrozenPrefix.find(host.stages(), self.allowed[0], config.pool_bytes) if config.pool else None
+        self.prefix = prefix
+        # A finite pool only pays where its draws are replayed; otherwise every step gets a fresh draw.
+        self.draws = Draws(host, references, config, pool=config.pool if prefix else 0)
         self.carrier = make_carrier(host, config, torch.Generator().manual_seed(config.seed + 1), resume)
         self._plain: dict[Prompt, Context] = {}
-        self.prefix = FrozenPrefix.find(host.stages(), self.allowed[0], config.pool_bytes) if config.pool else None
         self.merge_step = self._merge_step(resume)
 
     def _merge_step(self, resume: Concept | None) -> int | None:

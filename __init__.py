@@ -1,0 +1,23 @@
+"""SEAL for ComfyUI: learn a character from one sticker. See README.md and ARCHITECTURE.md."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+WEB_DIRECTORY = "./js"
+
+
+class SealExtension(ComfyExtension):
+    """The pack's V3 entry: collects the NODES lists of the modules under `nodes/`."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        from .nodes import all_nodes
+
+        return all_nodes()
+
+
+async def comfy_entrypoint() -> SealExtension:
+    return SealExtension()
+
+
+__all__ = ["WEB_DIRECTORY", "SealExtension", "comfy_entrypoint"]

@@ -1,0 +1,83 @@
+"""SplitMergeTokenizer: how the concept is split into tokens and merged again."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..seal_core.config import INITS, MERGES, NORMS, Tokens
+from ..seal_core.vocabulary import check, summary
+from .comfy_text import ComfyText
+from .schema import TokensType, schema
+
+
+class SplitMergeTokenizer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SplitMergeTokenizer",
+            display_name="SEAL Split-Merge Tokens",
+            category="SEAL",
+            description="How the new concept is learned: as several tokens trained apart and merged, beside a context "
+            "token that soaks up the background. Wire it into SEAL Train Embedding.",
+            search_aliases=["seal", "textual inversion", "token", "concept", "split merge"],
+            inputs=[
+                io.Clip.Input("clip", tooltip="The CLIP that the concept will be trained for."),
+                io.String.Input("concept", default="<my-sticker>", tooltip="Name of the concept in prompts."),
+                io.String.Input(
+                    "class_word", default="cat", tooltip="What it is, in a word or two: the token starts from this word."
+                ),
+                io.Int.Input(
+                    "split", default=5, min=1, max=16, tooltip="Tokens trained apart before they merge; 1 = no split."
+                ),
+                io.Combo.Input(
+                    "merge",
+                    options=list(MERGES),
+                    default="mean",
+                    tooltip="mean: one token, the average. concat: all in a row. none: all in a row from the first step.",
+                ),
+                io.Float.Input(
+                    "merge_at",
+                    default=0.2,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Share of the steps after which the tokens merge.",
+                ),
+                io.Boolean.Input(
+                    "context_token",
+                    default=True,
+                    tooltip="Learn one more token for the background and throw it away afterwards, so that the concept "
+                    "need not carry it.",
+                ),
+                io.Combo.Input(
+                    "init",
+                    options=list(INITS),
+                    default="class_word_noise",
+                    tooltip="Where the tokens start: the class word with a little noise, the class word, or a random "
+                    "point of the vocabulary.",
+                ),
+                io.Combo.Input(
+                    "norm",
+                    options=list(NORMS),
+                    default="free",
+                    tooltip="fixed keeps the tokens as long as ordinary words, so that they do not drown the rest of the "
+                    "prompt.",
+                ),
+            ],
+            outputs=[
+                TokensType.Output("tokens", tooltip="For SEAL Train Embedding."),
+                io.String.Output("summary", tooltip="How the class word tokenises, and what will be learned."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, clip, concept, class_word, split, merge, merge_at, context_token, init, norm
+    ) -> io.NodeOutput:
+        tokens = Tokens(concept.strip(), class_word.strip(), split, merge, merge_at, context_token, init, norm)
+        text = ComfyText(clip)
+        check(text, tokens)
+        return io.NodeOutput(tokens, summary(text, tokens))
+
+
+NODES = [SplitMergeTokenizer]

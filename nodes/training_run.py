@@ -1,0 +1,173 @@
+"""One run of SEALTrainEmbedding: reuse or train, show progress, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ..seal_core import plots
+from ..seal_core.config import TrainConfig
+from ..seal_core.embedding import Concept, Embedding
+from ..seal_core.embedding_file import find_trained, load, save
+from ..seal_core.errors import SealError
+from ..seal_core.file_names import safe_stem, unique_stem
+from ..seal_core.host import Prompt
+from ..seal_core.references import Reference, digest, prepare
+from ..seal_core.sampling import generate_context, sample
+from ..seal_core.trainer import PROBES, Progress, TrainResult, train
+from .comfy_host import ComfyHost
+from .folders import folder_of
+
+SAMPLE_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the node was asked for. image (B, H, W, C), mask (B, H, W) or (H, W)."""
+
+    name: str
+    image: Tensor
+    mask: Tensor
+    mask_polarity: str
+    config: TrainConfig
+    resume: Embedding | None
+    run_id: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the live preview draws ("" or every 0 steps: no picture, only the attention)."""
+
+    prompt: str
+    every: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the node gives back; pictures are (1, H, W, 3)."""
+
+    embedding: Embedding
+    name: str
+    loss_plot: Tensor
+    attention_map: Tensor
+    report: dict[str, Any]
+    headline: str
+
+
+def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
+    """The concept for this configuration and these inputs: from its file if there is one, else trained and saved.
+
+    Raises SealError for bad input before anything is trained; whatever is raised, no file is left.
+    """
+    stem = safe_stem(run.name)
+    resume = _resumed(run.resume)
+    config = run.config if run.config.resolution else replace(run.config, resolution=host.resolution)
+    if config.tokens.concept == "<sticker>":
+        config = replace(config, tokens=replace(config.tokens, concept=f"<{stem}>", class_word="character"))
+    references, warnings = prepare(run.image, run.mask, config.resolution, run.mask_polarity)
+    folder = folder_of(config.carrier)
+    resumed = "" if resume is None else str(resume.provenance.get("hash", resume.file))
+    key = config.hash(host.fingerprint(), digest(run.image, run.mask), run.mask_polarity, resumed, str(run.run_id))
+    known = find_trained(folder, key)
+    if known is not None:
+        concept = load(known)
+        report = dict(concept.provenance["report"])
+        report |= {"reused": known.name, "warnings": [*warnings, *report["warnings"]]}
+        return _outcome(concept, references[0], report, f"Reused {known.name}: same settings, same sticker.")
+    unique = unique_stem(folder, stem)
+    if unique != stem:
+        warnings.append(f"name: {stem} is taken by another training; this one is saved as {unique}.")
+    started = time.perf_counter()
+    result = train(host, references, config, _watcher(host, references[0], config, preview), resume)
+    concept = _kept(result, key, host, unique)
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    path = save(concept, folder, unique)
+    report = dict(concept.provenance["report"])
+    report |= {"seconds": round(time.perf_counter() - started, 2), "file": str(path)}
+    report["warnings"] = [*warnings, *report["warnings"]]
+    leak = report["leakage"]
+    headline = (
+        f"{path.stem}: {config.steps} steps in {report['seconds']:.0f} s; attention outside the subject "
+        f"{leak['before']:.0%} -> {leak['after']:.0%}"
+    )
+    return _outcome(concept, references[0], report, headline)
+
+
+def _resumed(embedding: Embedding | None) -> Concept | None:
+    if embedding is None:
+        return None
+    if len(embedding.concepts) != 1:
+        raise SealError(f"resume: holds {len(embedding.concepts)} concepts; training goes on from exactly one.")
+    return embedding.concepts[0]
+
+
+def _kept(result: TrainResult, key: str, host: ComfyHost, stem: str) -> Concept:
+    """The concept with what is needed to show the training again. No times in it: equal runs, equal bytes."""
+    maps = {"before": _rounded(result.attention_before), "after": _rounded(result.attention_after)}
+    provenance = {**result.concept.provenance, "hash": key, "report": result.report, "attention": maps}
+    return replace(result.concept, file=stem, clip_skip=host.clip.layer_idx, provenance=provenance)
+
+
+def _rounded(attention: Tensor) -> list[list[float]]:
+    return [[round(v, 5) for v in row] for row in attention.tolist()]
+
+
+def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], headline: str) -> Outcome:
+    """Pictures and report of a trained or reused concept."""
+    maps = {k: torch.tensor(v) for k, v in concept.provenance["attention"].items()}
+    merged = report["merged_at"]
+    plot = plots.loss_plot(report["losses"], [merged] if merged else [])
+    leak = report["leakage"]
+    shown = plots.before_after(
+        reference.image, maps["before"], maps["after"], reference.mask, leak["before"], leak["after"]
+    )
+    name = "" if concept.carrier == "tail" else f"embedding:{concept.file}"
+    return Outcome(Embedding((concept,)), name, plot[None], shown[None], report, headline)
+
+
+def _watcher(
+    host: ComfyHost, reference: Reference, config: TrainConfig, preview: Preview
+) -> Callable[[Progress], None]:
+    """A callback that moves ComfyUI's progress bar, shows the panel now and then, and stops on Cancel."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    bar = comfy.utils.ProgressBar(config.steps)
+    show_every = max(1, config.steps // (2 * PROBES))
+    picture: list[Tensor] = []
+
+    def watch(progress: Progress) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        due = preview.every > 0 and progress.step % preview.every == 0 and preview.prompt.strip()
+        if due:
+            picture[:] = [_drawn(host, progress.concept(), preview.prompt, config)]
+        panel = None
+        if due or progress.step % show_every == 0 or progress.step == progress.steps:
+            drawn = picture[0] if picture else None
+            panel = plots.progress_panel(progress.losses, reference.image, progress.attention, reference.mask, drawn)
+        bar.update_absolute(progress.step, progress.steps, ("JPEG", panel, 512) if panel is not None else None)
+
+    return watch
+
+
+@torch.no_grad()
+def _drawn(host: ComfyHost, concept: Concept, prompt: str, config: TrainConfig) -> Tensor:
+    """A quick picture of the concept as learned so far, (H, W, 3)."""
+    text = prompt.replace("{}", concept.name)
+    positive = generate_context(host, concept, text if concept.name in text else f"{text} {concept.name}")
+    latents = sample(
+        host,
+        positive,
+        host.encode([Prompt("")], {}),
+        height=config.resolution,
+        width=config.resolution,
+        steps=SAMPLE_STEPS,
+        cfg=6.0,
+        generator=torch.Generator().manual_seed(config.seed),
+    )
+    return host.decode_latents(latents)[0]
