@@ -1,0 +1,17 @@
+"""A second custom node pack, linked into ComfyUI only by the tests: it looks, and it makes trouble on purpose."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .audit import SEALProbeAudit, SEALProbeMemory
+from .fail import SEALProbeFail
+
+
+class ProbeExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [SEALProbeAudit, SEALProbeFail, SEALProbeMemory]
+
+
+async def comfy_entrypoint() -> ProbeExtension:
+    return ProbeExtension()
