@@ -61,7 +61,12 @@ def tiny_text_model(tokenizer: CLIPTokenizer, width: int, layers: int, projected
 
 
 def tiny_unet(kind: str, context: int) -> UNet2DConditionModel:
-    shared = dict(sample_size=16, block_out_channels=(32, 64, 64), norm_num_groups=8, cross_attention_dim=context)
+    shared = {
+        "sample_size": 16,
+        "block_out_channels": (32, 64, 64),
+        "norm_num_groups": 8,
+        "cross_attention_dim": context,
+    }
     if kind == "sdxl":
         return UNet2DConditionModel(
             **shared,
@@ -102,7 +107,7 @@ def tiny_pipe(kind: str = "sd1", seed: int = 0) -> StableDiffusionPipeline | Sta
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         tokenizer = tiny_tokenizer("!" if kind == "sd2v" else "<|endoftext|>")
-        schedule = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
+        schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
         prediction = "v_prediction" if kind == "sd2v" else "epsilon"
         vae = tiny_vae().eval()
         if kind == "sdxl":

@@ -134,7 +134,7 @@ class DiffusersHost:
         added = None
         if self._takes_size:
             if context.pooled is None:
-                raise SealError("model: it takes a pooled text vector, and this context has none; encode with this model.")
+                raise SealError("model: it takes a pooled text vector, this context has none; encode with this model.")
             added = {"text_embeds": context.pooled.to(self.dtype), "time_ids": self._sizes(x_t)}
         with passing_gradients(self.unet):
             output = self.unet(
@@ -211,8 +211,8 @@ def _noise_levels(scheduler: Any) -> tuple[str, Tensor]:
     betas = getattr(scheduler, "betas", None)
     if prediction not in PREDICTIONS or not isinstance(betas, Tensor):
         raise SealError(
-            f"model: its scheduler {type(scheduler).__name__} (prediction {prediction}) has no variance-preserving noise "
-            f"schedule; SEAL knows models that predict {' or '.join(PREDICTIONS)} (SD 1.x, SD 2.x, SDXL)."
+            f"model: its scheduler {type(scheduler).__name__} (prediction {prediction}) has no variance-preserving "
+            f"noise schedule; SEAL knows models that predict {' or '.join(PREDICTIONS)} (SD 1.x, SD 2.x, SDXL)."
         )
     kept = torch.cumprod(1 - betas.double().cpu(), dim=0).clamp(min=ZERO_SNR)
     return prediction, ((1 - kept) / kept).sqrt().float()

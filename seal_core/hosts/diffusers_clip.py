@@ -14,6 +14,9 @@ from ..host import Family, Prompt, Vectors
 
 _FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl"}
 
+Places = dict[str, tuple[int, ...]]
+"""Slot -> the positions where its vectors stand."""
+
 
 class TextEncoder:
     """One tokenizer and text model. name: clip_l, clip_h or clip_g, as ComfyUI calls them."""
@@ -42,13 +45,13 @@ class TextEncoder:
         """
         return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
-    def layout(self, prompt: Prompt, vectors: Vectors, length: int) -> tuple[list[int], int, dict[str, tuple[int, ...]]]:
+    def layout(self, prompt: Prompt, vectors: Vectors, length: int) -> tuple[list[int], int, Places]:
         """(ids of `length` positions, position of the end token, slot -> positions) of one prompt.
 
         The start token stands in for learned vectors. Raises SealError when the prompt does not fit.
         """
         ids = [self.tokenizer.bos_token_id]
-        places: dict[str, tuple[int, ...]] = {}
+        places: Places = {}
         for piece, is_slot in prompt.pieces():
             if not is_slot:
                 ids += self.ids(piece)
@@ -69,7 +72,7 @@ class TextEncoder:
 
     def run(
         self, prompts: Sequence[Prompt], vectors: Vectors, length: int, penultimate: bool
-    ) -> tuple[Tensor, Tensor | None, tuple[dict[str, tuple[int, ...]], ...]]:
+    ) -> tuple[Tensor, Tensor | None, tuple[Places, ...]]:
         """(B, length, width) float32, the pooled vector (B, P) if the model projects one, and positions.
 
         penultimate: the last layer but one without the final norm, instead of the last one with it.
@@ -113,7 +116,7 @@ def text_encoders(pipe: Any, own: Callable[[nn.Module], nn.Module]) -> list[Text
         name = "clip_h" if model.config.hidden_size == 1024 else "clip_l"
         return [TextEncoder(name, pipe.tokenizer, model)]
     if not isinstance(second, CLIPTextModelWithProjection):
-        raise SealError(f"model: its second text encoder is {type(second).__name__}, not SDXL's CLIP; use an SDXL model.")
+        raise SealError(f"model: its second text encoder is {type(second).__name__}, not CLIP; use an SDXL model.")
     return [
         TextEncoder("clip_l", pipe.tokenizer, own(first)),
         TextEncoder("clip_g", pipe.tokenizer_2, own(second)),

@@ -1,0 +1,174 @@
+"""Generating with a learned concept on any host: its contexts, and a deterministic Euler sampler."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .attention import route
+from .embedding import Concept
+from .errors import SealError
+from .host import Context, Host, Prompt, Site, Vectors
+from .sites import parse_sites, select
+from .tokens import class_vector
+
+TAIL_STRENGTH = 0.8
+"""Factor of a learned tail at generation (HiPer, 2303.08767)."""
+
+PIXELS = 8
+"""Pixels per latent along each side: the VAEs of all models that SEAL takes."""
+
+
+@dataclass(frozen=True)
+class RoutedContext:
+    """A prompt in two readings: with the learned token, and with the class word in its place.
+
+    The learned one enters at `sites` only, and only between the two percents of the sampling (0 =
+    noisiest); everything else, the pooled vector too, reads the plain one.
+    """
+
+    learned: Context
+    plain: Context
+    sites: tuple[Site, ...]
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+
+    def active(self, timestep: float, last: int) -> bool:
+        """Whether the token is active at a (fractional) training timestep of 0..last; percent p is (1 - p) last."""
+        percent = 1 - timestep / last
+        return self.start_percent - 1e-6 <= percent <= self.end_percent + 1e-6
+
+
+def generate_context(host: Host, concept: Concept, text: str, strength: float = 1.0) -> RoutedContext:
+    """The contexts (one row) of a prompt in which the concept's name or `embedding:FILE` stands for the subject.
+
+    strength: 0 = class word, 1 = as learned; in between the token embeddings (or the tail) are mixed.
+    A tail replaces the last n positions of the class-word prompt's context (HiPer); a prompt that
+    reaches into them is cut there, with a warning. Raises SealError where the text does not name the
+    concept or the concept was trained for another model family.
+    """
+    if not concept.family.fits(host.family):
+        raise SealError(f"embedding: {concept.name} was trained for {concept.family}, the model is {host.family}.")
+    prompt = subject_prompt(concept, text)
+    class_prompt = prompt.fill({"concept": concept.class_word})
+    with torch.no_grad():
+        plain = host.encode([class_prompt], {})
+        if concept.carrier == "tail":
+            learned = _with_tail(host, concept, class_prompt, plain, strength)
+        else:
+            learned = replace(host.encode([prompt], _mixed(host, concept, strength)), pooled=plain.pooled)
+    sites = host.sites()
+    allowed = select(parse_sites(concept.layers.sites, sites), sites)
+    return RoutedContext(learned, plain, tuple(allowed), concept.layers.start_percent, concept.layers.end_percent)
+
+
+def subject_prompt(concept: Concept, text: str) -> Prompt:
+    """The text as a prompt with the slot {concept} where the concept is named. Raises SealError if it is not."""
+    names = {n for n in (concept.name, concept.name.strip("<>"), concept.file) if n}
+    options = "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True))
+    found = re.compile(rf"(?<![\w<-])(?:embedding:)?<?(?:{options})>?(?:\.safetensors)?(?![\w>-])")
+    filled, count = found.subn("{concept}", text)
+    if not count and "{}" in text:
+        filled, count = text.replace("{}", "{concept}"), 1
+    if not count:
+        raise SealError(
+            f'prompt: {text!r} does not name the concept; write {concept.name} where the subject stands, '
+            f'e.g. "a sticker of {concept.name} jumping".'
+        )
+    return Prompt(filled)
+
+
+def _mixed(host: Host, concept: Concept, strength: float) -> Vectors:
+    vectors = {}
+    for encoder, learned in concept.vectors.items():
+        start = class_vector(host, encoder, concept.class_word) if strength != 1 else learned[0]
+        vectors[encoder] = learned if strength == 1 else start + strength * (learned - start)
+    return {"concept": vectors}
+
+
+def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, strength: float) -> Context:
+    tail = concept.vectors["tail"].to(plain.cross)
+    room = host.max_tokens - len(tail)
+    used = max(len(host.token_ids(encoder, prompt.text)) for encoder in host.family.encoders) + 2
+    if used > room:
+        warnings.warn(f"prompt: {used} tokens; those after the first {room} give way to the learned tail.", stacklevel=3)
+    own = plain.cross[:, -len(tail) :]
+    mixed = own + strength * (TAIL_STRENGTH * tail - own)
+    return replace(plain, cross=torch.cat([plain.cross[:, : -len(tail)], mixed], dim=1))
+
+
+def schedule(sigmas: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """(timesteps (steps,), sigmas (steps + 1,) ending in 0): evenly spaced in training time, noisiest first.
+
+    sigmas: the model's training noise levels (T,), rising. Between two of them log sigma is interpolated.
+    """
+    if steps < 1:
+        raise SealError(f"steps: {steps} is too few; use 1 or more, e.g. 25.")
+    timesteps = torch.linspace(len(sigmas) - 1, 0, steps)
+    low, share = timesteps.floor().long(), timesteps.frac()
+    high = (low + 1).clamp(max=len(sigmas) - 1)
+    logs = sigmas.log()
+    levels = ((1 - share) * logs[low] + share * logs[high]).exp()
+    return timesteps, torch.cat([levels, torch.zeros(1)])
+
+
+@torch.no_grad()
+def sample(
+    host: Host,
+    positive: Context | RoutedContext,
+    negative: Context,
+    *,
+    height: int,
+    width: int,
+    steps: int,
+    cfg: float,
+    generator: torch.Generator,
+    on_step: Callable[[int, int, Tensor], None] | None = None,
+) -> Tensor:
+    """Latents (B, 4, height / 8, width / 8) float32 by Euler's method on the probability-flow ODE (2206.00364).
+
+    positive: B rows, plain or routed; negative: B rows or one. height, width in pixels, multiples of 8.
+    cfg: classifier-free guidance scale, 1 = none (the negative is not computed). generator: on the
+    CPU, so that a seed means the same noise on every device. on_step(step, steps, x_0) is called after
+    every step and may raise to stop. Raises SealError for sizes and steps out of range.
+    """
+    if min(height, width) < PIXELS or height % PIXELS or width % PIXELS:
+        raise SealError(f"size: {width} x {height} is not possible; use multiples of {PIXELS} pixels, e.g. 512 x 512.")
+    timesteps, sigmas = schedule(host.sigmas, steps)
+    routed = positive if isinstance(positive, RoutedContext) else None
+    main = routed.plain if routed else positive
+    count = main.cross.shape[0]
+    guided = cfg != 1
+    if guided:
+        negative = negative if negative.cross.shape[0] == count else negative.rows([0] * count)
+        main = _stacked(main, negative)
+    learned = None
+    if routed:
+        learned = torch.cat([routed.learned.cross, negative.cross]) if guided else routed.learned.cross
+    x = torch.randn(count, 4, height // PIXELS, width // PIXELS, generator=generator).to(host.device) * sigmas[0]
+    for i, timestep in enumerate(timesteps.tolist()):
+        sigma, following = sigmas[i].item(), sigmas[i + 1].item()
+        active = routed is not None and routed.active(timestep, len(host.sigmas) - 1)
+        rows = torch.cat([x, x]) if guided else x
+        with route(routed.sites, learned) if active else contextlib.nullcontext():
+            x0 = host.denoise(rows, torch.full((rows.shape[0],), sigma, device=x.device), main)
+        if guided:
+            wanted, unwanted = x0.chunk(2)
+            x0 = unwanted + cfg * (wanted - unwanted)
+        x = x + (x - x0) / sigma * (following - sigma)
+        if on_step is not None:
+            on_step(i + 1, steps, x0)
+    return x
+
+
+def _stacked(first: Context, second: Context) -> Context:
+    pooled = None
+    if first.pooled is not None and second.pooled is not None:
+        pooled = torch.cat([first.pooled, second.pooled])
+    return Context(torch.cat([first.cross, second.cross]), pooled)
