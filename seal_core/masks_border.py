@@ -53,9 +53,7 @@ def flood(image: np.ndarray) -> np.ndarray:
     ground = _Ground(small)
     foreground = ground.foreground()
     if not foreground.any() or foreground.all():
-        return foreground.astype(np.float32).repeat(1) if size == (height, width) else np.full(
-            (height, width), float(foreground.all()), np.float32
-        )
+        return np.full((height, width), float(foreground.all()), np.float32)
     return _unmix(image, small, foreground)
 
 
@@ -178,24 +176,40 @@ class _Ground:
     def _shadows(self, ground: np.ndarray, like: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ground with the soft shadows on it, and how far each pixel is from plain or shaded ground.
 
-        A shadow keeps the ground's hue, gets darker gradually, and is entered without an edge.
+        A shadow keeps the ground's hue, gets darker gradually, and is entered without an edge. How dark
+        it may get is tried out: the outline that lies best on sharp edges wins, no shadow included.
         """
         side = max(self.shape)
         step, wider = _steps(self.lab, 0.7), _steps(self.lab, 3.0)
         base = _from_oklab(self.fields[0])
         share = (self.rgb * base).sum(2) / np.maximum((base * base).sum(2), 1e-4)
         off = np.linalg.norm(self.lab - oklab(np.clip(share, 0, 1)[..., None] * base), axis=2)
-        shaded = (share > 0.3) & (share < 1.02) & (off < 0.8 * self.tolerance)
+        hue = (share < 1.02) & (off < 0.8 * self.tolerance)
         # An edge takes its whole contrast in a pixel or two and weakens under a blur; a shadow does neither.
-        depth = ndimage.maximum_filter(np.where(shaded, distance, 0), 2 * round(side * 0.03) + 3)
-        soft = shaded & (step < np.clip(0.22 * depth, 0.015, 0.1)) & (step < 1.9 * wider + 0.012)
-        radius = max(1, round(side * 0.008))
-        wide = ndimage.binary_opening(soft | ground, _disk(radius))
-        reached = _reach(wide | ground)
-        reached = ndimage.binary_propagation(reached, mask=soft | ground) & ndimage.binary_dilation(
-            reached, _CROSS, iterations=radius + 1
-        )
-        darker = reached & ~ground
+        depth = ndimage.maximum_filter(np.where(hue & (share > 0.3), distance, 0), 2 * round(side * 0.03) + 3)
+        soft = hue & (step < np.clip(0.22 * depth, 0.015, 0.1)) & (step < 1.9 * wider + 0.012)
+        sharp = (step > 0.025) & (step > 1.5 * wider)
+        plain, best, darker = ~ground, _on_edges(~ground, sharp), np.zeros(self.shape, bool)
+        for limit in (0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 0.92):
+            found = self._darker(ground, like, soft & (share > limit), max(1, round(side * 0.008)))
+            if not found.any():
+                break
+            front = plain & ~found
+            score = _on_edges(front, sharp)
+            if front.sum() > 0.3 * plain.sum() and score > best + 0.01:
+                best, darker = score, found
+        match = np.where(like, distance, np.inf)
+        if darker.sum() > 0.002 * darker.size:
+            deepest = np.percentile(share[darker], 3)
+            match = np.where(hue & (share > deepest), np.minimum(match, off), match)
+        return ground | darker, match
+
+    def _darker(self, ground: np.ndarray, like: np.ndarray, soft: np.ndarray, radius: int) -> np.ndarray:
+        """Soft pixels that the ground flows into through gaps wider than twice the radius."""
+        passable = soft | ground
+        reached = _reach(ndimage.binary_opening(passable, _disk(radius)) | ground)
+        near = ndimage.binary_dilation(reached, _CROSS, iterations=radius + 1)
+        darker = ndimage.binary_propagation(reached, mask=passable & near) & ~ground
         labels, _ = ndimage.label(darker)
         for i, box in enumerate(ndimage.find_objects(labels), 1):
             box = tuple(slice(max(0, s.start - 12), s.stop + 12) for s in box)
@@ -205,11 +219,7 @@ class _Ground:
             beyond &= ~ndimage.binary_dilation(entrance, _BOX, iterations=6)
             if beyond.sum() / 3 > entrance.sum():  # behind an edge from the ground nearly all round: not a shadow
                 darker[box] &= ~part
-        match = np.where(like, distance, np.inf)
-        if darker.sum() > 0.002 * darker.size:
-            deepest = np.percentile(share[darker], 3)
-            match = np.where(shaded & (share > deepest), np.minimum(match, off), match)
-        return ground | darker, match
+        return darker
 
     def _scattered(self, front: np.ndarray) -> list[np.ndarray]:
         """Colour fields of small things strewn over the whole picture, e.g. confetti, or nothing."""
@@ -258,11 +268,12 @@ class _Ground:
             hole = labels[box] == i
             if hole.sum() < least:
                 continue
-            ring = ndimage.binary_dilation(hole, _BOX, iterations=3) & ~ndimage.binary_dilation(hole, _BOX, iterations=2)
-            ring &= ~ground[box]
+            around = ndimage.binary_dilation(hole, _BOX, iterations=2)
+            ring = ndimage.binary_dilation(around, _BOX) & ~around & ~ground[box]
             core = ndimage.binary_erosion(hole, _CROSS)
             inside = np.median(match[box][core if core.any() else hole])
-            if inside < 0.5 * self.tolerance and ring.any() and np.mean(distance[box][ring] > 1.5 * self.tolerance) > 0.7:
+            edged = ring.any() and np.mean(distance[box][ring] > 1.5 * self.tolerance) > 0.7
+            if edged and inside < 0.5 * self.tolerance:
                 out[box] |= hole
         return out
 
@@ -286,6 +297,14 @@ def _reach(passable: np.ndarray) -> np.ndarray:
 def _steps(lab: np.ndarray, sigma: float) -> np.ndarray:
     """Colour step a pixel (OKLab) at the scale `sigma`."""
     return np.sqrt(sum(ndimage.gaussian_gradient_magnitude(lab[..., c], sigma) ** 2 for c in range(3)))
+
+
+def _on_edges(front: np.ndarray, sharp: np.ndarray) -> float:
+    """Share of a foreground's outline, specks left out, that lies on sharp edges."""
+    solid = ndimage.binary_opening(front, _BOX)
+    outline = solid & ~ndimage.binary_erosion(solid, _CROSS, border_value=1)
+    near = ndimage.binary_dilation(sharp, _BOX)
+    return float(near[outline].mean()) if outline.any() else 0.0
 
 
 def _disk(radius: int) -> np.ndarray:
@@ -325,8 +344,9 @@ def _noise(lab: np.ndarray) -> float:
     light = lab[..., 0]
     residual = np.abs(light - ndimage.median_filter(light, 3))
     band = max(2, round(min(light.shape) * 0.03))
-    rim = np.concatenate([r.ravel() for r in (residual[:band], residual[-band:], residual[:, :band], residual[:, -band:])])
-    return float(1.4826 * np.median(rim))
+    rim = np.ones(light.shape, bool)
+    rim[band:-band, band:-band] = False
+    return float(1.4826 * np.median(residual[rim]))
 
 
 def _from_oklab(lab: np.ndarray) -> np.ndarray:

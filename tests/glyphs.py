@@ -19,10 +19,10 @@ MISSING = f"{FONT} is not installed (Debian: fonts-noto-color-emoji; or set NOTO
 GROUNDS = ("plain", "gradient", "shadow", "patterned")
 PATTERNS = ("stripes", "checks", "dots", "noise", "gingham", "clouds", "confetti")
 
-TUNING = list("🐱🐶🐵🦁🐻🐼🐸🐔🦉🐌🐛🦋🐢🐍🐬🦑🦒🐘🐇🦔😀😎😡🤖👻🎃🍎🍌🍩🍵🔑🚗🚂🎸📷🎧🧸🌵🌻👑") + ["\u2693", "\u2602"]
-REPORTED = list(
-    "🐯🐮🐷🐭🐹🐰🦊🐨🦝🐧🦆🦅🐝🐞🐙🦀🐠🐳🦈🐊🦓🦍🐫🐄🐎🐏🐩🐈🐓🦃🐿🦇😂🥰🥶🤡👽💀👾🍕🍓🍉🥑🍔🧁🥨🍺🫖🔒🚲🚀🎈🎁🏆💍🧲🪴🧢🔔"
-) + ["\u2615"]
+TUNING = tuple("🐱🐶🐵🦁🐻🐼🐸🐔🦉🐌🐛🦋🐢🐍🐬🦑🦒🐘🐇🦔😀😎😡🤖👻🎃🍎🍌🍩🍵🔑🚗🚂🎸📷🎧🧸🌵🌻👑\u2693\u2602")
+REPORTED = tuple(
+    "🐯🐮🐷🐭🐹🐰🦊🐨🦝🐧🦆🦅🐝🐞🐙🦀🐠🐳🦈🐊🦓🦍🐫🐄🐎🐏🐩🐈🐓🦃🐿🦇😂🥰🥶🤡👽💀👾🍕🍓🍉🥑🍔🧁🥨🍺🫖🔒🚲🚀🎈🎁🏆💍🧲🪴🧢🔔\u2615"
+)
 
 
 def available() -> bool:
@@ -44,10 +44,8 @@ def render(glyph: str, size: int = 192, fill: float = 0.8) -> np.ndarray:
     width, height = (max(1, round(s * scale)) for s in picture.size)
     straight = np.asarray(picture, np.float32) / 255
     premultiplied = np.concatenate([straight[..., :3] * straight[..., 3:], straight[..., 3:]], -1)
-    small = np.stack(
-        [np.asarray(Image.fromarray(c, "F").resize((width, height), Image.Resampling.BICUBIC)) for c in _planes(premultiplied)],
-        -1,
-    ).clip(0, 1)
+    planes = [Image.fromarray(np.ascontiguousarray(premultiplied[..., i])) for i in range(4)]
+    small = np.stack([np.asarray(p.resize((width, height), Image.Resampling.BICUBIC)) for p in planes], -1).clip(0, 1)
     out = np.zeros((size, size, 4), np.float32)
     top, left = (size - height) // 2, (size - width) // 2
     alpha = small[..., 3:]
@@ -55,10 +53,6 @@ def render(glyph: str, size: int = 192, fill: float = 0.8) -> np.ndarray:
         [np.where(alpha > 0, small[..., :3] / np.maximum(alpha, 1e-6), 0).clip(0, 1), alpha], -1
     )
     return out
-
-
-def _planes(array: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(array[..., i]) for i in range(array.shape[-1])]
 
 
 def compose(glyph: str, ground: str, seed: int, size: int = 192) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,110 @@
+"""SemanticMask: what of a sticker is the subject."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..seal_core.errors import SealError
+from ..seal_core.masks import METHODS, POLARITIES, coverage, overlay, semantic_mask
+from ..seal_core.masks_attention import attention_mask
+from .schema import schema
+
+
+class SemanticMask(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SemanticMask",
+            display_name="Semantic Mask (SEAL)",
+            category="SEAL",
+            description="Foreground mask of a sticker: from its alpha or a mask, from the colours at its frame, "
+            "or from the model's own attention. Foreground is 1.",
+            search_aliases=["sticker mask", "foreground mask", "remove background", "cut out", "matte", "SEAL mask"],
+            inputs=[
+                io.Image.Input("image", tooltip="The sticker, or several. An RGBA image's own alpha counts as a mask."),
+                io.Combo.Input(
+                    "method",
+                    options=list(METHODS),
+                    default="auto",
+                    tooltip="auto: a usable mask, else border, else attention if a model is wired. alpha: the mask "
+                    "input. border: a colour flood from the frame inwards; gradients, drop shadows and patterns count "
+                    "as ground. attention: the wired model's own attention to the class word.",
+                ),
+                io.Int.Input(
+                    "grow", default=0, min=-64, max=64, tooltip="Pixels to grow the mask by; negative shrinks it."
+                ),
+                io.Float.Input(
+                    "feather", default=0.0, min=0.0, max=64.0, step=0.5, tooltip="Pixels over which its edge softens."
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="LoadImage's MASK or any segmentation: one for all images or one for each; "
+                    "another size is resized.",
+                ),
+                io.Combo.Input(
+                    "mask_polarity",
+                    options=list(POLARITIES),
+                    default="auto",
+                    optional=True,
+                    tooltip="What 1 means in the mask input. auto: what the frame's border shows is background, so "
+                    "LoadImage's inverted MASK comes out right.",
+                ),
+                io.Model.Input("model", optional=True, tooltip="Only for attention: the diffusion model."),
+                io.Clip.Input("clip", optional=True, tooltip="Only for attention: its text encoder."),
+                io.Vae.Input("vae", optional=True, tooltip="Only for attention: its VAE."),
+                io.String.Input(
+                    "class_word",
+                    default="",
+                    optional=True,
+                    tooltip="Only for attention: in a word or two what the sticker shows, e.g. cat.",
+                ),
+            ],
+            outputs=[
+                io.Mask.Output("mask", tooltip="Foreground = 1, in the image's height and width."),
+                io.Image.Output("preview", tooltip="The image with its ground dimmed and the outline drawn."),
+                io.Float.Output("coverage", tooltip="Share of the picture that is foreground, 0 to 1."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        method: str,
+        grow: int,
+        feather: float,
+        mask: torch.Tensor | None = None,
+        mask_polarity: str = "auto",
+        model=None,
+        clip=None,
+        vae=None,
+        class_word: str = "",
+    ) -> io.NodeOutput:
+        attention = None
+        if model is not None and clip is not None and vae is not None and class_word.strip():
+            attention = _attention(model, clip, vae, class_word)
+        elif method == "attention":
+            given = {"model": model, "clip": clip, "vae": vae, "class_word": class_word.strip() or None}
+            missing = ", ".join(name for name, value in given.items() if value is None)
+            raise SealError(f"{missing}: method attention needs model, clip, vae and class_word; add what is missing.")
+        masks = semantic_mask(
+            image, mask, method, mask_polarity=mask_polarity, grow=grow, feather=feather, attention=attention
+        )
+        preview = torch.stack([overlay(i, m) for i, m in zip(image, masks)])
+        return io.NodeOutput(masks, preview, coverage(masks))
+
+
+def _attention(model, clip, vae, class_word: str):
+    def find(image: torch.Tensor) -> torch.Tensor:
+        # Only here: reading the wired model is needed only when the other methods have not answered.
+        from .comfy_host import ComfyHost
+
+        with torch.inference_mode(False), ComfyHost(model, clip, vae) as host:
+            return attention_mask(host, image, class_word)
+
+    return find
+
+
+NODES = [SemanticMask]
