@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.importorskip("websocket", reason="websocket-client is not installed: pip install -e .[dev]")
 
 import pictures
 from server import ComfyServer, find_comfyui
@@ -17,6 +17,7 @@ from server import ComfyServer, find_comfyui
 
 @pytest.fixture(scope="session")
 def comfyui() -> Path:
+    pytest.importorskip("websocket", reason="websocket-client is not installed: pip install .[dev]")
     folder = find_comfyui()
     if folder is None:
         pytest.skip("no ComfyUI found: set COMFYUI_PATH, or put it in ~/comfy/ComfyUI or ../ComfyUI")

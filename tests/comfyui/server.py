@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import websocket
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -154,6 +153,8 @@ class ComfyServer:
                 self.get("/system_stats")
                 break
             time.sleep(0.2)
+        import websocket
+
         self.client_id = uuid.uuid4().hex
         address = f"ws://127.0.0.1:{self.port}/ws?clientId={self.client_id}"
         self.socket = websocket.create_connection(address, timeout=30)
@@ -164,7 +165,7 @@ class ComfyServer:
         return self
 
     def _listen(self) -> None:
-        with contextlib.suppress(OSError, websocket.WebSocketException):
+        with contextlib.suppress(Exception):  # the socket closes when ComfyUI stops
             while True:
                 data = self.socket.recv()
                 if data and isinstance(data, str):  # binary messages are previews
@@ -238,18 +239,19 @@ class ComfyServer:
     def run(self, prompt: dict[str, Any], timeout: float = 300) -> Result:
         return self.wait(self.queue(prompt), timeout)
 
-    def until(self, prompt_id: str, kind: str, node: str, timeout: float = 120) -> dict[str, Any]:
-        """The first message of this kind about this node, as soon as it comes."""
+    def until_step(self, prompt_id: str, node: str, step: int, timeout: float = 120) -> None:
+        """Wait for this node's progress bar to reach `step`."""
         deadline = time.time() + timeout
         with self._news:
             while True:
                 for _, message in self._messages:
                     data = message["data"]
-                    if (message["type"], data.get("prompt_id"), data.get("node")) == (kind, prompt_id, node):
-                        return data
-                    if message["type"] in ENDS and data.get("prompt_id") == prompt_id:
-                        raise AssertionError(f"prompt ended before {kind} of {node}: {message}")
-                assert time.time() < deadline, f"no {kind} of {node} in {timeout} s"
+                    if data.get("prompt_id") != prompt_id:
+                        continue
+                    if message["type"] == "progress" and data["node"] == node and data["value"] >= step:
+                        return
+                    assert message["type"] not in ENDS, f"prompt ended before step {step}: {message}"
+                assert time.time() < deadline, f"step {step} of {node} not reached in {timeout} s"
                 self._news.wait(1)
 
     def interrupt(self) -> None:

@@ -1,0 +1,71 @@
+"""Equal settings and inputs: equal bytes, and no second training; also after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import graphs
+from graphs import Graph
+from server import ComfyServer, Result
+
+Sticker = Callable[[ComfyServer], str]
+
+
+def train(server: ComfyServer, picture: str, **settings: Any) -> Result:
+    graph = Graph()
+    graphs.train(graph, graphs.checkpoint(graph, "sd15-small"), picture, **{"preset": "best", "steps": 3, **settings})
+    return server.run(graph).ok()
+
+
+def test_reuse(comfy: ComfyServer, sticker: Sticker) -> None:
+    picture = sticker(comfy)
+    first = train(comfy, picture, name="reuse")
+    file = comfy.embeddings / "reuse.safetensors"
+    content, report = file.read_bytes(), first.json("report")
+    assert "reused" not in report
+
+    again = train(comfy, picture, name="reuse")
+    assert "train" not in again.executed, "ComfyUI's own cache"
+
+    comfy.free()
+    for _ in ("same process", "after a restart"):
+        files = comfy.files()
+        again = train(comfy, picture, name="reuse")
+        assert "train" in again.executed and not again.progress("train")
+        known = again.json("report")
+        assert known["reused"] == "reuse.safetensors" and known["losses"] == report["losses"]
+        assert comfy.pixels(again, "attention") == comfy.pixels(first, "attention")
+        assert again.text("name") == "embedding:reuse" and comfy.files() == files
+        first = again
+        comfy.restart()
+
+    other = train(comfy, picture, name="reuse", run_id=1)
+    assert other.progress("train") and other.text("name") != "embedding:reuse"
+    assert any("reuse" in warning for warning in other.json("report")["warnings"])
+    assert file.read_bytes() == content, "the first file was touched"
+
+    # Another setting under the same name: a new file, and the old one stays.
+    other = train(comfy, picture, name="reuse", seed=2)
+    assert other.text("name") not in ("embedding:reuse", "")
+    assert file.read_bytes() == content
+
+    file.unlink()
+    comfy.free()
+    fresh = train(comfy, picture, name="reuse")
+    assert fresh.progress("train") and fresh.json("report")["losses"] == report["losses"]
+    assert file.read_bytes() == content, "same seed, same machine, other bytes"
+
+
+def test_memory_of_ten_trainings(comfy: ComfyServer, sticker: Sticker) -> None:
+    picture, resident = sticker(comfy), []
+    for run in range(10):
+        train(comfy, picture, name="memory", run_id=100 + run, steps=3)
+        graph = Graph()
+        graphs.checkpoint(graph, "sd15-small")
+        graph.add("PreviewAny", source=["checkpoint", 0])
+        graph.add("SEALProbeMemory", "memory", nonce=run)
+        resident.append(comfy.run(graph).ok().json("memory")["resident"])
+    growth = [value / resident[1] - 1 for value in resident]
+    print("resident MB:", [value >> 20 for value in resident])
+    assert max(growth[2:]) <= 0.02, growth

@@ -1,0 +1,71 @@
+"""The wired model, clip and vae behave bit-identically before and after training, however training ends."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import graphs
+import pytest
+from graphs import Graph
+from server import ComfyServer
+
+Sticker = Callable[[ComfyServer], str]
+PARTS = (["checkpoint", 0], ["checkpoint", 1], ["checkpoint", 2])
+
+
+def look(server: ComfyServer, nonce: int) -> tuple[list[bytes], dict[str, Any]]:
+    """A picture, and what state everything is in."""
+    graph = graphs.plain("sd15-small")
+    graphs.audit(graph, PARTS, nonce)
+    result = server.run(graph).ok()
+    assert "save" in result.executed, "ComfyUI took the picture from its cache"
+    if nonce:
+        assert "checkpoint" not in result.executed, "the checkpoint was loaded anew"
+    return server.pixels(result, "save"), result.json("audit")
+
+
+def training(picture: str, *, error: str = "", **settings: Any) -> Graph:
+    graph = Graph()
+    model, clip, vae = graphs.checkpoint(graph, "sd15-small")
+    if error:
+        model = graph.wire("SEALProbeFail", model=model, error=error, at=4)
+    graphs.train(graph, (model, clip, vae), picture, **{"preset": "best", "steps": 8, "augment": 0.5, **settings})
+    return graph
+
+
+def test_after_training(comfy: ComfyServer, sticker: Sticker) -> None:
+    before = look(comfy, 0)
+    for nonce, preset in enumerate(("best", "paper", "hiper"), 1):
+        comfy.run(training(sticker(comfy), preset=preset, name=f"same-{preset}")).ok()
+        assert look(comfy, nonce) == before
+
+
+@pytest.mark.parametrize("error, says", [("runtime", "probe: runtime"), ("oom", "probe: oom"), ("nan", "step")])
+def test_after_an_error_inside_the_loop(comfy: ComfyServer, sticker: Sticker, error: str, says: str) -> None:
+    before, files = look(comfy, 0), comfy.files()
+    result = comfy.run(training(sticker(comfy), error=error, name=f"broken-{error}"))
+    assert result.status == "error" and says in result.message
+    assert result.error["node_id"] == "train"
+    assert look(comfy, 1) == before
+    assert comfy.files() == files
+
+
+def test_after_cancel(comfy: ComfyServer, sticker: Sticker) -> None:
+    before, files = look(comfy, 0), comfy.files()
+    prompt = comfy.queue(training(sticker(comfy), steps=5000, name="cancelled"))
+    comfy.until_step(prompt, "train", 3)
+    comfy.interrupt()
+    asked = time.time()
+    result = comfy.wait(prompt)
+    took = time.time() - asked
+    steps = [when for when, _, _ in result.progress("train")]
+    longest = max(b - a for a, b in itertools.pairwise(steps))
+    assert result.status == "interrupted"
+    assert sum(when > asked for when in steps) <= 1, "trained on after Cancel"
+    assert took < longest + 1.0, f"Cancel took {took:.1f} s, a step {longest:.1f} s"
+    assert comfy.files() == files
+    assert look(comfy, 1) == before
+    comfy.run(training(sticker(comfy), steps=2, name="after-cancel")).ok()
