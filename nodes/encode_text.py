@@ -1,0 +1,201 @@
+"""Text with learned concepts -> conditioning: the mechanism of SEALTextEncode."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import logging
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..seal_core.config import Layers
+from ..seal_core.embedding import Concept, Embedding
+from ..seal_core.errors import SealError
+from .comfy_text import family, learned_tokenizer, text_models, tokenizers
+from .routing import KEY, Route, is_restricted
+
+HIPER_SCALE = 0.8  # target[:77-n] + 0.8 * tail (HiPer, official code)
+MAX_RESTRICTIONS = 4  # 2^4 encodings of the prompt
+
+Conditioning = list[list[Any]]
+
+
+def encode(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) -> Conditioning:
+    """ComfyUI CONDITIONING of `text`, in which the concepts of `embedding` stand by name or as embedding:FILE.
+
+    strength: 0 = the class words, 1 = as learned, between and above = the straight line through both.
+    The context has every concept in it, as ComfyUI's own `embedding:` gives it (bit-equal at strength 1);
+    where a concept is restricted, a Route for `routing.routed` rides along under "seal". The pooled
+    vector is the class words': SDXL adds it to every block, so it would undo the restriction.
+    Raises SealError for an embedding of another family and for what cannot be encoded together.
+    """
+    _check_family(clip, embedding)
+    used = [c for c in embedding.concepts if _pattern(c).search(text)]
+    if not used:
+        names = ", ".join(c.name for c in embedding.concepts)
+        logging.warning("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
+    tails = [c for c in used if c.carrier == "tail"]
+    if len(tails) > 1:
+        raise SealError(f"text: {' and '.join(c.name for c in tails)} both take the prompt's tail; name one of them.")
+    _warn_clip_skip(clip, used)
+    plain = _encode(clip, text, used, (), strength)
+    if not used or strength == 0:
+        return _conditioning(clip, plain, plain)
+
+    restrictions = tuple(dict.fromkeys(c.layers for c in used if is_restricted(c.layers)))
+    if len(restrictions) > MAX_RESTRICTIONS:
+        raise SealError(
+            f"text: its concepts have {len(restrictions)} different layer restrictions; use at most {MAX_RESTRICTIONS} "
+            "in one prompt, or train them with the same layers."
+        )
+    encodings = {}
+    for count in range(len(restrictions) + 1):
+        for let_in in itertools.combinations(range(len(restrictions)), count):
+            active = [c for c in used if _is_active(c, [restrictions[i] for i in let_in])]
+            encodings[frozenset(let_in)] = _encode(clip, text, used, active, strength) if active else plain
+    full = encodings[frozenset(range(len(restrictions)))]
+    result = _conditioning(clip, full, plain)
+    if restrictions:
+        for i, (_, extras) in enumerate(result):
+            extras[KEY] = Route(restrictions, {let_in: parts[i][0] for let_in, parts in encodings.items()})
+    return result
+
+
+def _is_active(concept: Concept, let_in: Collection[Layers]) -> bool:
+    return not is_restricted(concept.layers) or concept.layers in let_in
+
+
+def _conditioning(clip: Any, full: Conditioning, plain: Conditioning) -> Conditioning:
+    result = []
+    for (context, extras), (_, plain_extras) in zip(full, plain, strict=True):
+        pooled = {k: plain_extras[k] for k in ("pooled_output",) if k in plain_extras}
+        result.append([context, {**extras, **pooled, "seal_clip_skip": clip.layer_idx}])
+    return result
+
+
+def _encode(
+    clip: Any, text: str, used: Sequence[Concept], active: Sequence[Concept], strength: float
+) -> Conditioning:
+    """One encoding: the `active` concepts learned, the other `used` ones as their class words."""
+    vectors = {}
+
+    def stands(match: re.Match[str]) -> str:
+        concept = used[int((match.lastgroup or "c0")[1:])]
+        if concept not in active or concept.carrier == "tail":
+            return _escaped(concept.class_word)
+        key = f".seal-{match.lastgroup}"  # a leading dot: no file of ComfyUI's list is called so
+        vectors[key] = vectors.get(key) or blended(clip, concept, strength)
+        return f" embedding:{key} "
+
+    if used:  # all names at once, so that no name is looked for in another's class word; longest first
+        order = sorted(range(len(used)), key=lambda i: -len(used[i].name))
+        text = re.sub("|".join(f"(?P<c{i}>{_pattern(used[i]).pattern})" for i in order), stands, text)
+    tail = next((c for c in active if c.carrier == "tail"), None)
+    reader = copy.copy(clip)
+    reader.tokenizer = learned_tokenizer(clip, vectors)
+    tokens = reader.tokenize(text)
+    encoded = clip.encode_from_tokens_scheduled(tokens)
+    if tail is not None:
+        _warn_long(clip, tokens, tail)
+        encoded = [[with_tail(context, tail.vectors["tail"], strength), extras] for context, extras in encoded]
+    return encoded
+
+
+def _pattern(concept: Concept) -> re.Pattern[str]:
+    """Matches the concept's name or embedding:FILE, but not inside longer words."""
+    before = r"(?<![\w/-])" if concept.name[:1].isalnum() else ""
+    after = r"(?![\w/-])" if concept.name[-1:].isalnum() else ""
+    name = before + re.escape(concept.name) + after
+    if not concept.file or concept.carrier == "tail":
+        return re.compile(name)
+    file = re.escape(concept.file).replace("/", r"[\\/]")
+    return re.compile(rf"{name}|embedding:{file}(?:\.(?:safetensors|pt|bin))?(?![\w/\\-])")
+
+
+def _escaped(words: str) -> str:
+    return re.sub(r"([()])", r"\\\1", words)  # parentheses would be read as prompt weights
+
+
+def blended(clip: Any, concept: Concept, strength: float) -> dict[str, Tensor]:
+    """Text encoder -> (n, width): the line from the class word (0) to the learned vectors (1).
+
+    A class word of m tokens starts as n vectors interpolated along the word; its mean where n is 1.
+    """
+    if strength == 1:
+        return dict(concept.vectors)
+    result = {}
+    for encoder, part in tokenizers(clip).items():
+        learned = concept.vectors[encoder]
+        ids = part.tokenizer(concept.class_word)["input_ids"][1:-1]
+        if not ids:
+            raise SealError(f"embedding: class word {concept.class_word!r} has no tokens; give {concept.name} another.")
+        table = text_models(clip)[encoder].transformer.get_input_embeddings()
+        device = table.weight.device
+        word = table(torch.tensor(ids, device=device), out_dtype=torch.float32).to(learned)
+        start = resampled(word, learned.shape[0])
+        result[encoder] = start + strength * (learned - start)
+    return result
+
+
+def resampled(word: Tensor, count: int) -> Tensor:
+    """(m, width) -> (count, width), linearly along the first axis with both ends kept; the mean where count is 1."""
+    if count == 1:
+        return word.mean(dim=0, keepdim=True)
+    at = torch.linspace(0, word.shape[0] - 1, count)
+    low = at.floor().long()
+    high = (low + 1).clamp(max=word.shape[0] - 1)
+    return torch.lerp(word[low], word[high], (at - low).unsqueeze(1).to(word))
+
+
+def with_tail(context: Tensor, tail: Tensor, strength: float) -> Tensor:
+    """(1, 77k, D) -> (1, 77, D): the last n positions become the learned tail (n, D) (HiPer, 2303.08767).
+
+    strength 1 gives HiPer's target[:77-n] + 0.8 * tail; 0 leaves the prompt's own tail; else the line between.
+    """
+    context = context[:, :77]
+    keep = context.shape[1] - tail.shape[0]
+    own, learned = context[:, keep:], HIPER_SCALE * tail.to(context)
+    blend = learned.expand_as(own) if strength == 1 else own + strength * (learned - own)
+    return torch.cat((context[:, :keep], blend), dim=1)
+
+
+def _check_family(clip: Any, embedding: Embedding) -> None:
+    mine = family(clip)
+    if not mine.fits(embedding.family):
+        raise SealError(
+            f"embedding: {embedding.concepts[0].name} was trained for {embedding.family}, the clip is {mine}. "
+            "Wire the CLIP of that base model, or an embedding of this one."
+        )
+
+
+def _warn_clip_skip(clip: Any, used: Sequence[Concept]) -> None:
+    now = _layer(clip, clip.layer_idx)
+    for concept in used:
+        then = _layer(clip, concept.clip_skip)
+        known = concept.clip_skip is not None or concept.provenance  # third-party files do not say
+        if known and then != now:
+            logging.warning(
+                "SEAL: %s was trained at CLIP layer %s, this clip stops at %s; set CLIPSetLastLayer to %s.",
+                concept.name, then, now, then,
+            )  # fmt: skip
+
+
+def _layer(clip: Any, layer_idx: int | None) -> int:
+    """A CLIP skip as a layer counted from the end, with the model's default put in for None."""
+    default = next(iter(text_models(clip).values())).options_default[1]
+    return next(i for i in (layer_idx, default, -1) if i is not None)
+
+
+def _warn_long(clip: Any, tokens: dict[str, list[Any]], tail: Concept) -> None:
+    room = 77 - tail.vectors["tail"].shape[0]
+    end = next(iter(tokenizers(clip).values())).end_token
+    for chunks in tokens.values():
+        ids = [token for token, *_ in chunks[0]]
+        length = next((i for i, t in enumerate(ids) if not torch.is_tensor(t) and t == end), len(ids)) + 1
+        if len(chunks) > 1 or length > room:
+            logging.warning("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)
+            return
