@@ -11,9 +11,9 @@ class SealExtension(ComfyExtension):
     """The pack's V3 entry: collects the NODES lists of the modules under `nodes/`."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from .nodes import all_nodes
+        from .nodes import embedding, layers, masks, prompts, tokens, train
 
-        return all_nodes()
+        return [node for module in (masks, tokens, layers, train, embedding, prompts) for node in module.NODES]
 
 
 async def comfy_entrypoint() -> SealExtension:

@@ -159,7 +159,7 @@ def _watcher(
 def _drawn(host: ComfyHost, concept: Concept, prompt: str, config: TrainConfig) -> Tensor:
     """A quick picture of the concept as learned so far, (H, W, 3)."""
     text = prompt.replace("{}", concept.name)
-    positive = generate_context(host, concept, text if concept.name in text else f"{text} {concept.name}")
+    positive = generate_context(host, concept, text if concept.name in text else f"{text}, {concept.name}")
     latents = sample(
         host,
         positive,

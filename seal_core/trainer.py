@@ -100,7 +100,8 @@ class Training:
         self.config = replace(config, layers=replace(config.layers, sites=", ".join(s.name for s in self.allowed)))
         self.references = references
         self.warnings: list[str] = []
-        prefix = FrozenPrefix.find(host.stages(), self.allowed[0], config.pool_bytes) if config.pool else None
+        stages = host.stages() if config.pool and not self.everywhere else None
+        prefix = FrozenPrefix.find(stages, self.allowed[0], config.pool_bytes)
         self.prefix = prefix
         # A finite pool only pays where its draws are replayed; otherwise every step gets a fresh draw.
         self.draws = Draws(host, references, config, pool=config.pool if prefix else 0)
