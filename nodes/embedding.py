@@ -110,8 +110,8 @@ class SEALTextEncode(io.ComfyNode):
                     multiline=True,
                     dynamic_prompts=True,
                     tooltip="The prompt. The concept's name, e.g. <my-sticker>, or embedding:NAME stands where the "
-                    "subject stands; weights such as (<my-sticker>:1.2) work. To append prompts with ConditioningConcat, wire "
-                    "this one to conditioning_to.",
+                    "subject stands; weights such as (<my-sticker>:1.2) work. In ConditioningConcat, wire "
+                    "it to conditioning_to, since only that one keeps its routing.",
                 ),
                 EmbeddingType.Input("embedding", tooltip="One or several learned concepts."),
                 io.Float.Input(
