@@ -136,20 +136,22 @@ def attribute_prompt(
 def sweep(
     concept: str,
     base: Mapping[str, str],
-    values: Mapping[str, Sequence[str]],
+    values: Mapping[str, Sequence[str]] | Sequence[tuple[str, Sequence[str]]],
     extra: str = "",
     template: str = "",
 ) -> tuple[list[str], list[str]]:
     """Prompts for every value of one attribute, or for every pair of values of two (ours).
 
-    base: the attributes that stay. values: attribute -> its values; blank and repeated ones are dropped.
+    base: the attributes that stay. values: attribute -> its values, or pairs of them; blank and repeated
+    values are dropped.
     The first attribute changes slowest: with two, each row of a grid of len(second) columns has one value of it.
     Returns (prompts, labels) of equal length; labels are fit for file names.
     Raises SealError for unknown attributes, no values, or more than MAX_SWEEP prompts.
     """
     fixed = {canonical(name): value for name, value in base.items()}
     grid: dict[str, list[str]] = {}
-    for i, (name, lines) in enumerate(values.items(), start=1):
+    pairs = values.items() if isinstance(values, Mapping) else values
+    for i, (name, lines) in enumerate(pairs, start=1):
         attribute = canonical(name, f"attribute_{i}")
         if attribute in grid:
             raise SealError(f"attribute_{i}: {attribute} is swept already; choose another attribute or none.")
@@ -166,7 +168,7 @@ def sweep(
         raise SealError(f"values_1: {len(cells)} prompts in one sweep; use at most {MAX_SWEEP}.")
     prompts = [attribute_prompt(concept, **{**fixed, **c}, extra=extra, template=template).prompt for c in cells]
     # SaveImage reads %...% and path separators in its file name prefix, Windows refuses the others.
-    labels = [re.sub(r'[/\\:*?"<>|%]+', "-", ", ".join(cell.values())) for cell in cells]
+    labels = [re.sub(r'[/\\:*?"<>|%]+', "-", ", ".join(cell.values()))[:120].strip(" .,") or "-" for cell in cells]
     return prompts, labels
 
 
