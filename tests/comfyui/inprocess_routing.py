@@ -1,178 +1,47 @@
 """Routing inside ComfyUI, checked number by number: `PYTHON inprocess_routing.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter. Models are ComfyUI's classes at a small width with random weights.
-Prints one line per check; the exit status is the verdict.
+Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import logging
-import os
-import sys
-import tempfile
-import traceback
-from pathlib import Path
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import (
+    FOLDER,
+    MODEL,
+    NEGATIVE,
+    NEVER,
+    SITES,
+    TEXT,
+    UNET,
+    XL,
+    Log,
+    Recorder,
+    apply,
+    concept,
+    learned,
+    make_clip,
+    make_model,
+    plain,
+    randomise,
+    read,
+    refused,
+    run,
+    sample,
+)
 
-HERE = Path(__file__).resolve().parent
-PACK = HERE.parent.parent
-
-if __name__ == "__main__":
-    comfy_folder = os.path.abspath(sys.argv[1])
-    sys.argv = [sys.argv[0], "--cpu"]
-    sys.path[:0] = [comfy_folder, str(HERE)]
-
-import launch
-
-launch.skip_missing_torchvision_operators()
-
-import comfy.options
-
-comfy.options.enable_args_parsing()
+# isort: split
 
 import comfy.cldm.cldm
 import comfy.controlnet
-import comfy.model_management
-import comfy.model_patcher
 import comfy.ops
-import comfy.sample
-import comfy.sd
-import comfy.sd1_clip
-import comfy.sdxl_clip
-import comfy.supported_models
-import nodes as comfy_nodes
 import torch
+from seal_pack.nodes import routing, unet_sites
+from seal_pack.nodes.embedding import SEALRouteConditioning
+from seal_pack.seal_core.config import Layers
+from seal_pack.seal_core.embedding_file import save
 
-
-def load_pack():
-    spec = importlib.util.spec_from_file_location("seal_pack", PACK / "__init__.py", submodule_search_locations=[str(PACK)])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["seal_pack"] = module
-    spec.loader.exec_module(module)
-
-
-load_pack()
-from seal_pack.nodes import encode_text, routing, unet_sites  # noqa: E402
-from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALRouteConditioning, SEALTextEncode  # noqa: E402
-from seal_pack.seal_core.config import Layers  # noqa: E402
-from seal_pack.seal_core.embedding import Concept, Embedding  # noqa: E402
-from seal_pack.seal_core.embedding_file import save  # noqa: E402
-from seal_pack.seal_core.errors import SealError  # noqa: E402
-from seal_pack.seal_core.host import Family  # noqa: E402
-
-torch.set_num_threads(1)
-UNET = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1, 1, 1],
-    "channel_mult": [1, 2, 2], "transformer_depth": [1, 1, 0], "transformer_depth_output": [1, 1, 1, 1, 0, 0],
-    "transformer_depth_middle": 1, "num_heads": 4, "num_head_channels": -1, "use_spatial_transformer": True,
-    "context_dim": 64, "legacy": False, "use_checkpoint": False,
-}  # fmt: skip
-CLIP_L = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_hidden_layers": 3}
-CLIP_G = {**CLIP_L, "hidden_size": 80, "intermediate_size": 160}
-NEVER = Layers("all", 0.5, 0.51)  # between the noise levels that 2 steps visit: no site ever lets the token in
-SITES = ("down.0", "down.1", "mid.0", "up.0", "up.1", "up.2", "up.3")
-
-
-def randomise(module, seed):
-    generator = torch.Generator().manual_seed(seed)
-    for name, p in module.named_parameters():
-        one = ("norm" in name or ".in_layers.0." in name or ".out_layers.0." in name) and name.endswith("weight")
-        p.data = torch.ones(p.shape) if one else torch.randn(p.shape, generator=generator) * (
-            0.02 if p.ndim < 2 else 1.0 / max(p[0].numel(), 1) ** 0.5
-        )
-        p.requires_grad_(False)
-
-
-def make_model(xl=False):
-    config = {**UNET, "context_dim": 144, "num_classes": "sequential", "adm_in_channels": 80 + 6 * 256} if xl else UNET
-    kind = comfy.supported_models.SDXL if xl else comfy.supported_models.SD15
-    supported = kind({**config})
-    supported.unet_config = {**config, "dtype": torch.float32}
-    supported.manual_cast_dtype = None
-    model = supported.get_model({}, device=torch.device("cpu"))
-    randomise(model.diffusion_model, 1)
-    cpu = torch.device("cpu")
-    return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
-
-
-def make_clip(folder, xl=False):
-    class Target:
-        params = {}
-        clip = comfy.sdxl_clip.SDXLClipModel if xl else comfy.sd1_clip.SD1ClipModel
-        tokenizer = comfy.sdxl_clip.SDXLTokenizer if xl else comfy.sd1_clip.SD1Tokenizer
-
-    options = {"clip_l_model_config": CLIP_L, "clip_g_model_config": CLIP_G, "dtype": torch.float32}
-    clip = comfy.sd.CLIP(Target, embedding_directory=[str(folder)], model_options=options)
-    randomise(clip.cond_stage_model, 2)
-    return clip
-
-
-def concept(name="<x>", word="cat", layers=Layers("up.2, up.3"), count=2, seed=5, widths=(("clip_l", 64),), **changes):
-    generator = torch.Generator().manual_seed(seed)
-    vectors = {n: torch.randn(count, w, generator=generator) * 0.5 for n, w in widths}
-    if changes.get("carrier") == "tail":
-        vectors = {"tail": torch.randn(5, sum(w for _, w in widths), generator=generator)}
-    family = Family("sdxl" if len(widths) > 1 else "sd1", widths)
-    return Concept(name, word, vectors, family, layers=layers, file=name.strip("<>"), **changes)
-
-
-XL = (("clip_l", 64), ("clip_g", 80))
-FOLDER = Path(tempfile.mkdtemp())
-MODEL, CLIP = make_model(), make_clip(FOLDER)
-NEGATIVE = CLIP.encode_from_tokens_scheduled(CLIP.tokenize("bad, ugly"))
-
-
-def plain(text, clip=CLIP):
-    return clip.encode_from_tokens_scheduled(clip.tokenize(text))
-
-
-def learned(text, *concepts, clip=CLIP, strength=1.0):
-    return SEALTextEncode.execute(clip, text, Embedding(concepts), strength).result[0]
-
-
-def apply(model=None):
-    return SEALApplyEmbedding.execute(model or MODEL).result[0]
-
-
-def sample(model, positive, negative=NEGATIVE, batch=1, cfg=4.0, steps=2, size=(8, 8), seed=0, sampler="euler"):
-    latent = torch.zeros(batch, 4, *size)
-    noise = comfy.sample.prepare_noise(latent, seed)
-    return comfy.sample.sample(
-        model, noise, steps, cfg, sampler, "normal", positive, negative, latent, disable_pbar=True, seed=seed
-    )
-
-
-class Recorder:
-    """What every site read in every pass: site -> list of (rows, tokens, width); sigmas of the passes."""
-
-    def __init__(self, model=None):
-        self.unet = (model or MODEL).model.diffusion_model
-        self.contexts = {}
-
-    def __enter__(self):
-        def keep(name):
-            def hook(module, args):
-                self.contexts.setdefault(name, []).append(args[0].clone())
-
-            return hook
-
-        self.handles = [
-            s.module.to_k.register_forward_pre_hook(keep(s.name)) for s in unet_sites.unet_sites(self.unet)
-        ]
-        return self
-
-    def __exit__(self, *_):
-        for handle in self.handles:
-            handle.remove()
-
-
-def read(contexts, wanted, rows=slice(None)):
-    """Whether a recorded context's rows are all `wanted`, repeated along the tokens where ComfyUI does so."""
-    chosen = contexts[rows]
-    return all(torch.equal(row, wanted[0].repeat(row.shape[0] // wanted.shape[1], 1)) for row in chosen)
-
-
-TEXT = "a sticker of <x>, happy"
+import nodes as comfy_nodes
 
 
 def check_sites_and_keys():
@@ -209,14 +78,22 @@ def check_no_site_is_the_class_word():
     for text in (TEXT, "(<x>:1.3) and a cat", "photo, " * 60 + "of <x> in snow"):
         for batch, cfg in ((1, 1.0), (1, 4.0), (3, 4.0)):
             ours = sample(apply(), learned(text, closed), batch=batch, cfg=cfg)
-            assert torch.equal(ours, sample(MODEL, plain(text.replace("<x>", "cat")), batch=batch, cfg=cfg)), (text, batch)
+            assert torch.equal(ours, sample(MODEL, plain(text.replace("<x>", "cat")), batch=batch, cfg=cfg)), (
+                text,
+                batch,
+            )
             assert not torch.equal(ours, sample(MODEL, learned(text, closed), batch=batch, cfg=cfg))
 
 
 def check_each_site_reads_its_own():
     x = concept()
     full, word = plain(TEXT.replace("<x>", "embedding:x"))[0][0], plain(TEXT.replace("<x>", "cat"))[0][0]
-    for batch, cfg, negative in ((1, 4.0, NEGATIVE), (3, 4.0, NEGATIVE), (2, 1.0, NEGATIVE), (2, 4.0, plain("bad, " * 70))):
+    for batch, cfg, negative in (
+        (1, 4.0, NEGATIVE),
+        (3, 4.0, NEGATIVE),
+        (2, 1.0, NEGATIVE),
+        (2, 4.0, plain("bad, " * 70)),
+    ):
         with Recorder() as seen:
             sample(apply(), learned(TEXT, x), negative, batch=batch, cfg=cfg)
         for site in SITES:
@@ -401,76 +278,6 @@ def check_controlnet_reads_class_words():
     assert torch.equal(sample(MODEL, *controlled(learned(TEXT, x))), sample(MODEL, *controlled(full)))
 
 
-def check_strength():
-    x = concept(count=3, word="fluffy cat")
-    word, full = plain(TEXT.replace("<x>", "fluffy cat")), learned(TEXT, x)
-    assert torch.equal(learned(TEXT, x, strength=0.0)[0][0], word[0][0])
-    half = encode_text.blended(CLIP, x, 0.5)["clip_l"]
-    start = encode_text.blended(CLIP, x, 1e-9)["clip_l"]
-    assert torch.allclose(half, (start + x.vectors["clip_l"]) / 2, atol=1e-6)
-    assert torch.allclose(start[1], (start[0] + start[2]) / 2, atol=1e-6)
-    two = concept(count=2, word="fluffy cat")
-    assert torch.allclose(learned(TEXT, two, strength=1e-9)[0][0], word[0][0], atol=1e-5)  # as many vectors as words
-    assert not torch.equal(learned(TEXT, x, strength=0.5)[0][0], full[0][0])
-
-
-def check_tail():
-    x = concept(carrier="tail", layers=Layers("up.3"))
-    word = plain(TEXT.replace("<x>", "cat"))[0][0]
-    result = learned(TEXT, x)
-    assert torch.equal(result[0][0][:, :72], word[:, :72])
-    assert torch.equal(result[0][0][0, 72:], 0.8 * x.vectors["tail"])
-    assert torch.equal(learned(TEXT, x, strength=0.0)[0][0], word)
-    with Recorder() as seen:
-        sample(apply(), result, cfg=1.0, steps=1)
-    assert all(read(seen.contexts[s][0], result[0][0] if s == "up.3" else word) for s in SITES)
-    for count, warns in ((69, False), (70, True), (100, True)):
-        with Log() as log:
-            long = learned("a " * count + "<x>", x)
-        assert long[0][0].shape == (1, 77, 64) and any("cut" in line for line in log.lines) == warns, (count, log.lines)
-    with refused("text: "):
-        learned("<x> <y>", x, concept("<y>", carrier="tail"))
-
-
-def check_clip_skip_family_and_missing_name():
-    skipped = CLIP.clone()
-    skipped.clip_layer(-2)
-    x = concept(clip_skip=-2)
-    with Log() as log:
-        ours = learned(TEXT, x, clip=skipped)
-    assert not log.lines and torch.equal(ours[0][0], plain(TEXT.replace("<x>", "embedding:x"), skipped)[0][0])
-    assert ours[0][1]["seal_clip_skip"] == -2
-    with Log() as log:
-        learned(TEXT, x)
-    assert any("CLIPSetLastLayer" in line for line in log.lines)
-    with Log() as log:
-        assert torch.equal(learned("a dog", x, clip=skipped)[0][0], plain("a dog", skipped)[0][0])
-    assert any("none of the learned concepts" in line for line in log.lines)
-    foreign = concept(widths=(("clip_l", 96),))
-    with refused("clip_l 96.*clip_l 64"):
-        learned(TEXT, foreign)
-    with refused("embedding: "):
-        SEALApplyEmbedding.execute(MODEL, Embedding((foreign,)))
-    with refused("layers: "):
-        SEALApplyEmbedding.execute(MODEL, Embedding((concept(layers=Layers("up.77")),)))
-    SEALApplyEmbedding.execute(MODEL, Embedding((x,)))
-
-
-def check_names_in_text():
-    cat, hat = concept("mycat", "kitten"), concept("<my (hat)>", "mycat (red)", seed=9)
-    hat = Concept(hat.name, hat.class_word, hat.vectors, hat.family, file="sub/hat")
-    for text, same in (
-        ("mycat, mycats and my-mycat", "embedding:x, mycats and my-mycat"),
-        ("(mycat:1.2) x", "(embedding:x:1.2) x"),
-        ("mycat's tail", "embedding:x 's tail"),
-    ):
-        assert torch.equal(learned(text, cat)[0][0], plain(text.replace(text, same))[0][0]), text
-    both = learned("<my (hat)> of mycat", cat, hat, strength=0.0)[0][0]
-    assert torch.equal(both, plain(r"mycat \(red\) of kitten")[0][0])
-    by_file = learned("a embedding:sub/hat.safetensors, x", hat)[0][0]
-    assert torch.equal(by_file, learned("a <my (hat)>, x", hat)[0][0])
-
-
 def check_sdxl():
     model, clip = make_model(xl=True), make_clip(FOLDER, xl=True)
     x = concept(widths=XL)
@@ -484,6 +291,19 @@ def check_sdxl():
     assert all(read(seen.contexts[s][0], ours[0][0] if s in ("up.2", "up.3") else word[0][0]) for s in SITES)
     tail = concept(widths=XL, carrier="tail")
     assert learned(TEXT, tail, clip=clip)[0][0].shape == (1, 77, 144)
+
+
+def check_half_precision():
+    for dtype in (torch.float16, torch.bfloat16):
+        model, x = make_model(dtype=dtype), concept()
+        word = plain(TEXT.replace("<x>", "cat"))
+        assert torch.equal(sample(apply(model), learned(TEXT, concept(layers=NEVER))), sample(model, word))
+        with Recorder(model) as seen:
+            result = sample(apply(model), learned(TEXT, x), cfg=1.0, steps=1)
+        assert torch.isfinite(result).all()
+        full = learned(TEXT, x)
+        for site in SITES:
+            assert read(seen.contexts[site][0], (full if site in ("up.2", "up.3") else word)[0][0].to(dtype)), site
 
 
 def check_samplers_and_area_uncond():
@@ -507,49 +327,5 @@ def check_not_a_unet():
         routing.routed(Patcher())
 
 
-class Log(logging.Handler):
-    def __enter__(self):
-        self.lines = []
-        logging.getLogger().addHandler(self)
-        return self
-
-    def __exit__(self, *_):
-        logging.getLogger().removeHandler(self)
-
-    def emit(self, record):
-        if record.levelno >= logging.WARNING:
-            self.lines.append(record.getMessage())
-
-
-class refused:
-    def __init__(self, pattern):
-        self.pattern = pattern
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        import re
-
-        assert kind is not None, f"nothing refused ({self.pattern})"
-        assert issubclass(kind, SealError) and re.search(self.pattern, str(error)), error
-        return True
-
-
-def main():
-    failed = 0
-    save(concept(), FOLDER, "x")
-    for name, check in list(globals().items()):
-        if name.startswith("check_") and (len(sys.argv) < 3 or sys.argv[2] in name):
-            try:
-                with torch.inference_mode():
-                    check()
-                print(f"ok   {name}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    run(globals())

@@ -1,0 +1,155 @@
+"""Learned concepts in prompts and from files inside ComfyUI: `PYTHON inprocess_text.py COMFY_DIR`.
+
+Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+"""
+
+from __future__ import annotations
+
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import (
+    CLIP,
+    MODEL,
+    SITES,
+    TEXT,
+    Log,
+    Recorder,
+    apply,
+    concept,
+    learned,
+    plain,
+    read,
+    refused,
+    run,
+    sample,
+)
+
+# isort: split
+
+import tempfile
+from pathlib import Path
+
+import folder_paths
+import torch
+from safetensors.torch import save_file
+from seal_pack.nodes import encode_text
+from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding
+from seal_pack.nodes.folders import tails_folder
+from seal_pack.seal_core.config import Layers
+from seal_pack.seal_core.embedding import Concept, Embedding
+from seal_pack.seal_core.embedding_file import save
+
+
+def check_strength():
+    x = concept(count=3, word="fluffy cat")
+    word, full = plain(TEXT.replace("<x>", "fluffy cat")), learned(TEXT, x)
+    assert torch.equal(learned(TEXT, x, strength=0.0)[0][0], word[0][0])
+    half = encode_text.blended(CLIP, x, 0.5)["clip_l"]
+    start = encode_text.blended(CLIP, x, 1e-9)["clip_l"]
+    assert torch.allclose(half, (start + x.vectors["clip_l"]) / 2, atol=1e-6)
+    assert torch.allclose(start[1], (start[0] + start[2]) / 2, atol=1e-6)
+    two = concept(count=2, word="fluffy cat")
+    assert torch.allclose(learned(TEXT, two, strength=1e-9)[0][0], word[0][0], atol=1e-5)  # as many vectors as words
+    assert not torch.equal(learned(TEXT, x, strength=0.5)[0][0], full[0][0])
+
+
+def check_tail():
+    x = concept(carrier="tail", layers=Layers("up.3"))
+    word = plain(TEXT.replace("<x>", "cat"))[0][0]
+    result = learned(TEXT, x)
+    assert torch.equal(result[0][0][:, :72], word[:, :72])
+    assert torch.equal(result[0][0][0, 72:], 0.8 * x.vectors["tail"])
+    assert torch.equal(learned(TEXT, x, strength=0.0)[0][0], word)
+    with Recorder() as seen:
+        sample(apply(), result, cfg=1.0, steps=1)
+    assert all(read(seen.contexts[s][0], result[0][0] if s == "up.3" else word) for s in SITES)
+    for count, warns in ((69, False), (70, True), (100, True)):
+        with Log() as log:
+            long = learned("a " * count + "<x>", x)
+        assert long[0][0].shape == (1, 77, 64) and any("cut" in line for line in log.lines) == warns, (count, log.lines)
+    with refused("text: "):
+        learned("<x> <y>", x, concept("<y>", carrier="tail"))
+
+
+def check_clip_skip_family_and_missing_name():
+    skipped = CLIP.clone()
+    skipped.clip_layer(-2)
+    x = concept(clip_skip=-2)
+    with Log() as log:
+        ours = learned(TEXT, x, clip=skipped)
+    assert not log.lines and torch.equal(ours[0][0], plain(TEXT.replace("<x>", "embedding:x"), skipped)[0][0])
+    assert ours[0][1]["seal_clip_skip"] == -2
+    with Log() as log:
+        learned(TEXT, x)
+    assert any("CLIPSetLastLayer" in line for line in log.lines)
+    with Log() as log:
+        assert torch.equal(learned("a dog", x, clip=skipped)[0][0], plain("a dog", skipped)[0][0])
+    assert any("none of the learned concepts" in line for line in log.lines)
+    foreign = concept(widths=(("clip_l", 96),))
+    with refused("clip_l 96.*clip_l 64"):
+        learned(TEXT, foreign)
+    with refused("embedding: "):
+        SEALApplyEmbedding.execute(MODEL, Embedding((foreign,)))
+    with refused("layers: "):
+        SEALApplyEmbedding.execute(MODEL, Embedding((concept(layers=Layers("up.77")),)))
+    SEALApplyEmbedding.execute(MODEL, Embedding((x,)))
+
+
+def check_names_in_text():
+    cat, hat = concept("mycat", "kitten"), concept("<my (hat)>", "mycat (red)", seed=9)
+    hat = Concept(hat.name, hat.class_word, hat.vectors, hat.family, file="sub/hat")
+    for text, same in (
+        ("mycat, mycats and my-mycat", "embedding:x, mycats and my-mycat"),
+        ("(mycat:1.2) x", "(embedding:x:1.2) x"),
+        ("mycat's tail", "embedding:x 's tail"),
+    ):
+        assert torch.equal(learned(text, cat)[0][0], plain(text.replace(text, same))[0][0]), text
+    both = learned("<my (hat)> of mycat", cat, hat, strength=0.0)[0][0]
+    assert torch.equal(both, plain(r"mycat \(red\) of kitten")[0][0])
+    by_file = learned("a embedding:sub/hat.safetensors, x", hat)[0][0]
+    assert torch.equal(by_file, learned("a <my (hat)>, x", hat)[0][0])
+
+
+def check_no_clip():
+    with refused("clip: "):
+        learned(TEXT, concept(), clip=None)
+
+
+def check_load_node():
+    root = Path(tempfile.mkdtemp())
+    folder_paths.models_dir = str(root)
+    folder_paths.folder_names_and_paths["embeddings"][0][:] = [str(root / "embeddings")]
+    (root / "embeddings" / "sub").mkdir(parents=True)
+    node = SEALLoadEmbedding
+    x = concept(provenance={"hash": "h", "seed": 7})
+    save(x, root / "embeddings", "x")
+    save(concept("<y>"), root / "embeddings" / "sub", "y")
+    save(concept("<t>", carrier="tail"), tails_folder(), "t")
+    (tails_folder() / ".t.1234.part").write_text("")
+    names = ["sub/y.safetensors", "x.safetensors", "seal_tails/t.safetensors"]
+    listed = next(i for i in node.define_schema().inputs if i.id == "name").options
+    assert listed == names, listed
+    embedding, name, info = node.execute("x.safetensors").result
+    assert name == "embedding:x" and "<x>" in info and '"seed": 7' in info and "up.2" in info
+    embedding, name, _ = node.execute("sub/y.safetensors", "", embedding).result
+    assert name == "embedding:sub/y"
+    embedding, name, _ = node.execute("seal_tails/t.safetensors", previous=embedding).result
+    assert name == "" and [c.name for c in embedding.concepts] == ["<x>", "<y>", "<t>"]
+    with refused("embedding: .*twice"):
+        node.execute("x.safetensors", previous=embedding)
+    save(x, root, "secret")  # outside both folders
+    for missing in ("no.safetensors", "../../secret.safetensors", "seal_tails/../../secret.safetensors"):
+        with refused("name: "):
+            node.execute(missing)
+    save_file({"emb_params": torch.randn(2, 768)}, root / "embeddings" / "other.safetensors")
+    with refused("class_word: "):
+        node.execute("other.safetensors")
+    with refused("embedding: "):
+        node.execute("other.safetensors", "cat", embedding)
+    before = node.fingerprint_inputs("x.safetensors")
+    assert before == node.fingerprint_inputs(name="x.safetensors", class_word="", previous=None)
+    save(concept(count=3), root / "embeddings", "x")
+    assert node.fingerprint_inputs("x.safetensors") != before
+
+
+if __name__ == "__main__":
+    run(globals())

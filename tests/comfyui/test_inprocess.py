@@ -1,0 +1,18 @@
+"""Checks that run inside ComfyUI's interpreter, on its own classes, without a server."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from server import find_python
+
+
+@pytest.mark.parametrize("script", ["inprocess_routing.py", "inprocess_text.py"])
+def test_inside_comfyui(comfyui: Path, script: str) -> None:
+    command = [find_python(comfyui), str(Path(__file__).with_name(script)), str(comfyui)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    lines = [line for line in run.stdout.splitlines() if line.startswith(("ok ", "FAIL "))]
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(lines) >= 4
