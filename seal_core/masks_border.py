@@ -154,20 +154,27 @@ class _Ground:
             ground = _reach(like)
             match = np.where(like, distance, np.inf)
         else:
+            self.tolerance = min(self.tolerance, self._tight(distance))
             ground, distance = self._follow(distance)
             like = distance < self.tolerance
             ground, match = self._shadows(ground, like, distance)
         ground |= self._holes(match, ground, distance)
         return self._tidy(~ground)
 
+    def _tight(self, distance: np.ndarray) -> float:
+        """Tolerance for one smooth field: on a clean ground finer differences count than on a grainy one."""
+        off = distance[self.frame]
+        off = off[off < self.tolerance]
+        return 0.02 + 2 * float(np.percentile(off, 90)) + self.noise if off.size else self.tolerance
+
     def _follow(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ground with its field re-estimated from what was reached, so that it follows slow drifts."""
         ground = _reach(distance < self.tolerance)
         for spread in (0.12, 0.06, 0.06, 0.04, 0.04, 0.03):
             sigma = spread * max(self.shape)
-            known = ndimage.gaussian_filter(ground.astype(np.float32), sigma)
+            known = _blur(ground.astype(np.float32), sigma)
             off = (self.lab - self.fields[0]) * ground[..., None]
-            drift = np.stack([ndimage.gaussian_filter(off[..., c], sigma) for c in range(3)], -1)
+            drift = np.stack([_blur(off[..., c], sigma) for c in range(3)], -1)
             field = self.fields[0] + drift / np.maximum(known, 0.02)[..., None]
             nearer = np.linalg.norm(self.lab - field, axis=2)
             ground = _reach(np.minimum(nearer, distance) < self.tolerance)
@@ -176,39 +183,54 @@ class _Ground:
     def _shadows(self, ground: np.ndarray, like: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ground with the soft shadows on it, and how far each pixel is from plain or shaded ground.
 
-        A shadow keeps the ground's hue, gets darker gradually, and is entered without an edge. How dark
-        it may get is tried out: the outline that lies best on sharp edges wins, no shadow included.
+        A shadow keeps the ground's hue, gets darker gradually, and is entered without an edge.
         """
         side = max(self.shape)
         step, wider = _steps(self.lab, 0.7), _steps(self.lab, 3.0)
         base = _from_oklab(self.fields[0])
         share = (self.rgb * base).sum(2) / np.maximum((base * base).sum(2), 1e-4)
         off = np.linalg.norm(self.lab - oklab(np.clip(share, 0, 1)[..., None] * base), axis=2)
-        hue = (share < 1.02) & (off < 0.8 * self.tolerance)
+        hue = (share < 1.02) & (off < 0.8 * NEAR + self.noise)
         # An edge takes its whole contrast in a pixel or two and weakens under a blur; a shadow does neither.
         depth = ndimage.maximum_filter(np.where(hue & (share > 0.3), distance, 0), 2 * round(side * 0.03) + 3)
         soft = hue & (step < np.clip(0.22 * depth, 0.015, 0.1)) & (step < 1.9 * wider + 0.012)
         sharp = (step > 0.025) & (step > 1.5 * wider)
-        plain, best, darker = ~ground, _on_edges(~ground, sharp), np.zeros(self.shape, bool)
-        for limit in (0.3, 0.45, 0.55, 0.65, 0.75, 0.85, 0.92):
-            found = self._darker(ground, like, soft & (share > limit), max(1, round(side * 0.008)))
-            if not found.any():
-                break
-            front = plain & ~found
-            score = _on_edges(front, sharp)
-            if front.sum() > 0.3 * plain.sum() and score > best + 0.01:
-                best, darker = score, found
+        darker = self._best_shadow(ground, like, np.where(soft, share, 0), sharp)
         match = np.where(like, distance, np.inf)
         if darker.sum() > 0.002 * darker.size:
             deepest = np.percentile(share[darker], 3)
             match = np.where(hue & (share > deepest), np.minimum(match, off), match)
         return ground | darker, match
 
+    def _best_shadow(self, ground: np.ndarray, like: np.ndarray, soft: np.ndarray, sharp: np.ndarray) -> np.ndarray:
+        """The shadow, tried with several depths and gap widths: where a subject has the very colour of the
+        shadow beside it the flood leaks in, so the largest foreground whose outline lies on sharp edges wins.
+
+        soft: (H, W) how light a pixel that may be shadow is, as a share of the ground; 0 elsewhere.
+        """
+        plain, side = ~ground, max(self.shape)
+        best, chosen = _on_edges(plain, sharp) + 0.2, np.zeros(self.shape, bool)
+        for gap in (0.008, 0.02, 0.04):
+            for limit in (0.3, 0.45, 0.55, 0.65, 0.72, 0.79, 0.86, 0.92):
+                found = self._darker(ground, like, soft > limit, max(1, round(side * gap)))
+                if not found.any():
+                    break
+                front = plain & ~found
+                kept, edges = front.sum() / plain.sum(), _on_edges(front, sharp)
+                if kept > 0.4 and edges + 0.2 * kept > best + 0.01:
+                    best, chosen = edges + 0.2 * kept, found
+                if limit == 0.3 and kept > 0.6 and edges > 0.95:
+                    return found  # nothing leaked at the most generous depth
+            if not chosen.any() and not found.any() and limit == 0.3:
+                break
+        return chosen
+
     def _darker(self, ground: np.ndarray, like: np.ndarray, soft: np.ndarray, radius: int) -> np.ndarray:
         """Soft pixels that the ground flows into through gaps wider than twice the radius."""
         passable = soft | ground
-        reached = _reach(ndimage.binary_opening(passable, _disk(radius)) | ground)
-        near = ndimage.binary_dilation(reached, _CROSS, iterations=radius + 1)
+        core = ndimage.distance_transform_edt(np.pad(passable, 1, mode="edge"))[1:-1, 1:-1] > radius
+        reached = _reach(_wider(core, radius) & passable | ground)
+        near = _wider(reached, radius + 1)
         darker = ndimage.binary_propagation(reached, mask=passable & near) & ~ground
         labels, _ = ndimage.label(darker)
         for i, box in enumerate(ndimage.find_objects(labels), 1):
@@ -259,21 +281,27 @@ class _Ground:
         return out
 
     def _holes(self, match: np.ndarray, ground: np.ndarray, distance: np.ndarray) -> np.ndarray:
-        """Enclosed ground: close to the ground's colour inside, clearly another colour just outside."""
+        """Enclosed ground: close to the ground's colour inside, clearly another colour just outside.
+
+        A subject may have the colour of shaded ground, so shaded holes must be small; and where one hole
+        would be most of the subject it is an outline drawing, filled with the ground's colour.
+        """
         labels, _ = ndimage.label((match < self.tolerance) & ~ground)
         out = np.zeros(self.shape, bool)
-        least = max(6, 1e-4 * ground.size)
+        beside = ndimage.maximum_filter(distance, 5)  # two pixels on: across a soft edge, or a thin spoke
+        least, most, inner = max(6, 1e-4 * ground.size), 0.05 * (~ground).sum(), 0.65 * (~ground).sum()
         for i, box in enumerate(ndimage.find_objects(labels), 1):
             box = tuple(slice(max(0, s.start - 4), s.stop + 4) for s in box)
             hole = labels[box] == i
-            if hole.sum() < least:
+            if not least <= hole.sum() <= inner:
                 continue
-            around = ndimage.binary_dilation(hole, _BOX, iterations=2)
-            ring = ndimage.binary_dilation(around, _BOX) & ~around & ~ground[box]
+            ring = ndimage.binary_dilation(hole, _BOX) & ~hole & ~ground[box]
             core = ndimage.binary_erosion(hole, _CROSS)
-            inside = np.median(match[box][core if core.any() else hole])
-            edged = ring.any() and np.mean(distance[box][ring] > 1.5 * self.tolerance) > 0.7
-            if edged and inside < 0.5 * self.tolerance:
+            core = core if core.any() else hole
+            edged = ring.any() and np.mean(beside[box][ring] > 2 * self.tolerance) > 0.7
+            near = np.median(match[box][core]) < 0.5 * self.tolerance
+            plain = np.median(distance[box][core]) < 0.5 * self.tolerance
+            if edged and near and (plain or hole.sum() < most):
                 out[box] |= hole
         return out
 
@@ -307,9 +335,15 @@ def _on_edges(front: np.ndarray, sharp: np.ndarray) -> float:
     return float(near[outline].mean()) if outline.any() else 0.0
 
 
-def _disk(radius: int) -> np.ndarray:
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    return y * y + x * x <= radius * radius + 1
+def _blur(plane: np.ndarray, sigma: float) -> np.ndarray:
+    """Nearly Gaussian blur by two box filters, whose cost does not grow with sigma."""
+    size = 2 * max(1, round(1.22 * sigma)) + 1
+    return ndimage.uniform_filter(ndimage.uniform_filter(plane, size), size)
+
+
+def _wider(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Dilation by a disc; by distances, since the radius may be large."""
+    return ndimage.distance_transform_edt(~mask) <= radius if mask.any() else mask
 
 
 def _polynomials(height: int, width: int, order: int) -> np.ndarray:

@@ -14,14 +14,16 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from seal_core.masks_border import oklab
+
 FONT = os.environ.get("NOTO_COLOR_EMOJI", "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 MISSING = f"{FONT} is not installed (Debian: fonts-noto-color-emoji; or set NOTO_COLOR_EMOJI)"
 GROUNDS = ("plain", "gradient", "shadow", "patterned")
 PATTERNS = ("stripes", "checks", "dots", "noise", "gingham", "clouds", "confetti")
 
-TUNING = tuple("🐱🐶🐵🦁🐻🐼🐸🐔🦉🐌🐛🦋🐢🐍🐬🦑🦒🐘🐇🦔😀😎😡🤖👻🎃🍎🍌🍩🍵🔑🚗🚂🎸📷🎧🧸🌵🌻👑\u2693\u2602")
+TUNING = tuple("🐱🐶🐵🦁🐻🐼🐸🐔🦉🐌🐛🦋🐢🐍🐬🦑🦒🐘🐇🦔😀😎😡🤖👻🎃🍎🍌🍩🍵🔑🚗🚂🎸📷🎧🧸🌵🌻👑🚲\u2693\u2602")
 REPORTED = tuple(
-    "🐯🐮🐷🐭🐹🐰🦊🐨🦝🐧🦆🦅🐝🐞🐙🦀🐠🐳🦈🐊🦓🦍🐫🐄🐎🐏🐩🐈🐓🦃🐿🦇😂🥰🥶🤡👽💀👾🍕🍓🍉🥑🍔🧁🥨🍺🫖🔒🚲🚀🎈🎁🏆💍🧲🪴🧢🔔\u2615"
+    "🐯🐮🐷🐭🐹🐰🦊🐨🦝🐧🦆🦅🐝🐞🐙🦀🐠🐳🦈🐊🦓🦍🐫🐄🐎🐏🐩🐈🐓🦃🐿🦇😂🥰🥶🤡👽💀👾🍕🍓🍉🥑🍔🧁🥨🍺🫖🔒🔗🚀🎈🎁🏆💍🧲🪴🧢🔔\u2615"
 )
 
 
@@ -68,15 +70,17 @@ def over(sticker: np.ndarray, ground: str, seed: int) -> tuple[np.ndarray, np.nd
     rng = np.random.default_rng([seed, *ground.encode()])
     alpha = sticker[..., 3]
     own = sticker[alpha > 0.9][:, :3]
+    own = own[:: max(1, len(own) // 2000)]
     pattern = PATTERNS[rng.integers(len(PATTERNS))] if ground == "patterned" else ground
-    back = _paint(pattern, alpha, [_ground_colour(rng, own) for _ in range(3)], rng)
+    colours = [_ground_colour(rng, own) for _ in range(3)]
+    back = _paint(pattern, alpha, colours, _drift_to(rng, own, colours[0]), rng)
     image = sticker[..., :3] * alpha[..., None] + back * (1 - alpha[..., None])
     return (np.round(image.clip(0, 1) * 255) / 255).astype(np.float32), alpha
 
 
-def _ground_colour(rng: np.random.Generator, own: np.ndarray, apart: float = 0.16) -> np.ndarray:
-    """White, pastel, dark or vivid, or near one of the sticker's own colours, but at least `apart` from all
-    that fill 1 % or more of it (Euclidean in sRGB, 0..1)."""
+def _ground_colour(rng: np.random.Generator, own: np.ndarray) -> np.ndarray:
+    """White, pastel, dark or vivid, or near one of the sticker's own colours, but visibly not one of them."""
+    colour = np.zeros(3)
     for _ in range(2000):
         kind = rng.integers(5)
         if kind == 0:
@@ -89,12 +93,30 @@ def _ground_colour(rng: np.random.Generator, own: np.ndarray, apart: float = 0.1
             colour = rng.uniform(0.0, 1.0, 3)
         else:
             colour = (own[rng.integers(len(own))] + rng.normal(0, 0.13, 3)).clip(0, 1)
-        if (np.linalg.norm(own - colour, axis=1) < apart).mean() < 0.01:
-            return colour.astype(np.float32)
+        if _differs(colour, own):
+            break
     return colour.astype(np.float32)
 
 
-def _paint(pattern: str, alpha: np.ndarray, colours: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+def _drift_to(rng: np.random.Generator, own: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The far end of a gradient, none of whose colours is one of the sticker's."""
+    for spread in np.linspace(0.25, 0.02, 200):
+        far = (start + rng.uniform(-spread, spread, 3)).clip(0, 1)
+        if all(_differs(start + (far - start) * t, own) for t in (0.25, 0.5, 0.75, 1.0)):
+            break
+    return far.astype(np.float32)
+
+
+def _differs(colour: np.ndarray, own: np.ndarray) -> bool:
+    """At least 0.16 in sRGB and 0.06 in OKLab (about 3 just-noticeable differences) from 99 % of a sticker."""
+    close = np.linalg.norm(own - colour, axis=1) < 0.16
+    close |= np.linalg.norm(oklab(own) - oklab(np.asarray(colour, np.float32)), axis=1) < 0.06
+    return bool(close.mean() < 0.01)
+
+
+def _paint(
+    pattern: str, alpha: np.ndarray, colours: list[np.ndarray], far: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     height, width = alpha.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     one, two, three = colours
@@ -109,7 +131,6 @@ def _paint(pattern: str, alpha: np.ndarray, colours: list[np.ndarray], rng: np.r
     if pattern == "plain":
         return np.broadcast_to(one, (height, width, 3)).copy()
     if pattern == "gradient":
-        far = (one + rng.uniform(-0.25, 0.25, 3)).clip(0, 1)  # may pass near a colour of the sticker
         if rng.random() < 0.5:
             return mix((u - u.min()) / np.ptp(u), one, far)
         cy, cx = rng.uniform(0.3, 0.7, 2) * (height, width)
@@ -133,7 +154,7 @@ def _paint(pattern: str, alpha: np.ndarray, colours: list[np.ndarray], rng: np.r
     if pattern == "clouds":
         field = ndimage.gaussian_filter(rng.normal(size=(height, width)), side * rng.uniform(0.03, 0.08), mode="wrap")
         field = (field - field.min()) / np.ptp(field)
-        return mix(field, one, (one + rng.uniform(-0.2, 0.2, 3)).clip(0, 1))
+        return mix(field, one, far)
     if pattern == "confetti":
         back = mix(np.zeros_like(alpha))
         for i in range(60):

@@ -76,8 +76,9 @@ def test_polarity_bad_masks(bad):
 
 
 @font
-@pytest.mark.parametrize(("ground", "wanted"), [("plain", 0.97), ("gradient", 0.97), ("shadow", 0.97), ("patterned", 0.9)])
-def test_reported_glyphs(ground, wanted):
+@pytest.mark.parametrize("ground", glyphs.GROUNDS)
+def test_reported_glyphs(ground):
+    wanted = 0.9 if ground == "patterned" else 0.97
     scores = []
     for i, glyph in enumerate(glyphs.REPORTED):
         image, alpha = glyphs.compose(glyph, ground, 1000 + i, 160)
@@ -134,6 +135,12 @@ def test_handle_is_open_and_white_eyes_stay():
     assert mask[64, 80] < 0.1 and mask[64, 45] > 0.9
 
 
+def test_outline_drawing_on_paper_of_its_own_colour_is_filled():
+    outline = disc(128, 128, 45) * (1 - disc(128, 128, 42))
+    mask = border_mask(paint(outline, (0.1, 0.1, 0.1), (1.0, 1.0, 1.0)))
+    assert glyphs.iou(mask, disc(128, 128, 45).numpy()) > 0.97
+
+
 def test_hairlines_survive():
     truth = disc(128, 128, 30)
     for y in (50, 64, 78):
@@ -176,7 +183,7 @@ def test_grow_moves_the_outline_by_that_many_pixels():
     for px in (-10, -1, 1, 10):
         assert (grow_mask(disc(), px) - disc(radius=20 + px)).abs().max() < 0.75
         grown = (grow_mask(disc(radius=20.3), px) > 0.5).sum().float()
-        assert abs(float((grown / torch.pi).sqrt()) - 20.8 - px) < 0.5
+        assert abs(float((grown / torch.pi).sqrt()) - 20.8 - px) < 0.6
     assert torch.equal(grow_mask(disc(), 0), disc())
     with pytest.raises(SealError, match="grow"):
         grow_mask(disc(), 65)
