@@ -1,0 +1,131 @@
+// A "Suggestions" button for text inputs whose definition carries a list of them.
+//
+// The lists come from seal_core/attributes.json by way of /object_info: an input's option
+// `suggestions` is a list of values, `suggestions_of` names the widget that says which input's list
+// to offer (one value a line). Nothing here is needed: without JavaScript the inputs are plain text.
+
+import { app } from "../../scripts/app.js";
+
+const inputsOfNode = new Map(); // node type -> { input name: options }
+
+function collect(nodeData) {
+  const all = { ...nodeData?.input?.required, ...nodeData?.input?.optional };
+  const named = {};
+  for (const [name, spec] of Object.entries(all)) {
+    const options = Array.isArray(spec) ? spec[1] : undefined;
+    if (Array.isArray(options?.suggestions) || options?.suggestions_of) named[name] = options;
+  }
+  return named;
+}
+
+const inputsOf = (node) => inputsOfNode.get(node?.comfyClass ?? node?.constructor?.comfyClass);
+const widgetOf = (node, name) => node?.widgets?.find((w) => w?.name === name);
+const isWired = (node, name) => !!node?.inputs?.some((i) => (i?.widget?.name ?? i?.name) === name && i.link != null);
+
+function groupsOf(node) {
+  const inputs = inputsOf(node) ?? {};
+  const groups = [];
+  for (const [name, options] of Object.entries(inputs)) {
+    const widget = widgetOf(node, name);
+    const source = options.suggestions_of ? widgetOf(node, options.suggestions_of)?.value : name;
+    const values = inputs[source]?.suggestions;
+    if (!widget || isWired(node, name) || !values?.length) continue;
+    groups.push({ widget, values, lines: !!options.suggestions_of, title: source === name ? name : `${name}: ${source}` });
+  }
+  return groups;
+}
+
+const linesOf = (widget) =>
+  String(widget.value ?? "").split("\n").map((line) => line.trim()).filter(Boolean);
+
+const isChosen = ({ widget, lines }, value) =>
+  lines ? linesOf(widget).includes(value) : String(widget.value ?? "").trim() === value;
+
+function toggle(node, group, value) {
+  const { widget, lines } = group;
+  const chosen = isChosen(group, value);
+  let next = chosen ? "" : value;
+  if (lines) {
+    const others = linesOf(widget).filter((line) => line !== value);
+    next = (chosen ? others : [...others, value]).join("\n");
+  }
+  widget.value = next;
+  widget.callback?.(next, app.canvas, node);
+  node.setDirtyCanvas?.(true, true);
+}
+
+function element(tag, text, style) {
+  const made = document.createElement(tag);
+  if (text) made.textContent = text;
+  Object.assign(made.style, style);
+  return made;
+}
+
+function open(node) {
+  const groups = groupsOf(node);
+  const dialog = element("dialog", "", {
+    width: "min(46rem, 90vw)", maxHeight: "80vh", overflow: "auto", margin: "auto", padding: "0.75rem 1rem", zIndex: 10000,
+    color: "var(--fg-color, #ddd)", background: "var(--comfy-menu-bg, #222)", font: "13px sans-serif",
+    border: "1px solid var(--border-color, #555)", borderRadius: "8px",
+  });
+  if (!groups.length) dialog.append(element("p", "All these inputs are wired, or have no suggestions."));
+  for (const group of groups) {
+    dialog.append(element("div", group.title, { margin: "0.6rem 0 0.3rem", fontWeight: "600" }));
+    const row = element("div", "", { display: "flex", flexWrap: "wrap", gap: "4px" });
+    const chips = group.values.map((value) => {
+      const chip = element("button", value, {
+        padding: "2px 8px", borderRadius: "10px", cursor: "pointer", color: "inherit", font: "inherit",
+        border: "1px solid var(--border-color, #555)",
+      });
+      chip.type = "button";
+      chip.addEventListener("click", () => {
+        toggle(node, group, value);
+        paint();
+      });
+      row.append(chip);
+      return [chip, value];
+    });
+    const paint = () => {
+      for (const [chip, value] of chips) {
+        const chosen = isChosen(group, value);
+        chip.setAttribute("aria-pressed", String(chosen));
+        chip.style.background = chosen ? "var(--p-primary-color, #2563eb)" : "var(--comfy-input-bg, #333)";
+      }
+    };
+    paint();
+    dialog.append(row);
+  }
+  const close = element("button", "Done", { margin: "0.9rem 0 0.2rem", padding: "4px 14px", cursor: "pointer" });
+  close.type = "button";
+  close.addEventListener("click", () => dialog.close());
+  dialog.append(close);
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // outside
+  dialog.addEventListener("keydown", (event) => event.stopPropagation()); // not the graph's shortcuts
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+app.registerExtension({
+  name: "SEAL.Suggestions",
+
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    const inputs = collect(nodeData);
+    if (Object.keys(inputs).length) inputsOfNode.set(nodeData.name, inputs);
+  },
+
+  nodeCreated(node) {
+    if (!inputsOf(node)) return;
+    try {
+      const button = node.addWidget?.("button", "Suggestions…", null, () => open(node), { serialize: false });
+      // Widget values are saved by position: the button is last, and saves none.
+      if (button) button.serialize = false;
+    } catch (error) {
+      console.warn("[SEAL] no suggestions button:", error);
+    }
+  },
+
+  getNodeMenuItems(node) {
+    return inputsOf(node) ? [{ content: "SEAL suggestions…", callback: () => open(node) }] : [];
+  },
+});
