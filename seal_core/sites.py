@@ -100,12 +100,13 @@ def select(names: Sequence[str], sites: Sequence[Site]) -> list[Site]:
 def supervised(allowed: Sequence[Site]) -> list[Site]:
     """The allowed sites whose maps the attention loss reads.
 
-    Those of a quarter of the latents' size (16 x 16 at 512 px; after Break-a-Scene), else the
-    coarsest allowed, so that all maps have one size.
+    Those of a quarter of the latents' size (16 x 16 at 512 px; down and up, after Break-a-Scene), else
+    the coarsest allowed, so that all maps have one size. The mid block only where nothing else is allowed.
     """
-    scales = {s.scale for s in allowed}
+    outer = [s for s in allowed if s.part != "mid"] or list(allowed)
+    scales = {s.scale for s in outer}
     wanted = 4 if 4 in scales else max(scales)
-    return [s for s in allowed if s.scale == wanted and s.part != "mid"] or [s for s in allowed if s.scale == wanted]
+    return [s for s in outer if s.scale == wanted]
 
 
 def site_table(sites: Sequence[Site], allowed: Sequence[str], resolution: int) -> str:
