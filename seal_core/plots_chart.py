@@ -1,0 +1,171 @@
+"""The loss curve as a chart, and the look that all pictures of a training share. Pillow alone.
+
+Shapes are drawn at three times the size and scaled down, text at its own size, so that both stay crisp.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+PAPER, CARD, GRID = (19, 20, 29), (27, 29, 41), (47, 50, 68)
+INK, MUTED, CURVE, MARK = (236, 237, 244), (146, 150, 172), (255, 148, 82), (167, 139, 250)
+FINE = 3  # shapes are drawn this many times larger
+
+Colour = tuple[int, int, int]
+
+
+@functools.cache
+def typeface(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=size)
+
+
+def rounded(size: tuple[int, int], radius: int) -> Image.Image:
+    mask = Image.new("L", (size[0] * FINE, size[1] * FINE))
+    ImageDraw.Draw(mask).rounded_rectangle([0, 0, mask.width - 1, mask.height - 1], radius * FINE, fill=255)
+    return mask.resize(size, Image.Resampling.LANCZOS)
+
+
+def draw_chart(
+    losses: Sequence[float], merges: Sequence[int], size: tuple[int, int], title: str, steps: int = 0
+) -> Image.Image:
+    """The chart of `plots.loss_plot` as a picture; `steps`, where known, is how far the axis goes."""
+    width, height = size
+    text = max(10, round(min(width / 46, height / 24)))
+    values = np.asarray(losses, np.float64).reshape(-1)
+    at = np.flatnonzero(np.isfinite(values))
+    values, count = values[at], len(values)
+    log = len(values) > 1 and values.min() > 0 and bool(np.divide(*np.percentile(values, [98, 2])) > 20)
+    shown = np.log10(values) if log else values
+    smooth = _smoothed(shown)
+    low, high = _range(shown, smooth, log)
+    ticks = (_log_ticks(low, high) if log else _ticks(low, high, 5)) if count else []
+    labels = [f"{10**v if log else v:.3g}" for v in ticks]
+    font, small = typeface(text + 3), typeface(text)
+    left = round(max((small.getlength(label) for label in labels), default=0)) + 2 * text
+    box = (left, round(text * 3.4), width - round(text * 1.6), height - round(text * 2.6))
+    last = max(count, steps, 1)
+    first = 1 if last > 1 else 0.5  # a single step stands in the middle
+
+    def x(step: np.ndarray | float) -> np.ndarray | float:
+        return (step - first) / (max(last, first + 1) - first) * (box[2] - box[0])
+
+    def y(value: np.ndarray | float) -> np.ndarray | float:
+        return (1 - (value - low) / (high - low)) * (box[3] - box[1])
+
+    picture = Image.new("RGB", size, CARD)
+    draw = ImageDraw.Draw(picture)
+    for tick, label in zip(ticks, labels):
+        draw.line([(box[0], box[1] + y(tick)), (box[2], box[1] + y(tick))], fill=GRID)
+        draw.text((box[0] - text * 0.7, box[1] + y(tick)), label, fill=MUTED, font=small, anchor="rm")
+    numbers = _ticks(first, last, max(2, (box[2] - box[0]) // (text * 7))) if last > 1 else [1.0] * count
+    for tick in numbers:
+        if tick == round(tick):
+            draw.text((box[0] + x(tick), box[3] + text * 0.7), f"{tick:.0f}", fill=MUTED, font=small, anchor="mt")
+    marks = [m for m in merges if 1 <= m <= last]
+    _curves(picture, box, x(at + 1.0), y(shown), y(smooth), [float(x(m)) for m in marks])
+    for mark in marks:
+        right = x(mark) > (box[2] - box[0]) * 0.8
+        where = (box[0] + x(mark) + (-text if right else text) * 0.5, box[1] + text * 0.2)
+        draw.text(where, f"merge, step {mark}", fill=MARK, font=small, anchor="rt" if right else "lt")
+    head = title or "Loss"
+    draw.text((text, text * 1.7), head, fill=INK, font=font, anchor="lm")
+    if log:
+        draw.text((text * 1.6 + font.getlength(head), text * 1.75), "log scale", fill=MUTED, font=small, anchor="lm")
+    now = f"  {(10 ** smooth[-1] if log else smooth[-1]):.3g}" if len(smooth) else ""
+    where = "no steps yet" if not count else f"step {count} of {steps}" if steps > count else f"{count} steps"
+    where = "1 step" if where == "1 steps" else where
+    draw.text((box[2], text * 1.7), now, fill=CURVE, font=font, anchor="rm")
+    draw.text((box[2] - font.getlength(now), text * 1.75), where, fill=MUTED, font=small, anchor="rm")
+    return picture
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """Three moving averages over a fifteenth of the steps: nearly a Gaussian, at a cost that does not grow with it."""
+    width = max(3, len(values) // 15 | 1)
+    for _ in range(3 if len(values) else 0):
+        values = ndimage.uniform_filter1d(values, width, mode="nearest")
+    return values
+
+
+def _range(shown: np.ndarray, smooth: np.ndarray, log: bool) -> tuple[float, float]:
+    """The values that the axis shows: nearly all steps (single peaks may leave the chart), all of the smoothed."""
+    if not len(shown):
+        return 0.0, 1.0
+    low, high = np.percentile(shown, [1, 99])
+    low, high = float(min(low, smooth.min())), float(max(high, smooth.max()))
+    flat = high - low <= 1e-9 * max(abs(low), abs(high))
+    room = (abs(low) * 0.5 or 0.5) if flat else (high - low) * 0.08
+    grounded = not log and not flat and 0 <= low < 0.5 * high
+    return 0.0 if grounded else low - room, high + room
+
+
+def _ticks(low: float, high: float, about: int) -> list[float]:
+    """Round numbers between low and high, about so many."""
+    rough = (high - low) / max(about, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * f for f in (1, 2, 2.5, 5, 10) if power * f >= rough * 0.999)
+    return [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    wanted = (1, 2, 5) if high - low < 2.2 else (1,)
+    all_ticks = [e + math.log10(f) for e in range(math.floor(low), math.ceil(high) + 1) for f in wanted]
+    return [t for t in all_ticks if low <= t <= high][:: max(1, math.ceil((high - low) / 8))]
+
+
+def _curves(
+    picture: Image.Image,
+    box: tuple[int, int, int, int],
+    x: np.ndarray,
+    raw: np.ndarray,
+    smooth: np.ndarray,
+    marks: Sequence[float],
+) -> None:
+    """Draw marks, steps and smoothed course into the box; what leaves it is cut off."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    large = (width * FINE, height * FINE)
+    ground = picture.crop(box).resize(large, Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(ground)
+    for mark in marks:
+        for top in range(0, large[1], 8 * FINE):
+            draw.line([(mark * FINE, top), (mark * FINE, top + 4 * FINE)], fill=MARK, width=FINE + 1)
+    if len(x):
+        x, raw, smooth = x * FINE, raw * FINE, smooth * FINE
+        thin, course = _thinned(x, smooth, large[0])
+        fade = np.linspace(90, 0, large[1])[:, None].repeat(large[0], 1).astype(np.uint8)
+        area = Image.new("L", large)
+        if len(x) > 1:
+            outline = [*zip(thin, course), (thin[-1], large[1]), (thin[0], large[1])]
+            ImageDraw.Draw(area).polygon(outline, fill=255)
+        area = Image.fromarray(np.minimum(fade, np.asarray(area)))
+        ground.paste(CURVE, (0, 0), area)
+        faint = Image.new("L", large)
+        _line(ImageDraw.Draw(faint), *_thinned(x, raw, large[0]), 90, FINE)
+        ground.paste(CURVE, (0, 0), faint)
+        draw = ImageDraw.Draw(ground)
+        _line(draw, thin, course, CURVE, 2 * FINE + 1)
+        for radius, colour in ((5 * FINE, CARD), (round(3.5 * FINE), CURVE)):
+            px = min(x[-1], large[0] - radius)
+            draw.ellipse([px - radius, smooth[-1] - radius, px + radius, smooth[-1] + radius], fill=colour)
+    picture.paste(ground.resize((width, height), Image.Resampling.LANCZOS), box[:2])
+
+
+def _line(draw: ImageDraw.ImageDraw, x: np.ndarray, y: np.ndarray, fill: Colour | int, width: int) -> None:
+    if len(x) > 1:
+        draw.line(list(zip(x, y)), fill=fill, width=width, joint="curve")
+
+
+def _thinned(x: np.ndarray, y: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """At most two points a column, its lowest and its highest, so that 100,000 steps draw quickly."""
+    if len(x) <= 2 * columns:
+        return x, y
+    length = -(-len(x) // columns)
+    starts = np.arange(0, len(x), length)
+    keep = np.stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)], 1).reshape(-1)
+    return x[starts].repeat(2), keep
