@@ -14,6 +14,7 @@ from ..seal_core.config import Layers
 from ..seal_core.embedding import Embedding
 from ..seal_core.embedding_file import load
 from ..seal_core.errors import SealError
+from ..seal_core.file_names import EXTENSIONS
 from .encode_text import encode
 from .folders import TAILS, tails_folder
 from .routing import check_embedding, route_conditioning, routed
@@ -28,14 +29,14 @@ def listed() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """The file of a listed name. Raises SealError where there is none."""
+    """The file of a listed name, also without its extension. Raises SealError where there is none."""
     tails_folder()
-    kind, _, rest = name.partition("/")
-    path = folder_paths.get_full_path(TAILS, rest) if kind == TAILS and rest else None
-    path = path or folder_paths.get_full_path("embeddings", name)
-    if path is None:
-        raise SealError(f"name: {name!r} is not in models/embeddings or models/{TAILS}; press R and choose another.")
-    return Path(path)
+    folder, rest = (TAILS, name[len(TAILS) + 1 :]) if name.startswith(f"{TAILS}/") else ("embeddings", name)
+    for extension in ("", *EXTENSIONS):
+        path = folder_paths.get_full_path(folder, rest + extension)
+        if rest and path is not None:
+            return Path(path)
+    raise SealError(f"name: {name!r} is not in models/embeddings or models/{TAILS}; press R and choose another.")
 
 
 class SEALLoadEmbedding(io.ComfyNode):
@@ -77,12 +78,21 @@ class SEALLoadEmbedding(io.ComfyNode):
     def execute(cls, name: str, class_word: str = "", previous: Embedding | None = None) -> io.NodeOutput:
         concept = load(find(name), class_word=class_word)
         if concept.carrier == "input":  # files in subfolders are written embedding:FOLDER/NAME
-            concept = replace(concept, file=PurePosixPath(name.replace("\\", "/")).with_suffix("").as_posix())
+            folder = PurePosixPath(name.replace("\\", "/")).parent
+            concept = replace(concept, file=(folder / concept.file).as_posix())
         embedding = Embedding((*(previous.concepts if previous else ()), concept))
         in_prompt = f"embedding:{concept.file}" if concept.carrier == "input" else ""
         provenance = json.dumps(dict(concept.provenance), indent=2, sort_keys=True) if concept.provenance else ""
         origin = f"Trained with SEAL:\n{provenance}" if provenance else "Not made with SEAL; it may enter everywhere."
         return io.NodeOutput(embedding, in_prompt, f"{concept}\nIn prompts: {concept.name}\n{origin}")
+
+    @classmethod
+    def validate_inputs(cls, name: str) -> bool | str:
+        """Instead of ComfyUI's look into the list, which may be older than the file."""
+        try:
+            return bool(find(name))
+        except SealError as error:
+            return str(error)
 
     @classmethod
     def fingerprint_inputs(cls, name: str, **_: Any) -> Any:

@@ -11,6 +11,7 @@ length, and ControlNets and Concat nodes read them too).
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -49,6 +50,9 @@ class Route:
     layers: tuple[Layers, ...]
     contexts: Mapping[Choice, Tensor]
 
+    def __post_init__(self) -> None:
+        _alive.add(self)
+
     @property
     def full(self) -> Choice:
         return frozenset(range(len(self.layers)))
@@ -72,8 +76,25 @@ class Route:
         if base.shape[::2] != context.shape[::2] or not torch.equal(base, context[:, :length]):
             return None
         added = context[:, length:]
+        _warn_lost(added)
         grown = {choice: torch.cat((c.to(context), added), dim=1) for choice, c in self.contexts.items()}
         return replace(self, contexts=grown)
+
+
+_alive: weakref.WeakSet[Route] = weakref.WeakSet()
+"""Only to warn: a Concat node drops what rode along with its second input."""
+
+
+def _warn_lost(added: Tensor) -> None:
+    """Warn where tokens appended to a conditioning are a routed prompt's, whose route was lost on the way."""
+    for route in list(_alive):
+        if route.base.shape == added.shape and torch.equal(route.base.to(added), added):
+            logging.warning(
+                "SEAL: ConditioningConcat keeps the routing of conditioning_to only, so the concepts of its other "
+                "prompt enter everywhere. Wire the prompt with the concepts to conditioning_to, or concatenate the "
+                "learned and the plain prompts apart and join the two with SEALRouteConditioning."
+            )
+            return
 
 
 def is_restricted(layers: Layers) -> bool:
@@ -170,7 +191,11 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
 def _live_routes(conds: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Route]]:
     for i, cond in enumerate(conds):
         route, context = cond.get(KEY), cond.get("cross_attn")
-        if route is None or context is None:
+        if context is None:
+            continue
+        if route is None:
+            if context.shape[1] > 77:
+                _warn_lost(context[:, 77:])
             continue
         followed = route.followed(context)
         if followed is not None:
