@@ -89,7 +89,8 @@ function open(node) {
       for (const [chip, value] of chips) {
         const chosen = isChosen(group, value);
         chip.setAttribute("aria-pressed", String(chosen));
-        chip.style.background = chosen ? "var(--p-primary-color, #2563eb)" : "var(--comfy-input-bg, #333)";
+        chip.style.color = chosen ? "#fff" : "inherit";
+        chip.style.background = chosen ? "#2563eb" : "var(--comfy-input-bg, #333)";
       }
     };
     paint();
