@@ -80,11 +80,15 @@ class SEALLoadEmbedding(io.ComfyNode):
         if concept.carrier == "input":  # files in subfolders are written embedding:FOLDER/NAME
             folder = PurePosixPath(name.replace("\\", "/")).parent
             concept = replace(concept, file=(folder / concept.file).as_posix())
-        embedding = Embedding((*(previous.concepts if previous else ()), concept))
+        before = previous.concepts if previous else ()
+        if concept.name in {c.name for c in before} and concept.file not in {c.file for c in before}:
+            concept = replace(concept, name=f"<{concept.file}>")  # two stickers trained under the default name
+        embedding = Embedding((*before, concept))
         in_prompt = f"embedding:{concept.file}" if concept.carrier == "input" else ""
         provenance = json.dumps(dict(concept.provenance), indent=2, sort_keys=True) if concept.provenance else ""
         origin = f"Trained with SEAL:\n{provenance}" if provenance else "Not made with SEAL; it may enter everywhere."
-        return io.NodeOutput(embedding, in_prompt, f"{concept}\nIn prompts: {concept.name}\n{origin}")
+        called = f"{concept.name} or {in_prompt}" if in_prompt else concept.name
+        return io.NodeOutput(embedding, in_prompt, f"{concept}\nIn prompts: {called}\n{origin}")
 
     @classmethod
     def validate_inputs(cls, name: str) -> bool | str:

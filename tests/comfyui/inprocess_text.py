@@ -132,6 +132,9 @@ def check_load_node():
     assert name == "embedding:x" and "<x>" in info and '"seed": 7' in info and "up.2" in info
     embedding, name, _ = node.execute("sub/y.safetensors", "", embedding).result
     assert name == "embedding:sub/y"
+    save(concept("<x>", seed=8), root / "embeddings", "x2")
+    both, _, info = node.execute("x2", previous=node.execute("x").result[0]).result
+    assert [c.name for c in both.concepts] == ["<x>", "<x2>"] and "In prompts: <x2> or embedding:x2" in info
     assert node.execute("sub/y").result[1] == "embedding:sub/y" and node.execute("x").result[1] == "embedding:x"
     assert node.validate_inputs("x") is True and node.validate_inputs("seal_tails/t") is True
     assert node.validate_inputs("no").startswith("name: ") and node.validate_inputs("").startswith("name: ")
