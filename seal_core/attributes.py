@@ -73,9 +73,7 @@ def schema() -> Mapping[str, Attribute]:
     fields = ("label", "description", "phrase")
     lists = ("ends", "joins", "aliases", "suggestions")
     return {
-        name: Attribute(
-            name, **{f: known[name][f] for f in fields}, **{f: tuple(known[name][f]) for f in lists}
-        )
+        name: Attribute(name, **{f: known[name][f] for f in fields}, **{f: tuple(known[name][f]) for f in lists})
         for name in ATTRIBUTES
     }
 
@@ -104,7 +102,7 @@ def clean(name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise SealError(f"{name}: {value!r} is not text; write the value as words, e.g. \"{_example(name)}\".")
+        raise SealError(f'{name}: {value!r} is not text; write the value as words, e.g. "{_example(name)}".')
     if "{" in value or "}" in value:
         raise SealError(f"{name}: {value!r} has braces, which mark places in templates; write it without them.")
     text = " ".join(value.split()).strip(" ,")

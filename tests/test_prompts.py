@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -131,10 +132,15 @@ def test_every_suggestion_makes_a_clean_prompt():
 def test_phrases():
     style, background = schema()["style"], schema()["background"]
     assert [style.say(v) for v in ("watercolor", "pixel art", "art deco", "")] == [
-        "watercolor style", "pixel art", "art deco style", "",
+        "watercolor style",
+        "pixel art",
+        "art deco style",
+        "",
     ]
     assert [background.say(v) for v in ("beach", "under the sea", "White Background")] == [
-        "beach background", "under the sea", "White Background",
+        "beach background",
+        "under the sea",
+        "White Background",
     ]
 
 
@@ -262,6 +268,20 @@ def test_labels_are_fit_for_file_names():
 def test_bad_sweep(axes, message):
     with pytest.raises(SealError, match=message):
         sweep("cat", {}, axes)
+
+
+# Front end
+
+
+def test_front_end_and_help_pages_are_plain_text():
+    js = Path(__file__).parents[1] / "js"
+    for script in js.glob("*.js"):
+        assert not re.search(r"innerHTML|insertAdjacentHTML|\beval\b", script.read_text(encoding="utf-8")), script.name
+    pages = list((js / "docs").glob("*.md"))
+    assert {"SEALTrainEmbedding", "StickerAttributePrompt", "StickerAttributeSweep"} <= {p.stem for p in pages}
+    for page in pages:
+        outside_code = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.S)
+        assert "<" not in outside_code, page.name  # <my-sticker> outside code would vanish as an HTML tag
 
 
 # reference_attributes
