@@ -85,7 +85,7 @@ class SEALLoadEmbedding(io.ComfyNode):
             concept = replace(concept, name=f"<{concept.file}>")  # two stickers trained under the default name
         embedding = Embedding((*before, concept))
         in_prompt = f"embedding:{concept.file}" if concept.carrier == "input" else ""
-        told = {k: v for k, v in concept.provenance.items() if k not in ("report", "attention")}  # long lists of numbers
+        told = {k: v for k, v in concept.provenance.items() if k not in ("report", "attention")}
         provenance = json.dumps(told, indent=2, sort_keys=True) if told else ""
         origin = f"Trained with SEAL:\n{provenance}" if provenance else "Not made with SEAL; it may enter everywhere."
         called = f"{concept.name} or {in_prompt}" if in_prompt else concept.name

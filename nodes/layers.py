@@ -27,7 +27,7 @@ class LayerRestrictionSpec(io.ComfyNode):
                     "preset",
                     options=[*PRESETS, "custom"],
                     default="up",
-                    tooltip="appearance: the finer half of the up part. up: the whole up part. all: no restriction. "
+                    tooltip="appearance: the up part without its coarsest level. up: the whole up part. all: no restriction. "
                     "custom: what `layers` says.",
                 ),
                 io.String.Input(

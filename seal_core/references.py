@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,10 @@ from .masks import coverage, foreground_from_mask, resize_mask
 
 SMALLEST = 16
 """Pixels of the shorter side below which a picture shows no subject on a ground."""
+SLACK = 1e-3
+"""By how much values may leave 0..1 (rounding, sharp scaling) before a warning says so."""
+CELL = 64
+"""Pixels of the fitted picture that one latent cell covers: a smaller subject is lost on the way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +31,28 @@ class Reference:
 
 
 def prepare(
-    images: Tensor, masks: Tensor, resolution: int, polarity: str = "auto", multiple: int = 8
+    images: Tensor, masks: Tensor | None, resolution: int, polarity: str = "auto", multiple: int = 8
 ) -> tuple[list[Reference], list[str]]:
     """References fitted to `resolution`, and what was noticed on the way.
 
-    images: (B, H, W, C) in [0, 1] with 1, 3 or 4 channels. masks: (B, H, W), (1, H, W) or (H, W), one
-    each or one for all; another size is resized. resolution: the longer side in pixels; the shorter one
-    follows the picture's shape and is padded with the ground's colour, so nothing is distorted. Sides are
-    multiples of 64 where the resolution is, so that every level of a U-Net divides evenly.
-    Raises SealError naming `image` or `mask`.
+    images: (B, H, W, C) in [0, 1] with 1, 3 or 4 channels; alpha is laid on white. masks: (B, H, W),
+    (1, H, W) or (H, W), one each or one for all; another size is resized; None = the images' own alpha.
+    polarity: see `masks.foreground_from_mask` (an image's own alpha has only one). resolution: the longer side in
+    pixels; the shorter one follows the picture's shape and is padded with the ground's colour, so nothing is
+    distorted. Sides are multiples of 64 where the resolution is (so that every level of a U-Net divides
+    evenly), else of `multiple`.
+    Raises SealError naming `image` or `mask`: wrong shapes and counts, values that are not finite, pictures
+    under 16 pixels, an empty or full mask.
     """
-    images, warnings = _rgb(images)
-    masks = _one_each(masks, images)
+    images, alphas, warnings = _rgb(images)
+    if masks is None:
+        if alphas is None:
+            raise SealError("mask: nothing is wired and the image has no alpha; wire SemanticMask's mask.")
+        masks, polarity = alphas, "foreground"
+        warnings.append("mask: the image's own alpha is used.")
+    masks = _one_each(masks, len(images), warnings)
     if masks.shape[-2:] != images.shape[1:3]:
-        have, want = (f"{s[1]} x {s[0]}" for s in (masks.shape[-2:], images.shape[1:3]))
+        have, want = (f"{width} x {height}" for height, width in (masks.shape[-2:], images.shape[1:3]))
         warnings.append(f"mask: resized from {have} to the image's {want}.")
         masks = torch.stack([resize_mask(m, *images.shape[1:3]) for m in masks])
     step = 64 if resolution % 64 == 0 else multiple
@@ -47,49 +60,64 @@ def prepare(
     for i in range(len(images)):
         mask = foreground_from_mask(masks[i if len(masks) > 1 else 0], polarity)
         share = coverage(mask)
+        which = f" of image {i + 1}" if len(images) > 1 else ""
         if not 0.001 < share < 0.999:
             what = "empty" if share < 0.5 else "full"
             raise SealError(
-                f"mask: {what} ({share:.1%} of the image is foreground), so there is no subject on a ground. "
+                f"mask{which}: {what} ({share:.1%} of the image is foreground), so there is no subject on a ground. "
                 "Wire SemanticMask's mask, or check mask_polarity."
             )
-        references.append(_fitted(images[i], mask, resolution, step))
+        reference = _fitted(images[i], mask, resolution, step)
+        if float(reference.mask.sum()) < CELL:
+            raise SealError(
+                f"mask{which}: the subject is lost at {resolution} px ({share:.1%} of the image is foreground). "
+                "Crop the image closer to the subject, or raise resolution."
+            )
+        references.append(reference)
     return references, warnings
 
 
-def _rgb(images: Tensor) -> tuple[Tensor, list[str]]:
+def _rgb(images: Tensor) -> tuple[Tensor, Tensor | None, list[str]]:
+    """RGB (B, H, W, 3) and alpha (B, H, W) or None, in [0, 1], and warnings."""
     if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
-        raise SealError(f"image: shape {tuple(images.shape)} is not (batch, height, width, 1, 3 or 4 channels).")
-    images = images.detach().float().cpu()
+        raise SealError(
+            f"image: shape {tuple(images.shape)} is not (batch, height, width, 1, 3 or 4 channels); wire an IMAGE."
+        )
+    images = images.detach().to("cpu", torch.float32)
     height, width = images.shape[1:3]
     if min(height, width) < SMALLEST:
         raise SealError(f"image: {width} x {height} is too small to train from; use at least {SMALLEST} pixels a side.")
-    if not images.isfinite().all():
-        raise SealError("image: has values that are not numbers (NaN or infinite); check the node before.")
-    warnings = []
-    if images.min() < 0 or images.max() > 1:
-        warnings.append("image: values outside 0..1 were clipped.")
-        images = images.clamp(0, 1)
+    warnings: list[str] = []
+    images = _in_range("image", images, warnings)
     if images.shape[-1] == 1:
-        images = images.expand(*images.shape[:3], 3)
-    elif images.shape[-1] == 4:
-        warnings.append("image: its alpha was laid on white.")
-        images = images[..., :3] * images[..., 3:] + 1 - images[..., 3:]
-    return images, warnings
+        return images.expand(*images.shape[:3], 3), None, warnings
+    if images.shape[-1] == 3:
+        return images, None, warnings
+    warnings.append("image: its alpha was laid on white.")
+    alpha = images[..., 3:]
+    return images[..., :3] * alpha + 1 - alpha, alpha[..., 0], warnings
 
 
-def _one_each(masks: Tensor, images: Tensor) -> Tensor:
-    masks = masks.detach().float().cpu()
+def _in_range(name: str, values: Tensor, warnings: list[str]) -> Tensor:
+    low, high = (float(v) for v in values.aminmax())  # NaN shows in both: one pass over many megapixels
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise SealError(f"{name}: has values that are not numbers (NaN or infinite); check the node before.")
+    if low < -SLACK or high > 1 + SLACK:
+        warnings.append(f"{name}: values outside 0..1 were clipped.")
+    return values.clamp(0, 1)
+
+
+def _one_each(masks: Tensor, count: int, warnings: list[str]) -> Tensor:
+    """Masks (B, H, W) or (1, H, W) in [0, 1]."""
+    masks = masks.detach().to("cpu", torch.float32)
     masks = masks[None] if masks.ndim == 2 else masks
     if masks.ndim != 3 or 0 in masks.shape:
-        raise SealError(f"mask: shape {tuple(masks.shape)} is not (batch, height, width).")
-    if len(masks) not in (1, len(images)):
+        raise SealError(f"mask: shape {tuple(masks.shape)} is not (batch, height, width); wire a MASK.")
+    if len(masks) not in (1, count):
         raise SealError(
-            f"mask: {len(masks)} masks for {len(images)} image{'s' * (len(images) > 1)}; wire one mask for all, or one each."
+            f"mask: {len(masks)} masks for {count} image{'s' * (count > 1)}; wire one mask for all, or one each."
         )
-    if not masks.isfinite().all():
-        raise SealError("mask: has values that are not numbers (NaN or infinite); check the node before.")
-    return masks.clamp(0, 1)
+    return _in_range("mask", masks, warnings)
 
 
 def _fitted(image: Tensor, mask: Tensor, resolution: int, step: int) -> Reference:
@@ -101,7 +129,7 @@ def _fitted(image: Tensor, mask: Tensor, resolution: int, step: int) -> Referenc
     fitted, fitted_mask = torch.stack(channels, dim=-1), _scaled(mask, size, Image.Resampling.BOX)
     pad_x, pad_y = ((-(-side // step) * step - side) for side in size)
     left, top = pad_x // 2, pad_y // 2
-    canvas = _border_colour(fitted).expand(size[1] + pad_y, size[0] + pad_x, 3).clone()
+    canvas = _border_colour(fitted, fitted_mask).expand(size[1] + pad_y, size[0] + pad_x, 3).clone()
     canvas_mask = torch.zeros(canvas.shape[:2])
     canvas[top : top + size[1], left : left + size[0]] = fitted
     canvas_mask[top : top + size[1], left : left + size[0]] = fitted_mask
@@ -115,14 +143,19 @@ def _scaled(plane: Tensor, size: tuple[int, int], down: Image.Resampling = Image
     return torch.from_numpy(np.array(picture.resize(size, method))).clamp(0, 1)
 
 
-def _border_colour(image: Tensor) -> Tensor:
-    frame = torch.cat([image[0], image[-1], image[:, 0], image[:, -1]])
-    return frame.median(dim=0).values
+def _border_colour(image: Tensor, mask: Tensor) -> Tensor:
+    """Median colour (3,) of the frame's border, where the subject reaches it of the ground's part alone."""
+    ring = torch.ones(mask.shape, dtype=torch.bool)
+    ring[1:-1, 1:-1] = False
+    ground = ring & (mask < 0.5)
+    return image[ground if ground.any() else ring].median(dim=0).values
 
 
 def latent_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask (H, W) at the latents' size (height, width), by area."""
-    return torch.nn.functional.interpolate(mask[None, None], size=(height, width), mode="area")[0, 0]
+    """A mask (H, W), or masks (B, H, W), at the latents' size (height, width), by area."""
+    masks = mask if mask.ndim == 3 else mask[None]
+    small = torch.nn.functional.interpolate(masks[:, None], size=(height, width), mode="area")[:, 0]
+    return small if mask.ndim == 3 else small[0]
 
 
 def digest(*tensors: Tensor) -> str:

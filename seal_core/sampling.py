@@ -16,7 +16,6 @@ from .embedding import Concept
 from .errors import SealError
 from .host import Context, Host, Prompt, Site, Vectors
 from .sites import parse_sites, select
-from .tokens import class_vector
 
 TAIL_STRENGTH = 0.8
 """Factor of a learned tail at generation (HiPer, 2303.08767)."""
@@ -48,7 +47,8 @@ class RoutedContext:
 def generate_context(host: Host, concept: Concept, text: str, strength: float = 1.0) -> RoutedContext:
     """The contexts (one row) of a prompt in which the concept's name or `embedding:FILE` stands for the subject.
 
-    strength: 0 = class word, 1 = as learned; in between the token embeddings (or the tail) are mixed.
+    strength: 0 = class word, 1 = as learned; in between the token embeddings (or the tail) lie on the
+    straight line, a class word of several tokens being interpolated along the word.
     A tail replaces the last n positions of the class-word prompt's context (HiPer); a prompt that
     reaches into them is cut there, with a warning. Raises SealError where the text does not name the
     concept or the concept was trained for another model family.
@@ -59,7 +59,9 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
     class_prompt = prompt.fill({"concept": concept.class_word})
     with torch.no_grad():
         plain = host.encode([class_prompt], {})
-        if concept.carrier == "tail":
+        if strength == 0:
+            learned = plain
+        elif concept.carrier == "tail":
             learned = _with_tail(host, concept, class_prompt, plain, strength)
         else:
             learned = replace(host.encode([prompt], _mixed(host, concept, strength)), pooled=plain.pooled)
@@ -85,10 +87,16 @@ def subject_prompt(concept: Concept, text: str) -> Prompt:
 
 
 def _mixed(host: Host, concept: Concept, strength: float) -> Vectors:
-    vectors = {}
-    for encoder, learned in concept.vectors.items():
-        start = class_vector(host, encoder, concept.class_word) if strength != 1 else learned[0]
-        vectors[encoder] = learned if strength == 1 else start + strength * (learned - start)
+    vectors = dict(concept.vectors)
+    if strength != 1:
+        for encoder, learned in concept.vectors.items():
+            ids = host.token_ids(encoder, concept.class_word)
+            if not ids:
+                raise SealError(f"class_word: {concept.class_word!r} tokenises to nothing; give another, e.g. cat.")
+            word = host.vocabulary(encoder)[ids].to(learned)
+            start = torch.nn.functional.interpolate(word.T[None], len(learned), mode="linear", align_corners=True)
+            start = start[0].T if len(learned) > 1 else word.mean(dim=0, keepdim=True)
+            vectors[encoder] = start + strength * (learned - start)
     return {"concept": vectors}
 
 
@@ -97,7 +105,8 @@ def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, str
     room = host.max_tokens - len(tail)
     used = max(len(host.token_ids(encoder, prompt.text)) for encoder in host.family.encoders) + 2
     if used > room:
-        warnings.warn(f"prompt: {used} tokens; those after the first {room} give way to the learned tail.", stacklevel=3)
+        message = f"prompt: {used} tokens; those after the first {room} give way to the learned tail."
+        warnings.warn(message, stacklevel=3)
     own = plain.cross[:, -len(tail) :]
     mixed = own + strength * (TAIL_STRENGTH * tail - own)
     return replace(plain, cross=torch.cat([plain.cross[:, : -len(tail)], mixed], dim=1))
