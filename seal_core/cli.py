@@ -1,0 +1,113 @@
+"""The command line: train a concept from a sticker, and generate with it, on a local diffusers folder.
+
+Bad input ends with status 2 and one line on stderr, Ctrl-C with 130. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .config import PRESETS
+from .errors import SealError
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+POLARITIES = ("auto", "foreground", "background")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        from .cli_run import generate_command, train_command  # late: torch takes seconds, --help should not
+
+        (train_command if options.command == "train" else generate_command)(options)
+    except SealError as error:
+        return _complain(str(error))
+    except MemoryError:
+        return _complain("out of memory; use a smaller --resolution or --size, --batch-size 1, or --dtype bfloat16.")
+    except KeyboardInterrupt:
+        print("\nstopped; no file is half-written.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _complain(message: str) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The two subcommands and their options."""
+    top = argparse.ArgumentParser(
+        prog="python -m seal_core",
+        description="SEAL: learn a character from ONE sticker as a text embedding, and generate with it. "
+        "Works on a local diffusers folder of SD 1.x, SD 2.x or SDXL; nothing is downloaded.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="train | generate")
+    _train_options(
+        commands.add_parser(
+            "train",
+            help="learn a concept from one sticker",
+            description="Learn a concept from one sticker (or several pictures of one character). "
+            "Writes NAME.safetensors, NAME.loss.png, NAME.attention.png and NAME.json.",
+            epilog="example: python -m seal_core train --model sd15 --image a.png --class-word cat --name my-cat",
+        )
+    )
+    _generate_options(
+        commands.add_parser(
+            "generate",
+            help="generate pictures with a learned concept",
+            description="Generate pictures with a learned concept; it enters only the layers it was trained for.",
+            epilog="example: python -m seal_core generate --model sd15 --embedding my-cat.safetensors "
+            '--prompt "a sticker of my-cat jumping"',
+        )
+    )
+    return top
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seed", type=int, default=0, help="same seed, same result on one machine (default 0)")
+    command.add_argument("--device", default=None, help="cpu, cuda, cuda:1, mps (default: the GPU where there is one)")
+    command.add_argument(
+        "--dtype", choices=DTYPES, default="auto", help="precision of the U-Net (auto: float32, on CUDA bfloat16)"
+    )
+    command.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="where files go (default: here)")
+
+
+def _train_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--model", type=Path, required=True, metavar="DIR", help="diffusers folder, the one with model_index.json")
+    add("--image", type=Path, required=True, nargs="+", metavar="PNG", help="the sticker; several = several references")
+    add("--class-word", required=True, metavar="WORD", help="what it shows, in a word or two: cat")
+    add("--name", required=True, help="the concept's name in prompts and the files' stem: letters, digits, _ and -")
+    add("--preset", choices=tuple(PRESETS), default="best", help="default: best")
+    found = "the image's alpha, else cut out by the ground's colour, else by the model's attention"
+    add("--mask", type=Path, nargs="+", metavar="PNG", help=f"the subject, one each or one for all (default: {found})")
+    add("--mask-polarity", choices=POLARITIES, default="auto", help="what white means in --mask")
+    add("--steps", type=int, default=0, help="training steps (default: the preset's)")
+    add("--learning-rate", type=float, default=0.0, metavar="LR", help="default: the preset's")
+    add("--batch-size", type=int, default=0, metavar="N", help="draws a step (default: the preset's)")
+    add("--resolution", type=int, default=0, metavar="PIXELS", help="longer side (default: the model's own)")
+    add("--layers", metavar="EXPR", help='where the token may enter: all, up, appearance or e.g. "up.2-8, down.0"')
+    example = '{"emotion": "sleepy", "background": "beach"}'
+    add("--attributes", default="", metavar="JSON", help=f"what words can say of the sticker: '{example}'")
+    add("--resume", type=Path, metavar="FILE", help="go on from this trained embedding")
+    _common(command)
+
+
+def _generate_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--model", type=Path, required=True, metavar="DIR", help="diffusers folder, the one with model_index.json")
+    add("--embedding", type=Path, required=True, metavar="FILE", help="trained by SEAL, or any Textual Inversion file")
+    add("--prompt", required=True, help='the concept\'s name stands for the subject: "a sticker of my-cat jumping"')
+    add("--negative", default="", metavar="TEXT", help="what pictures should not show")
+    add("--steps", type=int, default=25, help="sampling steps (default 25)")
+    add("--cfg", type=float, default=7.0, help="guidance scale, 1 = none (default 7)")
+    add("--count", type=int, default=1, help="how many pictures, with seeds counting up from --seed (default 1)")
+    add("--size", default="", metavar="WxH", help="pixels, e.g. 512 or 768x512 (default: the model's own)")
+    add("--strength", type=float, default=1.0, help="0 = class word, 1 = as learned (default)")
+    add("--class-word", default="", metavar="WORD", help="for third-party files, which do not say what they show")
+    _common(command)

@@ -1,0 +1,294 @@
+"""What the two commands do; see `seal_core.cli` for their options."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import math
+import os
+import secrets
+import sys
+import time
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, PngImagePlugin
+from torch import Tensor
+from tqdm import tqdm
+
+from . import plots
+from .attributes import parse_attributes
+from .config import PRESETS, TrainConfig, configure
+from .embedding import Concept
+from .embedding_file import load, save
+from .errors import SealError
+from .file_names import safe_stem, unique_stem
+from .host import Host, Prompt
+from .masks import semantic_mask
+from .masks_attention import attention_mask
+from .references import Reference, digest, prepare
+from .sampling import generate_context, sample
+from .trainer import Progress, TrainResult, train
+from .vocabulary import check
+
+
+def train_command(options: Namespace) -> None:
+    """Train, then write embedding, pictures and report. Raises SealError before the long part where it can."""
+    stem = safe_stem(options.name)
+    config = _config(options, stem)
+    images, masks = [_picture(p, "image") for p in options.image], _masks(options)
+    resume = load(options.resume, options.class_word) if options.resume else None
+    _ready(options.out)
+    host = _host(options)
+    check(host, config.tokens)
+    config = config if config.resolution else replace(config, resolution=host.resolution)
+    references, notes = _references(host, images, masks, options, config)
+    unique = unique_stem(options.out, stem)
+    if unique != stem:
+        notes.append(f"name: {stem} is taken in {options.out}; this training is saved as {unique}.")
+    started = time.perf_counter()
+    with _running_out(), _bar(config.steps, "training") as bar:
+        result = train(host, references, config, _shown(bar), resume)
+    inputs = digest(*images, *(r.mask for r in references))
+    key = config.hash(host.fingerprint(), inputs, str(resume.provenance.get("hash", resume.file)) if resume else "")
+    concept = replace(result.concept, file=unique, provenance={**result.concept.provenance, "hash": key})
+    _write_results(result, concept, references[0], options.out, notes, time.perf_counter() - started)
+
+
+def _config(options: Namespace, stem: str) -> TrainConfig:
+    preset = PRESETS[options.preset]
+    return configure(
+        options.preset,
+        steps=options.steps,
+        learning_rate=options.learning_rate,
+        batch_size=options.batch_size,
+        resolution=options.resolution,
+        seed=options.seed,
+        tokens=replace(preset.tokens, concept=stem, class_word=options.class_word),
+        layers=replace(preset.layers, sites=options.layers) if options.layers else None,
+        attributes=parse_attributes(options.attributes),
+    )
+
+
+def _masks(options: Namespace) -> list[Tensor]:
+    masks = [_grey(_picture(p, "mask")) for p in options.mask or ()]
+    if len(masks) not in (0, 1, len(options.image)):
+        raise SealError(f"mask: {len(masks)} masks for {len(options.image)} images; give one for all, or one each.")
+    return masks
+
+
+def _references(
+    host: Host, images: list[Tensor], masks: list[Tensor], options: Namespace, config: TrainConfig
+) -> tuple[list[Reference], list[str]]:
+    """One reference a picture (they may differ in size), masks found where none is given."""
+    references: list[Reference] = []
+    notes: list[str] = []
+    seen = functools.partial(attention_mask, host, class_word=options.class_word)
+    for i, image in enumerate(images):
+        if masks:
+            mask, polarity = masks[i if len(masks) > 1 else 0], options.mask_polarity
+        else:
+            mask, polarity = semantic_mask(image, attention=lambda picture: seen(picture[..., :3]))[0], "foreground"
+        found, said = prepare(image[None], mask, config.resolution, polarity)
+        references += found
+        notes += said
+    return references, notes
+
+
+def _shown(bar: tqdm) -> Callable[[Progress], None]:
+    def step(progress: Progress) -> None:
+        bar.set_postfix(loss=f"{np.mean(progress.losses[-20:]):.4f}", refresh=False)
+        bar.update()
+
+    return step
+
+
+def _write_results(
+    result: TrainResult, concept: Concept, reference: Reference, folder: Path, notes: list[str], seconds: float
+) -> None:
+    stem, report = concept.file, dict(result.report)
+    leak = report["leakage"]
+    shown = plots.before_after(
+        reference.image,
+        result.attention_before,
+        result.attention_after,
+        reference.mask,
+        leak["before"],
+        leak["after"],
+    )
+    chart = plots.loss_plot(result.losses, [result.merged_at] if result.merged_at else [])
+    path = save(concept, folder, stem)
+    report |= {"file": path.name, "seconds": round(seconds, 2), "warnings": [*notes, *report["warnings"]]}
+    _write(folder / f"{stem}.loss.png", _png(chart))
+    _write(folder / f"{stem}.attention.png", _png(shown))
+    _write(folder / f"{stem}.json", json.dumps(report, indent=2).encode())
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{path}: attention outside the subject {leak['before']:.0%} -> {leak['after']:.0%}, {seconds:.0f} s")
+
+
+def generate_command(options: Namespace) -> None:
+    """Generate --count pictures, each from its own seed, written as it is finished."""
+    _finite("cfg", options.cfg)
+    _finite("strength", options.strength)
+    if options.count < 1:
+        raise SealError(f"count: {options.count} pictures; use 1 or more.")
+    if options.seed < 0:
+        raise SealError(f"seed: {options.seed} is negative; use a whole number from 0.")
+    size = _size(options.size)
+    concept = load(options.embedding, options.class_word)
+    _ready(options.out)
+    host = _host(options)
+    width, height = size or (host.resolution, host.resolution)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        positive = generate_context(host, concept, options.prompt, options.strength)
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    with torch.no_grad():
+        negative = host.encode([Prompt(options.negative)], {})
+    for seed in range(options.seed, options.seed + options.count):
+        with _running_out(), _bar(options.steps, f"seed {seed}") as bar:
+            latents = sample(
+                host,
+                positive,
+                negative,
+                height=height,
+                width=width,
+                steps=options.steps,
+                cfg=options.cfg,
+                generator=torch.Generator().manual_seed(seed),
+                on_step=lambda step, steps, x0: bar.update(),
+            )
+            image = host.decode_latents(latents)[0]
+        if not image.isfinite().all():
+            raise SealError("dtype: the picture has values that are no numbers; use --dtype bfloat16 or float32.")
+        path = _free(options.out, f"{concept.file}-{seed}")
+        _write(path, _png(image, {"prompt": options.prompt, "negative": options.negative, "seed": str(seed)}))
+        print(path)
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """(width, height) of "512" or "768x512"; None for nothing."""
+    if not text:
+        return None
+    sides = text.lower().split("x")
+    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
+        raise SealError(f"size: {text!r} is no size; write e.g. 512 or 768x512.")
+    width, height = int(sides[0]), int(sides[-1])
+    if width % 8 or height % 8 or not 64 <= min(width, height) <= max(width, height) <= 4096:
+        raise SealError(f"size: {text} is not possible; use multiples of 8 from 64 to 4096 pixels.")
+    return width, height
+
+
+def _finite(name: str, value: float) -> None:
+    if not math.isfinite(value) or not -100 <= value <= 100:
+        raise SealError(f"{name}: {value} is out of range; use a number such as {7 if name == 'cfg' else 1}.")
+
+
+# Models, pictures and files
+
+
+def _host(options: Namespace) -> Host:
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when the library is imported
+    try:
+        import diffusers
+        import transformers
+
+        from .hosts.diffusers import DiffusersHost
+    except ImportError as error:
+        raise SealError(
+            f"model: the command line needs diffusers and transformers ({error}); "
+            'install them: pip install "seal-stickers[cli]".'
+        ) from error
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+    try:
+        device = torch.device(options.device) if options.device else None
+    except RuntimeError:
+        raise SealError(f"device: {options.device!r} is not known; use cpu, cuda, cuda:1 or mps.") from None
+    dtype = None if options.dtype == "auto" else getattr(torch, options.dtype)
+    return DiffusersHost.from_folder(options.model, device, dtype)
+
+
+@contextlib.contextmanager
+def _running_out() -> Iterator[None]:
+    """A device that is out of memory as Python's own MemoryError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(str(error)) from error
+
+
+def _bar(total: int, name: str) -> tqdm:
+    return tqdm(total=total, desc=name, unit="step", dynamic_ncols=True, leave=False)
+
+
+def _picture(path: Path, what: str) -> Tensor:
+    """A picture file as (H, W, 3 or 4) float32 in [0, 1]."""
+    try:
+        with Image.open(path) as file:
+            alpha = "A" in file.getbands() or "transparency" in file.info
+            values = np.asarray(file.convert("RGBA" if alpha else "RGB"), np.float32) / 255
+    except FileNotFoundError:
+        raise SealError(f"{what}: {path} is not there.") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise SealError(f"{what}: {path} is no picture that can be read ({error}); use PNG, WebP or JPEG.") from None
+    return torch.from_numpy(values)
+
+
+def _grey(picture: Tensor) -> Tensor:
+    """A mask from a picture: its alpha where that says something, else its brightness."""
+    if picture.shape[-1] == 4 and float(picture[..., 3].min()) < 1:
+        return picture[..., 3]
+    return picture[..., :3].mean(dim=-1)
+
+
+def _png(image: Tensor, texts: dict[str, str] | None = None) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    for key, value in (texts or {}).items():
+        info.add_itxt(key, value)
+    buffer = io.BytesIO()
+    values = (image.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(values).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def _ready(folder: Path) -> None:
+    """Make the folder and see that it can be written to, before hours of work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{secrets.token_hex(6)}.part"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise SealError(f"out: {folder} cannot be written to ({error.strerror or error}); choose another.") from None
+
+
+def _free(folder: Path, stem: str) -> Path:
+    path, count = folder / f"{stem}.png", 1
+    while path.exists():
+        count += 1
+        path = folder / f"{stem}-{count}.png"
+    return path
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The file whole or not at all, also when interrupted."""
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.part"
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SealError(f"out: {path} could not be written ({error.strerror or error}); free some space.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
