@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 from scipy.cluster.vq import kmeans2
+from scipy.linalg import eigh
 from torch import Tensor, nn
 
 from .errors import SealError
@@ -150,8 +151,9 @@ def _cluster(affinity: Tensor, clusters: int, seed: int) -> np.ndarray:
     a = ((affinity + affinity.T) / 2).double()
     scale = a.sum(1).clamp_min(1e-12).rsqrt()
     count = min(clusters, len(a) - 1)
-    leading = torch.linalg.eigh(scale[:, None] * a * scale[None])[1][:, -count:]
-    points = (leading / leading.norm(dim=1, keepdim=True).clamp_min(1e-12)).numpy()
+    last = [len(a) - count, len(a) - 1]
+    leading = eigh((scale[:, None] * a * scale[None]).numpy(), subset_by_index=last)[1]
+    points = leading / np.maximum(np.linalg.norm(leading, axis=1, keepdims=True), 1e-12)
     best, labels = np.inf, np.zeros(len(points), int)
     for run in range(4):
         centres, found = kmeans2(points, count, minit="++", rng=np.random.default_rng([seed, run]), missing="warn")

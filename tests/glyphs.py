@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from seal_core.masks_border import oklab
+from seal_core.masks_colour import oklab
 
 FONT = os.environ.get("NOTO_COLOR_EMOJI", "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 MISSING = f"{FONT} is not installed (Debian: fonts-noto-color-emoji; or set NOTO_COLOR_EMOJI)"
@@ -70,7 +70,7 @@ def over(sticker: np.ndarray, ground: str, seed: int) -> tuple[np.ndarray, np.nd
     rng = np.random.default_rng([seed, *ground.encode()])
     alpha = sticker[..., 3]
     own = sticker[alpha > 0.9][:, :3]
-    own = own[:: max(1, len(own) // 2000)]
+    own = own[:: max(1, len(own) // 500)]
     pattern = PATTERNS[rng.integers(len(PATTERNS))] if ground == "patterned" else ground
     colours = [_ground_colour(rng, own) for _ in range(3)]
     back = _paint(pattern, alpha, colours, _drift_to(rng, own, colours[0]), rng)
