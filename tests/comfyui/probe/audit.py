@@ -59,7 +59,6 @@ def patcher_state(patcher: Any) -> dict[str, Any]:
         "model_options": keys(patcher.model_options),
         "patches": sorted(patcher.patches),
         "object_patches": sorted(patcher.object_patches),
-        "object_backup": sorted(getattr(patcher, "object_patches_backup", {})),
         "wrappers": keys(patcher.wrappers),
         "callbacks": keys(patcher.callbacks),
         "attachments": sorted(patcher.attachments),
