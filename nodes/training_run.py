@@ -149,7 +149,9 @@ def _watcher(
         panel = None
         if due or progress.step % show_every == 0 or progress.step == progress.steps:
             drawn = picture[0] if picture else None
-            panel = plots.progress_panel(progress.losses, reference.image, progress.attention, reference.mask, drawn)
+            panel = plots.progress_panel(
+                progress.losses, reference.image, progress.attention, reference.mask, drawn, steps=progress.steps
+            )
         bar.update_absolute(progress.step, progress.steps, ("JPEG", panel, 512) if panel is not None else None)
 
     return watch
