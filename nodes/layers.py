@@ -27,14 +27,14 @@ class LayerRestrictionSpec(io.ComfyNode):
                     "preset",
                     options=[*PRESETS, "custom"],
                     default="up",
-                    tooltip="appearance: the up part without its coarsest level. up: the whole up part. all: no restriction. "
-                    "custom: what `layers` says.",
+                    tooltip="appearance: the up part without its coarsest level. up: the whole up part. "
+                    "all: no restriction. custom: what `layers` says.",
                 ),
                 io.String.Input(
                     "layers",
                     default="up.2-8",
-                    tooltip="For custom: names (up.3), ranges (up.3-5), groups (down, mid, up, all), comma-separated; a "
-                    "leading - leaves out (all, -mid).",
+                    tooltip="For custom: names (up.3), ranges (up.3-5), groups (down, mid, up, all), comma-separated; "
+                    "a leading - leaves out (all, -mid).",
                 ),
                 io.Float.Input(
                     "start_percent",

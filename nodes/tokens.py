@@ -24,7 +24,7 @@ class SplitMergeTokenizer(io.ComfyNode):
                 io.Clip.Input("clip", tooltip="The CLIP that the concept will be trained for."),
                 io.String.Input("concept", default="<my-sticker>", tooltip="Name of the concept in prompts."),
                 io.String.Input(
-                    "class_word", default="cat", tooltip="What it is, in a word or two: the token starts from this word."
+                    "class_word", default="cat", tooltip="What it is, in a word or two; the token starts from it."
                 ),
                 io.Int.Input(
                     "split", default=5, min=1, max=16, tooltip="Tokens trained apart before they merge; 1 = no split."
@@ -33,7 +33,7 @@ class SplitMergeTokenizer(io.ComfyNode):
                     "merge",
                     options=list(MERGES),
                     default="mean",
-                    tooltip="mean: one token, the average. concat: all in a row. none: all in a row from the first step.",
+                    tooltip="mean: one token, the average. concat: all in a row. none: in a row from the first step.",
                 ),
                 io.Float.Input(
                     "merge_at",
@@ -60,8 +60,8 @@ class SplitMergeTokenizer(io.ComfyNode):
                     "norm",
                     options=list(NORMS),
                     default="free",
-                    tooltip="fixed keeps the tokens as long as ordinary words, so that they do not drown the rest of the "
-                    "prompt.",
+                    tooltip="fixed keeps the tokens as long as ordinary words, so that they do not drown the rest of "
+                    "the prompt.",
                 ),
             ],
             outputs=[
@@ -71,9 +71,7 @@ class SplitMergeTokenizer(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
-        cls, clip, concept, class_word, split, merge, merge_at, context_token, init, norm
-    ) -> io.NodeOutput:
+    def execute(cls, clip, concept, class_word, split, merge, merge_at, context_token, init, norm) -> io.NodeOutput:
         tokens = Tokens(concept.strip(), class_word.strip(), split, merge, merge_at, context_token, init, norm)
         text = ComfyText(clip)
         check(text, tokens)

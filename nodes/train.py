@@ -22,8 +22,8 @@ class SEALTrainEmbedding(io.ComfyNode):
             node_id="SEALTrainEmbedding",
             display_name="SEAL Train Embedding",
             category="SEAL",
-            description="Learns a new concept from ONE sticker as a text embedding and saves it under models/embeddings. "
-            "The model itself stays as it is.",
+            description="Learns a new concept from ONE sticker as a text embedding and saves it under "
+            "models/embeddings. The model itself stays as it is.",
             search_aliases=["seal", "train", "textual inversion", "hiper", "embedding", "personalize", "sticker"],
             is_output_node=True,
             inputs=[*_required(), *_optional()],
@@ -98,14 +98,14 @@ def _required() -> list[io.Input]:
         io.Clip.Input("clip", tooltip="The text encoder(s) of the same checkpoint."),
         io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
         io.Image.Input("image", tooltip="The sticker. Several images of one size are several references."),
-        io.Mask.Input("mask", tooltip="What is the sticker's subject: from SemanticMask, LoadImage or any segmentation."),
+        io.Mask.Input("mask", tooltip="The sticker's subject: from SemanticMask, LoadImage or any segmentation."),
         io.Combo.Input(
             "preset",
             options=["best", "paper", "textual_inversion", "hiper"],
             default="best",
             tooltip="best: what we found to work. paper: SEAL's three components. The others are the plain baselines.",
         ),
-        io.Int.Input("steps", default=0, min=0, max=100_000, tooltip=f"Training steps; 0 = the preset's ({_of('steps')})."),
+        io.Int.Input("steps", default=0, min=0, max=100_000, tooltip=f"0 = the preset's ({_of('steps')})."),
         io.Float.Input(
             "learning_rate",
             default=0.0,
@@ -115,7 +115,9 @@ def _required() -> list[io.Input]:
             round=False,
             tooltip=f"0 = the preset's ({_of('learning_rate')}).",
         ),
-        io.Int.Input("batch_size", default=0, min=0, max=64, tooltip=f"Draws a step; 0 = the preset's ({_of('batch_size')})."),
+        io.Int.Input(
+            "batch_size", default=0, min=0, max=64, tooltip=f"Draws a step; 0 = the preset's ({_of('batch_size')})."
+        ),
         io.Int.Input(
             "resolution",
             default=0,
@@ -124,7 +126,9 @@ def _required() -> list[io.Input]:
             step=8,
             tooltip="Longer side in pixels, 0 = the model's own. The sticker is fitted and padded, never distorted.",
         ),
-        io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Same seed, same file."),
+        io.Int.Input(
+            "seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Same seed, same file."
+        ),
         io.String.Input("name", default="my-sticker", tooltip="File name of the concept: letters, digits, _ and -."),
     ]
 
@@ -149,37 +153,71 @@ def _optional() -> list[io.Input]:
             tooltip="How the token is kept on the subject: mse (map like the mask), leak (nothing outside), transport.",
         ),
         io.Float.Input(
-            "attention_weight", default=-1.0, min=-1.0, max=1000.0, step=0.001, round=False, optional=True,
+            "attention_weight",
+            default=-1.0,
+            min=-1.0,
+            max=1000.0,
+            step=0.001,
+            round=False,
+            optional=True,
             tooltip="Weight of the attention loss; -1 = the preset's.",
         ),
         io.Float.Input(
-            "background_weight", default=-1.0, min=-1.0, max=1.0, step=0.05, round=False, optional=True,
+            "background_weight",
+            default=-1.0,
+            min=-1.0,
+            max=1.0,
+            step=0.05,
+            round=False,
+            optional=True,
             tooltip="How much the background counts in the denoising loss: 0 not at all, 1 fully; -1 = the preset's.",
         ),
         io.Float.Input(
-            "augment", default=-1.0, min=-1.0, max=1.0, step=0.05, round=False, optional=True,
-            tooltip="Share of the draws that show the subject on another ground, shifted, scaled, mirrored; -1 = preset's.",
+            "augment",
+            default=-1.0,
+            min=-1.0,
+            max=1.0,
+            step=0.05,
+            round=False,
+            optional=True,
+            tooltip="Share of the draws with the subject on another ground, shifted, scaled, mirrored; -1 = preset's.",
         ),
         io.String.Input(
-            "prompts", default="", multiline=True, optional=True,
+            "prompts",
+            default="",
+            multiline=True,
+            optional=True,
             tooltip="Training prompts, one a line, {} where the concept stands; empty = the preset's.",
         ),
         io.String.Input(
-            "reference_attributes", default="", multiline=True, optional=True,
-            tooltip='What is known of the sticker, as JSON from StickerAttributePrompt: {"emotion": "sleepy"}. Prompts then '
-            "say it, and the token need not learn it.",
+            "reference_attributes",
+            default="",
+            multiline=True,
+            optional=True,
+            tooltip='What is known of the sticker, as JSON from StickerAttributePrompt: {"emotion": "sleepy"}. '
+            "Prompts then say it, and the token need not learn it.",
         ),
         EmbeddingType.Input("resume", optional=True, tooltip="Go on from this concept instead of the class word."),
         io.String.Input(
-            "preview_prompt", default="a sticker of {}", optional=True,
+            "preview_prompt",
+            default="a sticker of {}",
+            optional=True,
             tooltip="What the live preview draws; {} is the concept.",
         ),
         io.Int.Input(
-            "preview_every", default=0, min=0, max=100_000, optional=True,
+            "preview_every",
+            default=0,
+            min=0,
+            max=100_000,
+            optional=True,
             tooltip="Draw the preview prompt every so many steps (slow on a CPU); 0 = only the attention map.",
         ),
         io.Int.Input(
-            "run_id", default=0, min=0, max=2**31 - 1, optional=True,
+            "run_id",
+            default=0,
+            min=0,
+            max=2**31 - 1,
+            optional=True,
             tooltip="The same settings reuse the trained file. Change this number to train again.",
         ),
     ]
