@@ -123,7 +123,8 @@ def schedule(sigmas: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     low, share = timesteps.floor().long(), timesteps.frac()
     high = (low + 1).clamp(max=len(sigmas) - 1)
     logs = sigmas.log()
-    levels = ((1 - share) * logs[low] + share * logs[high]).exp()
+    between = ((1 - share) * logs[low] + share * logs[high]).exp()
+    levels = torch.where(share == 0, sigmas[low], between)  # exp(log(s)) is not quite s
     return timesteps, torch.cat([levels, torch.zeros(1)])
 
 

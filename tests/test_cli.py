@@ -1,0 +1,201 @@
+"""The command line, on a tiny pipeline saved as a diffusers folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from tiny import tiny_pipe
+
+from seal_core import cli, cli_run
+from seal_core.embedding_file import load
+
+RESTRICTED = ("--layers", "up.2-4", "--attributes", '{"emotion": "sleepy"}')
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    tiny_pipe("sd1").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sticker(tmp_path_factory):
+    image = Image.new("RGB", (150, 130), (235, 240, 250))
+    drawing = ImageDraw.Draw(image)
+    drawing.ellipse((40, 30, 110, 100), fill=(220, 120, 30))
+    path = tmp_path_factory.mktemp("image") / "a.png"
+    image.save(path)
+    return path
+
+
+def train_arguments(model, sticker, out, *more):
+    shared = ["--class-word", "cat", "--name", "my-cat", "--steps", "6", "--device", "cpu"]
+    return ["train", "--model", str(model), "--image", str(sticker), *shared, "--out", str(out), *more]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trained(model, sticker, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    assert cli.main(train_arguments(model, sticker, out, *RESTRICTED)) == 0
+    return out
+
+
+def test_train_writes_four_files(trained):
+    assert names(trained) == ["my-cat.attention.png", "my-cat.json", "my-cat.loss.png", "my-cat.safetensors"]
+    concept = load(trained / "my-cat.safetensors")
+    assert (concept.name, concept.class_word, concept.layers.sites) == ("my-cat", "cat", "up.2, up.3, up.4")
+    report = json.loads((trained / "my-cat.json").read_text())
+    assert report["config"]["resolution"] == 128 and report["config"]["attributes"] == [["emotion", "sleepy"]]
+    assert len(report["losses"]) == 6 and report["file"] == "my-cat.safetensors"
+    assert all(Image.open(trained / f"my-cat.{kind}.png").size[0] > 100 for kind in ("loss", "attention"))
+
+
+def test_generate(trained, model, tmp_path, capsys):
+    arguments = ["generate", "--model", str(model), "--embedding", str(trained / "my-cat.safetensors")]
+    arguments += ["--prompt", "a sticker of my-cat jumping", "--steps", "2", "--seed", "5", "--size", "64x96"]
+    for _ in range(2):
+        assert cli.main([*arguments, "--count", "2", "--out", str(tmp_path)]) == 0
+    assert names(tmp_path) == ["my-cat-5-2.png", "my-cat-5.png", "my-cat-6-2.png", "my-cat-6.png"]
+    first, again, other = (Image.open(tmp_path / n) for n in ("my-cat-5.png", "my-cat-5-2.png", "my-cat-6.png"))
+    assert first.size == (64, 96) and first.text["prompt"] == "a sticker of my-cat jumping"
+    assert first.tobytes() == again.tobytes() != other.tobytes()
+    assert capsys.readouterr().out.splitlines()[0] == str(tmp_path / "my-cat-5.png")
+
+
+def test_same_seed_same_bytes_and_a_free_name(trained, model, sticker, tmp_path):
+    for _ in range(2):
+        assert cli.main(train_arguments(model, sticker, tmp_path, *RESTRICTED)) == 0
+    assert (tmp_path / "my-cat.safetensors").read_bytes() == (trained / "my-cat.safetensors").read_bytes()
+    assert "my-cat-2.safetensors" in names(tmp_path) and "my-cat-2.json" in names(tmp_path)
+    assert "is taken" in json.loads((tmp_path / "my-cat-2.json").read_text())["warnings"][0]
+
+
+def test_resume_hiper_and_masks(trained, model, sticker, tmp_path):
+    mask = Image.new("L", (150, 130), 255)
+    ImageDraw.Draw(mask).ellipse((40, 30, 110, 100), fill=0)  # polarity: found out
+    mask.save(tmp_path / "mask.png")
+    out = tmp_path / "new" / "folder"
+    resumed = train_arguments(model, sticker, out, "--resume", str(trained / "my-cat.safetensors"))
+    assert cli.main([*resumed, "--mask", str(tmp_path / "mask.png")]) == 0
+    assert cli.main(train_arguments(model, sticker, out, "--preset", "hiper")) == 0
+    assert load(out / "my-cat-2.safetensors").carrier == "tail"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--name", "../x"), "name: '../x'"),
+        (("--name", "cat"), "concept: 'cat' is already a word"),
+        (("--steps", "-3"), "steps: -3"),
+        (("--learning-rate", "nan"), "learning_rate: nan"),
+        (("--learning-rate", "inf"), "learning_rate: inf"),
+        (("--layers", "up.99"), "layers: 'up.99'"),
+        (("--attributes", "{"), "reference_attributes: not valid JSON"),
+        (("--model", "nowhere"), "model: nowhere is not there"),
+        (("--image", "none.png"), "image: none.png is not there"),
+        (("--mask", __file__), "mask: .* is no picture"),
+        (("--resume", "none.safetensors"), "name: none.safetensors: no such file"),
+        (("--device", "toaster"), "device: 'toaster'"),
+        (("--resolution", "17"), "resolution: 17"),
+        (("--class-word", " "), "class_word: empty"),
+        (("--seed", "-1"), "seed: -1"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(model, sticker, tmp_path, capsys, more, message):
+    out = tmp_path / "out"
+    assert cli.main([*train_arguments(model, sticker, out), *more]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+    assert re.search(message, lines[0])
+    assert not out.exists() or names(out) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--prompt", "a dog"), "prompt: 'a dog' does not name"),
+        (("--prompt", "my-cat " * 80), "prompts: .* tokens"),
+        (("--count", "0"), "count: 0"),
+        (("--steps", "0"), "steps: 0"),
+        (("--cfg", "nan"), "cfg: nan"),
+        (("--size", "100x100"), "size: 100x100"),
+        (("--size", "big"), "size: 'big'"),
+        (("--seed", "-1"), "seed: -1"),
+        (("--embedding", __file__), "name: test_cli.py"),
+        (("--out", __file__), "out: .*cannot be written"),
+    ],
+)
+def test_bad_generation(trained, model, tmp_path, capsys, more, message):
+    arguments = ["generate", "--model", str(model), "--embedding", str(trained / "my-cat.safetensors")]
+    assert cli.main([*arguments, "--prompt", "my-cat", "--out", str(tmp_path), *more]) == 2
+    assert re.search(message, capsys.readouterr().err.splitlines()[-1]) and names(tmp_path) == []
+
+
+def test_an_interrupt_leaves_nothing(model, sticker, tmp_path, capsys, monkeypatch):
+    def stop(progress):
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_run, "_shown", lambda bar: stop)
+    assert cli.main(train_arguments(model, sticker, tmp_path)) == 130
+    assert names(tmp_path) == [] and "stopped" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_writing_leaves_no_torn_file(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.png").write_bytes(b"old")
+    monkeypatch.setattr(os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        cli_run._write(tmp_path / "a.png", b"new")
+    assert names(tmp_path) == ["a.png"] and (tmp_path / "a.png").read_bytes() == b"old"
+
+
+def test_out_of_memory_is_one_line(capsys, monkeypatch):
+    def full(options):
+        raise MemoryError
+
+    monkeypatch.setattr(cli_run, "train_command", full)
+    assert cli.main(["train", "--model", "m", "--image", "a", "--class-word", "c", "--name", "n"]) == 2
+    assert "--batch-size 1" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch():
+    code = "import sys; sys.modules['torch'] = None; from seal_core.cli import main; main(['train', '--help'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0 and "--class-word" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_control_c_in_a_real_process(model, sticker, tmp_path):
+    """`python -m seal_core train`, interrupted in the middle: status 130, no file."""
+    arguments = [sys.executable, "-m", "seal_core", *train_arguments(model, sticker, tmp_path, "--steps", "100000")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        arguments, cwd=Path(__file__).parents[1], env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    try:
+        seen, started = b"", time.monotonic()
+        while b"loss=" not in seen and time.monotonic() - started < 90:
+            seen += os.read(process.stderr.fileno(), 4096)
+            assert process.poll() is None, seen
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130 and b"stopped" in error and b"Traceback" not in error
+    assert names(tmp_path) == []
