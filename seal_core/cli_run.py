@@ -16,6 +16,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,13 +31,16 @@ from .embedding import Concept
 from .embedding_file import load, save
 from .errors import SealError
 from .file_names import safe_stem, unique_stem
-from .host import Host, Prompt
+from .host import Prompt
 from .masks import semantic_mask
 from .masks_attention import attention_mask
 from .references import Reference, digest, prepare
 from .sampling import generate_context, sample
 from .trainer import Progress, TrainResult, train
 from .vocabulary import check
+
+if TYPE_CHECKING:
+    from .hosts.diffusers import DiffusersHost
 
 
 def train_command(options: Namespace) -> None:
@@ -85,7 +89,7 @@ def _masks(options: Namespace) -> list[Tensor]:
 
 
 def _references(
-    host: Host, images: list[Tensor], masks: list[Tensor], options: Namespace, config: TrainConfig
+    host: DiffusersHost, images: list[Tensor], masks: list[Tensor], options: Namespace, config: TrainConfig
 ) -> tuple[list[Reference], list[str]]:
     """One reference a picture (they may differ in size), masks found where none is given."""
     references: list[Reference] = []
@@ -196,7 +200,7 @@ def _finite(name: str, value: float) -> None:
 # Models, pictures and files
 
 
-def _host(options: Namespace) -> Host:
+def _host(options: Namespace) -> DiffusersHost:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when the library is imported
     try:
         import diffusers

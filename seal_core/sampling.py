@@ -139,7 +139,7 @@ def sample(
     steps: int,
     cfg: float,
     generator: torch.Generator,
-    on_step: Callable[[int, int, Tensor], None] | None = None,
+    on_step: Callable[[int, int, Tensor], object] | None = None,
 ) -> Tensor:
     """Latents (B, 4, height / 8, width / 8) float32 by Euler's method on the probability-flow ODE (2206.00364).
 
@@ -152,7 +152,7 @@ def sample(
         raise SealError(f"size: {width} x {height} is not possible; use multiples of {PIXELS} pixels, e.g. 512 x 512.")
     timesteps, sigmas = schedule(host.sigmas, steps)
     routed = positive if isinstance(positive, RoutedContext) else None
-    main = routed.plain if routed else positive
+    main = positive.plain if isinstance(positive, RoutedContext) else positive
     count = main.cross.shape[0]
     guided = cfg != 1
     if guided:
@@ -164,9 +164,10 @@ def sample(
     x = torch.randn(count, 4, height // PIXELS, width // PIXELS, generator=generator).to(host.device) * sigmas[0]
     for i, timestep in enumerate(timesteps.tolist()):
         sigma, following = sigmas[i].item(), sigmas[i + 1].item()
-        active = routed is not None and routed.active(timestep, len(host.sigmas) - 1)
         rows = torch.cat([x, x]) if guided else x
-        with route(routed.sites, learned) if active else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if routed is not None and learned is not None and routed.active(timestep, len(host.sigmas) - 1):
+                stack.enter_context(route(routed.sites, learned))
             x0 = host.denoise(rows, torch.full((rows.shape[0],), sigma, device=x.device), main)
         if guided:
             wanted, unwanted = x0.chunk(2)

@@ -208,7 +208,7 @@ def passing_gradients(module: nn.Module) -> Iterator[None]:
 def _noise_levels(scheduler: Any) -> tuple[str, Tensor]:
     """(what the model predicts, its training sigmas (T,) float32 rising), from a scheduler's betas."""
     prediction = getattr(scheduler.config, "prediction_type", "epsilon")
-    betas = getattr(scheduler, "betas", None)
+    betas: Any = getattr(scheduler, "betas", None)
     if prediction not in PREDICTIONS or not isinstance(betas, Tensor):
         raise SealError(
             f"model: its scheduler {type(scheduler).__name__} (prediction {prediction}) has no variance-preserving "

@@ -19,7 +19,7 @@ _UP = ("UpBlock2D", "CrossAttnUpBlock2D")
 def check_unet(pipe: Any) -> UNet2DConditionModel:
     """The pipeline's U-Net. Raises SealError, saying why, where SEAL cannot train through the model."""
     kind = type(pipe).__name__
-    unet = getattr(pipe, "unet", None)
+    unet: Any = getattr(pipe, "unet", None)
     if unet is None and getattr(pipe, "transformer", None) is not None:
         raise SealError(transformer_refused(kind))
     if not isinstance(unet, UNet2DConditionModel):
