@@ -19,9 +19,9 @@ _UP = ("UpBlock2D", "CrossAttnUpBlock2D")
 def check_unet(pipe: Any) -> UNet2DConditionModel:
     """The pipeline's U-Net. Raises SealError, saying why, where SEAL cannot train through the model."""
     kind = type(pipe).__name__
-    unet: Any = getattr(pipe, "unet", None)
-    if unet is None and getattr(pipe, "transformer", None) is not None:
+    if getattr(pipe, "unet", None) is None and getattr(pipe, "transformer", None) is not None:
         raise SealError(transformer_refused(kind))
+    unet = getattr(pipe, "unet", False)
     if not isinstance(unet, UNet2DConditionModel):
         raise SealError(f"model: {kind} has no UNet2DConditionModel; use a folder of SD 1.x, SD 2.x or SDXL.")
     if unet.config.in_channels != unet.config.out_channels:
