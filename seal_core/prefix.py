@@ -66,8 +66,11 @@ class FrozenPrefix:
         ]
         self._stop = stages[stage_at].layers[layer_at]
         self._needed = [stages[s].layers[k] for s, k in needed_layers(stages, cut)]
-        self._shapes: dict[nn.Module, tuple[torch.Size, bool]] = {}
+        self._in_tuple: dict[nn.Module, bool] = {}
         self._pool: dict[int, list[Tensor]] = {}
+        # Draws may differ in size, so the shape of every layer's output is kept with the draw.
+        self._shapes: dict[int, dict[nn.Module, torch.Size]] = {}
+        self._smallest = 0
         self.limit = pool_bytes
         self.bytes = 0
 
@@ -83,11 +86,16 @@ class FrozenPrefix:
     @torch.no_grad()
     def record(self, keys: Sequence[int], run: Callable[[], Any]) -> bool:
         """Run the prefix once (`run` calls the host on the rows of `keys`) and keep it; False if the pool is full."""
+        if self.has(keys):
+            return True
+        if self.bytes + self._smallest > self.limit:
+            return False
         outputs: dict[nn.Module, Tensor] = {}
+        shapes: dict[nn.Module, torch.Size] = {}
 
         def seen(module: nn.Module, args: tuple, output: Any) -> None:
             tensor = output[0] if isinstance(output, tuple) else output
-            self._shapes[module] = (tensor.shape[1:], isinstance(output, tuple))
+            shapes[module], self._in_tuple[module] = tensor.shape[1:], isinstance(output, tuple)
             if module in self._needed:
                 outputs[module] = tensor
 
@@ -100,13 +108,17 @@ class FrozenPrefix:
             stack.callback(self._stop.register_forward_pre_hook(stop, with_kwargs=True).remove)
             with contextlib.suppress(_Reached):
                 run()
-        rows = [outputs[layer].detach().to("cpu") for layer in self._needed]
-        size = sum(r.nbytes for r in rows)
-        if self.bytes + size > self.limit:
+        row = sum(outputs[layer][:1].nbytes for layer in self._needed)
+        self._smallest = min(self._smallest or row, row)
+        # A batch may hold a draw twice, or one that is kept already.
+        new = {key: i for i, key in enumerate(keys) if key not in self._pool}
+        if self.bytes + row * len(new) > self.limit:
             return False
-        self.bytes += size
-        for i, key in enumerate(keys):
+        self.bytes += row * len(new)
+        rows = [outputs[layer].detach().to("cpu") for layer in self._needed]
+        for key, i in new.items():
             self._pool[key] = [r[i : i + 1].clone() for r in rows]
+            self._shapes[key] = shapes
         return True
 
     @contextlib.contextmanager
@@ -119,10 +131,9 @@ class FrozenPrefix:
         nothing = torch.zeros((), dtype=dtype, device=device)
 
         def answer(layer: nn.Module) -> Callable[..., Any]:
-            shape, in_tuple = self._shapes[layer]
             # Layers whose output nobody reads answer with zeros of the right shape that take no memory.
-            tensor = kept[layer] if layer in kept else nothing.expand(len(keys), *shape)
-            return lambda *args, **kwargs: (tensor,) if in_tuple else tensor
+            tensor = kept[layer] if layer in kept else nothing.expand(len(keys), *self._shapes[keys[0]][layer])
+            return lambda *args, **kwargs: (tensor,) if self._in_tuple[layer] else tensor
 
         saved = [(layer, layer.__dict__.get("forward")) for layer in self._before]
         try:

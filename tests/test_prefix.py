@@ -90,6 +90,43 @@ def test_memory_limit(host):
     assert small.has([0, 1]) and not small.has([1, 2]) and small.bytes <= small.limit
 
 
+def test_a_full_pool_does_not_run_the_prefix_again(host):
+    site = host.sites()[-1]
+    x, sigma, plain, _ = example(host)
+    full = FrozenPrefix.find(host.stages(), site, 1000)
+    runs = []
+    for _ in range(3):
+        assert not full.record([0, 1], lambda: runs.append(1) or host.denoise(x, sigma, plain))
+    assert len(runs) == 1 and full.bytes == 0
+
+
+def test_a_draw_that_comes_twice_is_kept_and_counted_once(host):
+    site = host.sites()[-1]
+    x, sigma, plain, _ = example(host)
+    once = FrozenPrefix.find(host.stages(), site, 1 << 30)
+    once.record([0, 1], lambda: host.denoise(x, sigma, plain))
+    again = FrozenPrefix.find(host.stages(), site, once.bytes)
+    for keys in ([0, 0], [0, 1], [1, 0]):
+        assert again.record(keys, lambda: host.denoise(x, sigma, plain))
+    assert again.bytes == once.bytes
+
+
+def test_draws_of_other_sizes_keep_their_own_shapes(host):
+    """Every layer of the prefix answers in the size of the draw that is asked for, not of the last one kept."""
+    site = host.sites()[-1]
+    prefix = FrozenPrefix.find(host.stages(), site, 1 << 30)
+    x, sigma, plain, _ = example(host)
+    prefix.record([0, 1], lambda: host.denoise(x, sigma, plain))
+    prefix.record([2, 3], lambda: host.denoise(x.transpose(2, 3).contiguous(), sigma, plain))
+    seen = []
+    first = host.stages()[0].layers[0]
+    with prefix.replay([0, 1], host.device):
+        seen.append(first(x).shape)
+    with prefix.replay([2, 3], host.device):
+        seen.append(first(x).shape)
+    assert seen[0][-2:] == x.shape[-2:] and seen[1][-2:] == x.shape[-2:][::-1]
+
+
 def test_no_prefix_before_the_first_site_or_without_stages(host):
     if host.sites()[0].scale == 1:  # SDXL has a level without text before its first site
         assert FrozenPrefix.find(host.stages(), host.sites()[0], 1 << 30) is None
