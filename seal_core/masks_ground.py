@@ -203,7 +203,8 @@ class Ground:
         fields: list[np.ndarray] = []
         while len(colours) >= 2 and len(fields) < 4:
             colour = densest(colours)
-            close = np.linalg.norm(colours - colour, axis=1) < self.tolerance
+            off = np.linalg.norm(colours - colour, axis=1)
+            close = off < max(self.tolerance, off.min() + 1e-6)  # at least one goes, so that this ends
             if close.sum() >= 2:
                 fields.append(np.broadcast_to(np.median(colours[close], 0), self.lab.shape).astype(np.float32))
             colours = colours[~close]

@@ -256,3 +256,12 @@ def test_result_is_the_same_every_time_and_in_range():
     first, second = semantic_mask(image, grow=2, feather=3), semantic_mask(image, grow=2, feather=3)
     assert torch.equal(first, second) and first.dtype == torch.float32
     assert first.min() >= 0 and first.max() <= 1
+
+
+def test_specks_of_scattered_colours_end_the_search():
+    rng = np.random.default_rng(0)
+    image = paint(disc(128, 128, 30)).numpy()
+    for y in range(8, 128, 20):
+        for x in range(8, 128, 20):
+            image[y : y + 4, x : x + 4] = rng.uniform(0, 1, 3)  # no two alike
+    assert border_mask(torch.from_numpy(image)).shape == (128, 128)
