@@ -46,6 +46,11 @@ class InputCarrier:
         encoded = self._host.encode(distinct, self.bank.vectors())
         return replace(encoded.rows([distinct.index(p) for p in chosen]), pooled=plain.pooled)
 
+    @torch.no_grad()
+    def check(self, prompt: Prompt) -> None:
+        """Raise SealError where the prompt with as many vectors as it will hold after the merge is too long."""
+        self._host.encode([self.bank.choose(prompt, 0)], {**self.bank.vectors(), "concept0": self.bank.result()})
+
     def concept_positions(self, context: Context) -> list[tuple[int, ...]]:
         return slot_positions(context.positions, "concept")
 
@@ -90,6 +95,9 @@ class TailCarrier:
     def encode(self, prompts: Sequence[Prompt], plain: Context, look: bool = False) -> Context:
         head = plain.cross[:, : -self._count]
         return replace(plain, cross=torch.cat([head, self.tail.expand(head.shape[0], -1, -1)], dim=1))
+
+    def check(self, prompt: Prompt) -> None:
+        """A tail takes no tokens of the prompt."""
 
     def concept_positions(self, context: Context) -> list[tuple[int, ...]]:
         length = context.cross.shape[1]

@@ -70,6 +70,11 @@ class Draws:
             background_words=self.views[view].background,
         )
 
+    def prompts(self) -> list[Prompt]:
+        """Every prompt that can be drawn, once."""
+        grounds = {v.background: i for i, v in enumerate(self.views)}
+        return list(dict.fromkeys(self.prompt(i, t) for i in grounds.values() for t in self._config.templates))
+
     def _draw(self, key: int = -1, of: int = 0, view: int | None = None) -> Draw:
         view = self._view() if view is None else view
         low, high = self.window()

@@ -108,6 +108,7 @@ class Training:
         self.carrier = make_carrier(host, config, torch.Generator().manual_seed(config.seed + 1), resume)
         self._plain: dict[Prompt, Context] = {}
         self.merge_step = self._merge_step(resume)
+        self._check_prompts()
 
     def _merge_step(self, resume: Concept | None) -> int | None:
         """After which step the split tokens merge; each gets at least one draw before."""
@@ -120,6 +121,17 @@ class Training:
                 f"{config.steps} steps are too few to train each of the {config.tokens.split} split tokens once."
             )
         return min(max(round(config.tokens.merge_at * config.steps), once_each), config.steps)
+
+    def _check_prompts(self) -> None:
+        """Refuse a prompt that does not fit now, not at the step that happens to draw it.
+
+        Encodes the longest one, with the class word and with as many vectors as will stand in it.
+        """
+        encoder = self.host.family.encoders[0]
+        prompts = self.draws.prompts()
+        longest = max(prompts, key=lambda p: len(self.host.token_ids(encoder, p.fill({s: "" for s in p.slots}).text)))
+        self.plain([longest])
+        self.carrier.check(longest)
 
     # -- one pass ----------------------------------------------------------------------------------
 

@@ -262,6 +262,22 @@ def test_tail_carrier_leaves_the_rest_of_the_context_alone(host):
     assert run.carrier.concept_positions(learned) == [(72, 73, 74, 75, 76)] * 2
 
 
+@pytest.mark.parametrize("preset", ["best", "hiper"])
+@pytest.mark.parametrize("bad", ["{} " + "very " * 90, "a {} with {foo}", "a {} on {background}, {background}"])
+def test_a_bad_prompt_is_refused_before_the_first_step(host, preset, bad):
+    with pytest.raises(SealError, match="^prompts: "):  # also one that the first steps would not have drawn
+        Training(host, [reference()], quick(preset, templates=("a sticker of {}",) * 9 + (bad,)))
+
+
+def test_a_prompt_that_the_merged_row_would_overfill_is_refused_before_the_first_step(host):
+    tokens = Tokens(class_word="cat", split=16, merge="concat", context_token=False)
+    template = "{} " + "cat " * 65
+    few = dataclasses.replace(tokens, split=2)
+    Training(host, [reference()], quick("textual_inversion", templates=(template,), tokens=few))
+    with pytest.raises(SealError, match="^prompts: "):
+        Training(host, [reference()], quick("textual_inversion", templates=(template,), tokens=tokens))
+
+
 def test_no_reference():
     with pytest.raises(SealError, match="image"):
         train(DiffusersHost(tiny_pipe("sd1")), [], TrainConfig())
