@@ -138,8 +138,8 @@ def make_carrier(host: Host, config: TrainConfig, generator: torch.Generator, re
             raise SealError(f"resume: {resume.name} was trained for {resume.family}, the model is {host.family}.")
         if resume.carrier != config.carrier:
             raise SealError(
-                f"resume: {resume.name} is kept in {resume.carrier} vectors, this preset trains {config.carrier} vectors; "
-                "use the preset it was trained with."
+                f"resume: {resume.name} is kept in {resume.carrier} vectors, this preset trains {config.carrier} "
+                "vectors; use the preset it was trained with."
             )
         carrier.load(resume)
     return carrier

@@ -21,6 +21,9 @@ INITS = ("class_word_noise", "class_word", "vocabulary")
 NORMS = ("free", "fixed")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
+REVISION = 1
+"""Of the training itself: raise it when equal settings come to learn something else, so that no old file is reused."""
+
 ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
 """Default weights: mse Break-a-Scene's, transport ConceptExpress's, leak ours."""
 
@@ -78,6 +81,9 @@ class Tokens:
             raise SealError("class_word: empty; say in a word or two what the sticker shows, e.g. cat.")
         if not self.concept.strip():
             raise SealError("concept: empty; give the new concept a name, e.g. <my-sticker>.")
+        for name, value in (("class_word", self.class_word), ("concept", self.concept)):
+            if "{" in value or "}" in value:
+                raise SealError(f"{name}: {value!r} has braces, which mark places in prompts; write it without.")
 
     def __str__(self) -> str:
         how = "one token" if self.split == 1 else f"{self.split} tokens, merge {self.merge} at {self.merge_at:.0%}"
@@ -168,7 +174,7 @@ class TrainConfig:
         _number("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of draws.")
         _number("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
         _number("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
-        _number("seed", self.seed, 0, 2**64 - 1, "use a whole number from 0.")
+        _number("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
         if self.resolution != 0:
             _number("resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels.")
         if not self.templates:
@@ -183,7 +189,7 @@ class TrainConfig:
 
     def hash(self, *inputs: str) -> str:
         """A short hash of all settings and of the given input hashes: the same training, or another."""
-        text = json.dumps([self.effective(), *inputs], sort_keys=True)
+        text = json.dumps([REVISION, self.effective(), *inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -129,7 +129,7 @@ class Training:
         """
         encoder = self.host.family.encoders[0]
         prompts = self.draws.prompts()
-        longest = max(prompts, key=lambda p: len(self.host.token_ids(encoder, p.fill({s: "" for s in p.slots}).text)))
+        longest = max(prompts, key=lambda p: len(self.host.token_ids(encoder, p.fill(dict.fromkeys(p.slots, "")).text)))
         self.plain([longest])
         self.carrier.check(longest)
 

@@ -56,6 +56,7 @@ def test_overrides():
         ({"batch_size": 1000}, "batch_size"),
         ({"resolution": 8}, "resolution"),
         ({"seed": -1}, "seed"),
+        ({"seed": 2**64 - 1}, "seed"),
         ({"attention_loss": "strong"}, "attention_loss"),
         ({"attention_weight": float("nan")}, "attention_weight"),
         ({"background_weight": 1.5}, "background_weight"),
@@ -79,6 +80,8 @@ def test_unknown_preset():
     [
         ({"class_word": " "}, "class_word"),
         ({"concept": ""}, "concept"),
+        ({"concept": "my {cat}"}, "concept"),
+        ({"class_word": "{}"}, "class_word"),
         ({"split": 0}, "split"),
         ({"split": 17}, "split"),
         ({"merge": "max"}, "merge"),

@@ -111,3 +111,13 @@ def test_contrast_pulls_together_and_pushes_away():
     unit = torch.nn.functional.normalize(tokens.detach(), dim=1)
     apart = unit @ torch.nn.functional.normalize(other, dim=1).T
     assert (unit @ unit.T).min() > apart.max()
+
+
+def test_transport_of_large_maps_is_that_of_maps_of_sixteen_cells():
+    small, mask = torch.rand(1, 16, 12, generator=torch.Generator().manual_seed(3)), torch.zeros(1, 16, 12)
+    mask[:, 4:10, 3:9] = 1
+    large, large_mask = (m.repeat_interleave(4, 1).repeat_interleave(4, 2).requires_grad_() for m in (small, mask))
+    assert sinkhorn(large[:, :, :], large_mask).shape == (1,)
+    tall = sinkhorn(large[:, :, ::4], large_mask[:, :, ::4])  # 64 x 12: only the long side shrinks
+    assert torch.allclose(tall, sinkhorn(small, mask), rtol=1e-4)
+    assert torch.autograd.grad(tall.sum(), large)[0].abs().sum() > 0
