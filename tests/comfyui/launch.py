@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -31,11 +33,24 @@ def skip_missing_torchvision_operators() -> None:
     torch.library.register_fake = register_fake
 
 
+def end_with_parent() -> None:
+    """Leave no server behind when the tests are killed: end this process once its parent is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main() -> None:
     folder = os.path.abspath(sys.argv[1])
     sys.argv = [os.path.join(folder, "main.py"), *sys.argv[2:]]
     sys.path[0] = folder
     os.chdir(folder)
+    end_with_parent()
     skip_missing_torchvision_operators()
     runpy.run_path(sys.argv[0], run_name="__main__")
 

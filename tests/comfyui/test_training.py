@@ -16,6 +16,7 @@ from server import ComfyServer
 
 Sticker = Callable[[ComfyServer], str]
 CAT = 2368  # "cat" is this one token in CLIP's vocabulary
+KINDS = {"sd15": "SD15 EPS", "sd21v": "SD20 V_PREDICTION", "sdxl": "Segmind_Vega EPS"}
 TABLES = {
     "sd15": {"emb_params": "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"},
     "sd21v": {"emb_params": "cond_stage_model.model.token_embedding.weight"},
@@ -72,7 +73,10 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     mark = len(comfy.log)
     plain = comfy.run(graphs.plain(layout, f"a photo of embedding:{name} , blue")).ok()
     routed = comfy.run(graphs.routed(layout, choice(comfy, name), f"a photo of embedding:{name} , blue")).ok()
-    word = comfy.run(graphs.plain(layout, "a photo of cat, blue")).ok()
+    graph = graphs.plain(layout, "a photo of cat, blue")
+    graphs.audit(graph, parts)
+    word = comfy.run(graph).ok()
+    assert " ".join(word.json("audit")["kind"][1:]) == KINDS[layout], "not the layout it should be"
     assert not complaints(comfy.log[mark:])
     pictures = {comfy.pixels(run, "save")[0] for run in (plain, routed, word)}
     assert len(pictures) == 3, "the learned token changes nothing"
