@@ -2,13 +2,12 @@
 
 import pytest
 import torch
+from tiny import tiny_pipe
 
 from seal_core.attention import route, slot_positions, tap
 from seal_core.host import Context, Prompt, Site
 from seal_core.hosts.diffusers import DiffusersHost
 from seal_core.sites import select
-
-from tiny import tiny_pipe
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ def test_same_seed_same_start(host):
 
 
 def test_concept_that_is_a_word_already(host):
-    with pytest.raises(SealError, match="^concept: 'dog'"):
+    with pytest.raises(SealError, match=r"^concept: 'dog'"):
         check(host, Tokens(concept="dog", class_word="cat"))
     check(host, Tokens(concept="<my-dog>", class_word="cat"))
 
