@@ -13,7 +13,7 @@ function show(node, text) {
       color: "var(--input-text, #ddd)", background: "var(--comfy-input-bg, #222)",
     });
     // Widget values are saved by position: this one comes last and saves none.
-    const options = { serialize: false, getMinHeight: () => 44, getMaxHeight: () => 44 };
+    const options = { serialize: false, getMinHeight: () => 64, getMaxHeight: () => 64 };
     widget = node.addDOMWidget?.("seal_report", "seal_report", box, options);
     if (!widget) return;
     widget.serialize = false;

@@ -1,0 +1,116 @@
+"""The shipped workflows in ComfyUI's own front end, in a headless Chromium."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from server import PACK, ComfyServer
+from workflow_api import to_api
+
+sys.path.insert(0, str(Path(__file__).parent / "browser"))
+
+from chromium import find_chromium
+from frontend import FrontEnd
+
+NAMES = ("seal_compare", "seal_generate", "seal_sweep", "seal_train")
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((PACK / f"workflows/{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page(comfy: ComfyServer) -> Iterator[FrontEnd]:
+    """The front end of a ComfyUI that has the files which the workflows name."""
+    if find_chromium() is None:
+        pytest.skip("no Chromium found: install it or set CHROMIUM")
+    nodes = [node for name in NAMES for node in read(name)["nodes"]]
+    named = {node["widgets_values"][0] for node in nodes if node["type"] == "CheckpointLoaderSimple"}
+    for name in named:
+        comfy._link(comfy.base / "models/checkpoints/sd15-small.safetensors", f"models/checkpoints/{name}")
+    concept = comfy.embeddings / "my-sticker.safetensors"
+    made = not concept.exists()
+    if made:
+        concept.write_bytes(b"only its name is looked at")
+    comfy.upload_image("example.png", Image.new("RGB", (64, 64), "white"))
+    with FrontEnd(f"http://127.0.0.1:{comfy.port}/") as front:
+        yield front
+    if made:
+        concept.unlink()
+    for name in named:
+        (comfy.base / f"models/checkpoints/{name}").unlink()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opens_clean(page: FrontEnd, name: str):
+    assert page.load(read(name)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saves_what_it_opened(page: FrontEnd, name: str):
+    """Else a node's widgets have changed, and values would land in wrong boxes."""
+    page.load(read(name))
+    saved, shipped = page.saved(), read(name)
+    assert saved["links"] == shipped["links"] and saved["groups"] == shipped["groups"]
+    for now, before in zip(saved["nodes"], shipped["nodes"], strict=True):
+        assert now["id"] == before["id"] and now["widgets_values"] == before["widgets_values"], now["type"]
+        assert [slot["name"] for slot in now["inputs"]] == [slot["name"] for slot in before["inputs"]], now["type"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_front_end_sends_what_the_tests_queue(page: FrontEnd, comfy: ComfyServer, name: str):
+    page.load(read(name))
+    sent, ours = page.api(), to_api(read(name), comfy.object_info())
+    assert set(sent) == set(ours)
+    for key, node in ours.items():
+        if node["class_type"] == "PreviewAny":  # the front end sends its two boxes along
+            node = {**node, "inputs": {**node["inputs"], "preview": "", "previewMode": False}}
+        assert sent[key]["class_type"] == node["class_type"]
+        assert sent[key]["inputs"] == node["inputs"], node["class_type"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nodes_do_not_overlap_as_drawn(page: FrontEnd, name: str):
+    page.load(read(name))
+    boxes = page.boxes()
+    for i, (who, x, y, width, height) in enumerate(boxes):
+        for other, x2, y2, width2, height2 in boxes[:i]:
+            apart = x >= x2 + width2 or x2 >= x + width or y >= y2 + height2 or y2 >= y + height
+            assert apart, f"{who} over {other}"
+
+
+def test_is_not_blank(page: FrontEnd):
+    page.load(read("seal_train"))
+    picture = Image.open(io.BytesIO(page.picture())).convert("RGB")
+    assert picture.width > 1000 and len(picture.getcolors(1 << 24)) > 500
+
+
+def test_an_old_file_with_fewer_values_opens(page: FrontEnd):
+    """Optional inputs are added at the end: a file from before has fewer values and keeps its own."""
+    workflow = read("seal_train")
+    (train,) = (node for node in workflow["nodes"] if node["type"] == "SEALTrainEmbedding")
+    kept = train["widgets_values"][:-2]
+    train["widgets_values"] = list(kept)
+    train["inputs"] = [slot for slot in train["inputs"] if slot["name"] not in ("preview_every", "run_id")]
+    assert page.load(workflow) == []
+    (now,) = (node for node in page.saved()["nodes"] if node["type"] == "SEALTrainEmbedding")
+    assert now["widgets_values"] == [*kept, 0, 0]
+
+
+def test_the_check_sees_what_is_wrong(page: FrontEnd):
+    workflow = read("seal_train")
+    (tokens,) = (node for node in workflow["nodes"] if node["type"] == "SplitMergeTokenizer")
+    (layers,) = (node for node in workflow["nodes"] if node["type"] == "LayerRestrictionSpec")
+    tokens["widgets_values"][3] = "no such merge"
+    layers["type"] = layers["properties"]["Node name for S&R"] = "NoSuchNode"
+    wrong = "\n".join(page.load(workflow))
+    assert "merge = no such merge is not on offer" in wrong
+    assert "NoSuchNode: no such node" in wrong and "dialog: " in wrong
+    assert page.load(read("seal_train")) == [], "and forgets it"

@@ -1,0 +1,197 @@
+"""The shipped workflows as files: whole, tidy, and in step with the presets. What runs them: tests/comfyui."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from seal_core.attributes import ATTRIBUTES
+from seal_core.config import PRESETS
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "workflows"
+NAMES = ("seal_compare", "seal_generate", "seal_sweep", "seal_train")
+NOTES = {"MarkdownNote"}
+CORE = {  # all of them are in ComfyUI 0.8
+    "CLIPTextEncode", "CheckpointLoaderSimple", "EmptyLatentImage", "ImageGrid", "ImageStitch", "KSampler",
+    "LoadImage", "PreviewAny", "PreviewImage", "PrimitiveInt", "PrimitiveString", "PrimitiveStringMultiline",
+    "SaveImage", "StringConcatenate", "VAEDecode",
+}  # fmt: skip
+CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
+
+
+def our_nodes() -> set[str]:
+    """The node_id of every schema in nodes/, read without importing ComfyUI."""
+    found = set()
+    for file in (ROOT / "nodes").glob("*.py"):
+        for part in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(part, ast.keyword) and part.arg == "node_id" and isinstance(part.value, ast.Constant):
+                found.add(part.value.value)
+    return found
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def nodes_of(workflow: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [node for node in workflow["nodes"] if node["type"] == kind]
+
+
+def widgets(node: dict[str, Any]) -> dict[str, Any]:
+    """Widget name -> value of a node in the order that the front end saved; every value has its widget."""
+    names: list[str] = []
+    for slot in node["inputs"]:
+        if "widget" in slot:
+            names.append(slot["widget"]["name"])
+            if CONTROLLED.get(node["type"]) == names[-1]:
+                names.append("control_after_generate")
+    assert len(names) == len(node["widgets_values"]), (node["type"], names, node["widgets_values"])
+    return dict(zip(names, node["widgets_values"], strict=True))
+
+
+@pytest.fixture(params=NAMES)
+def workflow(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read(request.param)
+
+
+def test_folder_holds_each_workflow_and_its_picture():
+    assert sorted(file.name for file in FOLDER.iterdir()) == sorted(f"{n}.{e}" for n in NAMES for e in ("jpg", "json"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_thumbnail(name: str):
+    file = FOLDER / f"{name}.jpg"
+    assert file.stat().st_size <= 100_000
+    with Image.open(file) as picture:
+        assert picture.format == "JPEG" and picture.mode == "RGB"
+        assert picture.width == picture.height >= 400  # the template browser shows squares
+        assert len(picture.getcolors(1 << 20) or range(1 << 20)) > 1000  # not an empty page
+
+
+def test_every_node_is_known(workflow: dict[str, Any]):
+    assert workflow["version"] == 0.4
+    ours = our_nodes()
+    assert len(ours) >= 10 and not ours & CORE
+    assert {node["type"] for node in workflow["nodes"]} <= CORE | NOTES | ours
+    for node in workflow["nodes"]:
+        assert node["mode"] == 0, "bypassed or muted"
+        assert node["type"] in NOTES or node["properties"]["Node name for S&R"] == node["type"]
+
+
+def test_links_join_what_they_say(workflow: dict[str, Any]):
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    links = {link[0]: link[1:] for link in workflow["links"]}
+    assert len(nodes) == len(workflow["nodes"]) and len(links) == len(workflow["links"])
+    assert workflow["last_node_id"] == max(nodes) and workflow["last_link_id"] == max(links)
+    for key, (origin, output, target, slot, kind) in links.items():
+        source, sink = nodes[origin]["outputs"][output], nodes[target]["inputs"][slot]
+        assert key in source["links"] and sink["link"] == key
+        assert source["type"] == kind and (sink["type"] in (kind, "*")), (source, sink)
+    held = [key for node in nodes.values() for out in node["outputs"] for key in out["links"] or []]
+    taken = [slot["link"] for node in nodes.values() for slot in node["inputs"] if slot["link"] is not None]
+    assert sorted(held) == sorted(taken) == sorted(links)
+
+
+def test_widget_values_fit_their_widgets(workflow: dict[str, Any]):
+    for node in workflow["nodes"]:
+        if node["type"] in NOTES | {"PreviewAny"}:
+            continue
+        values = widgets(node)
+        assert None not in values.values(), (node["type"], values)
+        assert values.get("control_after_generate", "fixed") == "fixed", "the same queue twice: the same pictures"
+
+
+def test_layout(workflow: dict[str, Any]):
+    title = 30
+    boxes = [(n["pos"][0], n["pos"][1] - title, n["size"][0], n["size"][1] + title) for n in workflow["nodes"]]
+    for a, b in combinations(boxes, 2):
+        assert not _overlap(a, b), (a, b)
+    groups = [tuple(group["bounding"]) for group in workflow["groups"]]
+    for a, b in combinations(groups, 2):
+        assert not _overlap(a, b), (a, b)
+    for node, box in zip(workflow["nodes"], boxes, strict=True):
+        if node["type"] not in NOTES:
+            assert sum(_inside(box, group) for group in groups) == 1, node["type"]
+    assert all(re.match(r"\d · \w", group["title"]) for group in workflow["groups"])
+    in_order = sorted(workflow["groups"], key=lambda g: (g["bounding"][0], g["bounding"][1]))
+    assert [g["title"][0] for g in in_order] == sorted(g["title"][0] for g in in_order), "steps run left to right"
+    notes = [node for node in workflow["nodes"] if node["type"] in NOTES]
+    assert len(notes) == 1 and notes[0]["pos"][0] == min(node["pos"][0] for node in workflow["nodes"])
+    assert "ds" not in workflow["extra"], "opens fitted to the window"
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
+
+
+def _inside(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] >= b[0] and a[1] >= b[1] and a[0] + a[2] <= b[0] + b[2] and a[1] + a[3] <= b[1] + b[3]
+
+
+def test_training_shows_the_best_preset_as_it_is():
+    """Wired specs replace the preset's, so what the boxes say must be what the preset does."""
+    workflow, best = read("seal_train"), PRESETS["best"]
+    (tokens,), (layers,) = nodes_of(workflow, "SplitMergeTokenizer"), nodes_of(workflow, "LayerRestrictionSpec")
+    shown = widgets(tokens)
+    for name in ("split", "merge", "merge_at", "context_token", "init", "norm"):
+        assert shown[name] == getattr(best.tokens, name), name
+    shown = widgets(layers)
+    assert (shown["preset"], shown["start_percent"], shown["end_percent"]) == (
+        best.layers.sites, best.layers.start_percent, best.layers.end_percent
+    )  # fmt: skip
+    (train,) = nodes_of(workflow, "SEALTrainEmbedding")
+    assert widgets(train)["preset"] == "best"
+
+
+def test_compared_methods_are_their_presets():
+    workflow = read("seal_compare")
+    links = {link[0]: link[1] for link in workflow["links"]}
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    trainings = nodes_of(workflow, "SEALTrainEmbedding")
+    assert [widgets(node)["preset"] for node in trainings] == ["textual_inversion", "hiper", "best"]
+    assert len({widgets(node)["name"] for node in trainings}) == 3
+    assert len({widgets(node)["seed"] for node in trainings}) == 1
+    for node in trainings:
+        slots = {slot["name"]: slot["link"] for slot in node["inputs"]}
+        assert slots["layers"] is None, "the preset's own"
+        shown, wanted = widgets(nodes[links[slots["tokens"]]]), PRESETS[widgets(node)["preset"]].tokens
+        for name in ("split", "merge", "merge_at", "context_token", "init", "norm"):
+            assert shown[name] == getattr(wanted, name), (widgets(node)["preset"], name)
+
+
+def test_one_workflow_takes_up_what_another_made():
+    (train,) = nodes_of(read("seal_train"), "SEALTrainEmbedding")
+    for name in ("seal_generate", "seal_sweep"):
+        (load,) = nodes_of(read(name), "SEALLoadEmbedding")
+        assert widgets(load)["name"] == f"{widgets(train)['name']}.safetensors"
+
+
+def test_concept_is_in_the_prompts():
+    for name in ("seal_train", "seal_compare"):
+        workflow = read(name)
+        concepts = {widgets(node)["concept"] for node in nodes_of(workflow, "SplitMergeTokenizer")}
+        kind, field = ("SEALTextEncode", "text") if name == "seal_train" else ("PrimitiveStringMultiline", "value")
+        (prompt,) = nodes_of(workflow, kind)
+        (concept,) = concepts
+        assert concept in widgets(prompt)[field]
+
+
+def test_sweep_fills_the_columns_of_the_grid():
+    workflow = read("seal_sweep")
+    (sweep,), (grid,) = nodes_of(workflow, "StickerAttributeSweep"), nodes_of(workflow, "ImageGrid")
+    shown = widgets(sweep)
+    assert {shown["attribute_1"], shown["attribute_2"]} <= set(ATTRIBUTES)
+    assert len(shown["values_2"].splitlines()) == widgets(grid)["columns"]
+
+
+def test_nothing_private_in_the_files(workflow: dict[str, Any]):
+    text = json.dumps(workflow)
+    assert not re.search(r"/root|/home|/work|/tmp|[A-Z]:\\\\|127\.0\.0\.1|https?://", text)
