@@ -163,7 +163,7 @@ class StickerAttributeSweep(io.ComfyNode):
         extra: str,
         template: str,
     ) -> io.NodeOutput:
-        base = dict(zip(ATTRIBUTES, (appearance, emotion, action, camera, style, background)))
+        base: dict[str, str] = dict(zip(ATTRIBUTES, (appearance, emotion, action, camera, style, background)))
         axes = [(attribute_1, values_1.splitlines())]
         if attribute_2 != OFF:
             axes.append((attribute_2, values_2.splitlines()))

@@ -16,7 +16,7 @@ from ..seal_core.sites import PARTS
 SiteKey = tuple[str, int, int]
 """(block kind, block number, block_index): what `transformer_options` says in an attn2 patch."""
 
-_KINDS = dict(zip(PARTS, ("input", "middle", "output"), strict=True))
+_KINDS: dict[str, str] = dict(zip(PARTS, ("input", "middle", "output"), strict=True))
 
 
 def require_unet(model: Any) -> UNetModel:
@@ -49,7 +49,7 @@ def site_keys(unet: UNetModel) -> dict[str, SiteKey]:
 def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
     """Sites in execution order, each with its patch key. The walk follows UNetModel._forward."""
     found: list[tuple[Site, SiteKey]] = []
-    counts = dict.fromkeys(PARTS, 0)
+    counts: dict[str, int] = dict.fromkeys(PARTS, 0)
     scale = 1
     for part, block, layers in _blocks(unet):
         for layer in layers:

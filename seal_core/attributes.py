@@ -70,10 +70,17 @@ def data() -> dict[str, Any]:
 def schema() -> Mapping[str, Attribute]:
     """The six attributes by name, in their order."""
     known = data()["attributes"]
-    fields = ("label", "description", "phrase")
-    lists = ("ends", "joins", "aliases", "suggestions")
     return {
-        name: Attribute(name, **{f: known[name][f] for f in fields}, **{f: tuple(known[name][f]) for f in lists})
+        name: Attribute(
+            name=name,
+            label=known[name]["label"],
+            description=known[name]["description"],
+            phrase=known[name]["phrase"],
+            ends=tuple(known[name]["ends"]),
+            joins=tuple(known[name]["joins"]),
+            aliases=tuple(known[name]["aliases"]),
+            suggestions=tuple(known[name]["suggestions"]),
+        )
         for name in ATTRIBUTES
     }
 

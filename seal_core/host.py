@@ -127,14 +127,27 @@ class Stage:
     pushes: bool = False
 
 
-class Host(Protocol):
+class Words(Protocol):
+    """The part of a host that knows words; a CLIP alone has it."""
+
+    family: Family
+
+    def vocabulary(self, encoder: str) -> Tensor:
+        """The (V, width) table of token embeddings of one text encoder; read only."""
+        ...
+
+    def token_ids(self, encoder: str, text: str) -> list[int]:
+        """Ids of a text's tokens, without start, end and padding."""
+        ...
+
+
+class Host(Words, Protocol):
     """A text-to-image U-Net with its text encoder(s) and VAE, ready to be differentiated through.
 
     Latents are scaled as the U-Net takes them. The noise convention is variance exploding:
     x_t = x_0 + sigma * noise, whatever the model itself was trained with.
     """
 
-    family: Family
     device: torch.device
     dtype: torch.dtype  # the U-Net's computing precision; contexts, losses and learned vectors are float32
     prediction: str  # "epsilon" or "v_prediction": what the model was trained to predict
@@ -159,14 +172,6 @@ class Host(Protocol):
 
     def stages(self) -> list[Stage] | None:
         """The U-Net's layers in execution order, or None where replaying them would not be exact."""
-        ...
-
-    def vocabulary(self, encoder: str) -> Tensor:
-        """The (V, width) table of token embeddings of one text encoder; read only."""
-        ...
-
-    def token_ids(self, encoder: str, text: str) -> list[int]:
-        """Ids of a text's tokens, without start, end and padding."""
         ...
 
     def encode_image(self, images: Tensor) -> Tensor:

@@ -128,11 +128,11 @@ def _record(modules: Sequence[nn.Module]) -> Iterator:
             raise SealError("model: an attention layer did not run as expected; choose method border or wire a mask.")
         q, k = seen[id(module), "to_q"], seen[id(module), "to_k"]
         heads = int(module.heads)
-        total = None
+        total = q.new_zeros(())
         for a, b in zip(q.chunk(heads, -1), k.chunk(heads, -1)):  # head by head, to bound the memory
             weights = (a @ b.T / a.shape[-1] ** 0.5).softmax(-1)
             weights = weights if keys is None else weights[:, list(keys)]
-            total = weights if total is None else total + weights
+            total = total + weights
         return (total / heads).cpu()
 
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -52,10 +53,10 @@ def draw_chart(
     last = max(count, steps, 1)
     first = 1 if last > 1 else 0.5  # a single step stands in the middle
 
-    def x(step: np.ndarray | float) -> np.ndarray | float:
+    def x(step: Any) -> Any:
         return (step - first) / (max(last, first + 1) - first) * (box[2] - box[0])
 
-    def y(value: np.ndarray | float) -> np.ndarray | float:
+    def y(value: Any) -> Any:
         return (1 - (value - low) / (high - low)) * (box[3] - box[1])
 
     picture = Image.new("RGB", size, CARD)

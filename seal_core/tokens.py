@@ -9,13 +9,13 @@ from torch import Tensor
 
 from .config import Tokens
 from .errors import SealError
-from .host import Host, Prompt, Vectors
+from .host import Host, Prompt, Vectors, Words
 
 NOISE = 0.1
 """Size of the initial noise, as a share of the vocabulary's mean norm (ours)."""
 
 
-def class_vector(host: Host, encoder: str, word: str) -> Tensor:
+def class_vector(host: Words, encoder: str, word: str) -> Tensor:
     """Token embedding of a class word, (width,) float32; of several tokens, their mean.
 
     Raises SealError where the word tokenises to nothing.
@@ -27,7 +27,7 @@ def class_vector(host: Host, encoder: str, word: str) -> Tensor:
     return table[torch.tensor(ids, device=table.device)].float().mean(dim=0).cpu()
 
 
-def mean_norm(host: Host, encoder: str) -> float:
+def mean_norm(host: Words, encoder: str) -> float:
     """Mean L2 norm of the vocabulary's token embeddings."""
     return float(host.vocabulary(encoder).float().norm(dim=1).mean())
 

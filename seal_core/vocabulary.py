@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from torch import Tensor
-
 from .config import Tokens
 from .errors import SealError
-from .host import Family
+from .host import Words
 from .tokens import class_vector, mean_norm
 
 
-class Text(Protocol):
-    """The part of a host that knows words."""
-
-    family: Family
-
-    def vocabulary(self, encoder: str) -> Tensor: ...
-
-    def token_ids(self, encoder: str, text: str) -> list[int]: ...
-
-
-def check(text: Text, tokens: Tokens) -> None:
+def check(text: Words, tokens: Tokens) -> None:
     """Raise SealError for a concept that is a word already, and for a class word that tokenises to nothing."""
     for encoder in text.family.encoders:
         if len(text.token_ids(encoder, tokens.concept)) == 1:
             raise SealError(
-                f"concept: {tokens.concept!r} is already a word of {encoder}'s vocabulary, so prompts could not tell the "
-                f"two apart. Choose another name, e.g. <my-{tokens.concept.strip('<> ')}>."
+                f"concept: {tokens.concept!r} is already a word of {encoder}'s vocabulary, so prompts could not tell "
+                f"the two apart. Choose another name, e.g. <my-{tokens.concept.strip('<> ')}>."
             )
         class_vector(text, encoder, tokens.class_word)
 
 
-def summary(text: Text, tokens: Tokens) -> str:
+def summary(text: Words, tokens: Tokens) -> str:
     """Lines that tell how the class word tokenises, what is learned and how long vectors are."""
     lines = [str(tokens)]
     for encoder, width in text.family.widths:
