@@ -163,7 +163,8 @@ class ComfyHost(ComfyText):
             )
         tokens = [token for token, _ in chunks[0]]
         learned = iter([i for i, token in enumerate(tokens) if isinstance(token, Tensor)])
-        return tokens, {name: tuple(next(learned) for _ in range(count)) for name, count in found}
+        places = [(name, tuple(next(learned) for _ in range(count))) for name, count in found]
+        return tokens, {name: at for name, at in places if name}
 
     # -- image -------------------------------------------------------------------------------------
 
@@ -171,6 +172,11 @@ class ComfyHost(ComfyText):
     def encode_image(self, images: Tensor) -> Tensor:
         self._loaded = False  # loading the VAE may push the others out
         latents = self.vae.encode(images)
+        if latents.ndim != 4 or latents.shape[1] != 4:
+            raise SealError(
+                f"vae: its latents are {tuple(latents.shape[1:])}, the model takes 4 channels. "
+                "Wire the VAE of the same checkpoint."
+            )
         return self.model.model.process_latent_in(latents).clone().float().to(self.device)
 
     @torch.no_grad()
@@ -187,6 +193,12 @@ class ComfyHost(ComfyText):
         """(scale, attn1) beside each site, in the same order."""
         beside = {m.attn2: m.attn1 for m in self.unet.modules() if isinstance(m, BasicTransformerBlock) and m.attn2}
         return [(site.scale, beside[site.module]) for site in self.sites()]
+
+    def _patches(self) -> list[str]:
+        """Names of the functions that the wired MODEL runs inside the U-Net; the same after a restart."""
+        options = self.model.model_options.get("transformer_options", {})
+        kept = {key: options.get(key) for key in ("patches", "patches_replace", "wrappers")}
+        return sorted(_function_names({**kept, "model": self.model.wrappers}))
 
     def _touched(self) -> bool:
         """Whether the wired MODEL runs other people's code inside the U-Net."""
@@ -243,11 +255,24 @@ class ComfyHost(ComfyText):
     def fingerprint(self) -> str:
         """Hash of a sample of every weight as it stands on the device, so LoRAs count; of CLIP skip and sampling."""
         self._load()
-        digest = hashlib.sha256(f"{self.family} {self.clip.layer_idx} {self.prediction} {self.dtype}".encode())
+        settings = (self.family, self.clip.layer_idx, self.prediction, self.dtype, *self._patches())
+        digest = hashlib.sha256(" ".join(map(str, settings)).encode())
         _add_samples(digest, [("sigmas", self.sigmas)])
         for root in (self.unet, self.clip.cond_stage_model, self.vae.first_stage_model):
             _add_samples(digest, root.state_dict().items())
         return digest.hexdigest()[:16]
+
+
+def _function_names(tree: Any, path: str = "") -> list[str]:
+    """ "path:module.name" of every function or object in nested dicts and lists."""
+    if isinstance(tree, dict):
+        return [name for key, branch in tree.items() for name in _function_names(branch, f"{path}/{key}")]
+    if isinstance(tree, list | tuple):
+        return [name for branch in tree for name in _function_names(branch, path)]
+    if tree is None:
+        return []
+    kind = tree if hasattr(tree, "__qualname__") else type(tree)
+    return [f"{path}:{kind.__module__}.{kind.__qualname__}"]
 
 
 def _add_samples(digest: Any, tensors: Iterable[tuple[str, Tensor]], count: int = 16) -> None:

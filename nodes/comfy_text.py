@@ -28,6 +28,8 @@ def text_models(clip: comfy.sd.CLIP) -> dict[str, comfy.sd1_clip.SDClipModel]:
 
     Raises SealError for text encoders of other model families (T5 and the like).
     """
+    if clip is None:
+        raise SealError("clip: there is none, since the checkpoint holds no text encoder; load one with CLIPLoader.")
     stage = clip.cond_stage_model
     found = {n: m for n, m in stage.named_children() if isinstance(m, comfy.sd1_clip.SDClipModel)}
     ordered = {n: found[n] for n in ("clip_l", "clip_h", "clip_g") if n in found}
@@ -76,7 +78,8 @@ def learned_tokenizer(clip: comfy.sd.CLIP, vectors: Vectors, found: list[tuple[s
     """A copy of `clip.tokenizer` to which `embedding:NAME` means `vectors[NAME]`.
 
     Names that are not in `vectors` are looked up in files as before. `found`, where given, receives
-    (name, number of vectors) for every learned name in the order of the prompt, once per encoder.
+    (name, number of vectors) for every embedding in the order of the prompt, once per encoder; the
+    name of one from a file is "".
     """
     result = copy.copy(clip.tokenizer)
     for encoder, original in tokenizers(clip).items():
@@ -94,7 +97,10 @@ def _look_up(table: dict[str, Any], from_files: Any, found: list[tuple[str, int]
         first, *rest = embedding_name.split()
         bare = first.rstrip(",")
         if bare not in table:
-            return from_files(embedding_name)
+            embedding, leftover = from_files(embedding_name)
+            if found is not None and embedding is not None:
+                found.append(("", 1 if embedding.ndim == 1 else embedding.shape[0]))
+            return embedding, leftover
         if found is not None:
             found.append((bare, table[bare].shape[0]))
         commas = first[len(bare) :]

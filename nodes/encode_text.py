@@ -164,8 +164,6 @@ def with_tail(context: Tensor, tail: Tensor, strength: float) -> Tensor:
 
 
 def _check_family(clip: Any, embedding: Embedding) -> None:
-    if clip is None:
-        raise SealError("clip: there is none, since the checkpoint holds no text encoder; load one with CLIPLoader.")
     mine = family(clip)
     if not mine.fits(embedding.family):
         raise SealError(

@@ -12,7 +12,7 @@ from ..seal_core.config import ATTENTION_LOSSES, PRESETS, configure
 from ..seal_core.prompts import parse_attributes
 from .comfy_host import ComfyHost
 from .schema import EmbeddingType, LayersType, TokensType, schema
-from .training_run import Preview, Run, train_or_reuse
+from .training_run import Preview, Run, default_tokens, train_or_reuse
 
 
 class SEALTrainEmbedding(io.ComfyNode):
@@ -72,7 +72,7 @@ class SEALTrainEmbedding(io.ComfyNode):
             batch_size=batch_size,
             resolution=resolution,
             seed=seed,
-            tokens=tokens,
+            tokens=tokens or default_tokens(preset, name),
             layers=layers,
             attention_loss=attention_loss,
             attention_weight=attention_weight,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..seal_core import plots
-from ..seal_core.config import TrainConfig
+from ..seal_core.config import PRESETS, Tokens, TrainConfig
 from ..seal_core.embedding import Concept, Embedding
 from ..seal_core.embedding_file import find_trained, load, save
 from ..seal_core.errors import SealError
@@ -69,12 +69,12 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     stem = safe_stem(run.name)
     resume = _resumed(run.resume)
     config = run.config if run.config.resolution else replace(run.config, resolution=host.resolution)
-    if config.tokens.concept == "<sticker>":
-        config = replace(config, tokens=replace(config.tokens, concept=f"<{stem}>", class_word="character"))
     references, warnings = prepare(run.image, run.mask, config.resolution, run.mask_polarity)
     folder = folder_of(config.carrier)
-    resumed = "" if resume is None else str(resume.provenance.get("hash", resume.file))
-    key = config.hash(host.fingerprint(), digest(run.image, run.mask), run.mask_polarity, resumed, str(run.run_id))
+    resumed = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
+    # The name is in it: who asks for another file gets one.
+    inputs = (digest(run.image, run.mask), run.mask_polarity, resumed, stem, str(run.run_id))
+    key = config.hash(host.fingerprint(), *inputs)
     known = find_trained(folder, key)
     if known is not None:
         concept = load(known)
@@ -85,7 +85,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     if unique != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {unique}.")
     started = time.perf_counter()
-    result = train(host, references, config, _watcher(host, references[0], config, preview), resume)
+    result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
     concept = _kept(result, key, host, unique)
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save(concept, folder, unique)
@@ -98,6 +98,12 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
         f"{leak['before']:.0%} -> {leak['after']:.0%}"
     )
     return _outcome(concept, references[0], report, headline)
+
+
+def default_tokens(preset: str, name: str) -> Tokens:
+    """The preset's tokens for a node without SEAL_TOKENS: the concept is called like its file."""
+    tokens = PRESETS[preset].tokens if preset in PRESETS else Tokens()
+    return replace(tokens, concept=f"<{safe_stem(name)}>", class_word="character")
 
 
 def _resumed(embedding: Embedding | None) -> Concept | None:
@@ -133,19 +139,28 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
 
 
 def _watcher(
-    host: ComfyHost, reference: Reference, config: TrainConfig, preview: Preview
+    host: ComfyHost, reference: Reference, config: TrainConfig, preview: Preview, warnings: list[str]
 ) -> Callable[[Progress], None]:
-    """A callback that moves ComfyUI's progress bar, shows the panel now and then, and stops on Cancel."""
+    """A callback that moves ComfyUI's progress bar, shows the panel now and then, and stops on Cancel.
+
+    A preview prompt that cannot be drawn is noted in `warnings` and costs no training.
+    """
     comfy.model_management.throw_exception_if_processing_interrupted()
     bar = comfy.utils.ProgressBar(config.steps)
     show_every = max(1, config.steps // (2 * PROBES))
     picture: list[Tensor] = []
+    every = preview.every if preview.prompt.strip() else 0
 
     def watch(progress: Progress) -> None:
+        nonlocal every
         comfy.model_management.throw_exception_if_processing_interrupted()
-        due = preview.every > 0 and progress.step % preview.every == 0 and preview.prompt.strip()
+        due = every > 0 and progress.step % every == 0
         if due:
-            picture[:] = [_drawn(host, progress.concept(), preview.prompt, config)]
+            try:
+                picture[:] = [_drawn(host, progress.concept(), preview.prompt, config)]
+            except SealError as error:
+                warnings.append(f"preview_prompt: {error}")
+                every = 0
         panel = None
         if due or progress.step % show_every == 0 or progress.step == progress.steps:
             drawn = picture[0] if picture else None
@@ -161,13 +176,14 @@ def _watcher(
 def _drawn(host: ComfyHost, concept: Concept, prompt: str, config: TrainConfig) -> Tensor:
     """A quick picture of the concept as learned so far, (H, W, 3)."""
     text = prompt.replace("{}", concept.name)
+    side = -(-config.resolution // 8) * 8
     positive = generate_context(host, concept, text if concept.name in text else f"{text}, {concept.name}")
     latents = sample(
         host,
         positive,
         host.encode([Prompt("")], {}),
-        height=config.resolution,
-        width=config.resolution,
+        height=side,
+        width=side,
         steps=SAMPLE_STEPS,
         cfg=6.0,
         generator=torch.Generator().manual_seed(config.seed),

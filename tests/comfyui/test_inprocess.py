@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from server import find_python
 
+SCRIPTS = ["inprocess_routing.py", "inprocess_compat.py", "inprocess_text.py", "inprocess_train.py"]
 
-@pytest.mark.parametrize("script", ["inprocess_routing.py", "inprocess_compat.py", "inprocess_text.py"])
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_inside_comfyui(comfyui: Path, script: str) -> None:
     command = [find_python(comfyui), str(Path(__file__).with_name(script)), str(comfyui)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)

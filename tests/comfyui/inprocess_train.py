@@ -1,0 +1,194 @@
+"""The host and a training run on ComfyUI's own classes: `PYTHON inprocess_train.py COMFY_DIR`.
+
+Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+"""
+
+from __future__ import annotations
+
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import CLIP, FOLDER, MODEL, Recorder, concept, make_clip, make_model, randomise, refused, run
+
+# isort: split
+
+import copy
+import json
+from pathlib import Path
+
+import comfy.model_management
+import comfy.sd
+import folder_paths
+import torch
+from seal_pack.nodes import training_run
+from seal_pack.nodes.comfy_host import ComfyHost
+from seal_pack.nodes.comfy_text import ComfyText
+from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.seal_core.config import Layers, Tokens
+from seal_pack.seal_core.embedding import Embedding
+from seal_pack.seal_core.host import Prompt
+
+folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
+folder_paths.set_temp_directory(str(FOLDER / "temp"))
+
+
+def make_vae(channels=4):
+    shape = {"ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}
+    shape |= {"in_channels": 3, "out_ch": 3, "resolution": 64, "z_channels": channels, "double_z": True}
+    vae = comfy.sd.VAE(sd={}, config={"params": {"ddconfig": shape, "embed_dim": channels}}, dtype=torch.float32)
+    randomise(vae.first_stage_model, 3)
+    return vae
+
+
+VAE = make_vae()
+
+
+def sticker(height=64, width=64):
+    image, mask = torch.full((1, height, width, 3), 0.2), torch.zeros(1, height, width)
+    mask[:, height // 4 : -height // 4, width // 4 : -width // 4] = 1
+    image[mask > 0] = 0.8
+    return image, mask
+
+
+def train(model=MODEL, clip=CLIP, vae=VAE, **settings):
+    image, mask = sticker()
+    given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
+    given |= {"name": "cat", "image": image, "mask": mask, **settings}
+    embedding, name, _, _, report = SEALTrainEmbedding.execute(model, clip, vae, **given).result
+    return embedding.concepts[0], name, json.loads(report)
+
+
+def files():
+    return sorted(p.name for p in FOLDER.glob("*.safetensors"))
+
+
+def state(*roots):
+    """All that a training could leave on models: flags, hooks, replaced forwards, dtypes."""
+    found = []
+    for root in roots:
+        for name, module in root.named_modules():
+            own = sorted(k for k in vars(module) if k == "forward" or k.startswith("forward_comfy"))
+            hooks = [*module._forward_hooks, *module._forward_pre_hooks, *module._backward_hooks]
+            weights = [(k, p.requires_grad, p.dtype, p.grad is None) for k, p in module.named_parameters(recurse=False)]
+            found.append((name, own, len(hooks), weights))
+    return found
+
+
+def check_wired_tokens_are_taken_as_they_are():
+    learned, _, _ = train(tokens=Tokens("<sticker>", "cat", split=1), name="wired")
+    assert (learned.name, learned.class_word) == ("<sticker>", "cat")
+    unwired, _, _ = train(name="unwired")
+    assert (unwired.name, unwired.class_word) == ("<unwired>", "character")
+
+
+def check_same_settings_reuse_another_name_does_not():
+    tokens = Tokens("<mine>", "cat", split=1)
+    _, first, report = train(tokens=tokens, name="one")
+    _, again, known = train(tokens=tokens, name="one")
+    _, other, fresh = train(tokens=tokens, name="two")
+    assert first == again == "embedding:one" and "reused" not in report and known["reused"] == "one.safetensors"
+    assert other == "embedding:two" and "reused" not in fresh and fresh["losses"] == report["losses"]
+
+
+def check_another_start_to_resume_from_is_another_training():
+    for seed in (1, 2):  # third-party files of one name but of other content
+        start = Embedding((concept(seed=seed),))
+        _, _, report = train(resume=start, name="resumed")
+        assert "reused" not in report, seed
+
+
+def check_patches_of_the_model_are_part_of_the_hash():
+    def louder(h, hsp, options):
+        return h * 2, hsp
+
+    patched = MODEL.clone()
+    patched.set_model_output_block_patch(louder)
+    _, _, plain = train(name="patched")
+    _, _, report = train(model=patched, name="patched")
+    assert "reused" not in report and report["losses"] != plain["losses"] and report["pool"] is None
+    _, _, report = train(model=patched.clone(), name="patched")
+    assert report["reused"] == "patched-2.safetensors", report.get("reused")
+
+
+def check_a_preview_that_cannot_be_drawn_costs_no_training():
+    _, name, report = train(preview_prompt="{} " + "very " * 90, preview_every=1, name="preview")
+    assert name == "embedding:preview" and any("preview_prompt" in w for w in report["warnings"])
+
+
+def check_preview_changes_nothing_and_takes_any_resolution():
+    tokens = Tokens("<a>", "cat", split=1)
+    alone, _, _ = train(name="alone", resolution=70, steps=3, tokens=tokens)
+    seen, _, report = train(
+        name="seen", resolution=70, steps=3, tokens=tokens, preview_prompt="a {} sleeping", preview_every=1
+    )
+    assert not report["warnings"], report["warnings"]
+    assert all(torch.equal(alone.vectors[k], seen.vectors[k]) for k in alone.vectors)
+
+
+def check_positions_next_to_an_embedding_from_a_file():
+    with torch.inference_mode(False), ComfyHost(MODEL, CLIP, VAE) as host:
+        width = host.family.widths[0][1]
+        vectors = {"concept": {"clip_l": torch.zeros(3, width)}}
+        got = host.encode([Prompt("a embedding:x {concept} here")], vectors).positions[0]
+    assert got == {"concept": (4, 5, 6)}, got  # start, a, the two vectors of x
+
+
+def check_wrong_parts_are_refused_by_name():
+    with refused("^vae: "):
+        train(vae=make_vae(channels=8), name="wrong")
+    with refused("^clip: "):
+        train(clip=make_clip(FOLDER, xl=True), name="wrong")
+    with refused("^clip: "):
+        train(clip=None, name="wrong")
+    with refused("^clip: "):
+        ComfyText(None)
+    assert "wrong.safetensors" not in files()
+
+
+def check_models_are_as_before_after_success_cancel_and_out_of_memory():
+    models = (MODEL.model, CLIP.cond_stage_model, VAE.first_stage_model)
+    train(name="warm-up")  # from here on weights are normal tensors
+    before, known = state(*models), files()
+    options = copy.deepcopy(MODEL.model_options)
+    watch = training_run._watcher
+
+    def failing(error):
+        def watcher(*args):
+            inner = watch(*args)
+
+            def step(progress):
+                inner(progress)
+                if progress.step == 2:
+                    raise error
+
+            return step
+
+        return watcher
+
+    cancel = comfy.model_management.InterruptProcessingException()
+    for error in (None, cancel, torch.OutOfMemoryError("no memory"), ValueError("broken")):
+        try:
+            training_run._watcher = failing(error) if error else watch
+            train(name="left", steps=4, preset="paper", run_id=1)
+        except BaseException as raised:
+            assert raised is error, raised
+        finally:
+            training_run._watcher = watch
+        assert state(*models) == before, error
+        assert MODEL.model_options == options and MODEL.model.current_patcher is None
+        assert files() == (known if error else sorted([*known, "left.safetensors"]))
+        (FOLDER / "left.safetensors").unlink(missing_ok=True)
+        part = CLIP.cond_stage_model.clip_l
+        assert part.execution_device is None and part.layer == part.options_default[0]
+    assert not list(Path(FOLDER).glob(".*"))
+
+
+def check_two_text_encoders_take_the_class_words_pooled_vector():
+    model, clip = make_model(xl=True), make_clip(FOLDER, xl=True)
+    with Recorder(model) as seen:
+        learned, name, report = train(
+            model, clip, layers=Layers("up.2, up.3", 0.2, 0.8), preset="paper", batch_size=2, name="xl", steps=6
+        )
+    assert set(learned.vectors) == {"clip_l", "clip_g"} and name == "embedding:xl" and seen.contexts
+    assert report["pool"]["bytes"] > 0
+
+
+run(globals())
