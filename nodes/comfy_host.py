@@ -258,8 +258,12 @@ class ComfyHost(ComfyText):
         settings = (self.family, self.clip.layer_idx, self.prediction, self.dtype, *self._patches())
         digest = hashlib.sha256(" ".join(map(str, settings)).encode())
         _add_samples(digest, [("sigmas", self.sigmas)])
-        for root in (self.unet, self.clip.cond_stage_model, self.vae.first_stage_model):
+        for root in (self.unet, self.vae.first_stage_model):
             _add_samples(digest, root.state_dict().items())
+        for name, encoder in text_models(self.clip).items():
+            # Files of SD 1.x and SDXL have neither for clip_l, and ComfyUI leaves memory as it was there.
+            unread = ("logit_scale",) if name == "clip_g" else ("logit_scale", "transformer.text_projection.weight")
+            _add_samples(digest, ((k, v) for k, v in encoder.state_dict().items() if k not in unread))
         return digest.hexdigest()[:16]
 
 
