@@ -10,15 +10,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..seal_core.config import Layers
 from ..seal_core.embedding import Concept, Embedding
 from ..seal_core.errors import SealError
-from .comfy_text import family, learned_tokenizer, text_models, tokenizers
+from ..seal_core.strength import blended, with_tail
+from .comfy_text import ComfyText, family, learned_tokenizer, text_models, tokenizers
 from .routing import KEY, Route, is_restricted
 
-HIPER_SCALE = 0.8  # target[:77-n] + 0.8 * tail (HiPer, official code)
 MAX_RESTRICTIONS = 4  # 2^4 encodings of the prompt
 
 Conditioning = list[list[Any]]
@@ -88,7 +87,7 @@ def _encode(
         if concept not in active or concept.carrier == "tail":
             return _escaped(concept.class_word)
         key = f".seal-{match.lastgroup}"  # a leading dot: no file of ComfyUI's list is called so
-        vectors[key] = vectors.get(key) or blended(clip, concept, strength)
+        vectors[key] = vectors.get(key) or blended(ComfyText(clip), concept, strength)
         return f" embedding:{key} "
 
     if used:  # all names at once, so that no name is looked for in another's class word; longest first
@@ -101,7 +100,7 @@ def _encode(
     encoded = clip.encode_from_tokens_scheduled(tokens)
     if tail is not None:
         _warn_long(clip, tokens, tail)
-        encoded = [[with_tail(context, tail.vectors["tail"], strength), extras] for context, extras in encoded]
+        encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
     return encoded
 
 
@@ -118,49 +117,6 @@ def _pattern(concept: Concept) -> re.Pattern[str]:
 
 def _escaped(words: str) -> str:
     return re.sub(r"([()])", r"\\\1", words)  # parentheses would be read as prompt weights
-
-
-def blended(clip: Any, concept: Concept, strength: float) -> dict[str, Tensor]:
-    """Text encoder -> (n, width): the line from the class word (0) to the learned vectors (1).
-
-    A class word of m tokens starts as n vectors interpolated along the word; its mean where n is 1.
-    """
-    if strength == 1:
-        return dict(concept.vectors)
-    result = {}
-    for encoder, part in tokenizers(clip).items():
-        learned = concept.vectors[encoder]
-        ids = part.tokenizer(concept.class_word)["input_ids"][1:-1]
-        if not ids:
-            raise SealError(f"embedding: class word {concept.class_word!r} has no tokens; give {concept.name} another.")
-        table = text_models(clip)[encoder].transformer.get_input_embeddings()
-        device = table.weight.device
-        word = table(torch.tensor(ids, device=device), out_dtype=torch.float32).to(learned)
-        start = resampled(word, learned.shape[0])
-        result[encoder] = start + strength * (learned - start)
-    return result
-
-
-def resampled(word: Tensor, count: int) -> Tensor:
-    """(m, width) -> (count, width), linearly along the first axis with both ends kept; the mean where count is 1."""
-    if count == 1:
-        return word.mean(dim=0, keepdim=True)
-    at = torch.linspace(0, word.shape[0] - 1, count)
-    low = at.floor().long()
-    high = (low + 1).clamp(max=word.shape[0] - 1)
-    return torch.lerp(word[low], word[high], (at - low).unsqueeze(1).to(word))
-
-
-def with_tail(context: Tensor, tail: Tensor, strength: float) -> Tensor:
-    """(1, 77k, D) -> (1, 77, D): the last n positions become the learned tail (n, D) (HiPer, 2303.08767).
-
-    strength 1 gives HiPer's target[:77-n] + 0.8 * tail; 0 leaves the prompt's own tail; else the line between.
-    """
-    context = context[:, :77]
-    keep = context.shape[1] - tail.shape[0]
-    own, learned = context[:, keep:], HIPER_SCALE * tail.to(context)
-    blend = learned.expand_as(own) if strength == 1 else own + strength * (learned - own)
-    return torch.cat((context[:, :keep], blend), dim=1)
 
 
 def _check_family(clip: Any, embedding: Embedding) -> None:

@@ -14,11 +14,9 @@ from torch import Tensor
 from .attention import route
 from .embedding import Concept
 from .errors import SealError
-from .host import Context, Host, Prompt, Site, Vectors
+from .host import Context, Host, Prompt, Site
 from .sites import parse_sites, select
-
-TAIL_STRENGTH = 0.8
-"""Factor of a learned tail at generation (HiPer, 2303.08767)."""
+from .strength import blended, with_tail
 
 PIXELS = 8
 """Pixels per latent along each side: the VAEs of all models that SEAL takes."""
@@ -64,7 +62,7 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
         elif concept.carrier == "tail":
             learned = _with_tail(host, concept, class_prompt, plain, strength)
         else:
-            learned = replace(host.encode([prompt], _mixed(host, concept, strength)), pooled=plain.pooled)
+            learned = replace(host.encode([prompt], {"concept": blended(host, concept, strength)}), pooled=plain.pooled)
     sites = host.sites()
     allowed = select(parse_sites(concept.layers.sites, sites), sites)
     return RoutedContext(learned, plain, tuple(allowed), concept.layers.start_percent, concept.layers.end_percent)
@@ -86,30 +84,14 @@ def subject_prompt(concept: Concept, text: str) -> Prompt:
     return Prompt(filled)
 
 
-def _mixed(host: Host, concept: Concept, strength: float) -> Vectors:
-    vectors = dict(concept.vectors)
-    if strength != 1:
-        for encoder, learned in concept.vectors.items():
-            ids = host.token_ids(encoder, concept.class_word)
-            if not ids:
-                raise SealError(f"class_word: {concept.class_word!r} tokenises to nothing; give another, e.g. cat.")
-            word = host.vocabulary(encoder)[ids].to(learned)
-            start = torch.nn.functional.interpolate(word.T[None], len(learned), mode="linear", align_corners=True)
-            start = start[0].T if len(learned) > 1 else word.mean(dim=0, keepdim=True)
-            vectors[encoder] = start + strength * (learned - start)
-    return {"concept": vectors}
-
-
 def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, strength: float) -> Context:
-    tail = concept.vectors["tail"].to(plain.cross)
+    tail = concept.vectors["tail"]
     room = host.max_tokens - len(tail)
     used = max(len(host.token_ids(encoder, prompt.text)) for encoder in host.family.encoders) + 2
     if used > room:
         message = f"prompt: {used} tokens; those after the first {room} give way to the learned tail."
         warnings.warn(message, stacklevel=3)
-    own = plain.cross[:, -len(tail) :]
-    mixed = own + strength * (TAIL_STRENGTH * tail - own)
-    return replace(plain, cross=torch.cat([plain.cross[:, : -len(tail)], mixed], dim=1))
+    return replace(plain, cross=with_tail(plain.cross, tail, strength))
 
 
 def schedule(sigmas: Tensor, steps: int) -> tuple[Tensor, Tensor]:

@@ -31,20 +31,21 @@ from pathlib import Path
 import folder_paths
 import torch
 from safetensors.torch import save_file
-from seal_pack.nodes import encode_text
+from seal_pack.nodes.comfy_text import ComfyText
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding
 from seal_pack.nodes.folders import tails_folder
 from seal_pack.seal_core.config import Layers
 from seal_pack.seal_core.embedding import Concept, Embedding
 from seal_pack.seal_core.embedding_file import save
+from seal_pack.seal_core.strength import blended
 
 
 def check_strength():
     x = concept(count=3, word="fluffy cat")
     word, full = plain(TEXT.replace("<x>", "fluffy cat")), learned(TEXT, x)
     assert torch.equal(learned(TEXT, x, strength=0.0)[0][0], word[0][0])
-    half = encode_text.blended(CLIP, x, 0.5)["clip_l"]
-    start = encode_text.blended(CLIP, x, 1e-9)["clip_l"]
+    half = blended(ComfyText(CLIP), x, 0.5)["clip_l"]
+    start = blended(ComfyText(CLIP), x, 1e-9)["clip_l"]
     assert torch.allclose(half, (start + x.vectors["clip_l"]) / 2, atol=1e-6)
     assert torch.allclose(start[1], (start[0] + start[2]) / 2, atol=1e-6)
     two = concept(count=2, word="fluffy cat")
