@@ -121,10 +121,14 @@ def out_of_place(root: nn.Module) -> Iterator[None]:
 
         return forward
 
+    saved = [(layer, layer.__dict__.get("forward")) for layer in layers]  # another pack may have put its own there
     try:
         for layer in layers:
             layer.forward = make(layer)
         yield
     finally:
-        for layer in layers:
-            layer.__dict__.pop("forward", None)
+        for layer, forward in saved:
+            if forward is None:
+                layer.__dict__.pop("forward", None)
+            else:
+                layer.forward = forward

@@ -131,6 +131,18 @@ def check_positions_next_to_an_embedding_from_a_file():
     assert got == {"concept": (4, 5, 6)}, got  # start, a, the two vectors of x
 
 
+def check_forwards_that_others_replaced_stay():
+    layer = CLIP.cond_stage_model.clip_l.transformer.text_model.encoder.layers[0]
+    mine = layer.forward
+    layer.forward = mine
+    try:
+        with torch.inference_mode(False), ComfyHost(MODEL, CLIP, VAE):
+            assert layer.forward is not mine
+        assert vars(layer).get("forward") is mine
+    finally:
+        del layer.forward
+
+
 def check_wrong_parts_are_refused_by_name():
     with refused("^vae: "):
         train(vae=make_vae(channels=8), name="wrong")
