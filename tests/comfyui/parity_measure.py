@@ -7,10 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-TIMESTEPS = (0, 1, 250, 500, 750, 999)
-"""Noise levels at which the denoised latents are compared."""
-
-
 def batches(run: Any, count: int, merge_after: int | None) -> tuple[dict[str, Tensor], list[list[str]]]:
     """Losses and gradients of the first `count` batches of a training, vectors left where they start.
 
@@ -39,12 +35,14 @@ def batches(run: Any, count: int, merge_after: int | None) -> tuple[dict[str, Te
     return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}, prompts
 
 
-def single_pass(run: Any, tap: Any, latents: Tensor) -> tuple[dict[str, Tensor], list[dict[str, list[int]]]]:
-    """Contexts, denoised latents at TIMESTEPS and attention of every site in one pass, and the token positions."""
-    prompts = [run.draws.prompt(0, template) for template in run.config.templates[: len(TIMESTEPS)]]
+def single_pass(
+    run: Any, tap: Any, latents: Tensor, timesteps: list[int]
+) -> tuple[dict[str, Tensor], list[dict[str, list[int]]]]:
+    """Contexts, denoised latents at the timesteps and attention of every site in one pass, and the token positions."""
+    prompts = [run.draws.prompt(0, template) for template in run.config.templates[: len(timesteps)]]
     generator = torch.Generator().manual_seed(11)
     noise = torch.randn(len(prompts), *latents.shape, generator=generator)
-    sigma = run.host.sigmas[list(TIMESTEPS)]
+    sigma = run.host.sigmas[timesteps]
     sites = run.host.sites()
     with torch.no_grad(), tap(sites) as maps:
         plain = run.plain(prompts)

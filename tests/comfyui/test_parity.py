@@ -18,7 +18,7 @@ pytest.importorskip("diffusers", reason="diffusers is not installed: pip install
 
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
-from parity_measure import TIMESTEPS, batches, single_pass, site_table
+from parity_measure import batches, single_pass, site_table
 from safetensors.torch import load_file
 from server import HERE, ComfyServer, find_python
 from tiny import tiny_vae
@@ -39,7 +39,7 @@ TEXT = {
 }
 TEXT_KEYS = ("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "hidden_act")
 TEXT_KEYS += ("layer_norm_eps", "projection_dim", "vocab_size", "max_position_embeddings", "eos_token_id")
-LARGE_CASES = ("textual_inversion", "paper", "hiper")
+LARGE_CASES = ("textual_inversion", "paper")
 
 
 @dataclass(frozen=True)
@@ -182,12 +182,12 @@ def apart(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).double().norm() / theirs.double().norm().clamp_min(1e-30))
 
 
-def compare(ours: dict[str, Tensor], theirs: dict[str, Tensor], batches_: int = 3) -> dict[str, float]:
-    """Asserts that two runs measured by `parity_measure.batches` agree; the largest distances by kind."""
+def compare(ours: dict[str, Tensor], theirs: dict[str, Tensor], count: int) -> dict[str, float]:
+    """Asserts that two runs of `count` batches agree; the largest distances by kind."""
     worst: dict[str, float] = {}
     compared = {name for name in theirs if name[0].isdigit() or name.startswith("mask.")}
     assert set(ours) == compared
-    assert any(".grad." in name for name in compared) and f"{batches_ - 1}.loss" in compared
+    assert any(".grad." in name for name in compared) and f"{count - 1}.loss" in compared
     for name in sorted(compared):
         kind = name.split(".")[1] if name[0].isdigit() else "mask"
         if kind in ("noise", "timestep", "view", "mask"):
@@ -210,21 +210,21 @@ def test_sites_and_noise_levels(pair: Pair) -> None:
 
 def test_contexts_and_denoised_latents(pair: Pair) -> None:
     run, note, theirs = pair.training("textual_inversion")
-    ours, positions = single_pass(run, tap, theirs["latents.0"])
+    ours, positions = single_pass(run, tap, theirs["latents.0"], note["timesteps"])
     theirs = {k.removeprefix("single."): v for k, v in theirs.items() if k.startswith("single.")}
     assert positions == note["positions"] and set(ours) == set(theirs)
     assert ("pooled" in ours) == ("clip_g" in pair.notes["family"])
     distance = {name: apart(ours[name], theirs[name]) for name in ours}
     print({k: f"{v:.1e}" for k, v in distance.items()})
     assert len(distance) >= 4 + len(pair.notes["sites"])
-    for row in range(len(TIMESTEPS)):
+    for row in range(len(note["timesteps"])):
         assert apart(ours["denoised"][row], theirs["denoised"][row]) < 1e-3
     for name in distance:
         assert distance[name] < TOLERANCE, (name, distance[name])
         assert ours[name].shape == theirs[name].shape
 
 
-@pytest.mark.parametrize("name", ["textual_inversion", "paper", "best", "hiper"])
+@pytest.mark.parametrize("name", ["textual_inversion", "paper", "best", "hiper", "transport"])
 def test_losses_and_gradients(pair: Pair, name: str) -> None:
     if name not in pair.notes["cases"]:
         pytest.skip("measured on sd15-small only, to save time")
@@ -233,22 +233,24 @@ def test_losses_and_gradients(pair: Pair, name: str) -> None:
     assert prompts == note["prompts"]
     assert (run.prefix.bytes if run.prefix else None) == note["pool"]
     assert note["pool"] is None or note["pool"] > 0
-    print({k: f"{v:.1e}" for k, v in compare(ours, theirs).items()})
+    print({k: f"{v:.1e}" for k, v in compare(ours, theirs, len(prompts)).items()})
 
 
 @pytest.mark.parametrize("name", ["paper", "best"])
 def test_replaying_the_prefix_changes_nothing_in_comfyui(pair: Pair, name: str) -> None:
-    if name not in pair.notes["cases"]:
+    _, theirs = pair.case(name) if name in pair.notes["cases"] else ({}, {})
+    if "whole.0.loss" not in theirs:
         pytest.skip("measured on sd15-small only, to save time")
-    _, theirs = pair.case(name)
     replayed = {k: v for k, v in theirs.items() if k[0].isdigit() or k.startswith("mask.")}
     whole = {k.removeprefix("whole."): v for k, v in theirs.items() if k.startswith("whole.")}
-    print({k: f"{v:.1e}" for k, v in compare(replayed, whole).items()})
+    print({k: f"{v:.1e}" for k, v in compare(replayed, whole, 3).items()})
 
 
 def test_layer_restriction_is_real_in_comfyui(pair: Pair) -> None:
-    last, first = pair.notes["restriction"]
-    assert last["site"] == pair.notes["sites"][-1][0] and first["site"] == "down.0"
-    for found in (last, first):
+    last, *first = pair.notes["restriction"]
+    assert last["site"] == pair.notes["sites"][-1][0]
+    for found in (last, *first):  # every layer computed before the site's keys is bit-equal
         assert found["first"] == f"{found['module']}.to_k", found
-    assert last["before"] > 0.9 * last["layers"] > first["before"] > 0
+    assert last["before"] > 0.8 * last["layers"]
+    for found in first:  # the measurement sees a change where there must be one
+        assert found["site"] == "down.0" and 0 < found["before"] < 0.2 * found["layers"]

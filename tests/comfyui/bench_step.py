@@ -1,0 +1,137 @@
+"""Cost of a training step by where the token may enter: `PYTHON bench_step.py [--repeats 5] [--resolution 256] ...`.
+
+Run by ComfyUI's interpreter on a quiet machine; full SD 1.5 layout with random weights, CPU, float32,
+batch 1. All variants take turns, so that whatever else the machine does hits all alike. Prints a
+Markdown table: median seconds of a whole step (forward, backward, optimiser) and its ratio to all sites.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from inprocess_start import load, start
+
+SITES = ("all", "up", "up.3-8", "up.8")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--comfyui", default="", help="ComfyUI's folder; default as the tests find it")
+    parser.add_argument("--checkpoint", default="sd15", help="a name of checkpoints.py")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--resolution", type=int, default=256)
+    parser.add_argument("--pool", type=int, default=4, help="draws in the replayed pool")
+    parser.add_argument("--threads", type=int, default=0, help="0 = torch's default")
+    return parser.parse_args()
+
+
+def checkpoint(comfyui: Path, name: str) -> str:
+    """The cached random checkpoint; made first where it is missing."""
+    from server import ComfyServer
+
+    with tempfile.TemporaryDirectory() as base:
+        server = ComfyServer(comfyui, Path(base))
+        server.ensure(name)
+        return str((server.base / f"models/checkpoints/{name}.safetensors").resolve())
+
+
+def reference(side: int) -> Any:
+    """A disc on a grey ground: what is drawn does not matter to the clock."""
+    import torch
+    from seal_pack.seal_core.references import Reference
+
+    y, x = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="ij")
+    mask = ((0.6 - (x**2 + y**2).sqrt()) * side / 4).clamp(0, 1)
+    return Reference(torch.lerp(torch.tensor([0.8, 0.8, 0.8]), torch.tensor([0.9, 0.5, 0.1]), mask[..., None]), mask)
+
+
+class Variant:
+    """One configuration, ready to step; with a pool its draws are recorded before the clock starts."""
+
+    def __init__(self, host: Any, sites: str, pool: int, resolution: int) -> None:
+        from seal_pack.seal_core.config import PRESETS, Layers, Tokens
+        from seal_pack.seal_core.trainer import Training
+
+        # What `paper` costs, but for the split phase: one learned token, one context token, attention loss.
+        config = dataclasses.replace(
+            PRESETS["paper"],
+            layers=Layers(sites),
+            tokens=Tokens(class_word="cat", split=1),
+            pool=pool,
+            batch_size=1,
+            resolution=resolution,
+            seed=1,
+        )
+        self.name = f"{sites}{', prefix replayed' if pool else ''}"
+        self.run = Training(host, [reference(resolution)], config)
+        assert bool(self.run.prefix) == bool(pool)
+        self.optimizer = self.run.optimizer()
+        self.seconds: list[float] = []
+        for _ in range(pool or 1):  # also warms up
+            self.step()
+        self.seconds.clear()
+        # Bytes of one draw, as the report of a training gives them for the pool.
+        self.bytes = self.run.prefix.bytes // pool if pool else 0
+
+    def step(self) -> None:
+        began = time.perf_counter()
+        loss, _ = self.run.losses(self.run.draws.next(1))
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.seconds.append(time.perf_counter() - began)
+
+
+def table(variants: list[Variant]) -> str:
+    whole = variants[0].seconds
+    lines = ["| token enters | median s/step | fastest | ratio to all sites | pool, MB/draw |", "|---|---|---|---|---|"]
+    for v in variants:
+        # The median of the ratios of one round: slow rounds are slow for all.
+        ratio = statistics.median(mine / theirs for mine, theirs in zip(v.seconds, whole))
+        size = f"{v.bytes / 1e6:.1f}" if v.bytes else ""
+        lines.append(f"| {v.name} | {statistics.median(v.seconds):.2f} | {min(v.seconds):.2f} | {ratio:.2f} | {size} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    options = arguments()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from server import find_comfyui
+
+    comfyui = Path(options.comfyui) if options.comfyui else find_comfyui()
+    assert comfyui is not None, "no ComfyUI found; give --comfyui"
+    file = checkpoint(comfyui, options.checkpoint)
+    start(str(comfyui))
+    import torch
+    from seal_pack.nodes.comfy_host import ComfyHost
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    model, clip, vae = load(file)
+    with torch.inference_mode(False), ComfyHost(model, clip, vae) as host:
+        variants = [Variant(host, sites, 0, options.resolution) for sites in SITES]
+        variants += [Variant(host, sites, options.pool, options.resolution) for sites in SITES[1:]]
+        for round_ in range(options.repeats):
+            # Every round starts elsewhere, so that none always runs after the same other.
+            turn = round_ % len(variants)
+            for variant in variants[turn:] + variants[:turn]:
+                variant.step()
+            done = ", ".join(f"{v.seconds[-1]:.2f}" for v in variants)
+            print(f"round {round_ + 1} of {options.repeats}: {done}", file=sys.stderr, flush=True)
+    print(
+        f"{options.checkpoint}, {options.resolution} px, batch 1, {host.dtype}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, {options.repeats} rounds, load average {os.getloadavg()[0]:.1f}\n"
+    )
+    print(table(variants))
+
+
+if __name__ == "__main__":
+    main()
