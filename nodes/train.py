@@ -72,7 +72,7 @@ class SEALTrainEmbedding(io.ComfyNode):
             batch_size=batch_size,
             resolution=resolution,
             seed=seed,
-            tokens=tokens or default_tokens(preset, name),
+            tokens=tokens or default_tokens(preset, name, resume),
             layers=layers,
             attention_loss=attention_loss,
             attention_weight=attention_weight,

@@ -100,10 +100,14 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     return _outcome(concept, references[0], report, headline)
 
 
-def default_tokens(preset: str, name: str) -> Tokens:
-    """The preset's tokens for a node without SEAL_TOKENS: the concept is called like its file."""
+def default_tokens(preset: str, name: str, resume: Embedding | None) -> Tokens:
+    """The preset's tokens for a node without SEAL_TOKENS: the concept is called like its file.
+
+    Its class word is that of the concept to go on from, else "character".
+    """
     tokens = PRESETS[preset].tokens if preset in PRESETS else Tokens()
-    return replace(tokens, concept=f"<{safe_stem(name)}>", class_word="character")
+    start = _resumed(resume)
+    return replace(tokens, concept=f"<{safe_stem(name)}>", class_word=start.class_word if start else "character")
 
 
 def _resumed(embedding: Embedding | None) -> Concept | None:

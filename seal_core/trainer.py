@@ -100,6 +100,10 @@ class Training:
         self.config = replace(config, layers=replace(config.layers, sites=", ".join(s.name for s in self.allowed)))
         self.references = references
         self.warnings: list[str] = []
+        if config.attention_loss == "none" and config.attention_weight > 0:
+            self.warnings.append(
+                "attention_weight: without effect, since attention_loss is none; choose mse, leak or transport."
+            )
         stages = host.stages() if config.pool and not self.everywhere else None
         prefix = FrozenPrefix.find(stages, self.allowed[0], config.pool_bytes)
         self.prefix = prefix

@@ -278,6 +278,12 @@ def test_a_prompt_that_the_merged_row_would_overfill_is_refused_before_the_first
         Training(host, [reference()], quick("textual_inversion", templates=(template,), tokens=tokens))
 
 
+def test_a_weight_without_its_loss_is_said(host):
+    run = Training(host, [reference()], quick("textual_inversion", attention_weight=0.5))
+    assert [w for w in run.warnings if w.startswith("attention_weight: ")]
+    assert not Training(host, [reference()], quick("best")).warnings
+
+
 def test_no_reference():
     with pytest.raises(SealError, match="image"):
         train(DiffusersHost(tiny_pipe("sd1")), [], TrainConfig())

@@ -90,9 +90,10 @@ def check_same_settings_reuse_another_name_does_not():
 
 def check_another_start_to_resume_from_is_another_training():
     for seed in (1, 2):  # third-party files of one name but of other content
-        start = Embedding((concept(seed=seed),))
-        _, _, report = train(resume=start, name="resumed")
+        start = Embedding((concept(seed=seed, word="dog"),))
+        learned, _, report = train(resume=start, name="resumed")
         assert "reused" not in report, seed
+        assert learned.class_word == "dog", learned.class_word
 
 
 def check_patches_of_the_model_are_part_of_the_hash():
