@@ -125,7 +125,10 @@ def test_layout(workflow: dict[str, Any]):
     assert [g["title"][0] for g in in_order] == sorted(g["title"][0] for g in in_order), "steps run left to right"
     notes = [node for node in workflow["nodes"] if node["type"] in NOTES]
     assert len(notes) == 1 and notes[0]["pos"][0] == min(node["pos"][0] for node in workflow["nodes"])
-    assert "ds" not in workflow["extra"], "opens fitted to the window"
+    view, (x, y) = workflow["extra"]["ds"], notes[0]["pos"]
+    assert 0.7 <= view["scale"] <= 1, "opens large enough to read"
+    left, top = (x + view["offset"][0]) * view["scale"], (y + view["offset"][1]) * view["scale"]
+    assert 60 < left < 200 and 100 < top < 300, "opens at the note, clear of the menus"
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

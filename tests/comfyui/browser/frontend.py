@@ -78,6 +78,9 @@ LOOK = """async ([x, y], scale, left, top) => {
     await new Promise((done) => setTimeout(done, 900));
 }"""
 
+START = 0.75
+"""Zoom at which a saved workflow opens."""
+
 OURS = ("/extensions/seal", "report.js", "suggestions.js", "[SEAL]")
 
 
@@ -120,11 +123,13 @@ class FrontEnd(Chromium):
     def saved(self) -> dict[str, Any]:
         """The open workflow as the front end saves it, but for two things.
 
-        Without the part of it that is in view, it opens fitted. PreviewAny's own values are left out, since the
-        front end writes them by one count and reads them by another (1.35: false comes back as null).
+        What is in view is its left end with the note, large enough to read; fitted whole, it has no words. And
+        PreviewAny's own values are left out, since the front end writes them by one count and reads them by
+        another (1.35: false comes back as null).
         """
         workflow = self.evaluate("JSON.parse(JSON.stringify(app.graph.serialize()))")
-        workflow["extra"].pop("ds", None)
+        left, top, *_ = self.evaluate(f"({FIT})()")
+        workflow["extra"]["ds"] = {"scale": START, "offset": [90 / START - left, 120 / START - top]}
         for node in workflow["nodes"]:
             if node["type"] == "PreviewAny":
                 node["widgets_values"] = []
