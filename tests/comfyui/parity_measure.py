@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+
 def batches(run: Any, count: int, merge_after: int | None) -> tuple[dict[str, Tensor], list[list[str]]]:
     """Losses and gradients of the first `count` batches of a training, vectors left where they start.
 
