@@ -170,6 +170,12 @@ def test_compared_methods_are_their_presets():
             assert shown[name] == getattr(wanted, name), (widgets(node)["preset"], name)
 
 
+def test_note_tells_the_presets_steps():
+    (note,) = nodes_of(read("seal_compare"), "MarkdownNote")
+    steps = [PRESETS[name].steps for name in ("textual_inversion", "hiper", "best")]
+    assert "({}, {} and {} steps)".format(*steps) in note["widgets_values"][0]
+
+
 def test_one_workflow_takes_up_what_another_made():
     (train,) = nodes_of(read("seal_train"), "SEALTrainEmbedding")
     for name in ("seal_generate", "seal_sweep"):
