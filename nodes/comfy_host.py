@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import comfy.model_management
@@ -22,6 +22,7 @@ from comfy.ldm.modules.attention import BasicTransformerBlock, attention_pytorch
 from torch import Tensor, nn
 
 from ..seal_core.errors import SealError
+from ..seal_core.fingerprint import add_samples
 from ..seal_core.host import Context, Prompt, Site, Stage, Vectors
 from .comfy_text import ComfyText, learned_tokenizer, out_of_place, text_models
 from .unet_sites import require_unet, unet_sites
@@ -57,6 +58,7 @@ class ComfyHost(ComfyText):
         self._check_widths()
         self._loaded = False
         self._stack = contextlib.ExitStack()
+        self.plan(1, self.resolution)
 
     def _check_widths(self) -> None:
         have = sum(width for _, width in self.family.widths)
@@ -85,6 +87,10 @@ class ComfyHost(ComfyText):
         self._loaded = False
         self._stack.close()
 
+    def plan(self, batch: int, resolution: int) -> None:
+        """Say how large the training passes will be, so that ComfyUI makes room for them when it loads."""
+        self._shape = [batch, 4, resolution // 8, resolution // 8]
+
     def _unfreeze(self) -> None:
         for parameter in self._frozen:
             parameter.requires_grad_(True)
@@ -94,8 +100,7 @@ class ComfyHost(ComfyText):
         """Bring text encoder and U-Net to the device, in this order, with room for the backward pass."""
         if self._loaded:
             return
-        side = self.resolution // 8
-        room = self.model.model.memory_required([1, 4, side, side]) * TRAINING_MEMORY
+        room = self.model.model.memory_required(self._shape) * TRAINING_MEMORY
         comfy.model_management.load_models_gpu(
             [self.clip.patcher, self.model], memory_required=room, force_full_load=True
         )
@@ -257,13 +262,13 @@ class ComfyHost(ComfyText):
         self._load()
         settings = (self.family, self.clip.layer_idx, self.prediction, self.dtype, *self._patches())
         digest = hashlib.sha256(" ".join(map(str, settings)).encode())
-        _add_samples(digest, [("sigmas", self.sigmas)])
+        add_samples(digest, [("sigmas", self.sigmas)])
         for root in (self.unet, self.vae.first_stage_model):
-            _add_samples(digest, root.state_dict().items())
+            add_samples(digest, root.state_dict().items())
         for name, encoder in text_models(self.clip).items():
             # Files of SD 1.x and SDXL have neither for clip_l, and ComfyUI leaves memory as it was there.
             unread = ("logit_scale",) if name == "clip_g" else ("logit_scale", "transformer.text_projection.weight")
-            _add_samples(digest, ((k, v) for k, v in encoder.state_dict().items() if k not in unread))
+            add_samples(digest, ((k, v) for k, v in encoder.state_dict().items() if k not in unread))
         return digest.hexdigest()[:16]
 
 
@@ -277,11 +282,3 @@ def _function_names(tree: Any, path: str = "") -> list[str]:
         return []
     kind = tree if hasattr(tree, "__qualname__") else type(tree)
     return [f"{path}:{kind.__module__}.{kind.__qualname__}"]
-
-
-def _add_samples(digest: Any, tensors: Iterable[tuple[str, Tensor]], count: int = 16) -> None:
-    for name, tensor in tensors:
-        flat = tensor.detach().reshape(-1)
-        sample = flat[:: max(1, flat.numel() // count)].float().cpu()
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(sample.numpy().tobytes())

@@ -70,6 +70,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     resume = _resumed(run.resume)
     config = run.config if run.config.resolution else replace(run.config, resolution=host.resolution)
     references, warnings = prepare(run.image, run.mask, config.resolution, run.mask_polarity)
+    host.plan(config.batch_size, config.resolution)
     folder = folder_of(config.carrier)
     resumed = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
     # The name is in it: who asks for another file gets one.
@@ -78,8 +79,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     known = find_trained(folder, key)
     if known is not None:
         concept = load(known)
-        report = dict(concept.provenance["report"])
-        report |= {"reused": known.name, "warnings": [*warnings, *report["warnings"]]}
+        report = _report(concept, warnings) | {"seconds": 0.0, "file": str(known), "reused": known.name}
         return _outcome(concept, references[0], report, f"Reused {known.name}: same settings, same sticker.")
     unique = unique_stem(folder, stem)
     if unique != stem:
@@ -89,12 +89,11 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     concept = _kept(result, key, host, unique)
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save(concept, folder, unique)
-    report = dict(concept.provenance["report"])
-    report |= {"seconds": round(time.perf_counter() - started, 2), "file": str(path)}
-    report["warnings"] = [*warnings, *report["warnings"]]
+    seconds = round(time.perf_counter() - started, 2)
+    report = _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
     leak = report["leakage"]
     headline = (
-        f"{path.stem}: {config.steps} steps in {report['seconds']:.0f} s; attention outside the subject "
+        f"{path.stem}: {config.steps} steps in {seconds:.0f} s; attention outside the subject "
         f"{leak['before']:.0%} -> {leak['after']:.0%}"
     )
     return _outcome(concept, references[0], report, headline)
@@ -121,8 +120,16 @@ def _resumed(embedding: Embedding | None) -> Concept | None:
 def _kept(result: TrainResult, key: str, host: ComfyHost, stem: str) -> Concept:
     """The concept with what is needed to show the training again. No times in it: equal runs, equal bytes."""
     maps = {"before": _rounded(result.attention_before), "after": _rounded(result.attention_after)}
-    provenance = {**result.concept.provenance, "hash": key, "report": result.report, "attention": maps}
+    report = {k: v for k, v in result.report.items() if k not in result.concept.provenance}
+    provenance = {**result.concept.provenance, "hash": key, "report": report, "attention": maps}
     return replace(result.concept, file=stem, clip_skip=host.clip.layer_idx, provenance=provenance)
+
+
+def _report(concept: Concept, warnings: list[str]) -> dict[str, Any]:
+    """The report as it is kept in the file, with what was noticed this time."""
+    kept = {k: v for k, v in concept.provenance.items() if k not in ("report", "attention")}
+    report = concept.provenance["report"]
+    return {**kept, **report, "warnings": [*warnings, *report["warnings"]]}
 
 
 def _rounded(attention: Tensor) -> list[list[float]]:

@@ -14,7 +14,7 @@ from .embedding import Concept
 from .errors import SealError
 from .host import Context, Host, Prompt
 from .losses import contrast_loss
-from .prompts import plain_words
+from .prompts import plain_words, training_prompt
 from .tokens import TokenBank
 
 
@@ -85,8 +85,9 @@ class TailCarrier:
     def __init__(self, host: Host, config: TrainConfig, generator: torch.Generator) -> None:
         self._host = host
         self._count = config.tail
-        source = Prompt(config.templates[0].replace("{}", config.tokens.class_word))
-        tail = host.encode([source.fill({"background": ""})], {}).cross[0, -config.tail :]
+        named = training_prompt(config.templates[0], context_token=False, attributes=dict(config.attributes))
+        source = plain_prompt(named, config.tokens.class_word)
+        tail = host.encode([source], {}).cross[0, -config.tail :]
         self.tail = tail.detach().clone().float().requires_grad_()
 
     def parameters(self) -> list[Tensor]:

@@ -47,6 +47,12 @@ def _number(name: str, value: float, low: float, high: float, remedy: str) -> No
         raise SealError(f"{name}: {value!r} is out of range; {remedy}")
 
 
+def _whole(name: str, value: int, low: int, high: int, remedy: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SealError(f"{name}: {value!r} is not a whole number; {remedy}")
+    _number(name, value, low, high, remedy)
+
+
 @dataclass(frozen=True)
 class Tokens:
     """How the concept is split into tokens and merged again (SEAL_TOKENS).
@@ -75,7 +81,7 @@ class Tokens:
         _choice("merge", self.merge, MERGES)
         _choice("init", self.init, INITS)
         _choice("norm", self.norm, NORMS)
-        _number("split", self.split, 1, 16, "use 1 to 16 tokens.")
+        _whole("split", self.split, 1, 16, "use 1 to 16 tokens.")
         _number("merge_at", self.merge_at, 0.0, 1.0, "use a share of the steps between 0 and 1.")
         if not self.class_word.strip():
             raise SealError("class_word: empty; say in a word or two what the sticker shows, e.g. cat.")
@@ -160,23 +166,23 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _choice("carrier", self.carrier, CARRIERS)
         _choice("attention_loss", self.attention_loss, ATTENTION_LOSSES)
-        _number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 on the node = the preset's).")
+        _whole("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 on the node = the preset's).")
         _number(
             "learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 on the node = the preset's)."
         )
         _number("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
-        _number("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
+        _whole("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
         _number("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")
         _number("background_weight", self.background_weight, 0.0, 1.0, "use 0 (ignore the ground) to 1 (plain loss).")
         _number("contrast_weight", self.contrast_weight, 0.0, 1e4, "use 0 or more, e.g. 0.001.")
         _number("augment", self.augment, 0.0, 1.0, "use a share between 0 and 1.")
-        _number("views", self.views, 0, 256, "use 0 to 256.")
-        _number("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of draws.")
+        _whole("views", self.views, 0, 256, "use 0 to 256.")
+        _whole("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of draws.")
         _number("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
-        _number("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
-        _number("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
+        _whole("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
+        _whole("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
         if self.resolution != 0:
-            _number("resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels.")
+            _whole("resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels.")
         if not self.templates:
             raise SealError("prompts: empty; give at least one line with {} where the concept stands.")
         for line in self.templates:

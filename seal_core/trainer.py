@@ -19,10 +19,12 @@ from .draws import Draw, Draws
 from .embedding import Concept
 from .errors import SealError
 from .host import Context, Host, Prompt
+from .loss_scale import LossScale
 from .losses import attention_loss, denoising_loss, leakage
 from .prefix import FrozenPrefix
 from .references import Reference
 from .sites import parse_sites, select, supervised
+from .vocabulary import check
 
 PROBES = 10
 """How often, at most, the attention is looked at during a training."""
@@ -57,33 +59,6 @@ class TrainResult:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-class LossScale:
-    """Keeps half-precision gradients from vanishing: scales the loss up and the gradients down again.
-
-    Doubles after 200 good steps, halves and skips the step where a gradient overflows. Off (1) unless
-    the U-Net computes in float16.
-    """
-
-    def __init__(self, on: bool) -> None:
-        self.scale = 2.0**12 if on else 1.0
-        self._on, self._good = on, 0
-
-    def backward(self, loss: Tensor, parameters: Sequence[Tensor]) -> bool:
-        """Gradients of `loss` in `.grad`; False if they overflowed and the step must be skipped."""
-        (loss * self.scale).backward()
-        for p in parameters:
-            if p.grad is not None:
-                p.grad /= self.scale
-        fine = all(bool(p.grad.isfinite().all()) for p in parameters if p.grad is not None)
-        if fine:
-            self._good += 1
-            if self._on and self._good % 200 == 0:
-                self.scale *= 2
-        elif self._on and self.scale > 1:
-            self.scale, self._good = self.scale / 2, 0
-        return fine
-
-
 class Training:
     """One run: everything that is fixed before the first step."""
 
@@ -92,6 +67,7 @@ class Training:
     ) -> None:
         if not references:
             raise SealError("image: no reference given; wire the sticker.")
+        check(host, config.tokens)
         self.host = host
         sites = host.sites()
         self.allowed = select(parse_sites(config.layers.sites, sites), sites)

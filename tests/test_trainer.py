@@ -9,8 +9,9 @@ from tiny import tiny_pipe, weights
 from seal_core.config import PRESETS, Layers, Tokens, TrainConfig, configure
 from seal_core.errors import SealError
 from seal_core.hosts.diffusers import DiffusersHost
+from seal_core.loss_scale import LossScale
 from seal_core.references import Reference
-from seal_core.trainer import LossScale, Training, train
+from seal_core.trainer import Training, train
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +198,9 @@ def test_resume_goes_on_and_refuses_other_models(host):
     for name, vector in again.carrier.result().items():
         assert torch.equal(vector, first.concept.vectors[name])
     other = DiffusersHost(tiny_pipe("sdxl"))
-    with pytest.raises(SealError, match="^resume: .* was trained for"):
+    with pytest.raises(SealError, match=r"^resume: .* was trained for"):
         Training(other, [reference()], quick("paper"), resume=first.concept)
-    with pytest.raises(SealError, match="^resume: "):
+    with pytest.raises(SealError, match=r"^resume: "):
         Training(host, [reference()], quick("hiper"), resume=first.concept)
 
 
@@ -265,7 +266,7 @@ def test_tail_carrier_leaves_the_rest_of_the_context_alone(host):
 @pytest.mark.parametrize("preset", ["best", "hiper"])
 @pytest.mark.parametrize("bad", ["{} " + "very " * 90, "a {} with {foo}", "a {} on {background}, {background}"])
 def test_a_bad_prompt_is_refused_before_the_first_step(host, preset, bad):
-    with pytest.raises(SealError, match="^prompts: "):  # also one that the first steps would not have drawn
+    with pytest.raises(SealError, match=r"^prompts: "):  # also one that the first steps would not have drawn
         Training(host, [reference()], quick(preset, templates=("a sticker of {}",) * 9 + (bad,)))
 
 
@@ -274,7 +275,7 @@ def test_a_prompt_that_the_merged_row_would_overfill_is_refused_before_the_first
     template = "{} " + "cat " * 65
     few = dataclasses.replace(tokens, split=2)
     Training(host, [reference()], quick("textual_inversion", templates=(template,), tokens=few))
-    with pytest.raises(SealError, match="^prompts: "):
+    with pytest.raises(SealError, match=r"^prompts: "):
         Training(host, [reference()], quick("textual_inversion", templates=(template,), tokens=tokens))
 
 

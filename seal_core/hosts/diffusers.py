@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SealError
+from ..fingerprint import add_samples
 from ..host import Context, Prompt, Site, Stage, Vectors
 from .diffusers_clip import TextEncoder, text_encoders, text_family
 from .diffusers_folder import load_pipe
@@ -177,9 +178,9 @@ class DiffusersHost:
     def fingerprint(self) -> str:
         """Hash of names, shapes and a sample of every weight, and of the noise levels."""
         digest = hashlib.sha256(f"{self.family} {self.prediction} {self.dtype}".encode())
-        _add_samples(digest, [("sigmas", self.sigmas)])
+        add_samples(digest, [("sigmas", self.sigmas)])
         for module in (self.unet, *(e.model for e in self._encoders), self.vae):
-            _add_samples(digest, module.state_dict().items())
+            add_samples(digest, module.state_dict().items())
         return digest.hexdigest()[:16]
 
 
@@ -216,10 +217,3 @@ def _noise_levels(scheduler: Any) -> tuple[str, Tensor]:
         )
     kept = torch.cumprod(1 - betas.double().cpu(), dim=0).clamp(min=ZERO_SNR)
     return prediction, ((1 - kept) / kept).sqrt().float()
-
-
-def _add_samples(digest: Any, tensors: Iterable[tuple[str, Tensor]], count: int = 16) -> None:
-    for name, tensor in tensors:
-        flat = tensor.detach().reshape(-1)
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(flat[:: max(1, flat.numel() // count)].float().cpu().numpy().tobytes())
