@@ -29,7 +29,8 @@ def reference(size=(64, 64), seed=0):
 
 
 def quick(preset, **changes):
-    base = configure(preset, steps=6, resolution=64, tokens=dataclasses.replace(PRESETS[preset].tokens, class_word="cat"))
+    tokens = dataclasses.replace(PRESETS[preset].tokens, class_word="cat")
+    base = configure(preset, steps=6, resolution=64, tokens=tokens)
     return dataclasses.replace(base, **{"pool": min(base.pool, 4), "views": 2, **changes})
 
 
