@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from .masks_colour import blur, densest, from_oklab, grain, oklab, polynomials, robust_fit, steps
+from .masks_shadow import Scene, refine
 
 NEAR = 0.035  # OKLab distance that still counts as the same colour (about 2 just-noticeable differences)
 AREA = 0.7  # what all of the foreground's area weighs against all of its outline, where shadow depths compete
@@ -138,6 +139,10 @@ class Ground:
         soft = hue & (step < np.clip(0.22 * depth, 0.015, 0.1)) & (step < 1.9 * wider + 0.012)
         sharp = (step > 0.025) & (step > 1.5 * wider)
         darker = self._best_shadow(ground, like, np.where(soft, share, 0), sharp)
+        scene = Scene(self.lab, base, 1 - share, hue, step, distance, ground)
+        found = refine(scene, darker, self._holes)
+        if found is not None:
+            darker = found & ~ground
         match = np.where(like, distance, np.inf)
         if darker.sum() > 0.002 * darker.size:
             deepest = np.percentile(share[darker], 3)
