@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from .masks_colour import blur, densest, from_oklab, grain, oklab, polynomials, robust_fit, steps
 from .masks_shadow import Scene, refine
@@ -121,7 +122,22 @@ class Ground:
             field = self.fields[0] + drift / np.maximum(known, 0.02)[..., None]
             nearer = np.linalg.norm(self.lab - field, axis=2)
             ground = _reach(np.minimum(nearer, distance) < self.tolerance)
-        return ground, np.minimum(nearer, distance)
+        distance = np.minimum(nearer, distance)
+        distance = self._seen(ground, distance)
+        return _reach(distance < self.tolerance), distance
+
+    def _seen(self, ground: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """Distance from the ground where its colour is not quite the place's: a colour that it has elsewhere
+        counts nearly as well, as long as the place's own is not far off (clouds, gradients behind a hole)."""
+        sure = ground & (distance < 0.5 * self.tolerance)
+        colours = self.lab[sure]
+        unsure = ~sure & (distance < 4 * self.tolerance)
+        if not len(colours) or not unsure.any():
+            return distance
+        known = cKDTree(colours[:: max(1, len(colours) // 2000)])
+        seen = distance.copy()
+        seen[unsure] = np.minimum(1.2 * known.query(self.lab[unsure])[0], distance[unsure])
+        return seen
 
     def _shadows(self, ground: np.ndarray, like: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ground with the soft shadows on it, and how far each pixel is from plain or shaded ground.
@@ -237,7 +253,7 @@ class Ground:
         labels, _ = ndimage.label((match < self.tolerance) & ~ground)
         out = np.zeros(self.shape, bool)
         beside = ndimage.maximum_filter(distance, 5)  # two pixels on: across a soft edge, or a thin spoke
-        least, most, inner = max(6, 1e-4 * ground.size), 0.05 * (~ground).sum(), 0.65 * (~ground).sum()
+        least, most, inner = max(6, 1e-4 * ground.size), 0.05 * (~ground).sum(), 0.75 * (~ground).sum()
         for i, box in enumerate(ndimage.find_objects(labels), 1):
             box = tuple(slice(max(0, s.start - 4), s.stop + 4) for s in box)
             hole = labels[box] == i
