@@ -43,7 +43,8 @@ def fit(opacity: np.ndarray, usable: np.ndarray, front: np.ndarray, start: DropS
     """The drop shadow of `front` that explains the darkness seen around it.
 
     opacity: (H, W), 1 - the share of the ground's own light. usable: (H, W) weight of each pixel, 0 where it
-    tells nothing. front: (H, W) in [0, 1]. Gauss-Newton on the four numbers with Geman-McClure weights.
+    tells nothing. front: (H, W) in [0, 1]. Gauss-Newton on the four numbers with Geman-McClure weights, from
+    four directions where no start is given.
     """
     step = max(1, round(max(front.shape) / FIT_SIDE))
     if step > 1:  # averages over blocks; a rest at the right and the lower end is left out
@@ -51,27 +52,37 @@ def fit(opacity: np.ndarray, usable: np.ndarray, front: np.ndarray, start: DropS
         opacity = _blocks(opacity * usable, step) / np.maximum(weight, 1e-6)
         front, usable = _blocks(front, step), weight
     side = max(front.shape)
-    best, least = DropShadow(0, 0, 0.03, 0.0), np.inf
-    starts = [start] if start else [DropShadow(y, x, 0.03, 0.4) for y in (-0.04, 0.04) for x in (-0.04, 0.04)]
-    for s in starts:
-        p = np.array([s.dy * side, s.dx * side, s.sigma * side, s.strength])
-        for scale in (0.2, 0.12, 0.08, 0.05, 0.03, 0.03) if not start else (0.05, 0.03, 0.03):
-            shade = _cast(front, *p[:3])
-            gy, gx = np.gradient(shade)
-            columns = np.stack([-p[3] * gy, -p[3] * gx, p[3] * p[2] * ndimage.laplace(shade), shade], -1)
-            off = opacity - p[3] * shade
-            weight = usable / (1 + (off / scale) ** 2) ** 2
-            a = columns.reshape(-1, 4)
-            w = a * weight.reshape(-1, 1)
-            ridge = np.diag([1e-3, 1e-3, 1e-3, 1e-2])
-            p = p + np.clip(np.linalg.solve(w.T @ a + ridge, w.T @ off.ravel()), -0.03 * side, 0.03 * side)
-            p[:2] = np.clip(p[:2], -0.12 * side, 0.12 * side)
-            p[2], p[3] = np.clip(p[2], 0.008 * side, 0.08 * side), np.clip(p[3], 0.0, 0.95)
-        off = (opacity - p[3] * _cast(front, *p[:3])) / 0.03
-        cost = float((usable * off**2 / (1 + off**2)).sum())
-        if cost < least:
-            best, least = DropShadow(p[0] / side, p[1] / side, p[2] / side, float(p[3])), cost
-    return best
+    if start:
+        p = np.array([start.dy * side, start.dx * side, start.sigma * side, start.strength])
+    else:
+        corners = [np.array([y * side, x * side, 0.03 * side, 0.4]) for y in (-0.04, 0.04) for x in (-0.04, 0.04)]
+        tried = [_descend(opacity, usable, front, p, (0.2, 0.12, 0.08)) for p in corners]
+        p = min(tried, key=lambda q: _cost(opacity, usable, front, q))
+    p = _descend(opacity, usable, front, p, (0.05, 0.03, 0.03))
+    return DropShadow(p[0] / side, p[1] / side, p[2] / side, float(p[3]))
+
+
+def _descend(
+    opacity: np.ndarray, usable: np.ndarray, front: np.ndarray, p: np.ndarray, scales: tuple[float, ...]
+) -> np.ndarray:
+    """Gauss-Newton steps on p = (dy, dx, sigma in pixels, strength), one for each scale of the weights."""
+    side = max(front.shape)
+    for scale in scales:
+        shade = _cast(front, *p[:3])
+        gy, gx = np.gradient(shade)
+        slopes = np.stack([-p[3] * gy, -p[3] * gx, p[3] * p[2] * ndimage.laplace(shade), shade], -1).reshape(-1, 4)
+        off = opacity - p[3] * shade
+        weighted = slopes * (usable / (1 + (off / scale) ** 2) ** 2).reshape(-1, 1)
+        change = np.linalg.solve(weighted.T @ slopes + np.diag([1e-3, 1e-3, 1e-3, 1e-2]), weighted.T @ off.ravel())
+        p = p + np.clip(change, -0.03 * side, 0.03 * side)
+        limit = 0.12 * side
+        p = np.clip(p, [-limit, -limit, 0.008 * side, 0.0], [limit, limit, 0.08 * side, 0.95])
+    return p
+
+
+def _cost(opacity: np.ndarray, usable: np.ndarray, front: np.ndarray, p: np.ndarray) -> float:
+    off = ((opacity - p[3] * _cast(front, *p[:3])) / 0.05) ** 2
+    return float((usable * off / (1 + off)).sum())
 
 
 def _blocks(plane: np.ndarray, step: int) -> np.ndarray:
@@ -128,22 +139,22 @@ def _settle(scene: Scene, darker: np.ndarray, front: np.ndarray, holes: Holes) -
         calm = scene.step < steps(shade, 0.7) + 0.02
         tight, loose = scene.hue & (off < TIGHT), scene.hue & (off < LOOSE)
         like = tight | loose & calm
-        shaded = darker & ~(_parts(darker & calm, off) > LOOSE)
-        more = _parts(like & ~scene.ground & ~shaded, off) < 0.5 * TIGHT
+        shaded = darker & ~_most(darker & calm, off > LOOSE)
+        more = _most(like & ~scene.ground & ~shaded, off < 0.5 * TIGHT)
         found = ndimage.binary_propagation(scene.ground, mask=scene.ground | shaded | more)
         found |= ndimage.binary_dilation(found, _BOX) & loose
         closed = holes(np.where(like, off, np.inf), found, off)
         place = scene.hue & calm & ~found  # what edges enclose is the ground's or the subject's as a whole
-        inside = (_parts(place, off) < allowed) & (_parts(place, ~loose, ndimage.mean) < 0.2)
+        inside = _most(_most(place, off < allowed), loose, 0.8)
         found |= closed | ndimage.binary_dilation(inside, _BOX) & loose
         front = ~found
     return misfit, found
 
 
-def _parts(mask: np.ndarray, values: np.ndarray, of: Callable[..., np.ndarray] = ndimage.median) -> np.ndarray:
-    """For each pixel of a mask the median (or another measure) of its connected part's values; NaN elsewhere."""
+def _most(mask: np.ndarray, true: np.ndarray, share: float = 0.5) -> np.ndarray:
+    """The connected parts of a mask in which more than a share of the pixels is true."""
     labels, count = ndimage.label(mask)
-    found = np.full(count + 1, np.nan)
-    if count:
-        found[1:] = of(values, labels, np.arange(1, count + 1))
-    return found[labels]
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    chosen = np.bincount(labels[true], minlength=count + 1) > share * sizes
+    chosen[0] = False
+    return chosen[labels]
