@@ -3,7 +3,8 @@
 1. The ground is learned from the frame as a few smooth colour fields (one for plain grounds and
    gradients, several for stripes, checks, dots), fitted robustly in OKLab.
 2. Pixels that a field explains are ground-like; where the ground is one smooth field, so are
-   smooth darkenings of it (drop shadows) and slow drifts from it.
+   smooth darkenings of it (drop shadows) and slow drifts from it. A shadow that fits the shifted, blurred
+   silhouette is then told from the subject by that fit (masks_shadow).
 3. Ground-like pixels connected to the frame are ground; so are enclosed ones (a mug's handle) that
    match closely and end in a sharp edge.
 4. At the outline alpha is un-mixed from the colours on both sides, at full resolution.
@@ -61,22 +62,30 @@ def _unmix(image: np.ndarray, small: np.ndarray, foreground: np.ndarray) -> np.n
     thin = foreground & ~ndimage.binary_dilation(sure_front, _BOX, iterations=2)
     sure_front |= thin
     sure_back |= ~foreground & ~ndimage.binary_dilation(sure_back, _BOX, iterations=2)
-    front = _nearest(small, sure_front)
-    back = _nearest(small, sure_back)
+    front, back = _nearest(small, sure_front), _nearest(small, sure_back)
     band = ~(sure_front | sure_back)
     height, width = image.shape[:2]
     hard = foreground.astype(np.float32)
     if image.shape[:2] != small.shape[:2]:
-        front, back = resize(front, height, width), resize(back, height, width)
         wide = ndimage.binary_dilation(band | thin, _BOX)
         hard, band = resize(hard, height, width), resize(wide.astype(np.float32), height, width) > 0
-    f, b, c = front[band], back[band], image[band]
+        f, b = _sampled(front, band), _sampled(back, band)
+    else:
+        f, b = front[band], back[band]
+    c = image[band]
     line = f - b
     length = (line * line).sum(1)
     share = ((c - b) * line).sum(1) / np.maximum(length, 1e-6)
     out = hard.copy()
     out[band] = np.where(length > 0.01, np.clip(share, 0, 1), hard[band])
     return out
+
+
+def _sampled(small: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(N, 3) what a smaller picture (h, w, 3) has at the true pixels of `where` (H, W), bilinear."""
+    scales = np.array(small.shape[:2])[:, None] / np.array(where.shape)[:, None]
+    places = (np.stack(np.nonzero(where)).astype(np.float32) + 0.5) * scales - 0.5
+    return np.stack([ndimage.map_coordinates(small[..., c], places, order=1, mode="nearest") for c in range(3)], -1)
 
 
 def _nearest(rgb: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -20,11 +20,13 @@ class Ground:
 
     def __init__(self, rgb: np.ndarray) -> None:
         self.shape = rgb.shape[:2]
-        self.noise = grain(oklab(rgb))
+        lab = oklab(rgb)
+        self.noise = grain(lab)
         if self.noise > 0.008:  # grain: an edge-keeping filter first, stronger where there is more of it
             size = 3 if self.noise < 0.03 else 5
             rgb = np.stack([ndimage.median_filter(rgb[..., c], size) for c in range(3)], -1)
-        self.rgb, self.lab = rgb, oklab(rgb)
+            lab = oklab(rgb)
+        self.rgb, self.lab = rgb, lab
         self.tolerance = NEAR + (0.8 if self.noise > 0.008 else 1.5) * self.noise
         self.basis = polynomials(*self.shape, order=2)
         band = max(1, round(min(self.shape) * 0.02))
@@ -114,7 +116,7 @@ class Ground:
     def _follow(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ground with its field re-estimated from what was reached, so that it follows slow drifts."""
         ground = _reach(distance < self.tolerance)
-        for spread in (0.12, 0.06, 0.06, 0.04, 0.04, 0.03):
+        for spread in (0.12, 0.06, 0.04, 0.03):
             sigma = spread * max(self.shape)
             known = blur(ground.astype(np.float32), sigma)
             off = (self.lab - self.fields[0]) * ground[..., None]

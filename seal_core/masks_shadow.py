@@ -11,10 +11,11 @@ from scipy import ndimage
 from .masks_colour import oklab, steps
 
 FIT_SIDE = 96
-"""Longest side on which the shadow's four numbers are fitted."""
-
+"""Longest side at about which the shadow's four numbers are fitted."""
 
 Holes = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""(match, ground, distance), each (H, W) -> enclosed ground (H, W) bool."""
+
 _BOX = np.ones((3, 3), bool)
 LOOSE, TIGHT = 0.05, 0.02  # OKLab distances: may be the shaded ground where no edge is; is it, edge or not
 PASSES = (0.03, 0.02, 0.012)  # what an enclosed place may be off, pass by pass, as the shadow is found better
@@ -108,7 +109,7 @@ def refine(scene: Scene, darker: np.ndarray, holes: Holes) -> np.ndarray | None:
     beside the subject is not the silhouette's own shadow.
 
     Places that look enclosed are tried both as subject and as shaded ground: only the right silhouette casts
-    the shadow that is seen. holes: (match, ground, distance) -> enclosed ground.
+    the shadow that is seen.
     """
     if darker.sum() < 0.002 * darker.size:
         return None
@@ -132,7 +133,7 @@ def _settle(scene: Scene, darker: np.ndarray, front: np.ndarray, holes: Holes) -
         shadow = fit(scene.opacity, weight, front.astype(np.float32), shadow)
         shade = oklab(scene.base * (1 - shadow.opacity(front)[..., None]))
         off = np.linalg.norm(scene.lab - shade, axis=2)
-        misfit = float(np.median(off[seen]))
+        misfit = float(np.median(off[seen])) if seen.any() else np.inf
         if shadow.strength < 0.05 or not misfit < TIGHT:
             return np.inf, None
         off = np.minimum(off, scene.plain)

@@ -26,7 +26,7 @@ font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
 
 def disc(height=64, width=64, radius=20.0, centre=None):
     cy, cx = centre or ((height - 1) / 2, (width - 1) / 2)
-    y, x = np.mgrid[:height, :width]
+    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
     return torch.from_numpy((radius + 0.5 - np.hypot(y - cy, x - cx)).clip(0, 1).astype(np.float32))
 
 
@@ -139,6 +139,15 @@ def test_outline_drawing_on_paper_of_its_own_colour_is_filled():
     outline = disc(128, 128, 45) * (1 - disc(128, 128, 42))
     mask = border_mask(paint(outline, (0.1, 0.1, 0.1), (1.0, 1.0, 1.0)))
     assert glyphs.iou(mask, disc(128, 128, 45).numpy()) > 0.97
+
+
+@pytest.mark.parametrize("ground", ["plain", "gradient", "shadow", "clouds"])
+@pytest.mark.parametrize("width", [12, 20])
+def test_inside_of_a_ring_is_ground(ground, width):
+    ring = disc(160, 160, 50) * (1 - disc(160, 160, 50 - width))
+    sticker = torch.cat([torch.tensor([0.95, 0.75, 0.2]).expand(160, 160, 3), ring[..., None]], -1).numpy()
+    image, alpha = glyphs.over(sticker, ground, 20101)
+    assert glyphs.iou(border_mask(torch.from_numpy(image)).numpy(), alpha) > 0.97
 
 
 def test_hairlines_survive():
