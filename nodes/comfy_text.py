@@ -18,6 +18,7 @@ import comfy.sd1_clip
 from torch import Tensor, nn
 
 from ..seal_core.errors import SealError
+from ..seal_core.forwards import swapped_forwards
 from ..seal_core.host import Family, Vectors
 
 _FAMILIES = {("clip_l",): "sd1", ("clip_h",): "sd2", ("clip_l", "clip_g"): "sdxl"}
@@ -121,14 +122,5 @@ def out_of_place(root: nn.Module) -> Iterator[None]:
 
         return forward
 
-    saved = [(layer, layer.__dict__.get("forward")) for layer in layers]  # another pack may have put its own there
-    try:
-        for layer in layers:
-            layer.forward = make(layer)
+    with swapped_forwards({layer: make(layer) for layer in layers}):
         yield
-    finally:
-        for layer, forward in saved:
-            if forward is None:
-                layer.__dict__.pop("forward", None)
-            else:
-                layer.forward = forward

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .forwards import swapped_forwards
 from .host import Site, Stage
 
 
@@ -135,14 +136,5 @@ class FrozenPrefix:
             tensor = kept[layer] if layer in kept else nothing.expand(len(keys), *self._shapes[keys[0]][layer])
             return lambda *args, **kwargs: (tensor,) if self._in_tuple[layer] else tensor
 
-        saved = [(layer, layer.__dict__.get("forward")) for layer in self._before]
-        try:
-            for layer in self._before:
-                layer.forward = answer(layer)
+        with swapped_forwards({layer: answer(layer) for layer in self._before}):
             yield
-        finally:
-            for layer, forward in saved:
-                if forward is None:
-                    layer.__dict__.pop("forward", None)
-                else:
-                    layer.forward = forward
