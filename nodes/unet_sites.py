@@ -14,7 +14,7 @@ from ..seal_core.host import Site
 from ..seal_core.sites import PARTS
 
 SiteKey = tuple[str, int, int]
-"""(block kind, block number, block_index): what `transformer_options` says in an attn2 patch."""
+"""A site in an attn2 patch: `(*extra_options["block"], extra_options["block_index"])`, kind, number and index."""
 
 _KINDS: dict[str, str] = dict(zip(PARTS, ("input", "middle", "output"), strict=True))
 
@@ -39,11 +39,6 @@ def require_unet(model: Any) -> UNetModel:
 def unet_sites(unet: UNetModel) -> list[Site]:
     """Every cross-attention (`attn2`) of a UNetModel in execution order."""
     return [site for site, _ in sites_with_keys(unet)]
-
-
-def site_keys(unet: UNetModel) -> dict[str, SiteKey]:
-    """Site name -> its key in an attn2 patch: `(*extra_options["block"], extra_options["block_index"])`."""
-    return {site.name: key for site, key in sites_with_keys(unet)}
 
 
 def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:

@@ -15,6 +15,9 @@ from .errors import SealError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 POLARITIES = ("auto", "foreground", "background")
+OPTIONS = {"reference_attributes": "attributes", "concept": "name"}
+OPTIONS |= {name: name.replace("_", "-") for name in ("class_word", "learning_rate", "batch_size", "mask_polarity")}
+"""The options of the inputs that errors name, where the two differ."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    name, colon, rest = " ".join(message.split()).partition(":")
+    print(f"error: {OPTIONS.get(name, name)}{colon}{rest}", file=sys.stderr)
     return 2
 
 

@@ -48,7 +48,7 @@ def train_command(options: Namespace) -> None:
     stem = safe_stem(options.name)
     config = _config(options, stem)
     images, masks = [_picture(p, "image") for p in options.image], _masks(options)
-    resume = load(options.resume, options.class_word) if options.resume else None
+    resume = _trained("resume", options.resume, options.class_word) if options.resume else None
     _ready(options.out)
     host = _host(options)
     check(host, config.tokens)
@@ -144,10 +144,10 @@ def generate_command(options: Namespace) -> None:
     _finite("strength", options.strength)
     if options.count < 1:
         raise SealError(f"count: {options.count} pictures; use 1 or more.")
-    if options.seed < 0:
-        raise SealError(f"seed: {options.seed} is negative; use a whole number from 0.")
+    if not 0 <= options.seed < 2**63:
+        raise SealError(f"seed: {options.seed} is out of range; use a whole number from 0 to 2^63 - 1.")
     size = _size(options.size)
-    concept = load(options.embedding, options.class_word)
+    concept = _trained("embedding", options.embedding, options.class_word)
     _ready(options.out)
     host = _host(options)
     width, height = size or (host.resolution, host.resolution)
@@ -234,6 +234,14 @@ def _running_out() -> Iterator[None]:
 
 def _bar(total: int, name: str) -> tqdm:
     return tqdm(total=total, desc=name, unit="step", dynamic_ncols=True, leave=False)
+
+
+def _trained(option: str, path: Path, class_word: str) -> Concept:
+    """The concept in a file; errors name the option instead of the node's input `name`."""
+    try:
+        return load(path, class_word)
+    except SealError as error:
+        raise SealError(str(error).replace(f"name: {path.name}", f"{option}: {path}", 1)) from error
 
 
 def _picture(path: Path, what: str) -> Tensor:

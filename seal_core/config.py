@@ -166,10 +166,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _choice("carrier", self.carrier, CARRIERS)
         _choice("attention_loss", self.attention_loss, ATTENTION_LOSSES)
-        _whole("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 on the node = the preset's).")
-        _number(
-            "learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 on the node = the preset's)."
-        )
+        _whole("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
+        _number("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")
         _number("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
         _whole("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
         _number("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")

@@ -175,13 +175,15 @@ def _read(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
     except SealError:
         raise
     except FileNotFoundError:
-        raise SealError(f"{what}: no such file; refresh the list (press R) and choose another.") from None
+        raise SealError(f"{what}: no such file; choose another.") from None
     except Exception as error:  # safetensors and torch.load raise a dozen kinds, depending on what is broken
         raise _damaged(what, error) from error
 
 
 def _damaged(what: str, error: Exception) -> SealError:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    if type(error).__name__ == "UnpicklingError":  # torch's own text is pages of advice to programmers
+        first = "not a file of plain tensors"
     return SealError(f"{what}: is damaged or no embedding ({first}); copy it again or choose another.")
 
 

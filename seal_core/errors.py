@@ -3,7 +3,3 @@
 
 class SealError(ValueError):
     """Bad input. The message names the input and the remedy, and is fit to be shown to a user as it is."""
-
-
-class Cancelled(Exception):
-    """A progress callback asked the training to stop; nothing has been written."""

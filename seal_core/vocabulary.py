@@ -14,7 +14,7 @@ def check(text: Words, tokens: Tokens) -> None:
         if len(text.token_ids(encoder, tokens.concept)) == 1:
             raise SealError(
                 f"concept: {tokens.concept!r} is already a word of {encoder}'s vocabulary, so prompts could not tell "
-                f"the two apart. Choose another name, e.g. <my-{tokens.concept.strip('<> ')}>."
+                f"the two apart. Choose another name, e.g. my-{tokens.concept.strip('<> ')}."
             )
         class_vector(text, encoder, tokens.class_word)
 
