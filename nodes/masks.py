@@ -63,7 +63,7 @@ class SemanticMask(io.ComfyNode):
             ],
             outputs=[
                 io.Mask.Output("mask", tooltip="Foreground = 1, in the image's height and width."),
-                io.Image.Output("preview", tooltip="The image with its ground covered in magenta and the outline drawn."),
+                io.Image.Output("preview", tooltip="The image, its ground covered in magenta, its outline drawn."),
                 io.Float.Output("coverage", tooltip="Share of the picture that is foreground, 0 to 1."),
             ],
         )
