@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,15 @@ def pipe(folder: Path, comfyui: Path, notes: dict[str, Any]) -> Any:
     parts |= {"tokenizer": tokenizer("!" if name == "clip_h" else end)}
     parts |= {"text_encoder": text_model(folder, comfyui, name), "safety_checker": None, "feature_extractor": None}
     return StableDiffusionPipeline(**parts, requires_safety_checker=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_cores() -> Iterator[None]:
+    """Unlike the tiny models of the other tests, these win by every core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", params=["sd15-small", "sd21v", "sdxl"])
