@@ -103,7 +103,7 @@ def _required() -> list[io.Input]:
             "preset",
             options=["best", "paper", "textual_inversion", "hiper"],
             default="best",
-            tooltip="best: what we found to work. paper: SEAL's three components. The others are the plain baselines.",
+            tooltip="best: what we favour so far. paper: our reading of SEAL's abstract. Others: plain baselines.",
         ),
         io.Int.Input("steps", default=0, min=0, max=100_000, tooltip=f"0 = the preset's ({_of('steps')})."),
         io.Float.Input(
