@@ -154,7 +154,8 @@ class ComfyHost(ComfyText):
             positions = positions or places
         cross = torch.cat(crosses, dim=-1).float().to(self.device)
         # SD 1.x and 2.x U-Nets take no pooled vector; ComfyUI's encoders return one all the same.
-        return Context(cross, pooled.float().to(self.device) if len(crosses) > 1 else None, tuple(positions))
+        vector = pooled.float().to(self.device) if len(crosses) > 1 and pooled is not None else None
+        return Context(cross, vector, tuple(positions))
 
     def _tokens(self, tokenizer: Any, prompt: Prompt, found: list) -> tuple[list[Any], dict[str, tuple[int, ...]]]:
         """ComfyUI's token list of one prompt, and where each slot's vectors stand in it."""

@@ -203,18 +203,13 @@ def _finite(name: str, value: float) -> None:
 def _host(options: Namespace) -> DiffusersHost:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read when the library is imported
     try:
-        import diffusers
-        import transformers
-
-        from .hosts.diffusers import DiffusersHost
+        from .hosts.diffusers import DiffusersHost, quiet
     except ImportError as error:
         raise SealError(
             f"model: the command line needs diffusers and transformers ({error}); "
             'install them: pip install "seal-stickers[cli]".'
         ) from error
-    for library in (diffusers.utils.logging, transformers.utils.logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
+    quiet()
     try:
         device = torch.device(options.device) if options.device else None
     except RuntimeError:

@@ -99,8 +99,8 @@ def schedule(sigmas: Tensor, steps: int) -> tuple[Tensor, Tensor]:
 
     sigmas: the model's training noise levels (T,), rising. Between two of them log sigma is interpolated.
     """
-    if steps < 1:
-        raise SealError(f"steps: {steps} is too few; use 1 or more, e.g. 25.")
+    if not 1 <= steps <= len(sigmas):
+        raise SealError(f"steps: {steps} is out of range; use 1 to {len(sigmas)}, e.g. 25.")
     timesteps = torch.linspace(len(sigmas) - 1, 0, steps)
     low, share = timesteps.floor().long(), timesteps.frac()
     high = (low + 1).clamp(max=len(sigmas) - 1)

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import diffusers
 import torch
+import transformers
 from torch import Tensor, nn
 
 from ..errors import SealError
@@ -204,6 +206,13 @@ def passing_gradients(module: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
         for part in training:
             part.training = True
+
+
+def quiet() -> None:
+    """Only errors from diffusers and transformers, and no progress bars of theirs: for the command line."""
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
 
 
 def _noise_levels(scheduler: Any) -> tuple[str, Tensor]:
