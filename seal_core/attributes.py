@@ -26,7 +26,7 @@ class Attribute:
     """One of the six attributes.
 
     phrase: how a value is said in a prompt, "{} background". A value that ends with one of the words
-    `ends` ("pixel art") or holds one of `joins` ("on a beach") is a phrase by itself and stays as it is.
+    `ends` ("pixel art") or holds one of `joins` ("on a beach") is a phrase by itself and stays as it is. rendered: the values that StickerWorld draws.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Attribute:
     joins: tuple[str, ...]
     aliases: tuple[str, ...]
     suggestions: tuple[str, ...]
+    rendered: tuple[str, ...] = ()
 
     @property
     def noun(self) -> str:
@@ -80,6 +81,7 @@ def schema() -> Mapping[str, Attribute]:
             joins=tuple(known[name]["joins"]),
             aliases=tuple(known[name]["aliases"]),
             suggestions=tuple(known[name]["suggestions"]),
+            rendered=tuple(known[name]["rendered"]),
         )
         for name in ATTRIBUTES
     }
