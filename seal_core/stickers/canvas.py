@@ -16,8 +16,8 @@ Box = tuple[int, int, int, int]
 def rgba8(images: np.ndarray, masks: np.ndarray | None = None, name: str = "images") -> np.ndarray:
     """Pictures as uint8 (N, H, W, 4), straight (not premultiplied) alpha.
 
-    images: (N, H, W, 1 | 3 | 4) or one (H, W, C); uint8, or float in [0, 1]. masks: (N or 1, H, W) or (H, W), foreground = 1
-    (uint8: 255); multiplied with the picture's own alpha. SealError names `name` for empty batches and sizes that differ.
+    images: (N, H, W, 1 | 3 | 4) or one (H, W, C); uint8, or float in [0, 1]. masks: (N or 1, H, W) or (H, W),
+    foreground = 1 (uint8: 255); multiplied with the picture's own alpha. SealError names `name` for empty batches.
     """
     pictures = _bytes(images)
     pictures = pictures[None] if pictures.ndim == 3 else pictures
@@ -42,7 +42,7 @@ def rgba8(images: np.ndarray, masks: np.ndarray | None = None, name: str = "imag
 
 
 def content_box(pictures: np.ndarray, threshold: int = 1) -> Box | None:
-    """The smallest box around what any of the pictures (N, H, W, 4) or (H, W, 4) shows, alpha >= threshold; None: nothing."""
+    """The smallest box around what any picture (N, H, W, 4) or (H, W, 4) shows, alpha >= threshold; None: nothing."""
     alpha = pictures[..., 3].reshape(-1, *pictures.shape[-3:-1]).max(axis=0) >= threshold
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if not len(rows):
@@ -51,13 +51,13 @@ def content_box(pictures: np.ndarray, threshold: int = 1) -> Box | None:
 
 
 def fitted_size(width: int, height: int, into_width: int, into_height: int) -> tuple[int, int]:
-    """(width, height) scaled up or down, without distortion, to the largest that lies in the given rectangle; sides >= 1."""
+    """(width, height) scaled, without distortion, to the largest that lies in the given rectangle; sides >= 1."""
     scale = min(into_width / width, into_height / height)
     return max(1, min(into_width, round(width * scale))), max(1, min(into_height, round(height * scale)))
 
 
 def resize(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """uint8 (H, W, 4) to (height, width, 4): Lanczos on premultiplied colours, so hidden colours never bleed into edges."""
+    """uint8 (H, W, 4) to (height, width, 4): Lanczos on premultiplied colours, so no hidden one bleeds into edges."""
     if picture.shape[:2] == (height, width):
         return picture
     premultiplied = Image.fromarray(np.ascontiguousarray(picture)).convert("RGBa")  # 8 bits: exact enough once shown
@@ -65,7 +65,7 @@ def resize(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def fit(picture: np.ndarray, width: int, height: int, margin: int = 0, box: Box | None = None) -> np.ndarray:
-    """uint8 (H, W, 4) scaled to lie, centred, in a transparent (height, width, 4) canvas with `margin` px kept free around.
+    """uint8 (H, W, 4) scaled and centred in a transparent (height, width, 4) canvas, `margin` px kept free around it.
 
     box: only this part of the picture (e.g. `content_box` of all frames, so that an animation does not jump).
     """
