@@ -44,7 +44,13 @@ class Context:
         return replace(self, **changes)
 
     def shows(self, attribute: str) -> bool:
-        """Whether the attribute can be read in the picture: an action cannot in a close-up or from the waist up."""
+        """Whether the attribute can be read in the picture.
+
+        An action cannot in a close-up or from the waist up, nor an emotion where a whole face is a few blocks of
+        pixel art.
+        """
+        if attribute == "emotion":
+            return (self.camera, self.style) != ("wide shot", "pixel art")
         return attribute != "action" or self.camera in ("full body", "wide shot")
 
 

@@ -74,7 +74,9 @@ def star(centre: complex, size: float, points: int = 5, inner: float = 0.45, tur
 
 def drop(centre: complex, size: float) -> Curve:
     """A tear, its tip upwards."""
-    return smooth([centre - 1.3j * size, centre + (0.8 + 0.5j) * size, centre + 1.2j * size, centre + (-0.8 + 0.5j) * size], 2)
+    return smooth(
+        [centre - 1.3j * size, centre + (0.8 + 0.5j) * size, centre + 1.2j * size, centre + (-0.8 + 0.5j) * size], 2
+    )
 
 
 def grown(curve: Curve, by: float) -> Curve:
