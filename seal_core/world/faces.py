@@ -7,18 +7,15 @@ import math
 import numpy as np
 
 from .characters import RGB, Character
-from .shapes import Pen, arc, bend, drop, ellipse, heart, luminance, smooth, stroke, tone
+from .palette import BEAK, CREAM, DARK, WHITE, luminance, pale, tone
+from .shapes import Pen, arc, bend, drop, ellipse, heart, smooth, stroke
 
-DARK: RGB = (45, 35, 45)
-CREAM: RGB = (255, 246, 225)
-WHITE: RGB = (255, 255, 255)
 MOUTH: RGB = (150, 40, 55)
 TONGUE: RGB = (245, 120, 125)
 BLUSH: RGB = (250, 125, 130)
 TEAR: RGB = (90, 185, 250)
 RAGE: RGB = (225, 40, 45)
 LOVE: RGB = (235, 45, 85)
-BEAK: RGB = (250, 165, 50)
 
 
 def eye_places(who: Character) -> tuple[complex, complex]:
@@ -84,10 +81,9 @@ def _eye(pen: Pen, who: Character, emotion: str, at: complex, side: int) -> None
 
 def _under(who: Character, at: complex) -> RGB:
     """The colour around an eye."""
-    if who.species != "penguin":
-        return who.rgb[1] if who.pattern == "patch" and at.real * who.side > 0 else who.rgb[0]
-    pale = tone(who.rgb[1], 0.75) if luminance(who.rgb[0]) < 0.8 else tone(who.rgb[1], 0.35)
-    return who.rgb[1] if who.pattern == "patch" and at.real * who.side > 0 else pale
+    if who.pattern == "patch" and at.real * who.side > 0:
+        return who.rgb[1]
+    return pale(who) if who.species == "penguin" else who.rgb[0]
 
 
 def _nose(pen: Pen, who: Character) -> None:
@@ -117,10 +113,10 @@ _MOUTH = {"fox": 0.5, "frog": 0.22, "pig": 0.64, "penguin": 0.62}
 def _mouth(pen: Pen, who: Character, emotion: str) -> None:
     at = 1j * _MOUTH.get(who.species, 0.52)
     wide = 1.35 if who.species == "frog" else 1.0
-    pale = who.species in ("dog", "bear", "penguin", "fox")
+    light = who.species in ("dog", "bear", "penguin", "fox")
     line = (
         DARK
-        if pale or luminance(who.rgb[0]) > 0.4 or (who.pattern == "belly" and luminance(who.rgb[1]) > 0.4)
+        if light or luminance(who.rgb[0]) > 0.4 or (who.pattern == "belly" and luminance(who.rgb[1]) > 0.4)
         else CREAM
     )
     rim = tone(MOUTH, -0.35) if line == DARK else CREAM

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from .characters import RGB
-from .shapes import Pen, arc, ellipse, heart, smooth, stroke, tone
+from .palette import tone
+from .shapes import Pen, arc, ellipse, heart, smooth, stroke
 
 PLAIN: Mapping[str, RGB] = {
     "plain white": (252, 252, 252),

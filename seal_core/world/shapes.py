@@ -87,17 +87,6 @@ def grown(curve: Curve, by: float) -> Curve:
     return curve - np.sign(area) * by * normal
 
 
-def tone(colour: RGB, amount: float) -> RGB:
-    """Towards white (amount > 0) or black (amount < 0), -1..1."""
-    goal = 255 if amount > 0 else 0
-    r, g, b = (round(v + (goal - v) * abs(amount)) for v in colour)
-    return r, g, b
-
-
-def luminance(colour: RGB) -> float:
-    return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
-
-
 @dataclass(frozen=True)
 class Place:
     """A similarity transform: z -> origin + scale * z, with a complex scale (a turn and a size)."""
