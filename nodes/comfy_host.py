@@ -32,7 +32,10 @@ TRAINING_MEMORY = 4.0
 
 
 def native_resolution(model: comfy.model_patcher.ModelPatcher) -> int:
-    """The side in pixels that a U-Net was made for, told by the width of its context and its prediction."""
+    """The side in pixels that a U-Net was made for: as its config says, else by its context's width and prediction."""
+    said = vars(model.model.model_config).get("native_resolution")  # of ours; getattr would log that others lack it
+    if said:
+        return int(said)
     width = unet_sites(require_unet(model))[0].module.to_k.weight.shape[1]
     is_v = isinstance(model.get_model_object("model_sampling"), comfy.model_sampling.V_PREDICTION)
     return 1024 if width == 2048 else 768 if width == 1024 and is_v else 512
