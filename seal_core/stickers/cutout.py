@@ -1,0 +1,194 @@
+"""A picture's subject on a transparent ground: alpha, colours without the old ground, one subject (ours)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from ..errors import SealError
+from ..masks import Attention, feather_mask, grow_mask, semantic_mask
+from ..matting import decontaminated, is_hard, is_straight, nearest, sampled
+
+KEEP = ("main", "largest", "all")
+"""What stays: the largest part with what lies close to it or is large too; the largest part alone; all but specks."""
+FAINT = 0.1  # opacity from which a pixel counts as part of something
+LARGE, CLOSE = 0.05, 0.06  # "main": share of the largest part's area, or of the picture's side as a gap, that belongs
+BLEED = 3  # pixels around the edge whose hidden colours are the subject's, so that scaling finds no other colour
+
+_BOX = np.ones((3, 3), bool)
+
+
+def cutout(
+    image: Tensor,
+    mask: Tensor | None = None,
+    method: str = "auto",
+    *,
+    mask_polarity: str = "auto",
+    keep: str = "main",
+    specks: float = 0.5,
+    grow: int = 0,
+    feather: float = 0.0,
+    decontaminate: bool = True,
+    attention: Attention | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Cut-outs (B, H, W, 4), straight alpha, and masks (B, H, W) with foreground = 1; float32 in [0, 1].
+
+    image: (B, H, W, C) or (H, W, C) with 1, 3 or 4 channels. mask, method, mask_polarity, attention: as
+    `masks.semantic_mask`. keep: one of KEEP. specks: percent of the largest part's area under which parts, and a
+    fifth of that under which enclosed holes, are specks. grow: pixels (-64..64), feather: pixels (0..64).
+    decontaminate: take the old ground's colour out of the edge. progress: called as (done, all) for each picture.
+    Transparent pixels are white, near the edge the subject's colour.
+    Raises SealError for bad shapes and choices, and for a picture in which no subject is found, by its number.
+    """
+    if keep not in KEEP:
+        raise SealError(f"keep: {keep!r} is not known; choose one of {', '.join(KEEP)}.")
+    if not 0 <= specks <= 100:
+        raise SealError(f"specks: {specks:g} is out of range; use 0 to 100 percent.")
+    images = image[None] if image.ndim == 3 else image
+    if images.ndim != 4 or 0 in images.shape or images.shape[-1] not in (1, 3, 4):
+        raise SealError(f"image: needs the shape (batch, height, width, 1, 3 or 4), got {tuple(image.shape)}.")
+    cuts = []
+    for i, one in enumerate(images):
+        try:
+            cuts.append(_cut(one, _of_one(mask, i, len(images)), method, mask_polarity, attention, decontaminate))
+            cuts[-1] = _shaped(cuts[-1], one, keep, specks, grow, feather)
+        except SealError as error:
+            raise error if len(images) == 1 else SealError(f"{error} (picture {i + 1} of {len(images)})") from None
+        if progress:
+            progress(i + 1, len(images))
+    cut = torch.from_numpy(np.stack(cuts))
+    return cut, cut[..., 3].clone()
+
+
+def _of_one(mask: Tensor | None, index: int, count: int) -> Tensor | None:
+    """The mask of one picture, from one for all or one for each."""
+    if mask is None or mask.ndim < 3:
+        return mask
+    if len(mask) not in (1, count):
+        raise SealError(f"mask: {len(mask)} masks for {count} images; wire one for all or one for each.")
+    return mask[index % len(mask)]
+
+
+def _cut(
+    image: Tensor, mask: Tensor | None, method: str, polarity: str, attention: Attention | None, decontaminate: bool
+) -> np.ndarray:
+    """One picture's colours and alpha (H, W, 4), before anything is dropped or reshaped."""
+    own = image.shape[-1] == 4
+    if own and mask is None and not bool((image[..., 3] > 1 / 255).any()):
+        raise SealError("image: fully transparent, nothing to cut out; give a picture that shows something.")
+    found, source = _found(image, mask, method, polarity, attention)
+    rgb = torch.nan_to_num(image.detach().to("cpu", torch.float32)).clamp(0, 1).numpy()
+    rgb = np.repeat(rgb, 3, 2) if rgb.shape[2] == 1 else np.ascontiguousarray(rgb[..., :3])
+    alpha = found.numpy()
+    colours = None
+    if source != "alpha":
+        colours, alpha = sampled(rgb, alpha)
+    elif own and mask is None:
+        # A file's alpha and colours belong together, unless a node joined a composed picture and its mask.
+        soft = ((alpha > 0.1) & (alpha < 0.9)).any()
+        colours = rgb if not soft or is_straight(rgb, alpha) else decontaminated(rgb, alpha)
+    elif is_hard(alpha):
+        colours, alpha = (rgb, alpha) if _hard_edged(rgb, alpha > 0.5) else sampled(rgb, alpha, decided=True)
+    elif not is_straight(rgb, alpha):
+        colours = decontaminated(rgb, alpha)
+    return np.dstack([rgb if colours is None or not decontaminate else colours, alpha])
+
+
+def _found(
+    image: Tensor, mask: Tensor | None, method: str, polarity: str, attention: Attention | None
+) -> tuple[Tensor, str]:
+    """The mask (H, W) and which method gave it: the first that can, where method is auto."""
+    alpha = mask is not None or image.shape[-1] == 4
+    ways = [("alpha", alpha), ("border", True), ("attention", attention is not None)]
+    tries = [name for name, can in ways if can] if method == "auto" else [method]
+    problems = []
+    for way in tries:
+        try:
+            return semantic_mask(image, mask, way, mask_polarity=polarity, attention=attention)[0], way
+        except SealError as error:
+            problems.append(str(error))
+    raise SealError(" ".join(problems))
+
+
+def _hard_edged(image: np.ndarray, solid: np.ndarray) -> bool:
+    """Whether the picture itself has no soft edge there (pixel art, the colours hidden beside a file's alpha):
+    the pixels just outside are all of them the ground's."""
+    outside = ndimage.distance_transform_edt(~solid)
+    ring, beyond = (outside > 0) & (outside < 1.2), outside >= 2
+    if not ring.any() or not beyond.any():
+        return True
+    off = np.abs(image[ring] - image[nearest(beyond)][ring]).max(1)
+    return bool((off < 0.02).mean() > 0.98)
+
+
+def _shaped(cut: np.ndarray, image: Tensor, keep: str, specks: float, grow: int, feather: float) -> np.ndarray:
+    """The cut-out with only what is to be kept, its mask grown and feathered, and its hidden colours tidy."""
+    colours, alpha = cut[..., :3], cut[..., 3]
+    alpha = _without_specks(alpha, keep, specks / 100)
+    if grow or feather:
+        shown = alpha > 0
+        soft = feather_mask(grow_mask(torch.from_numpy(alpha), grow), feather).numpy()
+        if grow > 0:  # more of the picture is asked for: it comes as it is
+            rgb = image.detach().to("cpu", torch.float32).clamp(0, 1).numpy()[..., :3]
+            colours = np.broadcast_to(rgb, colours.shape)
+        elif shown.any():
+            colours = np.where(shown[..., None], colours, colours[nearest(shown)])
+        alpha = soft
+    if not (alpha > 0.5).any():
+        raise SealError("grow: nothing of the subject is left; use a larger value.")
+    return np.dstack([_bled(colours, alpha), alpha]).astype(np.float32)
+
+
+def _without_specks(alpha: np.ndarray, keep: str, specks: float) -> np.ndarray:
+    """Alpha (H, W) with the parts and holes dropped that `keep` and `specks` (a share) say; soft rims go along."""
+    seen = alpha > FAINT
+    labels, count = ndimage.label(seen, _BOX)
+    if not count:
+        return alpha
+    areas = ndimage.sum_labels(alpha, labels, np.arange(count + 1))
+    areas[0] = 0
+    largest = int(areas.argmax())
+    kept = areas >= max(specks * areas[largest], 1e-6)
+    if keep != "all" and count > 1:
+        kept = kept & (np.arange(count + 1) == largest) if keep == "largest" else kept & _belongs(labels, areas)
+    kept[0] = False
+    if not kept.all() and kept[1:].sum() < count:
+        # Fainter pixels than FAINT go where the nearest part goes.
+        alpha = np.where(kept[labels][nearest(seen)], alpha, 0)
+    return _without_pinholes(alpha, 0.2 * specks * areas[largest])
+
+
+def _belongs(labels: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """For each label, whether it is the largest part, is large itself, or lies close to the largest."""
+    largest = int(areas.argmax())
+    away = ndimage.distance_transform_edt(labels != largest)
+    gaps = ndimage.minimum(away, labels, np.arange(len(areas)))
+    return (areas >= LARGE * areas[largest]) | (np.asarray(gaps) <= CLOSE * max(labels.shape))
+
+
+def _without_pinholes(alpha: np.ndarray, area: float) -> np.ndarray:
+    """Alpha with enclosed clear places of less than so many pixels filled."""
+    labels, count = ndimage.label(alpha < 0.9)
+    if not count or area < 1:
+        return alpha
+    sizes = ndimage.sum_labels(1 - alpha, labels, np.arange(count + 1))
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    filled = sizes < area
+    filled[rim] = False
+    filled[0] = False
+    return np.where(filled[labels], 1, alpha).astype(np.float32)
+
+
+def _bled(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours whose transparent pixels are the nearest subject's close to the edge, and white elsewhere."""
+    clear = alpha <= 0
+    if not clear.any() or clear.all():
+        return colours
+    away, where = ndimage.distance_transform_edt(clear, return_indices=True)
+    carried = np.where((away <= BLEED)[..., None], colours[tuple(where)], 1)
+    return np.where(clear[..., None], carried, colours)
