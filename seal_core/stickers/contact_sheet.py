@@ -1,0 +1,170 @@
+"""A labelled grid of stickers: rows and columns from what a sweep varied, scores where there are any (ours)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..errors import SealError
+from .canvas import fit, rgba8
+from .font import BUNDLED, open_font
+from .layers import pictures
+
+GROUNDS = ("checkered", "white", "grey", "dark")
+MOST = 1024
+LARGEST = 8192
+"""Pixels of the sheet's longer side at most; cells get smaller before that."""
+_TONES = {"checkered": (236, 214), "white": (255, 255), "grey": (150, 150), "dark": (38, 38)}
+_PAPER, _INK, _MUTED, _GOOD = (250, 250, 252), (32, 32, 40), (112, 114, 128), (28, 124, 84)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where pictures go: row by row, `columns` in each. rows, heads: words beside rows and above columns (may be
+    empty); captions: words under each picture (may be empty)."""
+
+    columns: int
+    rows: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+
+
+def contact_sheet(
+    images: Sequence[Tensor],
+    labels: Sequence[str] = (),
+    scores: Sequence[float] = (),
+    *,
+    columns: int = 0,
+    cell: int = 256,
+    ground: str = "checkered",
+    title: str = "",
+) -> Tensor:
+    """The sheet (1, H, W, 3) float32 in [0, 1].
+
+    images: batches (B, H, W, C) or pictures (H, W, C), of any sizes; each is fitted into its cell. labels: none, one
+    for each batch or one for each picture. Labels of a two-attribute sweep ("happy, jumping") give named rows and
+    columns; a batch's pictures are numbered columns. scores: none, or one for each picture (or batch). columns: 0 =
+    found from the labels, else nearly square. cell: pixels of a cell. ground: one of GROUNDS.
+    Raises SealError for nothing to show, counts that do not fit and choices that are not known.
+    """
+    if ground not in GROUNDS:
+        raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
+    if not 32 <= cell <= 1024:
+        raise SealError(f"cell: {cell} is out of range; use 32 to 1024 pixels.")
+    frames = [list(rgba8(pictures(batch), name="image")) for batch in images]
+    count = sum(map(len, frames))
+    if not 1 <= count <= MOST:
+        raise SealError(f"image: {count} pictures; a contact sheet holds 1 to {MOST}.")
+    if columns < 0 or columns > count:
+        raise SealError(f"columns: {columns} for {count} pictures; use 0 (automatic) to {count}.")
+    sizes = [len(batch) for batch in frames]
+    grid = arrange(_each(labels, sizes, "labels"), sizes, columns, len(labels) == len(sizes))
+    marks = _each(scores, sizes, "scores")
+    return _drawn([f for batch in frames for f in batch], grid, marks, cell, ground, title)
+
+
+def _each(values: Sequence, sizes: Sequence[int], name: str) -> list:
+    """One value for each picture, from one for each batch or for each picture, or none."""
+    total = sum(sizes)
+    if len(values) == 0 or len(values) == total:
+        return list(values)
+    if len(values) != len(sizes):
+        counts = f"{len(values)} for {len(sizes)} inputs with {total} pictures"
+        raise SealError(f"{name}: {counts}; wire none, one for each input or one for each picture.")
+    return [value for value, size in zip(values, sizes) for _ in range(size)]
+
+
+def arrange(labels: Sequence[str], sizes: Sequence[int], columns: int = 0, repeated: bool = False) -> Grid:
+    """The grid for pictures with these labels. sizes: pictures in each batch; repeated: labels were one a batch."""
+    count = sum(sizes)
+    deep = sizes[0] if len(set(sizes)) == 1 else 0
+    if labels and not columns:
+        if repeated and deep > 1:
+            return Grid(deep, tuple(labels[::deep]), tuple(f"#{i + 1}" for i in range(deep)))
+        found = _two_axes(labels)
+        if found:
+            return found
+    columns = columns or min(count, math.ceil(math.sqrt(count)))
+    return Grid(columns, captions=tuple(labels))
+
+
+def _two_axes(labels: Sequence[str]) -> Grid | None:
+    """Rows and columns of labels like "happy, jumping" that run row by row; values may hold commas themselves."""
+    first = labels[0].split(", ")
+    for cut in range(1, len(first)):
+        head, tail = ", ".join(first[:cut]), ", ".join(first[cut:])
+        columns = 0
+        while columns < len(labels) and labels[columns].startswith(f"{head}, "):
+            columns += 1
+        if not 1 < columns < len(labels) or len(labels) % columns:
+            continue
+        heads = [label[len(head) + 2 :] for label in labels[:columns]]
+        rows = [label.removesuffix(f", {tail}") for label in labels[::columns]]
+        if [f"{r}, {c}" for r in rows for c in heads] == list(labels):
+            return Grid(columns, tuple(rows), tuple(heads))
+    return None
+
+
+def _drawn(
+    frames: Sequence[np.ndarray], grid: Grid, scores: Sequence[float], cell: int, ground: str, title: str
+) -> Tensor:
+    rows = math.ceil(len(frames) / grid.columns)
+    gap = max(4, cell // 24)
+    cell = max(32, min(cell, (LARGEST - 512) // max(grid.columns, rows) - 3 * gap))
+    text = max(11, cell // 14)
+    font, large = open_font(BUNDLED).at(text), open_font(BUNDLED).at(round(text * 1.5))
+    beside = round(min(cell * 0.9, max((font.getlength(r) for r in grid.rows), default=0))) + (gap if grid.rows else 0)
+    above = round(text * 1.6) if grid.heads else 0
+    under = round(text * 1.5) * (bool(grid.captions) + bool(len(scores)))
+    head = round(text * 2.8) if title.strip() else 0
+    wide, high = cell + gap, cell + under + gap
+    sheet = Image.new("RGB", (gap + beside + grid.columns * wide, gap + head + above + rows * high), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    if head:
+        words = _short(title.strip(), large, sheet.width - 2 * gap)
+        draw.text((gap, gap + head * 0.4), words, fill=_INK, font=large, anchor="lm")
+    top = gap + head + above
+    for i, words in enumerate(grid.heads):
+        at = (gap + beside + i * wide + cell / 2, top - above * 0.6)
+        draw.text(at, _short(words, font, cell), fill=_INK, font=font, anchor="mm")
+    for i, words in enumerate(grid.rows):
+        at = (beside, top + i * high + cell / 2)
+        draw.text(at, _short(words, font, beside - gap / 2), fill=_INK, font=font, anchor="rm")
+    behind = _behind(cell, ground)
+    best = max(scores, default=math.nan)
+    for i, frame in enumerate(frames):
+        x, y = gap + beside + i % grid.columns * wide, top + i // grid.columns * high
+        sheet.paste(behind, (x, y))
+        picture = Image.fromarray(fit(frame, cell, cell, margin=max(1, cell // 64)))
+        sheet.paste(picture, (x, y), picture)
+        line = y + cell + text * 0.8
+        if grid.captions:
+            words = _short(grid.captions[i], font, cell)
+            draw.text((x + cell / 2, line), words, fill=_INK, font=font, anchor="mm")
+            line += text * 1.5
+        if len(scores):
+            ink = _GOOD if scores[i] == best else _MUTED
+            draw.text((x + cell / 2, line), f"{scores[i]:.3g}", fill=ink, font=font, anchor="mm")
+    return torch.from_numpy(np.asarray(sheet, np.float32) / 255)[None]
+
+
+def _short(words: str, font, room: float) -> str:
+    """Words cut to the room there is, with dots in place of what is left out."""
+    words = " ".join(words.split())
+    if font.getlength(words) <= room:
+        return words
+    while words and font.getlength(words + "…") > room:
+        words = words[:-1]
+    return words.rstrip() + "…"
+
+
+def _behind(cell: int, ground: str) -> Image.Image:
+    y, x = np.indices((cell, cell)) // max(4, cell // 16)
+    tones = np.where((y + x) % 2 == 0, *_TONES[ground]).astype(np.uint8)
+    return Image.fromarray(np.repeat(tones[..., None], 3, 2))
