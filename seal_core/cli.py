@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .cli_pack import pack_command, pack_options
 from .config import PRESETS
 from .errors import SealError
 
@@ -24,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     options = parser().parse_args(arguments)
     try:
-        from .cli_run import generate_command, train_command  # late: torch takes seconds, --help should not
-
-        (train_command if options.command == "train" else generate_command)(options)
+        _command(options.command)(options)
     except SealError as error:
         return _complain(str(error))
     except MemoryError:
@@ -37,6 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _command(name: str) -> Callable[[argparse.Namespace], None]:
+    """Imported late: torch takes seconds, and --help and pack need none of it."""
+    if name == "pack":
+        return pack_command
+    from .cli_run import generate_command, train_command
+
+    return train_command if name == "train" else generate_command
+
+
 def _complain(message: str) -> int:
     name, colon, rest = " ".join(message.split()).partition(":")
     print(f"error: {OPTIONS.get(name, name)}{colon}{rest}", file=sys.stderr)
@@ -44,13 +52,14 @@ def _complain(message: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The two subcommands and their options."""
+    """The subcommands and their options."""
     top = argparse.ArgumentParser(
         prog="python -m seal_core",
         description="SEAL: learn a character from ONE sticker as a text embedding, and generate with it. "
-        "Works on a local diffusers folder of SD 1.x, SD 2.x or SDXL; nothing is downloaded.",
+        "Works on a local diffusers folder of SD 1.x, SD 2.x or SDXL; nothing is downloaded. "
+        "Stickers are packed for chat platforms; nothing is uploaded.",
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="train | generate")
+    commands = top.add_subparsers(dest="command", required=True, metavar="train | generate | pack")
     _train_options(
         commands.add_parser(
             "train",
@@ -67,6 +76,16 @@ def parser() -> argparse.ArgumentParser:
             description="Generate pictures with a learned concept; it enters only the layers it was trained for.",
             epilog="example: python -m seal_core generate --model sd15 --embedding my-cat.safetensors "
             '--prompt "a sticker of my-cat jumping"',
+        )
+    )
+    pack_options(
+        commands.add_parser(
+            "pack",
+            help="pack stickers for a chat platform",
+            description="Pack a folder of stickers for a chat platform, every file within its limits. "
+            "Writes a new folder with the stickers, what else the platform wants, and pack.json.",
+            epilog='example: python -m seal_core pack stickers --platform whatsapp --out packs --title "My Cat" '
+            "--author Me --emoji 😺",
         )
     )
     return top

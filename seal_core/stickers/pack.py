@@ -18,7 +18,7 @@ from .animate import SUFFIX, Animation, encode_animation
 from .canvas import content_box
 from .clip import Clip
 from .emoji import DEFAULT, check_emoji, split_emoji
-from .encode import encode_still, placed
+from .encode import encode_still
 from .platforms import SIDES, Extra, Motion, Platform, Still, platform_of
 
 _TRIES = 1000
@@ -86,8 +86,8 @@ def save_pack(
     """Write a pack into a new folder in `parent`: NAME, or NAME-2, NAME-3, ... where that exists.
 
     Everything goes into a hidden folder beside it first, which is renamed at the end and removed on any failure, Cancel
-    included. progress(done, total) is called before each sticker and may raise. SealError for whatever the platform does
-    not take, with the numbers.
+    included. progress(done, total) is called before each sticker and may raise. SealError, with the numbers, for
+    whatever the platform does not take.
     """
     row = _sized(platform_of(request.platform), request.size)
     stem = folder_name(request.name) if request.name else slug(request.title) or row.name
@@ -124,7 +124,7 @@ def folder_name(name: str) -> str:
 
 
 def slug(text: str) -> str:
-    """A text as part of a file name: letters, digits, _ and -, at most 40 characters; what has no such letters: empty."""
+    """A text as part of a file name: letters, digits, _ and -, at most 40 characters; empty if it has none of them."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_-")[:40].strip("_-")
 
@@ -160,14 +160,14 @@ def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> li
     animated = [sticker.animated for sticker in stickers]
     if any(animated) and not all(animated) and not row.mixed:
         raise SealError(
-            f"images: {sum(animated)} animated and {len(animated) - sum(animated)} static stickers; {row.label} does not "
-            "mix them: make two packs."
+            f"images: {sum(animated)} animated and {len(animated) - sum(animated)} static stickers; {row.label} does "
+            "not mix them: make two packs."
         )
     counts = row.allowed_counts(any(animated))
     if len(stickers) not in counts:
         takes = f"{counts[0]} to {counts[-1]}" if isinstance(counts, range) else ", ".join(map(str, counts))
         kind = "animated stickers" if any(animated) else "stickers"
-        raise SealError(f"images: {len(stickers)} {kind}; a pack for {row.label} has {takes}.")
+        raise SealError(f"images: {len(stickers)} {kind}; a pack for {row.label} has {takes}: add or leave out some.")
     for is_animated in set(animated):
         _form(row.motion if is_animated else row.still, request.form, row.label, is_animated, len(set(animated)) > 1)
     return [replace(sticker, name=_named(sticker.name, i, row)) for i, sticker in enumerate(stickers)]
@@ -187,11 +187,9 @@ def _named(name: str, index: int, row: Platform) -> str:
     if _FORBIDDEN.search(name):
         raise SealError(f'names: {name!r} has a character that file names cannot have; use none of / \\ : * ? " < > |.')
     name = name.strip()
-    if least and not name:
-        name = f"sticker {index + 1}"
-    if not least <= len(name) <= most:
-        raise SealError(f"names: {name!r} has {len(name)} characters; {row.label} takes {least} to {most}.")
-    return name
+    if len(name) < least:
+        name = f"sticker {name or index + 1}"
+    return name[:most].strip()
 
 
 def _fill(
@@ -292,6 +290,3 @@ def _renamed(temporary: Path, parent: Path, stem: str) -> Path:
             raise
         return target
     raise SealError(f"name: {parent} has {_TRIES} packs called {stem}; choose another name.")
-
-
-__all__ = ["Pack", "Request", "Sticker", "extra_bytes", "folder_name", "placed", "save_pack", "slug", "with_emoji"]

@@ -21,8 +21,8 @@ _NO_TIME_MS = 100.0
 def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
     """The stickers of a folder, or of one file, in the natural order of their names (2 before 10).
 
-    Every picture is one, animated if the file is; every sub-folder of pictures is an animated one at `fps`. Pictures are
-    read when they are needed. SealError for a missing or empty folder.
+    Every picture is one, animated if the file is; every sub-folder of pictures is an animated one at `fps`. Pictures
+    are read when they are needed. SealError for a missing or empty folder.
     """
     if folder.is_file():
         return [_of_file(folder)]

@@ -1,0 +1,63 @@
+"""The pack command: a folder of pictures into a sticker pack."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .stickers.platforms import PLATFORMS
+
+FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
+
+
+def pack_options(command: argparse.ArgumentParser) -> None:
+    """Its options."""
+    add = command.add_argument
+    add(
+        "input",
+        type=Path,
+        metavar="IN",
+        help="folder of pictures; animated WebP, GIF and APNG files and sub-folders of frames become animated stickers",
+    )
+    add("--platform", choices=tuple(PLATFORMS), required=True, help="whose limits to keep; plain has none")
+    add("--out", type=Path, required=True, metavar="DIR", help="the pack becomes a new folder in here")
+    add("--title", required=True, metavar="T", help="the pack's title")
+    add("--author", required=True, metavar="A", help="who made it")
+    add("--emoji", nargs="+", default=[], metavar="E", help="one text of emoji for all stickers, or one each, in order")
+    add("--name", default="", help="the new folder's name (default: made of the title)")
+    add(
+        "--fps",
+        type=float,
+        default=12.0,
+        help="frames a second of sub-folders (default 12); files have their own times",
+    )
+    add("--format", choices=FORMATS, default="auto", help="where the platform leaves a choice (default: its best)")
+    add("--size", type=int, default=0, metavar="PIXELS", help="imessage: 300, 408 or 618; plain: the longer side")
+    add("--cut", action="store_true", help="end animations that are too long early (default: play them faster)")
+
+
+def pack_command(options: argparse.Namespace) -> None:
+    """Write the pack and say where. Raises SealError."""
+    from .stickers.pack import Request, save_pack, with_emoji  # late: --help needs no Pillow
+    from .stickers.sources import stickers_in
+
+    stickers = with_emoji(stickers_in(options.input, options.fps), options.emoji, options.platform)
+    request = Request(
+        options.platform,
+        options.title,
+        options.author,
+        name=options.name,
+        form=options.format,
+        cut=options.cut,
+        size=options.size,
+    )
+    pack = save_pack(stickers, request, options.out, _progress if sys.stderr.isatty() else None)
+    for note in pack.report["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+    total = sum(sticker["bytes"] for sticker in pack.report["stickers"])
+    print(f"{pack.folder}: {len(pack.stickers)} stickers, {total:,} bytes")
+
+
+def _progress(done: int, total: int) -> None:
+    print(f"\rsticker {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
