@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..seal_core.errors import SealError
-from ..seal_core.masks import METHODS, POLARITIES, coverage, overlay, semantic_mask
+from ..seal_core.masks import METHODS, POLARITIES, Attention, coverage, overlay, semantic_mask
 from ..seal_core.masks_attention import attention_mask
 from .schema import schema
 
@@ -82,13 +82,7 @@ class SemanticMask(io.ComfyNode):
         vae=None,
         class_word: str = "",
     ) -> io.NodeOutput:
-        attention = None
-        if model is not None and clip is not None and vae is not None and class_word.strip():
-            attention = _attention(model, clip, vae, class_word)
-        elif method == "attention":
-            given = {"model": model, "clip": clip, "vae": vae, "class_word": class_word.strip() or None}
-            missing = ", ".join(name for name, value in given.items() if value is None)
-            raise SealError(f"{missing}: method attention needs model, clip, vae and class_word; add what is missing.")
+        attention = attention_of(method, model, clip, vae, class_word)
         masks = semantic_mask(
             image, mask, method, mask_polarity=mask_polarity, grow=grow, feather=feather, attention=attention
         )
@@ -96,7 +90,15 @@ class SemanticMask(io.ComfyNode):
         return io.NodeOutput(masks, preview, coverage(masks))
 
 
-def _attention(model, clip, vae, class_word: str):
+def attention_of(method: str, model, clip, vae, class_word: str) -> Attention | None:
+    """What `semantic_mask` asks for attention: None where nothing is wired for it, a clear error where it is needed."""
+    given = {"model": model, "clip": clip, "vae": vae, "class_word": class_word.strip() or None}
+    missing = ", ".join(name for name, value in given.items() if value is None)
+    if missing and method == "attention":
+        raise SealError(f"{missing}: method attention needs model, clip, vae and class_word; add what is missing.")
+    if missing:
+        return None
+
     def find(image: torch.Tensor) -> torch.Tensor:
         # Only here: reading the wired model is needed only when the other methods have not answered.
         from .comfy_host import ComfyHost
