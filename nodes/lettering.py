@@ -1,0 +1,171 @@
+"""Words on stickers and around them: captions and contact sheets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+import torch
+from comfy_api.latest import io
+
+from ..seal_core.errors import SealError
+from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
+from ..seal_core.stickers.font import SUFFIXES
+from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
+from .schema import schema
+from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
+
+
+class StickerText(io.ComfyNode):
+    """A caption."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def percent(name: str, default: float, low: float, high: float, tooltip: str) -> io.Input:
+            return io.Float.Input(name, default=default, min=low, max=high, step=0.5, tooltip=tooltip)
+
+        return schema(
+            node_id="StickerText",
+            display_name="Sticker Text",
+            category=CATEGORY,
+            description="Write a caption on stickers: fitted, in several lines, with fill and stroke.",
+            search_aliases=["caption", "text overlay", "meme text", "title", "lettering", "font"],
+            inputs=[
+                io.Image.Input("image", tooltip="The stickers; their alpha is kept."),
+                io.String.Input(
+                    "text",
+                    default="Hello!",
+                    multiline=True,
+                    dynamic_prompts=False,
+                    tooltip="The caption; it is broken into lines where that makes it larger. Empty = no caption.",
+                ),
+                io.String.Input(
+                    "font",
+                    default="",
+                    tooltip="Font file: its path, or its name in ComfyUI's models/fonts or input folder; several with "
+                    "; between them: each character comes from the first that has it. Empty = the built-in font "
+                    "(Latin, Greek, Cyrillic, kana).",
+                ),
+                io.Combo.Input(
+                    "place",
+                    options=list(PLACES),
+                    default="bottom",
+                    tooltip="bottom, top, middle: over the picture. below, above: the canvas grows.",
+                ),
+                percent("size", 16.0, 1, 100, "Percent of the picture's height that a line has at most."),
+                percent("width", 92.0, 5, 100, "Percent of the picture's width that the text may take."),
+                percent("height", 40.0, 2, 100, "Percent of the picture's height that the text may take."),
+                io.Combo.Input("align", options=list(ALIGNS), default="centre", tooltip="How the lines are aligned."),
+                io.String.Input("fill", default="#ffffff", tooltip=f"Colour of the letters: {COLOUR}"),
+                percent("stroke", 12.0, 0, 50, "Width of the line around the letters in percent of their size."),
+                io.String.Input("stroke_colour", default="#202028", tooltip=f"Colour of that line: {COLOUR}"),
+                mask_input("What of the image is shown."),
+            ],
+            outputs=[io.Image.Output("image", tooltip=STICKER), io.Mask.Output("mask", tooltip=SHOWN)],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        text: str,
+        font: str,
+        place: str,
+        size: float,
+        width: float,
+        height: float,
+        align: str,
+        fill: str,
+        stroke: float,
+        stroke_colour: str,
+        mask: torch.Tensor | None = None,
+    ) -> io.NodeOutput:
+        caption = Caption(text, place, size, width, height, fill, stroke, stroke_colour, align)
+        return io.NodeOutput(*add_text(image, mask, caption, _font_files(font)))
+
+    @classmethod
+    def fingerprint_inputs(cls, font: str = "", **_: Any) -> Any:
+        """Runs again where a font file has changed; which files there are is told when it runs."""
+        try:
+            return [Path(file).stat().st_mtime_ns for file in _font_files(font or "")]
+        except (OSError, SealError) as error:
+            return str(error)
+
+
+def _font_files(names: str) -> list[str]:
+    """Paths of the fonts that the widget names."""
+    folders = [Path(folder_paths.models_dir, "fonts"), Path(folder_paths.get_input_directory())]
+    files = []
+    for name in filter(None, (part.strip().strip('"') for part in names.replace("\n", ";").split(";"))):
+        found = [str(folder / name) for folder in folders if (folder / name).is_file()]
+        if not found and not Path(name).is_file():
+            raise SealError(
+                f"font: there is no {name!r}, neither as a path nor in {' or '.join(map(str, folders))}; put a "
+                f"{', '.join(SUFFIXES)} file there, or leave the field empty for the built-in font."
+            )
+        files.append(found[0] if found else name)
+    return files
+
+
+class ContactSheet(io.ComfyNode):
+    """Many stickers in a labelled grid."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="ContactSheet",
+            display_name="Contact Sheet",
+            category=CATEGORY,
+            description="Put many stickers into one labelled grid: rows and columns from StickerAttributeSweep's "
+            "labels, scores if wired.",
+            search_aliases=["image grid", "xy plot", "overview", "collage", "montage", "compare"],
+            is_input_list=True,
+            inputs=[
+                io.Image.Input("images", tooltip="All stickers of a list or batch, of any sizes."),
+                io.Combo.Input(
+                    "ground", options=list(GROUNDS), default="checkered", tooltip="What transparent places show."
+                ),
+                io.Int.Input("cell", default=256, min=32, max=1024, tooltip="Pixels of a sticker's cell."),
+                io.Int.Input(
+                    "columns",
+                    default=0,
+                    min=0,
+                    max=64,
+                    tooltip="0 = from the labels (two swept attributes give rows and columns), else nearly square.",
+                ),
+                io.String.Input("title", default="", tooltip="Words above the grid."),
+                io.String.Input(
+                    "labels",
+                    optional=True,
+                    force_input=True,
+                    tooltip="StickerAttributeSweep's labels: one for each batch or for each picture.",
+                ),
+                io.Float.Input(
+                    "scores",
+                    optional=True,
+                    force_input=True,
+                    tooltip="A number for each picture (or batch), shown under it; the highest is marked.",
+                ),
+            ],
+            outputs=[io.Image.Output("image", tooltip="The sheet, RGB.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        images: list[torch.Tensor],
+        ground: list[str],
+        cell: list[int],
+        columns: list[int],
+        title: list[str],
+        labels: list[str] | None = None,
+        scores: list[float] | None = None,
+    ) -> io.NodeOutput:
+        words = [w for w in labels or [] if w is not None]
+        marks = [float(s) for s in scores or [] if s is not None]
+        sheet = contact_sheet(images, words, marks, columns=columns[0], cell=cell[0], ground=ground[0], title=title[0])
+        return io.NodeOutput(sheet)
+
+
+NODES = [StickerText, ContactSheet]
