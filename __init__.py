@@ -11,9 +11,10 @@ class SealExtension(ComfyExtension):
     """The pack's V3 entry: collects the NODES lists of the modules under `nodes/`."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from .nodes import demo, embedding, layers, masks, prompts, tokens, train
+        from .nodes import demo, embedding, layers, lettering, masks, prompts, stickers, tokens, train
 
-        return [node for module in (masks, tokens, layers, train, embedding, prompts, demo) for node in module.NODES]
+        modules = (masks, tokens, layers, train, embedding, prompts, demo, stickers, lettering)
+        return [node for module in modules for node in module.NODES]
 
 
 async def comfy_entrypoint() -> SealExtension:
