@@ -1,0 +1,147 @@
+"""SaveStickerPack inside ComfyUI: executed as its executor does, with hidden inputs, lists, masks and Cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from inprocess_start import start
+
+OUTPUT = Path(tempfile.mkdtemp(prefix="seal-packs-"))
+start(sys.argv[1])
+
+import comfy.model_management  # noqa: E402
+import execution  # noqa: E402
+import folder_paths  # noqa: E402
+import torch  # noqa: E402
+from comfy_api.latest import io  # noqa: E402
+from PIL import Image  # noqa: E402
+from seal_pack.nodes.stickers_pack import SaveStickerPack  # noqa: E402
+from seal_pack.seal_core.errors import SealError  # noqa: E402
+
+folder_paths.set_output_directory(str(OUTPUT))
+PROMPT, WORKFLOW = {"1": {"class_type": "LoadImage"}}, {"workflow": {"nodes": []}}
+FIXED = {
+    "platform": ["signal"], "animated": [False], "fps": [10.0], "title": ["A Cat"], "author": ["Me"], "emoji": ["😀"],
+    "name": [""], "format": ["auto"], "embed_workflow": [True],
+}  # fmt: skip
+
+
+def discs(count: int, size: int = 96) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    frames = []
+    for i in range(count):
+        inside = ((x - 40 - 3 * i) ** 2 + (y - 48) ** 2 < 900).float()
+        frames.append(torch.stack([inside, inside * 0.5, inside * 0.1, inside], -1))
+    return torch.stack(frames)
+
+
+def save(**inputs) -> io.NodeOutput:
+    """One execution by ComfyUI's own function, on the locked class that it makes."""
+    hidden = {io.Hidden.prompt: PROMPT, io.Hidden.extra_pnginfo: WORKFLOW}
+    data = {"hidden_inputs": hidden}
+
+    async def run():
+        return await execution._async_map_node_over_list(
+            "prompt", "1", SaveStickerPack, {**FIXED, **inputs}, "EXECUTE_NORMALIZED", v3_data=data
+        )
+
+    results = asyncio.run(run())
+    assert len(results) == 1, "a list input must not run the node once per item"
+    return results[0]
+
+
+def check_static_batch_with_workflow() -> None:
+    made = save(images=[discs(2), discs(1, 200)], names=["a", "b", "c"])
+    folder, report = Path(made.result[0]), json.loads(made.result[1])
+    assert folder == OUTPUT / "stickers" / "A_Cat" and [s["name"] for s in report["stickers"]] == ["a", "b", "c"]
+    shown = made.ui.as_dict()["images"]
+    assert [Path(OUTPUT, s["subfolder"], s["filename"]).is_file() for s in shown] == [True] * 3
+    exif = Image.open(folder / report["stickers"][0]["file"]).getexif()
+    assert exif[0x010F] == "workflow:" + json.dumps(WORKFLOW["workflow"]) and exif[0x0110] == "prompt:" + json.dumps(
+        PROMPT
+    )
+
+
+def check_again_is_a_new_folder_and_no_workflow_if_off() -> None:
+    made = save(images=[discs(1)], embed_workflow=[False])
+    folder = Path(made.result[0])
+    assert folder.name == "A_Cat-2"
+    assert not Image.open(next(folder.glob("01*.webp"))).getexif()
+
+
+def check_animated_lists_are_one_sticker_each() -> None:
+    made = save(images=[discs(5), discs(4)], animated=[True], emoji=["😀\n😢"])
+    report = json.loads(made.result[1])
+    assert [s["frames"] for s in report["stickers"]] == [5, 4] and [s["emoji"] for s in report["stickers"]] == [
+        ["😀"],
+        ["😢"],
+    ]
+    assert made.ui.as_dict()["animated"] == (True,)
+
+
+def check_webm_with_comfyuis_av() -> None:
+    made = save(images=[discs(6)], animated=[True], platform=["telegram"])
+    assert (Path(made.result[0]) / "01.webm").stat().st_size > 500
+
+
+def check_masks() -> None:
+    rgb = discs(2)[..., :3]
+    made = save(images=[rgb], mask=[discs(1)[..., 3]], format=["png"])
+    picture = Image.open(next(Path(made.result[0]).glob("01*.png"))).convert("RGBA")
+    assert picture.getpixel((2, 2))[3] == 0 and picture.getpixel((200, 256))[3] == 255
+
+
+def check_errors_name_the_input() -> None:
+    for inputs, begins in (
+        ({"images": [discs(1)], "animated": [True]}, "images: batch 1 has one picture"),
+        ({"images": [discs(2)], "names": ["a\nb\nc"]}, "names: 3 for 2"),
+        ({"images": [discs(2)], "names": ["a/b", "c"]}, "names: 'a/b'"),
+        ({"images": [discs(2)], "mask": [discs(3)[..., 3]]}, "mask: shape"),
+        ({"images": [discs(1) * 0]}, "images: sticker 1: the picture is fully transparent"),
+        ({"images": [discs(1)], "emoji": [":)"]}, "emoji: ':)' is not an emoji"),
+        ({"images": [discs(1)[:0]]}, "images: no pictures"),
+        ({"images": [discs(1)], "name": ["../up"]}, "name: '../up'"),
+    ):
+        try:
+            save(**inputs)
+        except SealError as error:
+            assert str(error).startswith(begins), (str(error), begins)
+        else:
+            raise AssertionError(begins)
+
+
+def check_cancel_leaves_nothing() -> None:
+    before = sorted(OUTPUT.rglob("*"))
+    comfy.model_management.interrupt_current_processing()
+    try:
+        save(images=[discs(3)])
+        cancelled = False
+    except comfy.model_management.InterruptProcessingException:
+        cancelled = True
+    finally:
+        comfy.model_management.interrupt_current_processing(False)
+    assert cancelled
+    assert sorted(OUTPUT.rglob("*")) == before
+
+
+def main() -> int:
+    failed = 0
+    for name, check in list(globals().items()):
+        if name.startswith("check_"):
+            try:
+                check()
+                print("ok  ", name)
+            except Exception:
+                failed += 1
+                print("FAIL", name)
+                traceback.print_exc()
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
