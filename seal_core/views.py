@@ -146,7 +146,8 @@ def _apart(reference: Reference, generator: torch.Generator) -> list[str]:
 def _ground(height: int, width: int, names: Sequence[str], generator: torch.Generator) -> tuple[Tensor, str]:
     """A painted ground (H, W, 3) in the first of these colours, and the words for it: "blue and white striped"."""
     kind = AUGMENT_GROUNDS[int(torch.randint(len(AUGMENT_GROUNDS), (), generator=generator))]
-    first = next(n for n in names if n != "white" or kind != "gradient")
+    # Plain white is a ground that StickerWorld evaluates on; the others it draws have other colours and patterns.
+    first = next(n for n in names if n != "white" or kind not in ("gradient", "plain"))
     one = torch.tensor(COLOURS[first])
     # Orange on red would hardly be seen as two colours, so the second one is well apart from the first.
     second = max(names, key=lambda n: float((torch.tensor(COLOURS[n]) - one).norm() > 0.5))
