@@ -14,10 +14,13 @@ from PIL import Image
 
 from seal_core.attributes import ATTRIBUTES
 from seal_core.config import PRESETS
+from seal_core.world.characters import character
+from seal_core.world.contexts import VALUES
+from seal_core.world.examples import EXAMPLES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "workflows"
-NAMES = ("seal_compare", "seal_generate", "seal_sweep", "seal_train")
+NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train")
 NOTES = {"MarkdownNote"}
 CORE = {  # all of them are in ComfyUI 0.8
     "CLIPTextEncode", "CheckpointLoaderSimple", "EmptyLatentImage", "ImageGrid", "ImageStitch", "KSampler",
@@ -152,6 +155,21 @@ def test_training_shows_the_best_preset_as_it_is():
     )  # fmt: skip
     (train,) = nodes_of(workflow, "SEALTrainEmbedding")
     assert widgets(train)["preset"] == "best"
+
+
+def test_demo_shows_the_best_preset_and_the_examples_animal():
+    workflow, best = read("seal_demo"), PRESETS["best"].tokens
+    (model,), (tokens,) = nodes_of(workflow, "SEALDemoModel"), nodes_of(workflow, "SplitMergeTokenizer")
+    (train,), (prompt,) = nodes_of(workflow, "SEALTrainEmbedding"), nodes_of(workflow, "StickerAttributePrompt")
+    shown = widgets(tokens)
+    for name in ("split", "merge", "merge_at", "context_token", "init", "norm"):
+        assert shown[name] == getattr(best, name), name
+    seed, context = EXAMPLES[widgets(model)["example"]]
+    assert shown["class_word"] == character(seed).species
+    assert widgets(train)["preset"] == "best" and widgets(prompt)["concept"] == shown["concept"]
+    for name, values in VALUES.items():
+        assert widgets(prompt)[name] in values, "words that the tiny model knows"
+    assert widgets(prompt)["emotion"] != context.emotion and widgets(prompt)["background"] != context.background
 
 
 def test_compared_methods_are_their_presets():

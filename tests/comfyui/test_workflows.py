@@ -9,7 +9,7 @@ import pytest
 from server import PACK, ComfyServer, Result
 from workflow_api import changed, of_type, to_api
 
-NAMES = ("seal_compare", "seal_generate", "seal_sweep", "seal_train")
+NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train")
 
 
 def read(name: str) -> dict[str, Any]:
@@ -107,6 +107,17 @@ def test_compare(comfy: ComfyServer, graph, trained):
     saved = comfy.files()
     assert "models/seal_tails/my-sticker-hiper.safetensors" in saved
     assert {"models/embeddings/my-sticker-ti.safetensors", "models/embeddings/my-sticker-seal.safetensors"} <= saved
+
+
+def test_demo(comfy: ComfyServer, graph):
+    """Nothing but the pack: the model that it ships, a built-in sticker, a concept learned and drawn."""
+    if not (PACK / "seal_core/world/data/tiny.safetensors").exists():
+        pytest.skip("no model is shipped yet")
+    sent = graph("seal_demo")
+    result = comfy.run(sent).ok()
+    assert (comfy.embeddings / "seal-demo.safetensors").is_file()
+    assert [len(shown(comfy, result, node)) for node in of_type(sent, "PreviewImage")] == [1, 1, 1, 1]
+    assert shown(comfy, result, of_type(sent, "PreviewImage")[-1]) == [(64, 64)]
 
 
 def test_template_browser_lists_them(comfy: ComfyServer):
