@@ -201,7 +201,7 @@ def _latents(file: ModelFile, vae: comfy.sd.VAE) -> StickerLatents:
     scale = float(file.config["vae"]["scaling_factor"])
     pictures = torch.stack([torch.tensor(example(name).image) for name in EXAMPLES])
     pictures = pictures.movedim(-1, 1).to(_DTYPE) / 127.5 - 1
-    latents = vae.first_stage_model.encode(pictures.to(vae.first_stage_model.device)).cpu() * scale
+    latents = vae.first_stage_model.encode(pictures.to(next(vae.first_stage_model.parameters()).device)).cpu() * scale
     return StickerLatents(scale, *latent_colours(latents, pictures))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from seal_core.errors import SealError
 from seal_core.world.characters import character
-from seal_core.world.contexts import PLAIN
+from seal_core.world.contexts import PLAIN, VALUES
 from seal_core.world.examples import EXAMPLES, example
 from seal_core.world.seeds import EXAMPLES as SEEDS
 
@@ -39,3 +41,11 @@ def test_names_are_one_per_animal():
 def test_unknown_name():
     with pytest.raises(SealError, match=r"example: there is no 'orca'; choose one of: orange cat"):
         example("orca")
+
+
+@pytest.mark.parametrize("file", ["js/docs/SEALDemoModel.md", "workflows/seal_demo.json"])
+def test_users_are_told_the_words_that_the_model_knows(file: str):
+    text = (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+    text = text.replace("plain white/mint/peach/lavender", "plain white, plain mint, plain peach, plain lavender")
+    for values in VALUES.values():
+        assert ", ".join(values) in text
