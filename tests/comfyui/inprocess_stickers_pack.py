@@ -77,7 +77,8 @@ def check_again_is_a_new_folder_and_no_workflow_if_off() -> None:
 def check_animated_lists_are_one_sticker_each() -> None:
     made = save(images=[discs(5), discs(4)], animated=[True], emoji=["😀\n😢"])
     report = json.loads(made.result[1])
-    assert [s["frames"] for s in report["stickers"]] == [5, 4] and [s["emoji"] for s in report["stickers"]] == [
+    assert [s["frames"] for s in report["stickers"]] == [5, 4]
+    assert [s["emoji"] for s in report["stickers"]] == [
         ["😀"],
         ["😢"],
     ]
