@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..errors import SealError
 from . import seeds
@@ -32,7 +34,9 @@ CACHE = Path.home() / ".cache" / "seal-world" / "judges"
 HELD_OUT = range(seeds.JUDGE.stop - 1_000_000, seeds.JUDGE.stop)
 """Characters of the figures; no judge is trained on them."""
 TRAINING = range(seeds.JUDGE.start, HELD_OUT.start)
-RECORD = np.dtype([("image", "u1", (SIZE, SIZE, 3)), ("mask", "u1", (SIZE * SIZE // 8,)), ("label", "i1", (len(HEADS),))])
+RECORD = np.dtype(
+    [("image", "u1", (SIZE, SIZE, 3)), ("mask", "u1", (SIZE * SIZE // 8,)), ("label", "i1", (len(HEADS),))]
+)
 """mask: 1 bit a pixel, set where the foreground covers more than half. label: index of the value of each of HEADS, -1
 where the picture cannot tell."""
 
@@ -71,6 +75,22 @@ def records(characters: range, poses: int = POSES, draw: Draw = draw) -> NDArray
             told = seen(who, context)
             record["label"] = [values.index(told[name]) if name in told else -1 for name, values in HEADS.items()]
     return result
+
+
+def pictures(records: np.ndarray) -> Tensor:
+    """(B, 3, SIZE, SIZE) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(records["image"])).movedim(-1, 1).float() / 255
+
+
+def masks(records: np.ndarray) -> Tensor:
+    """(B, SIZE, SIZE), 0 or 1."""
+    bits = np.unpackbits(np.ascontiguousarray(records["mask"]), axis=1)
+    return torch.from_numpy(bits).view(-1, SIZE, SIZE).float()
+
+
+def labels(records: np.ndarray) -> Tensor:
+    """(B, len(HEADS)), -1 where the picture cannot tell."""
+    return torch.from_numpy(records["label"].astype(np.int64))
 
 
 def fingerprint(draw: Draw = draw) -> str:

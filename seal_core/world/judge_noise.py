@@ -1,7 +1,7 @@
 """Ways in which a generated sticker falls short of a rendered one, for training and testing the judges (ours).
 
-Each takes images (B, 3, H, W) in [0, 1], a strength from 0 (nothing) to 1 (plainly visible), and a generator; it draws its
-own particulars once for the whole batch or once an image, and gives images of the same shape in [0, 1].
+Each takes images (B, 3, H, W) in [0, 1], a strength from 0 (nothing) to 1 (plainly visible), and a generator; it draws
+its own particulars once for the whole batch or once an image, and gives images of the same shape in [0, 1].
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def noise(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 
 def blotches(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Coloured noise as coarse as latent cells (8 px) and half that: what an unfinished denoising leaves; up to 0.06."""
+    """Coloured noise as coarse as latent cells (8 px) and half that, up to 0.06: what unfinished denoising leaves."""
     result = images
     for cell in (4, 8):
         size = (max(2, images.shape[-2] // cell), max(2, images.shape[-1] // cell))
@@ -61,7 +61,7 @@ def colour(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 def warp(images: Tensor, strength: float, generator: Generator) -> Tensor:
     """Shifted up to 4 px, turned up to 4 degrees, scaled up to 4 %, and softly bent by about 1.5 px (at 128 px)."""
-    count, side = len(images), images.shape[-1]
+    count = len(images)
     turn, scale, *shift = strength * (2 * torch.rand(4, count, generator=generator) - 1)
     turn, scale = turn * math.radians(4), 1 + 0.04 * scale
     rows = [scale * turn.cos(), -scale * turn.sin(), shift[0] * 8 / 128, scale * turn.sin(), scale * turn.cos(),

@@ -1,12 +1,13 @@
 """The judges: small networks that read a StickerWorld picture's attributes and who is on it (ours).
 
 Both see the picture alone, at 128 px, and were trained by `train_judges` on characters that no method and no test
-uses. Two separate networks: what identifies a character must not know the context, what reads the context need not know who
-it is.
+uses. Two separate networks: what identifies a character must not know the context, what reads the context need not
+know who it is.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ class Network(nn.Module):
         self.layout = layout
         widths = layout.widths
         self.stem = _conv(3 * layout.patch**2, widths[0], 1, norm)
-        self.down = nn.ModuleList(_conv(a, b, 2, norm) for a, b in zip(widths, widths[1:]))
+        self.down = nn.ModuleList(_conv(a, b, 2, norm) for a, b in itertools.pairwise(widths))
         self.level = nn.ModuleList(_Residual(b, norm) for b in widths[1:])
         self.hidden = nn.Linear(2 * widths[-1], layout.hidden)
         self.out = nn.Linear(layout.hidden, layout.outputs)
@@ -144,8 +145,8 @@ class Judges:
     def classify(self, images: Tensor) -> dict[str, Tensor]:
         """Probabilities (B, number of values) for each of HEADS, on the CPU, float32.
 
-        images: (B, H, W, 3) in [0, 1]. An action can be read only where `Context.shows` says so, second colours only where
-        there is a pattern, an accessory's colour only where there is one: elsewhere these are guesses.
+        images: (B, H, W, 3) in [0, 1]. An action can be read only where `Context.shows` says so, a second colour only
+        where there is a pattern, an accessory's colour only where there is one: elsewhere these are guesses.
         """
         logits = self._run(self.classifier, _pictures(images))
         parts = logits.split([len(values) for values in HEADS.values()], dim=1)
@@ -153,7 +154,7 @@ class Judges:
 
     @torch.inference_mode()
     def identity(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
-        """Who is on each picture: unit vectors (B, D), on the CPU, float32; the dot product is the similarity in [-1, 1].
+        """Who is on each picture: unit vectors (B, D), on the CPU, float32; their dot product is the similarity.
 
         masks: (B, H, W) foreground in [0, 1]: the ground is laid in mid-grey first. Compare like with like: either
         both pictures masked or neither.

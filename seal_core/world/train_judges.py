@@ -26,9 +26,9 @@ from tqdm import tqdm
 
 from ..errors import SealError
 from .files import JUDGES_FILE, write_bytes
-from .judge_data import CACHE, CHARACTERS, POSES, RECORD, Cache
+from .judge_data import CACHE, CHARACTERS, POSES, RECORD, Cache, labels, masks, pictures
 from .judge_noise import mixed
-from .judges import HEADS, SIZE, Judges, Layout, Network
+from .judges import HEADS, Judges, Layout, Network
 
 SAVE_EVERY = 200
 PAIR = 2
@@ -83,22 +83,6 @@ class Pictures:
         chosen = self.generator.choice(among, size=min(count, len(among)), replace=False)
         poses = self.generator.permuted(np.tile(np.arange(POSES), (len(chosen), 1)), axis=1)[:, :PAIR]
         return self.records[(chosen[:, None] * POSES + poses).ravel()]
-
-
-def pictures(records: np.ndarray) -> Tensor:
-    """(B, 3, SIZE, SIZE) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(records["image"])).movedim(-1, 1).float() / 255
-
-
-def masks(records: np.ndarray) -> Tensor:
-    """(B, SIZE, SIZE), 0 or 1."""
-    bits = np.unpackbits(np.ascontiguousarray(records["mask"]), axis=1)
-    return torch.from_numpy(bits).view(-1, SIZE, SIZE).float()
-
-
-def labels(records: np.ndarray) -> Tensor:
-    """(B, len(HEADS)), -1 where the picture cannot tell."""
-    return torch.from_numpy(records["label"].astype(np.int64))
 
 
 def classifier_loss(logits: Tensor, truth: Tensor) -> Tensor:
@@ -156,8 +140,8 @@ STEPS: Mapping[str, Callable[[Stage, Network, Pictures, torch.Generator], Tensor
 def train(stage: Stage, source: Pictures, state_file: Path, quiet: bool = False) -> tuple[Network, float]:
     """The trained network of a stage with its normalisation folded in, and the seconds that it took.
 
-    Continues from `state_file` where that belongs to the same layout and schedule. The weights are the exponential moving
-    average's.
+    Continues from `state_file` where that belongs to the same layout and schedule. The weights are the
+    exponential moving average's.
     """
     torch.manual_seed(17)
     network = Network(LAYOUTS[stage.name], norm=True).to(memory_format=torch.channels_last)
@@ -229,9 +213,9 @@ def _resume(stage: Stage, file: Path, parts: Mapping[str, Any]) -> tuple[int, fl
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m seal_core.world judges`."""
     parser.add_argument("--out", type=Path, default=JUDGES_FILE, help="where the judges are written (%(default)s)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of rendered pictures and states (%(default)s)")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of pictures and states (%(default)s)")
     parser.add_argument("--chunks", type=int, default=30, help=f"chunks of {CHARACTERS * POSES} pictures (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=4, help="chunks of unseen characters that are judged (%(default)s)")
+    parser.add_argument("--held-out", type=int, default=4, help="chunks of unseen characters to measure (%(default)s)")
     parser.add_argument("--steps", type=int, default=5000, help="of the classifier (%(default)s)")
     parser.add_argument("--identity-steps", type=int, default=4000, help="of the identity encoder (%(default)s)")
     parser.add_argument("--batch", type=int, default=96, help="pictures a step, an even number (%(default)s)")
@@ -267,7 +251,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _trained(options: argparse.Namespace, cache: Cache) -> Judges:
-    stages = (Stage("classifier", options.steps, options.batch), Stage("encoder", options.identity_steps, options.batch))
+    steps = {"classifier": options.steps, "encoder": options.identity_steps}
+    stages = [Stage(name, count, options.batch) for name, count in steps.items()]
     card: dict[str, Any] = {"pictures": options.chunks * CHARACTERS * POSES, "renderer": cache.folder.name}
     networks: dict[str, Network] = {}
     with cache.grow(options.chunks, options.workers):
