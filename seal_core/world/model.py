@@ -1,6 +1,6 @@
 """StickerWorld's own latent diffusion model: SD 1.x in miniature, with v-prediction as SD 2.1.
 
-128 px, 16x16x4 latents. Widths are multiples that ComfyUI can express (design.md): the U-Net's are 64 x (1, 2, 3) with
+128 px, 16x16x4 latents. Widths are multiples that ComfyUI can express (design.md): the U-Net's are 64 x (1, 2, 2) with
 heads of 32, the VAE's are multiples of the 32 groups that its GroupNorm has.
 """
 
@@ -28,7 +28,7 @@ LATENT = 16
 """Latent cells of an image's side."""
 TOKENS = 77
 
-WIDTHS = (64, 128, 192)
+WIDTHS = (64, 128, 128)
 TEXT_WIDTH = 128
 UNET: dict[str, Any] = {
     "sample_size": LATENT,
