@@ -1,7 +1,7 @@
 """Training the tiny model's VAE on renders that are made while it trains (ours).
 
-Losses: absolute difference, differences of neighbouring pixels (edges stay sharp where a plain L1 blurs them), and a small
-KL term that keeps the latents near unit variance. First on 64 px crops, which give more steps for the same
+Losses: absolute difference, differences of neighbouring pixels (edges stay sharp where a plain L1 blurs them), and a
+small KL term that keeps the latents near unit variance. First on 64 px crops, which give more steps for the same
 pixels, the last third on whole pictures, since group norms and the middle attention see other statistics there.
 """
 
@@ -29,6 +29,7 @@ from .characters import character
 from .contexts import random_context
 from .files import json_line
 from .model import VAE
+from .optimiser import Optimiser
 from .render import SIZE, render
 from .train_kit import keep_memory
 
@@ -38,8 +39,11 @@ KL = 2e-4
 EDGES = 0.6
 CROP, WHOLE_FROM = 64, 0.7
 """Crop's side in pixels, and the share of the training after which whole pictures are seen."""
-PEAK_LR, WARM_UP = 1.5e-3, 150
+MUON, ADAM, WARM_UP = 5e-3, 1.5e-3, 40
+"""Peak learning rates, and steps until they are reached."""
 EMA = 0.998
+QUIET = -5.0
+"""Where the posterior's log variance starts: with noise as large as the latents, the decoder long learns nothing."""
 
 
 class Renders:
@@ -112,15 +116,22 @@ def measure(vae: AutoencoderKL, images: Tensor) -> dict[str, Any]:
     }
 
 
+PARTS = ("vae", "ema", "optimiser")
+
+
 class _State:
     """Weights, their average, the optimiser and the clock, on disk in two files that belong together."""
 
     def __init__(self, folder: Path, device: str) -> None:
         self.folder = folder
         torch.manual_seed(0)
-        self.vae = AutoencoderKL(**VAE).to(device)  # channels_last is twice as slow here on CPUs in bfloat16
+        self.vae = AutoencoderKL(**VAE).to(device, memory_format=torch.channels_last)
+        with torch.no_grad():
+            half = self.vae.quant_conv.bias.shape[0] // 2
+            self.vae.quant_conv.weight[half:] *= 0.1
+            self.vae.quant_conv.bias[half:] = QUIET
+        self.optimiser = Optimiser(self.vae.named_parameters(), MUON, ADAM)
         self.average = {k: v.detach().clone() for k, v in self.vae.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(self.vae.parameters(), PEAK_LR, betas=(0.9, 0.98), weight_decay=0.0)
         self.step, self.done, self.seconds, self.images = 0, 0.0, 0.0, 0
         if (folder / "vae.json").exists():
             self._load(device)
@@ -128,24 +139,20 @@ class _State:
     def _load(self, device: str) -> None:
         about = json.loads((self.folder / "vae.json").read_text())
         tensors = load_file(self.folder / about["file"], device=device)
-        self.vae.load_state_dict({k.removeprefix("vae."): v for k, v in tensors.items() if k.startswith("vae.")})
-        self.average = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
-        for i, parameter in enumerate(self.vae.parameters()):
-            moments = {n: tensors[f"adam.{i}.{n}"] for n in ("exp_avg", "exp_avg_sq")}
-            self.optimiser.state[parameter] = {**moments, "step": torch.tensor(float(about["step"]))}
+        parts = {p: {k[len(p) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{p}.")} for p in PARTS}
+        self.vae.load_state_dict(parts["vae"])
+        self.average = parts["ema"]
+        self.optimiser.load(parts["optimiser"], about["step"])
         self.step, self.done = about["step"], about["done"]
         self.seconds, self.images = about["seconds"], about["images"]
 
     def save(self, figures: dict[str, Any]) -> None:
-        tensors = {f"vae.{k}": v for k, v in self.vae.state_dict().items()}
-        tensors |= {f"ema.{k}": v for k, v in self.average.items()}
-        for i, parameter in enumerate(self.vae.parameters()):
-            state = self.optimiser.state[parameter]
-            tensors |= {f"adam.{i}.{n}": state[n] for n in ("exp_avg", "exp_avg_sq")}
-        name = f"vae-{self.step % 2}.safetensors"  # the other one stays whole until the JSON names this one
+        states = zip(PARTS, (self.vae.state_dict(), self.average, self.optimiser.state()))
+        tensors = {f"{part}.{k}": v.contiguous() for part, state in states for k, v in state.items()}
+        # Two files in turn: the old one stays whole until the JSON names the new one.
         old = json.loads((self.folder / "vae.json").read_text())["file"] if (self.folder / "vae.json").exists() else ""
         name = "vae-a.safetensors" if old != "vae-a.safetensors" else "vae-b.safetensors"
-        save_file({k: v.contiguous() for k, v in tensors.items()}, self.folder / name)
+        save_file(tensors, self.folder / name)
         about = {"file": name, "step": self.step, "done": self.done, "seconds": self.seconds, "images": self.images}
         part = self.folder / ".vae.json.part"
         part.write_text(json.dumps({**about, **figures}))
@@ -163,25 +170,22 @@ def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     state = _State(folder, device)
     renders, checks = Renders(state.step, 6000, 600), held_out()
+    state.done = min(1.0, state.seconds / (minutes * 60))
     budget, started, saved = minutes * 60, time.monotonic() - state.seconds, time.monotonic()
     figures: dict[str, Any] = {}
     with tqdm(total=100, unit="%", desc="VAE", dynamic_ncols=True) as bar, (folder / "vae.jsonl").open("a") as log:
         while state.done < 1:
             state.seconds = time.monotonic() - started
             state.done = min(1.0, state.seconds / budget)
-            rate = PEAK_LR * min(1, (state.step + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * state.done)))
-            for group in state.optimiser.param_groups:
-                group["lr"] = rate
+            rate = min(1, (state.step + 1) / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * state.done)))
             whole = state.done > WHOLE_FROM
             count = batch // 4 if whole else batch
             renders.add(2)
             images = renders.batch(count, SIZE if whole else CROP).to(device)
             with torch.autocast(torch.device(device).type, torch.bfloat16):
                 loss, parts = losses(state.vae, images)
-            state.optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(state.vae.parameters(), 1.0)
-            state.optimiser.step()
+            state.optimiser.step(rate)
             state.step += 1
             state.images += count
             keep = min(EMA, state.step / (state.step + 20))
@@ -193,7 +197,9 @@ def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, An
                 bar.set_postfix(step=state.step, **{k: f"{v:.4f}" for k, v in parts.items()})
             if time.monotonic() - saved > 120 or state.done >= 1:
                 figures = measure(state.averaged(), checks)
-                log.write(json_line({"step": state.step, "seconds": round(state.seconds), "lr": rate, **parts, **figures}))
+                log.write(
+                    json_line({"step": state.step, "seconds": round(state.seconds), "lr": rate, **parts, **figures})
+                )
                 log.flush()
                 state.save(figures)
                 saved = time.monotonic()
