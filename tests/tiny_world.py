@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from seal_core.world.contexts import VALUES
 from seal_core.world.evaluate import Source
 from seal_core.world.render import render
 from seal_core.world.trial import Kit
+
+SIZE = 64
+"""Pixels of pictures and stickers."""
 
 
 class FakeJudges:
@@ -32,14 +36,14 @@ class FakeJudges:
 
 
 def small_host():
-    """The tiny model's layout with fewer channels, random weights."""
+    """The tiny model's layout with fewer channels and half the size, random weights."""
     from seal_core.world import model
 
-    widths = (32, 32, 64)
+    few = {"sample_size": SIZE // 8, "block_out_channels": (32, 32, 32), "attention_head_dim": (1, 1, 1)}
     config = {
-        "unet": {**model.UNET, "block_out_channels": widths, "attention_head_dim": (1, 1, 2), "cross_attention_dim": 32},
+        "unet": {**model.UNET, **few, "cross_attention_dim": 32},
         "text_encoder": {**model.TEXT, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1},
-        "vae": {**model.VAE, "block_out_channels": (8, 8, 16, 16), "norm_num_groups": 4},
+        "vae": {**model.VAE, "block_out_channels": (8, 8, 8, 8), "norm_num_groups": 4},
     }
     return model.host(model.build(0, config))
 
@@ -52,7 +56,7 @@ class FakeSource(Source):
     version: str = "1"
 
     def kit(self):
-        return Kit(small_host() if self.with_model else None, FakeJudges(), render)
+        return Kit(small_host() if self.with_model else None, FakeJudges(), functools.partial(render, size=SIZE))
 
     def digest(self):
         return self.version

@@ -56,6 +56,13 @@ class Source:
             raise SealError(f"device: {self.device!r} cannot be used ({error}); use cpu or cuda.") from None
         return Kit(host(model), judges, render)
 
+    def cards(self) -> dict[str, Any]:
+        """What the files say of the model and of the judges: how they were trained, and what they score."""
+        from .files import read_model
+        from .judges import Judges
+
+        return {"model": read_model(self.model).card, "judges": Judges.load(self.judges).card.get("figures", {})}
+
     def digest(self) -> str:
         """Of everything that a trial depends on besides its method: weights, judges, the renderer's pixels."""
         from .render import render
@@ -284,6 +291,7 @@ def run(options: argparse.Namespace) -> None:
         "device": options.device,
         "neutral": NEUTRAL.asdict(),
         **asdict(setup),
+        **evaluation.source.cards(),
     }
     results = evaluate(evaluation, methods, config, options.jobs, options.steps)
     for note in evaluation.notes:

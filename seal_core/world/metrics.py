@@ -78,15 +78,15 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
 
 
 def _is_open(prompt: Mapping[str, Any], attribute: str) -> bool:
-    """Whether an open prompt leaves the attribute open and it can be read in the picture."""
+    """Whether the prompt leaves the attribute open and it can be read in the picture."""
     readable = attribute != "action" or _shows_action(prompt)
-    return prompt["kind"] == "open" and attribute not in prompt["values"] and readable
+    return attribute not in prompt["values"] and readable
 
 
 def _asks_another(prompt: Mapping[str, Any], attribute: str, reference: Mapping[str, str]) -> bool:
     asked = prompt["values"].get(attribute)
     readable = attribute != "action" or _shows_action(prompt)
-    return prompt["kind"] != "open" and asked is not None and asked != reference[attribute] and readable
+    return asked is not None and asked != reference[attribute] and readable
 
 
 def _shows_action(prompt: Mapping[str, Any]) -> bool:

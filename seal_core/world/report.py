@@ -175,9 +175,21 @@ def markdown(
     text += _section("Against the baselines", _differences(main, details["differences"]))
     text += _section("Sites and times", _grid(numbers))
     text += _section("Along the steps", _curves(details["curves"]))
+    text += _section("Judges, on held-out characters", "\n".join(_flat(config.get("judges") or {})))
     text += _section("Figures", "\n\n".join(f"![{name}]({name})" for name in figures))
     text += _section("How it is measured", "\n".join(f"- {name}: {words}" for name, words in METRICS.items()))
     return text + _section("Notes", "\n".join(f"- {note}" for note in details["notes"]))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Nested figures as one list item each: "- accuracy, emotion: 0.99"."""
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{prefix}{name}, ")
+        elif isinstance(value, (int, float, str)):
+            lines.append(f"- {prefix}{name}: {value}")
+    return lines
 
 
 def _table(methods: Sequence[Method], numbers: Mapping[str, Any], columns: Sequence[str]) -> str:

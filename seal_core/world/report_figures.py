@@ -255,9 +255,9 @@ def _attention_maps(methods: Sequence[Method], found: Mapping[str, Any]) -> dict
         if m.name in found and m.name in ("base", *_COLOURS):
             sites, times = found[m.name]["sites"], found[m.name]["times"]
             title = f"{m.label}: share of the token's attention outside the subject"
-            columns = [f"{t:.0%}" for t in times]
+            columns, values = [f"{t:.0%}" for t in times], np.array(list(sites.values()))
             note = "rows: where the token enters; columns: part of the sampling done"
-            pictures[f"attention-{m.name}"] = heat(title, list(sites), columns, np.array(list(sites.values())), note, (0, 1))
+            pictures[f"attention-{m.name}"] = heat(title, list(sites), columns, values, note, (0, 1))
     return pictures
 
 

@@ -20,7 +20,7 @@ from ..config import TEMPLATES, TrainConfig
 from ..embedding import Concept
 from ..host import Context, Host, Prompt
 from ..losses import leakage
-from ..masks import border_mask
+from ..masks import border_mask, resize_mask
 from ..references import Reference, prepare
 from ..sampling import RoutedContext, generate_context, sample
 from ..sites import parse_sites, select, supervised
@@ -218,7 +218,7 @@ def _on_plain_ground(ask: Ask) -> bool:
 
 def _overlap(one: Tensor, other: Tensor) -> float:
     """Intersection over union of two masks."""
-    a, b = one > 0.5, other > 0.5
+    a, b = one > 0.5, resize_mask(other, *one.shape) > 0.5
     return round(float((a & b).sum() / (a | b).sum().clamp(min=1)), 5)
 
 
