@@ -88,14 +88,17 @@ def _depth(palette: np.ndarray) -> int:
 
 
 def _compressed(picture: np.ndarray, palette: np.ndarray | None) -> bytes:
-    """Pillow's IDAT data: it filters rows in C and is quick."""
+    """Pillow's IDAT data: it filters rows in C and is quick.
+
+    Level 9 takes ten times as long as 6 for smooth pictures in all colours, and saves 2 %; with a palette it is cheap.
+    """
     image = Image.fromarray(np.ascontiguousarray(picture), "P" if palette is not None else "RGBA")
     options = {}
     if palette is not None:
         image.putpalette(palette[:, :3].tobytes())
         options = {"bits": _depth(palette)}
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=9, **options)
+    image.save(buffer, "PNG", compress_level=6 if palette is None else 9, **options)
     return b"".join(data for kind, data in chunks(buffer.getvalue()) if kind == b"IDAT")
 
 
