@@ -34,11 +34,10 @@ from .files import TABLE, VOCABULARY, json_line
 from .latents import Latents, context_of, fingerprint, ready_vae
 from .model import SIZE, TOKENS, TinyModel, build, host, save_model, used_ids
 from .train_kit import WORK, keep_memory
-from .train_state import Weights, mean, rate_at
+from .train_state import Weights, mean, scale_at
 
 STATE = "unet.safetensors"
 GAMMA = 5.0
-CLIP = 1.0
 SAVE_SECONDS = 120
 LEVELS = (100, 300, 500, 700, 900)
 """Training timesteps at which the held-out loss is measured."""
@@ -110,7 +109,7 @@ def v_loss(unet: nn.Module, latents: Tensor, noise: Tensor, t: Tensor, kept: Ten
 class Training:
     """The model in training, its data and its state in `folder`."""
 
-    def __init__(self, folder: Path, device: str, rate: float, muon: bool, seed: int = 0) -> None:
+    def __init__(self, folder: Path, device: str, rate: float, seed: int = 0) -> None:
         keep_memory()
         self.folder, self.device, self.seed = folder, torch.device(device), seed
         self.vae = ready_vae(folder)
@@ -122,7 +121,7 @@ class Training:
         if self.device.type == "cpu":  # twice as fast there as scaled_dot_product_attention's backward
             self.unet.set_attn_processor(AttnProcessor())
             self.text.encoder.set_attn_implementation("eager")
-        self.weights = Weights({"unet": self.unet, "text": self.text.encoder}, torch.bfloat16, rate, muon)
+        self.weights = Weights({"unet": self.unet, "text": self.text.encoder}, torch.bfloat16, rate)
         self.kept = model.scheduler.alphas_cumprod.to(self.device)
         self.about: dict[str, Any] = {"samples": 0, "seconds": 0.0, "run": {}}
         if (folder / STATE).exists():
@@ -147,13 +146,13 @@ class Training:
         t = torch.tensor(strata).mul(len(self.kept)).long()
         return t.to(self.device), noise.to(self.device)
 
-    def step(self, count: int, rate: float) -> tuple[float, float]:
+    def step(self, count: int, scale: float) -> tuple[float, float]:
         """One step on `count` samples: (loss, norm of the gradient)."""
         latents, focus, tokens, t, noise = self.batch(count)
         loss = v_loss(self.unet, latents, noise, t, self.kept[t], self.text(tokens), focus).mean()
         loss.backward()
         self.about["samples"] += count
-        return float(loss.detach()), self.weights.step(rate, CLIP)
+        return float(loss.detach()), self.weights.step(scale)
 
     def averaged(self) -> TinyModel:
         """The averaged weights as a model of its own, with all rows of the token table."""
@@ -208,7 +207,7 @@ class Training:
 def train(options: argparse.Namespace) -> Path:
     """Run the training of the command line; returns the exported model's path."""
     folder: Path = options.folder
-    job = Training(folder, options.device, options.rate, options.optimiser == "muon")
+    job = Training(folder, options.device, options.rate)
     run = job.about["run"]
     if not run or run["done"] >= 1 or options.new_run:
         run = {"minutes": options.minutes, "first_step": job.weights.steps, "seconds": 0.0, "done": 0.0}
@@ -221,8 +220,8 @@ def train(options: argparse.Namespace) -> Path:
         (folder / "unet.jsonl").open("a") as log,
     ):
         while run["done"] < 1:
-            rate = rate_at(run["done"], job.weights.steps - run["first_step"], options.rate)
-            loss, norm = job.step(options.batch, rate)
+            scale = scale_at(run["done"], job.weights.steps - run["first_step"])
+            loss, norm = job.step(options.batch, scale)
             losses.append(loss)
             run["seconds"] = time.monotonic() - started
             run["done"] = min(1.0, run["seconds"] / (run["minutes"] * 60))
@@ -235,7 +234,7 @@ def train(options: argparse.Namespace) -> Path:
                 job.latents.refresh()
                 job.save()
                 line = {"step": job.weights.steps, "samples": job.about["samples"], "seconds": job.about["seconds"]}
-                line |= {"loss": mean(losses), "rate": rate, "norm": norm}
+                line |= {"loss": mean(losses), "rate": scale * options.rate, "norm": norm}
                 if now - drawn > 60 * options.pictures_every or run["done"] >= 1:
                     line |= _look(job)
                     drawn = time.monotonic()
@@ -262,8 +261,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--minutes", type=float, default=80, help="time budget of a new run; a stopped run goes on to its own end")
     add("--new-run", action="store_true", help="begin a new run (learning rate up again) even if the last was stopped")
     add("--batch", type=int, default=64, help="samples a step (%(default)s)")
-    add("--rate", type=float, default=1e-3, help="highest learning rate (%(default)s)")
-    add("--optimiser", choices=("muon", "adamw"), default="adamw", help="(%(default)s)")
+    add("--rate", type=float, default=1e-3, help="highest learning rate of matrices (%(default)s)")
     add("--pictures-every", type=float, default=10, metavar="MINUTES", help="sample pictures (%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
 
