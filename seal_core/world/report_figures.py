@@ -167,7 +167,7 @@ def curves(found: Mapping[str, Sequence[Mapping[str, Any]]], ends: Mapping[str, 
         sheet.text((box[0] + box[2]) / 2, box[3] + 33, metric, MUTED, 13, "mm")
         for name, point in ends.items():
             sheet.dot(*at(point), 5, MUTED)
-            sheet.text(at(point)[0] + 9, at(point)[1] - 9, name, MUTED, 12)
+            sheet.text(at(point)[0] - 9, at(point)[1], name, MUTED, 12, "rm")
         for name, line in found.items():
             sheet.line([at(p) for p in line], colour_of(name), 2.2)
             for i, point in enumerate(line):
