@@ -48,9 +48,8 @@ class Optimiser:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that a later run needs, by parameter name."""
-        found = {
-            f"muon.{n}": self._muon.state[f]["momentum_buffer"] for n, _, f in self._matrices if f in self._muon.state
-        }
+        muon, adam = self._muon.state, self._adam.state
+        found = {f"muon.{n}": muon[f]["momentum_buffer"] for n, _, f in self._matrices if f in muon}
         for n, p in self._rest:
             found |= {f"{k}.{n}": adam[p][k] for k in ("exp_avg", "exp_avg_sq") if p in adam}
         return found
@@ -66,17 +65,10 @@ class Optimiser:
 
 
 def _as_matrix(tensor: Tensor) -> Tensor:
-    return tensor.permute(0, 2, 3, 1).reshape(tensor.shape[0], -1) if tensor.ndim == 4 else tensor
+    return tensor.reshape(tensor.shape[0], -1)
 
 
 def _flat(parameter: nn.Parameter) -> nn.Parameter:
-    """The same numbers in memory, seen as a matrix: a step on it steps the parameter.
-
-    For kernels this needs the channels-last order, which training has anyway.
-    """
-    if parameter.ndim == 4:
-        parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    flat = nn.Parameter(_as_matrix(parameter.data))
-    if flat.data_ptr() != parameter.data_ptr():
-        raise RuntimeError(f"a parameter of shape {tuple(parameter.shape)} has no matrix view")
-    return flat
+    """The same numbers in memory, seen as a matrix: a step on it steps the parameter."""
+    parameter.data = parameter.data.contiguous()
+    return nn.Parameter(parameter.data.view(parameter.shape[0], -1))
