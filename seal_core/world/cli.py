@@ -1,0 +1,63 @@
+"""`python -m seal_core.world COMMAND`: the trainings, the judges and the evaluation.
+
+Each command's options and work lie in a module of its own as `add_options(parser)` and `run(options)`, imported only
+when that command is called, since they bring in torch and diffusers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ..errors import SealError
+
+COMMANDS = {
+    "train vae": ("train_vae", "1. the autoencoder, on renders that are made meanwhile"),
+    "train latents": ("latents", "2. renders as latents, kept on disk; can be called again for more"),
+    "train unet": ("train_unet", "3. U-Net and text encoder; a stopped training goes on, a finished one learns on"),
+    "train export": ("train_export", "4. the trained model as the file that ships"),
+    "judges": ("train_judges", "train and measure the judges"),
+    "eval": ("evaluate", "what each method does for unseen characters: results.json, table and figures"),
+}
+"""Command -> (module, help)."""
+STEPS = [name.removeprefix("train ") for name in COMMANDS if name.startswith("train ")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 2 and one line on stderr for bad input, 130 for Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser(given).parse_args(given)
+    name = f"train {options.step}" if options.command == "train" else options.command
+    try:
+        import_module(f".{COMMANDS[name][0]}", __package__).run(options)
+    except SealError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; what was saved is whole, and the same command goes on from there.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The commands, and the options of the one that `arguments` call."""
+    words = [word for word in arguments if not word.startswith("-")][:2]
+    called = " ".join(words) if words[:1] == ["train"] else " ".join(words[:1])
+    top = argparse.ArgumentParser(
+        prog="python -m seal_core.world",
+        description="StickerWorld: procedural stickers with exact truth, a tiny diffusion model trained on them, judges"
+        " and an evaluation. To make the model: train vae, train latents, train unet, train export, in this order; on "
+        "two CPU cores each of the longer ones can be given a time budget with --minutes and called again.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    steps = commands.add_parser("train", help=f"make the tiny model: {', '.join(STEPS)}").add_subparsers(
+        dest="step", required=True, metavar="STEP"
+    )
+    for name, (module, text) in COMMANDS.items():
+        where = steps if name.startswith("train ") else commands
+        command = where.add_parser(name.removeprefix("train "), help=text, description=text)
+        if name == called:
+            import_module(f".{module}", __package__).add_options(command)
+    return top
