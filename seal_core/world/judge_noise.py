@@ -22,9 +22,10 @@ def blur(images: Tensor, strength: float, generator: Generator) -> Tensor:
     sigma = max(1.6 * strength * images.shape[-1] / 128, 1e-3)
     reach = max(1, math.ceil(2.5 * sigma))
     kernel = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
-    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
-    padded = F.pad(images, (reach,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, kernel, groups=3), kernel.transpose(-1, -2), groups=3)
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    planes = F.pad(images, (reach,) * 4, mode="replicate").flatten(0, 1)[:, None]
+    planes = F.conv2d(F.conv2d(planes, kernel), kernel.transpose(-1, -2))
+    return planes.view(images.shape)
 
 
 def noise(images: Tensor, strength: float, generator: Generator) -> Tensor:

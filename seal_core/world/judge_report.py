@@ -154,11 +154,13 @@ def _calibration(read: Tensor, truth: Tensor, bins: int = 10) -> float:
 
 
 def auc(positive: Tensor, negative: Tensor) -> float:
-    """Probability that a positive pair is more similar than a negative one (area under the ROC curve)."""
+    """Probability that a positive pair is more similar than a negative one (area under the ROC curve); 0.5: no pairs."""
     order = torch.cat([negative, positive]).argsort(stable=True)
     ranks = torch.empty(len(order), dtype=torch.float64)
     ranks[order] = torch.arange(1, len(order) + 1, dtype=torch.float64)
     p, n = len(positive), len(negative)
+    if not p or not n:
+        return 0.5
     return round(float((ranks[len(negative) :].sum() - p * (p + 1) / 2) / (p * n)), 5)
 
 
@@ -196,12 +198,17 @@ def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
         "auc_same_species": auc(positive, similar[other & alike("species")]),
         "auc_same_species_and_colour": auc(positive, similar[other & alike("species", "main")]),
         "auc_negatives_share_context": auc(positive, similar[other & (shared >= 3)]),
-        "same": [round(float(positive.mean()), 4), round(float(positive.std()), 4)],
-        "other": [round(float(negative.mean()), 4), round(float(negative.std()), 4)],
-        "by_shared_context": [round(float(similar[other & (shared == k)].mean()), 4) for k in range(4)],
+        "same": _spread(positive),
+        "other": _spread(negative),
+        "by_shared_context": [_spread(similar[other & (shared == k)])[0] for k in range(4)],
         "threshold": round(threshold, 4),
         "error_at_threshold": round(float((missed + mistaken) / 2), 4),
     }
+
+
+def _spread(values: Tensor) -> list[float]:
+    """[mean, standard deviation]; zeros where there is nothing."""
+    return [round(float(v), 4) for v in (values.mean(), values.std())] if len(values) > 1 else [0.0, 0.0]
 
 
 def _best_threshold(positive: Tensor, negative: Tensor) -> float:

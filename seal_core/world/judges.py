@@ -39,8 +39,8 @@ class Layout:
     """Shape of a network: pixels that the stem takes together, channels per level (halving each time), numbers out."""
 
     outputs: int
-    patch: int = 2
-    widths: tuple[int, ...] = (32, 64, 128, 192)
+    patch: int = 4
+    widths: tuple[int, ...] = (64, 96, 128, 160)
     hidden: int = 256
 
 
@@ -169,8 +169,9 @@ class Judges:
 
     def _run(self, network: Network, pictures: Tensor) -> Tensor:
         device = next(network.parameters()).device
-        parts = [network(part.to(device)).float().cpu() for part in pictures.split(_BATCH)]
-        return torch.cat(parts) if parts else torch.zeros(0, network.layout.outputs)
+        if not len(pictures):
+            return torch.zeros(0, network.layout.outputs)
+        return torch.cat([network(part.to(device)).float().cpu() for part in pictures.split(_BATCH)])
 
 
 def _restored(tensors: Mapping[str, Tensor], name: str, layout: Mapping[str, Any]) -> Network:
