@@ -154,7 +154,7 @@ def _calibration(read: Tensor, truth: Tensor, bins: int = 10) -> float:
 
 
 def auc(positive: Tensor, negative: Tensor) -> float:
-    """Probability that a positive pair is more similar than a negative one (area under the ROC curve); 0.5: no pairs."""
+    """Probability that a positive pair is more similar than a negative one (area under the ROC curve); 0.5 for none."""
     order = torch.cat([negative, positive]).argsort(stable=True)
     ranks = torch.empty(len(order), dtype=torch.float64)
     ranks[order] = torch.arange(1, len(order) + 1, dtype=torch.float64)
