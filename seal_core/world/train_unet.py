@@ -261,7 +261,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--minutes", type=float, default=80, help="time budget of a new run; a stopped run goes on to its own end")
     add("--new-run", action="store_true", help="begin a new run (learning rate up again) even if the last was stopped")
     add("--batch", type=int, default=64, help="samples a step (%(default)s)")
-    add("--rate", type=float, default=1e-3, help="highest learning rate of matrices (%(default)s)")
+    add("--rate", type=float, default=2e-3, help="highest learning rate of matrices (%(default)s)")
     add("--pictures-every", type=float, default=10, metavar="MINUTES", help="sample pictures (%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
 
