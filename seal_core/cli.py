@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .cli_demo import demo_options
 from .cli_pack import pack_command, pack_options
 from .config import PRESETS
 from .errors import SealError
@@ -40,6 +41,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
     """Imported late: torch takes seconds, and --help and pack need none of it."""
     if name == "pack":
         return pack_command
+    if name == "demo":
+        from .world.demo import demo_command
+
+        return demo_command
     from .cli_run import generate_command, train_command
 
     return train_command if name == "train" else generate_command
@@ -59,7 +64,16 @@ def parser() -> argparse.ArgumentParser:
         "Works on a local diffusers folder of SD 1.x, SD 2.x or SDXL; nothing is downloaded. "
         "Stickers are packed for chat platforms; nothing is uploaded.",
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="train | generate | pack")
+    commands = top.add_subparsers(dest="command", required=True, metavar="demo | train | generate | pack")
+    demo_options(
+        commands.add_parser(
+            "demo",
+            help="try it: one sticker, Textual Inversion and SEAL side by side, on the tiny model that is included",
+            description="Learn one sticker by Textual Inversion and by SEAL on the tiny model that is included, and "
+            "write a contact sheet and scores. Needs no other model, no GPU, no network; about two minutes.",
+            epilog="example: python -m seal_core demo",
+        )
+    )
     _train_options(
         commands.add_parser(
             "train",

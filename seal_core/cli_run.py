@@ -47,7 +47,7 @@ def train_command(options: Namespace) -> None:
     """Train, then write embedding, pictures and report. Raises SealError before the long part where it can."""
     stem = safe_stem(options.name)
     config = _config(options, stem)
-    images, masks = [_picture(p, "image") for p in options.image], _masks(options)
+    images, masks = [read_picture(p, "image") for p in options.image], _masks(options)
     resume = _trained("resume", options.resume, options.class_word) if options.resume else None
     _ready(options.out)
     host = _host(options)
@@ -82,7 +82,7 @@ def _config(options: Namespace, stem: str) -> TrainConfig:
 
 
 def _masks(options: Namespace) -> list[Tensor]:
-    masks = [_grey(_picture(p, "mask")) for p in options.mask or ()]
+    masks = [_grey(read_picture(p, "mask")) for p in options.mask or ()]
     if len(masks) not in (0, 1, len(options.image)):
         raise SealError(f"mask: {len(masks)} masks for {len(options.image)} images; give one for all, or one each.")
     return masks
@@ -239,7 +239,7 @@ def _trained(option: str, path: Path, class_word: str) -> Concept:
         raise SealError(str(error).replace(f"name: {path.name}", f"{option}: {path}", 1)) from error
 
 
-def _picture(path: Path, what: str) -> Tensor:
+def read_picture(path: Path, what: str) -> Tensor:
     """A picture file as (H, W, 3 or 4) float32 in [0, 1]."""
     try:
         with Image.open(path) as file:

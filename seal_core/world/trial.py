@@ -18,22 +18,21 @@ from torch import Tensor
 from ..attention import route, tap
 from ..config import TEMPLATES, TrainConfig
 from ..embedding import Concept
-from ..host import Context, Host, Prompt
+from ..host import Host, Prompt
 from ..losses import leakage
 from ..masks import border_mask, resize_mask
 from ..references import Reference, prepare
-from ..sampling import RoutedContext, generate_context, sample
+from ..sampling import generate_context
 from ..sites import parse_sites, select, supervised
 from ..trainer import Progress, TrainResult, train
 from .characters import TRAITS, Character, character
 from .contexts import CONTEXT, VALUES, random_context
 from .methods import NAME, Method
+from .pictures import CFG, STEPS, pictures
 from .plan import Ask, Plan, make_plan
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Percents of the sampling at which the attention is looked at."""
-CHUNK = 64
-"""Pictures that are sampled together."""
 FORMAT = 1
 
 
@@ -60,8 +59,8 @@ class Setup:
 
     prompts: int = 16
     samples: int = 2
-    sampling_steps: int = 20
-    cfg: float = 4.0
+    sampling_steps: int = STEPS
+    cfg: float = CFG
 
 
 def run_trial(kit: Kit, method: Method, seed: int, setup: Setup) -> tuple[dict[str, Any], np.ndarray]:
@@ -138,50 +137,10 @@ def _trained(
     return result, looks, round(time.perf_counter() - started, 3)
 
 
-def contexts(host: Host, concept: Concept | None, asks: Sequence[Ask], class_word: str) -> Context | RoutedContext:
-    """One row for each prompt: with the learned concept, or with the class word where there is none."""
-    if concept is None:
-        return host.encode([Prompt(a.text(class_word)) for a in asks], {})
-    rows = [generate_context(host, concept, a.text(NAME)) for a in asks]
-    return RoutedContext(
-        _joined([r.learned for r in rows]),
-        _joined([r.plain for r in rows]),
-        rows[0].sites,
-        rows[0].start_percent,
-        rows[0].end_percent,
-    )
-
-
-def _joined(rows: Sequence[Context]) -> Context:
-    pooled = None if rows[0].pooled is None else torch.cat([r.pooled for r in rows if r.pooled is not None])
-    return Context(torch.cat([r.cross for r in rows]), pooled)
-
-
 def _pictures(host: Host, concept: Concept | None, plan: Plan, who: Character, setup: Setup) -> Tensor:
     """(P * S, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ..."""
-    asked = contexts(host, concept, plan.asks, who.species)
-    negative = host.encode([Prompt("")], {})
-    rows = [i for i in range(len(plan.asks)) for _ in range(plan.samples)]
-    images = []
-    for start in range(0, len(rows), CHUNK):
-        part = rows[start : start + CHUNK]
-        if isinstance(asked, RoutedContext):
-            window = (asked.start_percent, asked.end_percent)
-            positive = RoutedContext(asked.learned.rows(part), asked.plain.rows(part), asked.sites, *window)
-        else:
-            positive = asked.rows(part)
-        latents = sample(
-            host,
-            positive,
-            negative,
-            height=host.resolution,
-            width=host.resolution,
-            steps=setup.sampling_steps,
-            cfg=setup.cfg,
-            generator=torch.Generator().manual_seed(plan.seed * 1000 + start),
-        )
-        images.append(host.decode_latents(latents))
-    return torch.cat(images)
+    texts = [ask.text(NAME if concept else who.species) for ask in plan.asks]
+    return pictures(host, concept, texts, plan.samples, seed=plan.seed, steps=setup.sampling_steps, cfg=setup.cfg)
 
 
 def _judged(
