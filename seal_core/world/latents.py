@@ -35,7 +35,7 @@ from .contexts import CONTEXT, VALUES, Context, random_context
 from .files import read_tensors, write_bytes
 from .model import LATENT, VAE
 from .render import render
-from .train_kit import WORK, cores, keep_memory
+from .train_kit import WORK, cores
 from .train_vae import trained
 
 CHUNK = 500
@@ -152,7 +152,6 @@ _worker: dict[str, AutoencoderKL] = {}
 
 
 def _start(folder: Path, device: str) -> None:
-    keep_memory()
     torch.set_num_threads(1)
     _worker["vae"] = ready_vae(folder).to(device)
 

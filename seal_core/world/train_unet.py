@@ -33,7 +33,7 @@ from .contexts import VALUES, random_context
 from .files import TABLE, VOCABULARY, json_line
 from .latents import Latents, context_of, fingerprint, ready_vae
 from .model import SIZE, TOKENS, TinyModel, build, host, save_model, used_ids
-from .train_kit import WORK, keep_memory
+from .train_kit import WORK
 from .train_state import Weights, mean, scale_at
 
 STATE = "unet.safetensors"
@@ -110,7 +110,6 @@ class Training:
     """The model in training, its data and its state in `folder`."""
 
     def __init__(self, folder: Path, device: str, rate: float, seed: int = 0) -> None:
-        keep_memory()
         self.folder, self.device, self.seed = folder, torch.device(device), seed
         self.vae = ready_vae(folder)
         self.mark = fingerprint(self.vae)

@@ -31,10 +31,8 @@ from .files import json_line
 from .model import VAE
 from .optimiser import Optimiser
 from .render import SIZE, render
-from .train_kit import keep_memory
+from .train_kit import WORK
 
-WORK = Path("~/.cache/seal-world").expanduser()
-"""Where trainings keep their states."""
 KL = 2e-4
 EDGES = 0.6
 CROP, WHOLE_FROM = 64, 0.7
@@ -167,7 +165,6 @@ class _State:
 
 def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
     """Train for `minutes` (over all runs), saving every two minutes; continues where the folder's state stopped."""
-    keep_memory()
     folder.mkdir(parents=True, exist_ok=True)
     state = _State(folder, device)
     renders, checks = Renders(state.step, 6000, 600), held_out()
