@@ -11,9 +11,9 @@ class SealExtension(ComfyExtension):
     """The pack's V3 entry: collects the NODES lists of the modules under `nodes/`."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from .nodes import demo, embedding, layers, lettering, masks, prompts, stickers, tokens, train
+        from .nodes import demo, embedding, layers, lettering, masks, prompts, stickers, stickers_pack, tokens, train
 
-        modules = (masks, tokens, layers, train, embedding, prompts, demo, stickers, lettering)
+        modules = (masks, tokens, layers, train, embedding, prompts, demo, stickers, lettering, stickers_pack)
         return [node for module in modules for node in module.NODES]
 
 
