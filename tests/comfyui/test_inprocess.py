@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from server import find_python
 
-SCRIPTS = ["inprocess_routing.py", "inprocess_compat.py", "inprocess_text.py", "inprocess_train.py", "inprocess_stickers_pack.py"]
+SCRIPTS = [
+    "inprocess_routing.py",
+    "inprocess_compat.py",
+    "inprocess_text.py",
+    "inprocess_train.py",
+    "inprocess_stickers_pack.py",
+]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
