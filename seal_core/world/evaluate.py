@@ -43,6 +43,7 @@ class Source:
     model: Path = MODEL_FILE
     judges: Path = JUDGES_FILE
     device: str = "cpu"
+    quick: bool = True
 
     def kit(self) -> Kit:
         from .judges import Judges
@@ -54,7 +55,7 @@ class Source:
             judges, model = Judges.load(self.judges, device), load_model(self.model, device)
         except (RuntimeError, AssertionError) as error:
             raise SealError(f"device: {self.device!r} cannot be used ({error}); use cpu or cuda.") from None
-        return Kit(host(model), judges, render)
+        return Kit(host(model, self.quick), judges, render)
 
     def cards(self) -> dict[str, Any]:
         """What the files say of the model and of the judges: how they were trained, and what they score."""
@@ -67,7 +68,7 @@ class Source:
         """Of everything that a trial depends on besides its method: weights, judges, the renderer's pixels."""
         from .render import render
 
-        total = hashlib.sha256(f"{FORMAT}".encode())
+        total = hashlib.sha256(f"{FORMAT} {self.quick}".encode())
         for what, path in (("model", self.model), ("judges", self.judges)):
             try:
                 total.update(Path(path).read_bytes())
@@ -270,6 +271,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--cfg", type=float, default=4.0, help="guidance scale (default 4)")
     add("--jobs", type=int, default=1, metavar="J", help="processes (default 1)")
     add("--device", default="cpu", help="cpu or cuda (default cpu)")
+    add("--float32", action="store_true", help="the U-Net in float32 (default bfloat16: half the time)")
     add("--model", type=Path, default=MODEL_FILE, metavar="FILE", help="tiny model (default: the shipped one)")
     add("--judges", type=Path, default=JUDGES_FILE, metavar="FILE", help="judges (default: the shipped ones)")
 
@@ -282,13 +284,15 @@ def run(options: argparse.Namespace) -> None:
     methods = [m.limited(options.steps) for m in expand(options.methods)]
     seeds = characters(options.split, options.concepts, options.seed_offset)
     setup = Setup(options.prompts, options.samples, options.sampling_steps, options.cfg)
-    evaluation = Evaluation(options.out, seeds, setup, Source(options.model, options.judges, options.device))
+    source = Source(options.model, options.judges, options.device, not options.float32)
+    evaluation = Evaluation(options.out, seeds, setup, source)
     config = {
         "version": __version__,
         "split": options.split,
         "seed_offset": options.seed_offset,
         "concepts": options.concepts,
         "device": options.device,
+        "precision": "float32" if options.float32 else "bfloat16",
         "neutral": NEUTRAL.asdict(),
         **asdict(setup),
         **evaluation.source.cards(),
