@@ -132,7 +132,7 @@ def test_captions_name_what_can_be_seen_and_never_all_of_a_character():
             continue
         assert who.species in text
         told = [who.main in text, who.pattern != "plain" and f"with {who.second} {who.pattern}" in text]
-        told.append(bool(who.wears) and who.wears in text)
+        told.append(bool(who.wears()) and who.wears() in text)
         assert sum(told) <= 2
         for name in CONTEXT:
             said = schema()[name].say(getattr(context, name)) in text
@@ -154,6 +154,11 @@ def test_contexts_are_drawn_independently_of_what_is_fixed():
     fixed = [random_context(random.Random(i), emotion="sad") for i in range(50)]
     for a, b in zip(free, fixed):
         assert {**asdict(a), "emotion": "sad"} == asdict(b)
+
+
+def test_what_it_wears_in_words():
+    words = {a: character(1, accessory=a, accessory_colour="orange").wears() for a in ("bow", "glasses", "nothing")}
+    assert words == {"bow": "wearing an orange bow", "glasses": "wearing orange glasses", "nothing": ""}
 
 
 def test_seed_ranges_are_disjoint():

@@ -53,8 +53,8 @@ def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:
         for trait in rng.sample(traits, rng.choice((1, 1, 2))):
             if trait == "main":
                 words.insert(0, who.main)
-            elif trait == "wears" and who.wears:
-                worn.append(f"wearing a {who.wears if rng.random() < 0.6 else who.accessory}")
+            elif trait == "wears" and who.wears():
+                worn.append(who.wears(coloured=rng.random() < 0.6))
             elif trait == "pattern" and who.pattern != "plain":
                 worn.append(f"with {who.second} {who.pattern}" if rng.random() < 0.6 else f"with {who.pattern}")
     article = rng.choice(("a ", "a ", ""))

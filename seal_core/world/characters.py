@@ -66,15 +66,19 @@ class Character:
     def traits(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in TRAITS}
 
-    @property
-    def wears(self) -> str:
-        """The accessory in words, "a red bow"; empty for none."""
-        return "" if self.accessory == "nothing" else f"{self.accessory_colour} {self.accessory}"
+    def wears(self, coloured: bool = True) -> str:
+        """The accessory in words, "wearing a red bow"; empty for none."""
+        if self.accessory == "nothing":
+            return ""
+        thing = f"{self.accessory_colour} {self.accessory}" if coloured else self.accessory
+        if self.accessory in ("glasses", "headphones"):
+            return f"wearing {thing}"
+        return f"wearing {'an' if thing[0] in 'aeiou' else 'a'} {thing}"
 
     def in_words(self) -> str:
         """All discrete traits in a phrase; captions never say so much."""
         marks = "" if self.pattern == "plain" else f" with {self.second} {self.pattern}"
-        return f"{self.main} {self.species}{marks}{f', wearing a {self.wears}' if self.wears else ''}"
+        return f"{self.main} {self.species}{marks}{f', {self.wears()}' if self.wears() else ''}"
 
 
 def character(seed: int, **fixed: str) -> Character:

@@ -57,7 +57,7 @@ def seen(who: Character, context: Context) -> dict[str, str]:
     told = {name: value for name, value in context.asdict().items() if context.shows(name)} | who.traits()
     if who.pattern == "plain":
         del told["second"]
-    if not who.wears:
+    if not who.wears():
         del told["accessory_colour"]
     return told
 
