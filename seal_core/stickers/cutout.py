@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import SealError
 from ..masks import Attention, feather_mask, grow_mask, semantic_mask
 from ..matting import decontaminated, is_hard, is_straight, nearest, sampled
+from .die_cut import outlined
 
 KEEP = ("main", "largest", "all")
 """What stays: the largest part with what lies close to it or is large too; the largest part alone; all but specks."""
@@ -87,7 +88,7 @@ def _cut(
     alpha = found.numpy()
     colours = None
     if source != "alpha":
-        colours, alpha = sampled(rgb, alpha)
+        colours, alpha = sampled(rgb, outlined(rgb, alpha) if source == "border" else alpha)
     elif own and mask is None:
         # A file's alpha and colours belong together, unless a node joined a composed picture and its mask.
         soft = ((alpha > 0.1) & (alpha < 0.9)).any()
