@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import SealError
 from .files import read_tensors, write_bytes
 from .optimiser import Optimiser
+from .ranks import Ranks
 
 ADAM_SHARE = 0.5
 """AdamW's learning rate as a share of Muon's."""
@@ -42,14 +43,16 @@ class Weights:
         self.average = {n: p.detach().clone() for n, p in self.master.items()}
         self.steps = 0
 
-    def step(self, scale: float) -> float:
-        """One step with the gradients that the work parameters hold, at `scale` of the peak rates.
+    def step(self, scale: float, ranks: Ranks | None = None) -> float:
+        """One step with the gradients that the work parameters hold (of all `ranks`), at `scale` of the peak rates.
 
         Returns the gradient's norm before clipping. A gradient that is not finite is passed over.
         """
         for name, work in self.work.items():
             self.master[name].grad = torch.zeros_like(self.master[name]) if work.grad is None else work.grad.float()
             work.grad = None
+        if ranks is not None:
+            ranks.average([p.grad for p in self.master.values() if p.grad is not None])
         total = torch.stack([p.grad.abs().max() for p in self.master.values() if p.grad is not None]).max()
         norm = self.optimiser.step(scale) if math.isfinite(float(total)) else math.nan
         self.steps += 1

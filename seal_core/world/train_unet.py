@@ -33,12 +33,15 @@ from .contexts import VALUES, random_context
 from .files import TABLE, VOCABULARY, json_line
 from .latents import Latents, context_of, fingerprint, ready_vae
 from .model import SIZE, TOKENS, TinyModel, build, host, save_model, used_ids
+from .ranks import Ranks
 from .train_kit import WORK
 from .train_state import Weights, mean, scale_at
 
 STATE = "unet.safetensors"
 GAMMA = 5.0
 SAVE_SECONDS = 120
+REFRESH = 100
+"""Steps between two looks for latents that were added meanwhile."""
 LEVELS = (100, 300, 500, 700, 900)
 """Training timesteps at which the held-out loss is measured."""
 GRID = (
@@ -110,7 +113,7 @@ class Training:
     """The model in training, its data and its state in `folder`."""
 
     def __init__(self, folder: Path, device: str, rate: float, seed: int = 0) -> None:
-        self.folder, self.device, self.seed = folder, torch.device(device), seed
+        self.folder, self.device, self.seed, self.ranks = folder, torch.device(device), seed, Ranks()
         self.vae = ready_vae(folder)
         self.mark = fingerprint(self.vae)
         self.latents = Latents(folder / "latents" / self.mark)
@@ -130,7 +133,7 @@ class Training:
 
     def batch(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """(latents, focus, tokens, t, noise); what is drawn depends on the step only, so a resumed run goes on."""
-        rng = random.Random(f"{self.seed} {self.weights.steps}")
+        rng = random.Random(f"{self.seed} {self.weights.steps}{f' {self.ranks.rank}' if self.ranks.rank else ''}")
         records = self.latents.draw(rng, count)
         texts = [caption(character(int(r["character"])), context_of(r), rng) for r in records]
         return *self._pictures(records), self.text.tokens(texts).to(self.device), *self._noise(rng, count)
@@ -146,12 +149,12 @@ class Training:
         return t.to(self.device), noise.to(self.device)
 
     def step(self, count: int, scale: float) -> tuple[float, float]:
-        """One step on `count` samples: (loss, norm of the gradient)."""
+        """One step on `count` samples of each process: (loss, norm of the gradient)."""
         latents, focus, tokens, t, noise = self.batch(count)
         loss = v_loss(self.unet, latents, noise, t, self.kept[t], self.text(tokens), focus).mean()
         loss.backward()
-        self.about["samples"] += count
-        return float(loss.detach()), self.weights.step(scale)
+        self.about["samples"] += count * self.ranks.count
+        return float(loss.detach()), self.weights.step(scale, self.ranks)
 
     def averaged(self) -> TinyModel:
         """The averaged weights as a model of its own, with all rows of the token table."""
@@ -215,7 +218,7 @@ def train(options: argparse.Namespace) -> Path:
     saved = drawn = time.monotonic()
     losses: deque[float] = deque(maxlen=100)
     with (
-        tqdm(total=100, unit="%", desc="U-Net", dynamic_ncols=True, mininterval=5) as bar,
+        tqdm(total=100, unit="%", desc="U-Net", mininterval=5, disable=not job.ranks.first) as bar,
         (folder / "unet.jsonl").open("a") as log,
     ):
         while run["done"] < 1:
@@ -223,14 +226,17 @@ def train(options: argparse.Namespace) -> Path:
             loss, norm = job.step(options.batch, scale)
             losses.append(loss)
             run["seconds"] = time.monotonic() - started
-            run["done"] = min(1.0, run["seconds"] / (run["minutes"] * 60))
+            run["done"] = job.ranks.agree(min(1.0, run["seconds"] / (run["minutes"] * 60)))
             job.about["seconds"] = before + run["seconds"]
             bar.n = round(100 * run["done"], 1)
             bar.set_postfix(step=job.weights.steps, loss=f"{mean(losses):.4f}", norm=f"{norm:.2f}", refresh=False)
             bar.update(0)
+            if job.weights.steps % REFRESH == 0:
+                job.latents.refresh()
+            if not job.ranks.first:
+                continue
             now = time.monotonic()
             if now - saved > SAVE_SECONDS or run["done"] >= 1:
-                job.latents.refresh()
                 job.save()
                 line = {"step": job.weights.steps, "samples": job.about["samples"], "seconds": job.about["seconds"]}
                 line |= {"loss": mean(losses), "rate": scale * options.rate, "norm": norm}
