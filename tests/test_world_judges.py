@@ -231,6 +231,18 @@ def test_pairs_are_of_one_character(tmp_path, small):
         assert (pairs[:, 0] != pairs[:, 1]).any()
 
 
+def test_round_trips_join(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(judge_data, "round_trip", lambda path: (lambda images, *_: images * 0 + 1, "white"))
+    pictures = source(tmp_path)
+    pictures.decode(1, tmp_path, quiet=True)
+    pictures.refresh()
+    assert len(pictures.records) == 64 and (tmp_path / pictures.cache.folder.name / "decoded-white-0000.npy").exists()
+    found = pictures.any(64)
+    white = (found["image"] == 255).all((1, 2, 3))
+    assert 16 < white.sum() < 48 and found["label"].shape == (64, len(HEADS))
+    assert not (pictures.records["image"] == 255).all((1, 2, 3)).any()
+
+
 def test_auc_and_calibration_by_hand():
     assert judge_report.auc(torch.tensor([3.0, 2.0]), torch.tensor([1.0, 0.0])) == 1
     assert judge_report.auc(torch.tensor([3.0, 0.5]), torch.tensor([1.0, 0.0])) == 0.75
@@ -246,7 +258,7 @@ def test_command(tmp_path, small, monkeypatch, capsys):
     monkeypatch.setattr(train_judges, "Cache", lambda folder: cache(folder, blob))
     monkeypatch.setattr(judge_report, "_DEGRADED", 16)
     monkeypatch.setattr(judge_report, "STRENGTHS", (1.0,))
-    monkeypatch.setattr(judge_report, "MODEL_FILE", tmp_path / "none")
+    monkeypatch.setattr(train_judges, "MODEL_FILE", tmp_path / "none")
     parser = ArgumentParser()
     train_judges.add_options(parser)
     out = tmp_path / "judges.safetensors"

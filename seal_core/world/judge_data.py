@@ -27,6 +27,7 @@ from . import seeds
 from .characters import Character, character
 from .contexts import VALUES, Context, random_context
 from .files import write_bytes
+from .judge_vae import round_trip
 from .judges import HEADS, SIZE
 
 CHARACTERS, POSES = 256, 4
@@ -141,23 +142,36 @@ class Cache:
             raise SealError(f"cache: {path} is another kind of file; delete it and try again.")
         return chunk
 
+    def decoded(self, number: int, vae: Path) -> Path:
+        """The file of a training chunk's pictures (N, SIZE, SIZE, 3) uint8 as an autoencoder gives them back, half of
+        them from latents with noise; made now unless it is there."""
+        through, name = round_trip(vae)
+        path = self.folder / f"decoded-{name}-{number:04d}.npy"
+        if not path.exists():
+            chunk, generator = self.load(number), torch.Generator().manual_seed(number)
+            parts = []
+            for start in range(0, len(chunk), 32):
+                noise = max(0.0, 0.6 * float(torch.rand((), generator=generator)) - 0.3)
+                images = through(pictures(chunk[start : start + 32]), noise, generator)
+                parts.append(images.mul(255).round().byte().movedim(1, -1).numpy())
+            buffer = io.BytesIO()
+            np.save(buffer, np.concatenate(parts))
+            write_bytes(path, buffer.getvalue())
+        return path
+
     def ready(self, count: int) -> list[int]:
         """Numbers of the training chunks under `count` that are on disk."""
         return [number for number in range(count) if self.path(number).exists()]
 
     @contextlib.contextmanager
     def grow(self, count: int, workers: int) -> Iterator[None]:
-        """Render training chunks 0..count-1 that are missing, in `workers` background processes at the lowest
-        priority; with no workers here, at once. Use as a context: leaving it drops what was not begun."""
+        """Render training chunks 0..count-1 that are missing, in `workers` background processes at low priority;
+        with no workers here, at once. Use as a context: leaving it drops what was not begun."""
         missing = [number for number in range(count) if not self.path(number).exists()]
-        if not workers:
-            for number in missing:
-                self.make(number)
-            missing = []
-        pool = ProcessPoolExecutor(workers, initializer=_humble) if missing else None
+        pool = ProcessPoolExecutor(workers, initializer=_humble) if missing and workers else None
         try:
             for number in missing:
-                pool.submit(self.make, number)
+                pool.submit(self.make, number) if pool else self.make(number)
             yield
         finally:
             if pool:

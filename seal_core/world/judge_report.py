@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..errors import SealError
 from .contexts import CONTEXT
-from .files import MODEL_FILE
 from .judge_data import POSES, labels, masks, pictures
 from .judge_noise import DEGRADATIONS, mixed
+from .judge_vae import round_trip
 from .judges import HEADS, Judges
 
 STRENGTHS = (0.5, 1.0)
@@ -31,11 +30,11 @@ _PAIRED = 2048
 """Pictures whose pairs are verified."""
 
 
-def measure(judges: Judges, held: np.ndarray, vae: Path | None = MODEL_FILE, quiet: bool = True) -> dict[str, Any]:
+def measure(judges: Judges, held: np.ndarray, vae: Path | None = None, quiet: bool = True) -> dict[str, Any]:
     """All figures, as plain JSON values.
 
-    held: records of unseen characters, POSES contexts each in a row. vae: a model file whose autoencoder pictures are
-    sent through as well, where it exists.
+    held: records of unseen characters, POSES contexts each in a row. vae: model file or training folder whose
+    autoencoder pictures are sent through as well.
     """
     torch.manual_seed(5)
     truth = labels(held)
@@ -96,33 +95,10 @@ def _spoilers(vae: Path | None) -> dict[str, Callable[[Tensor], Tensor]]:
 
     found = {f"{name} {s}": at(degrade, s) for name, degrade in DEGRADATIONS.items() for s in STRENGTHS}
     found |= {f"mixed {s}": at(mixed, s) for s in STRENGTHS}
-    round_trip = _vae(vae)
-    if round_trip:
-        found["VAE round trip"] = round_trip
-        found["VAE round trip, latents with noise 0.1"] = _vae(vae, 0.1)
-        found["VAE round trip, latents with noise 0.25"] = _vae(vae, 0.25)
+    if vae:
+        through = round_trip(vae)[0]
+        found |= {f"VAE, noise {n} on latents" if n else "VAE": at(through, n) for n in (0.0, 0.15, 0.3)}
     return found
-
-
-def _vae(file: Path | None, noise: float = 0.0) -> Callable[[Tensor], Tensor] | None:
-    """Through the tiny model's autoencoder; noise: standard deviation added to the scaled latents."""
-    try:
-        from .model import load_model
-
-        vae = load_model(file).vae.eval() if file else None
-    except (SealError, ImportError):
-        return None
-    if vae is None:
-        return None
-    generator = torch.Generator().manual_seed(29)
-
-    @torch.inference_mode()
-    def through(images: Tensor) -> Tensor:
-        latents = vae.encode(images * 2 - 1).latent_dist.mean
-        latents = latents + noise / vae.config.scaling_factor * torch.randn(latents.shape, generator=generator)
-        return (vae.decode(latents).sample / 2 + 0.5).clamp(0, 1)
-
-    return through
 
 
 def _accuracy(read: Tensor, truth: Tensor) -> float:

@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import SealError
-from .files import JUDGES_FILE, write_bytes
+from .files import JUDGES_FILE, MODEL_FILE, write_bytes
 from .judge_data import CACHE, CHARACTERS, POSES, RECORD, Cache, labels, masks, pictures
 from .judge_noise import mixed
 from .judges import HEADS, Judges, Layout, Network
@@ -61,16 +61,36 @@ class Pictures:
         self.cache, self.chunks, self.generator = cache, chunks, generator
         self.numbers: list[int] = []
         self.records = np.zeros(0, RECORD)
+        self.decoded: dict[int, np.ndarray] = {}
+        """Chunk's first record -> its pictures as an autoencoder gives them back."""
 
     def refresh(self) -> None:
         """Take in chunks that have come since; render the first one here if there is none."""
-        for number in sorted(set(self.cache.ready(self.chunks) or [0]) - set(self.numbers)):
-            self.numbers.append(number)
-            self.records = np.concatenate([self.records, self.cache.load(number)])
+        new = sorted(set(self.cache.ready(self.chunks) or [0]) - set(self.numbers))
+        if new:
+            self.numbers += new
+            self.records = np.concatenate([self.records, *(self.cache.load(number) for number in new)])
+
+    def decode(self, count: int, vae: Path, quiet: bool) -> None:
+        """Let half of the pictures of `count` chunks be as an autoencoder gives them back."""
+        for number in tqdm(range(min(count, self.chunks)), "round trips", disable=quiet):
+            path = self.cache.decoded(number, vae)
+            if number not in self.numbers:
+                self.numbers.append(number)
+                self.records = np.concatenate([self.records, self.cache.load(number)])
+            length = len(self.records) // len(self.numbers)
+            self.decoded[self.numbers.index(number) * length] = np.load(path, mmap_mode="r")
+
+    def _take(self, index: np.ndarray) -> np.ndarray:
+        records, wanted = self.records[index], self.generator.random(len(index)) < 0.5
+        for first, images in self.decoded.items():
+            here = wanted & (index >= first) & (index < first + len(images))
+            records["image"][here] = images[index[here] - first]
+        return records
 
     def any(self, count: int) -> np.ndarray:
         """`count` records of any characters and contexts."""
-        return self.records[self.generator.integers(len(self.records), size=count)]
+        return self._take(self.generator.integers(len(self.records), size=count))
 
     def characters(self, count: int) -> np.ndarray:
         """`count` characters in PAIR contexts each, in rows; half of the time of two species only, which are harder to
@@ -82,7 +102,7 @@ class Pictures:
             among = among[np.isin(species, wanted)]
         chosen = self.generator.choice(among, size=min(count, len(among)), replace=False)
         poses = self.generator.permuted(np.tile(np.arange(POSES), (len(chosen), 1)), axis=1)[:, :PAIR]
-        return self.records[(chosen[:, None] * POSES + poses).ravel()]
+        return self._take((chosen[:, None] * POSES + poses).ravel())
 
 
 def classifier_loss(logits: Tensor, truth: Tensor) -> Tensor:
@@ -215,6 +235,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=JUDGES_FILE, help="where the judges are written (%(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of pictures and states (%(default)s)")
     parser.add_argument("--chunks", type=int, default=30, help=f"chunks of {CHARACTERS * POSES} pictures (%(default)s)")
+    parser.add_argument("--decoded", type=int, default=12, help="chunks that the VAE's round trip joins (%(default)s)")
+    parser.add_argument("--vae", type=Path, help="model file or training folder of that VAE (shipped model)")
     parser.add_argument("--held-out", type=int, default=4, help="chunks of unseen characters to measure (%(default)s)")
     parser.add_argument("--steps", type=int, default=3000, help="of the classifier (%(default)s)")
     parser.add_argument("--identity-steps", type=int, default=3000, help="of the identity encoder (%(default)s)")
@@ -231,14 +253,15 @@ def run(options: argparse.Namespace) -> None:
     from . import judge_report
 
     for name, least in (("chunks", 1), ("held_out", 1), ("steps", 1), ("identity_steps", 1), ("batch", 8),
-                        ("threads", 1), ("workers", 0)):  # fmt: skip
+                        ("threads", 1), ("workers", 0), ("decoded", 0)):  # fmt: skip
         if getattr(options, name) < least:
             raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
     torch.set_num_threads(options.threads)
+    options.vae = options.vae or (MODEL_FILE if MODEL_FILE.exists() else None)
     cache = Cache(options.cache)
     judges = Judges.load(options.out) if options.report_only else _trained(options, cache)
     held = np.concatenate([cache.load(number, held_out=True) for number in range(options.held_out)])
-    figures = judge_report.measure(judges, held, quiet=options.quiet)
+    figures = judge_report.measure(judges, held, options.vae, quiet=options.quiet)
     if not options.report_only:
         judges.card["figures"] = judge_report.summary(figures)
         judges.save(options.out)
@@ -257,6 +280,9 @@ def _trained(options: argparse.Namespace, cache: Cache) -> Judges:
     networks: dict[str, Network] = {}
     with cache.grow(options.chunks, options.workers):
         source = Pictures(cache, options.chunks, np.random.default_rng(0))
+        if options.vae and options.decoded:
+            source.decode(options.decoded, options.vae, options.quiet)
+            card["decoded"] = min(options.decoded, options.chunks) * CHARACTERS * POSES
         for stage in stages:
             networks[stage.name], seconds = train(stage, source, cache.folder / f"{stage.name}.pt", options.quiet)
             card[stage.name] = {"steps": stage.steps, "batch": stage.batch, "minutes": round(seconds / 60, 1)}
