@@ -18,6 +18,7 @@ COMMANDS = {
     "train latents": ("latents", "2. renders as latents, kept on disk; can be called again for more"),
     "train unet": ("train_unet", "3. U-Net and text encoder; a stopped training goes on, a finished one learns on"),
     "train export": ("train_export", "4. the trained model as the file that ships"),
+    "render": ("render_folder", "stickers with their masks and tags, as a folder"),
     "judges": ("train_judges", "train and measure the judges"),
     "eval": ("evaluate", "what each method does for unseen characters: results.json, table and figures"),
 }
