@@ -185,8 +185,8 @@ def scored(judges: Judges, subject: Subject, columns: Sequence[Ask], images: Ten
 
 
 def _in_words(score: Mapping[str, Any]) -> str:
-    words = f"{score['obeyed']:.0%} of what was asked, likeness {score['likeness']:.2f}"
-    return words if score["leaked"] is None else f"{words}, old background in {score['leaked']:.0%}"
+    words = f"obeys {score['obeyed']:.0%}, likeness {score['likeness']:.2f}"
+    return words if score["leaked"] is None else f"{words}, leaks {score['leaked']:.0%}"
 
 
 # -- the sheet -------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def _sheet(
 ) -> Tensor:
     """(1, H, W, 3): the reference and where each method looks at it, above the pictures of both."""
     image, mask = subject.reference.image, subject.reference.mask
-    looks, names = [image, overlay(image[None], mask[None])[0]], ["the one sticker", "its mask"]
+    looks, names = [image, overlay(image, mask)], ["the one sticker", "its mask"]
     before = results[METHODS[0]].attention_before
     looks.append(attention_overlay(image, before, mask))
     names.append("attention before")
@@ -211,7 +211,7 @@ def _sheet(
     top = contact_sheet(looks, names, columns=len(looks), cell=CELL, ground="white", title=f"SEAL: {subject.source}")
     rows = [shown[name][k * SAMPLES] for name in METHODS for k in range(len(columns))]
     labels = [f"{method(name).label}, {ask.label}" for name in METHODS for ask in columns]
-    words = "   |   ".join(f"{method(name).label}: {_in_words(scores[name])}" for name in METHODS)
+    words = "  |  ".join(f"{method(name).label}: {_in_words(scores[name])}" for name in METHODS)
     bottom = contact_sheet(rows, labels, cell=CELL, ground="white", title=words)
     width = max(top.shape[2], bottom.shape[2])
     return torch.cat([_wide(top, width), _wide(bottom, width)], dim=1)
