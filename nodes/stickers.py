@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import comfy.utils
 import torch
 from comfy_api.latest import io
 
 from ..seal_core.masks import METHODS, POLARITIES
 from ..seal_core.stickers.border import Border, Shadow, add_border
-from ..seal_core.stickers.cutout import KEEP, cutout
+from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
+from ..seal_core.stickers.cutout import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
 from .masks import attention_of
 from .schema import schema
@@ -35,6 +38,7 @@ class StickerCutout(io.ComfyNode):
             description="Cut the subject out of its ground: smooth edge, no halo of the old ground's colour, one "
             "subject, no specks.",
             search_aliases=["remove background", "cut out", "transparent background", "rembg", "matting", "alpha"],
+            is_input_list=True,  # of many pictures it tells at once which could not be cut out
             inputs=[
                 io.Image.Input("image", tooltip="The pictures. An RGBA image's own alpha counts as a mask."),
                 io.Combo.Input(
@@ -90,42 +94,57 @@ class StickerCutout(io.ComfyNode):
                     optional=True,
                     tooltip="Only for attention: in a word or two what the picture shows, e.g. cat.",
                 ),
+                io.Combo.Input(
+                    "if_not_found",
+                    options=list(FAILING),
+                    default=STOP,
+                    optional=True,
+                    tooltip="What to do with a picture in which no subject is found. stop: nothing goes on, and the "
+                    "message names all such pictures. keep the picture: it stays whole, as a card with round corners, "
+                    "and the report tells which.",
+                ),
             ],
-            outputs=[io.Image.Output("image", tooltip=STICKER), io.Mask.Output("mask", tooltip=SHOWN)],
+            outputs=[
+                io.Image.Output("image", is_output_list=True, tooltip=STICKER),
+                io.Mask.Output("mask", is_output_list=True, tooltip=SHOWN),
+                io.String.Output("report", tooltip="How many pictures were cut out, and which could not be."),
+            ],
         )
 
     @classmethod
     def execute(
         cls,
-        image: torch.Tensor,
-        method: str,
-        keep: str,
-        specks: float,
-        grow: int,
-        feather: float,
-        decontaminate: bool,
-        mask: torch.Tensor | None = None,
-        mask_polarity: str = "auto",
-        model=None,
-        clip=None,
-        vae=None,
-        class_word: str = "",
+        image: list[torch.Tensor],
+        method: list[str],
+        keep: list[str],
+        specks: list[float],
+        grow: list[int],
+        feather: list[float],
+        decontaminate: list[bool],
+        mask: Sequence[torch.Tensor] = (),
+        mask_polarity: Sequence[str] = ("auto",),
+        model: Sequence = (None,),
+        clip: Sequence = (None,),
+        vae: Sequence = (None,),
+        class_word: Sequence[str] = ("",),
+        if_not_found: Sequence[str] = (STOP,),
     ) -> io.NodeOutput:
-        bar = comfy.utils.ProgressBar(len(image))
-        cut, shown = cutout(
+        bar = comfy.utils.ProgressBar(sum(map(len, image)))
+        cuts, report = cut_all(
             image,
             mask,
-            method,
-            mask_polarity=mask_polarity,
-            keep=keep,
-            specks=specks,
-            grow=grow,
-            feather=feather,
-            decontaminate=decontaminate,
-            attention=attention_of(method, model, clip, vae, class_word),
+            method[0],
+            mask_polarity=mask_polarity[0],
+            keep=keep[0],
+            specks=specks[0],
+            grow=grow[0],
+            feather=feather[0],
+            decontaminate=decontaminate[0],
+            attention=attention_of(method[0], model[0], clip[0], vae[0], class_word[0]),
+            failing=if_not_found[0],
             progress=bar.update_absolute,
         )
-        return io.NodeOutput(cut, shown)
+        return io.NodeOutput(cuts, [cut[..., 3].clone() for cut in cuts], report)
 
 
 class StickerBorder(io.ComfyNode):

@@ -65,7 +65,8 @@ class SaveStickerPack(io.ComfyNode):
                     default="😀",
                     multiline=True,
                     dynamic_prompts=False,
-                    tooltip="The emoji that a sticker stands for: one line for all stickers, or one line each.",
+                    tooltip="The emoji that a sticker stands for: one line for all stickers, or one line each, or "
+                    "lines such as sad = 😢: these go by the words in the stickers' names (wire names).",
                 ),
                 io.String.Input(
                     "name",
@@ -94,7 +95,8 @@ class SaveStickerPack(io.ComfyNode):
                     default="",
                     optional=True,
                     force_input=True,
-                    tooltip="Names of the stickers: a list, e.g. StickerAttributeSweep's labels, or one a line.",
+                    tooltip="Names of the stickers: a list, e.g. StickerAttributeSweep's labels, or one a line. Emoji "
+                    "can go by them.",
                 ),
                 io.Combo.Input(
                     "too_long",

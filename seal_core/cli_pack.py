@@ -24,7 +24,14 @@ def pack_options(command: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="DIR", help="the pack becomes a new folder in here")
     add("--title", required=True, metavar="T", help="the pack's title")
     add("--author", required=True, metavar="A", help="who made it")
-    add("--emoji", nargs="+", default=[], metavar="E", help="one text of emoji for all stickers, or one each, in order")
+    add(
+        "--emoji",
+        nargs="+",
+        default=[],
+        metavar="E",
+        help="one text of emoji for all stickers, or one each, in order; or texts such as 'sad=😢', by the words in the "
+        "files' names",
+    )
     add("--name", default="", help="the new folder's name (default: made of the title)")
     add(
         "--fps",

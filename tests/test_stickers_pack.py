@@ -262,6 +262,29 @@ def test_emoji_of_a_pack(platform, emoji, message):
         with_emoji(stickers([Clip.still(picture())] * 3), emoji, platform)
 
 
+def test_emoji_by_the_words_in_names():
+    names = ["happy, waving hello", "in love, jumping", "01_Sad_waving", "unhappy"]
+    clips = stickers([Clip.still(picture())] * 4, names)
+    texts = ["happy = 😀", "in love=😍🥰", "", "sad = 😢", "Happy, waving = 🙋", "🤷"]
+    made = [[s.emoji for s in with_emoji(clips, texts, platform)] for platform in ("telegram", "signal")]
+    assert made[0] == [("😀", "🙋"), ("😍", "🥰"), ("😢",), ("🤷",)]
+    assert made[1] == [("😀",), ("😍",), ("😢",), ("🤷",)], "as many as the platform takes"
+
+
+@pytest.mark.parametrize("texts, message", [
+    (["happy = 😀"], r"emoji: no line is for sticker 2 \(sad\); add a line such as sad = 😀"),
+    (["happy = 😀", "😢", "🎉"], "emoji: 2 lines without ="),
+    (["happy = 😀", "sad = :("], r"emoji, line 2: ':\(' is not an emoji"),
+    (["happy = 😀", "sad = "], "emoji, line 2: 'sad = ' wants words before the = and emoji after it"),
+    ([" = 😀"], "emoji, line 1: ' = 😀' wants words"),
+])  # fmt: skip
+def test_emoji_by_words_that_do_not_fit(texts, message):
+    with pytest.raises(SealError, match=message):
+        with_emoji(stickers([Clip.still(picture())] * 2, ["happy", "sad"]), texts, "telegram")
+    with pytest.raises(SealError, match=r"sticker 1 \(no name\); wire names"):
+        with_emoji(stickers([Clip.still(picture())]), ["happy = 😀"], "telegram")
+
+
 def test_platforms_that_want_an_emoji_get_one(tmp_path):
     made = [s.emoji for s in with_emoji(stickers([Clip.still(picture())] * 2), [], "signal")]
     assert made == [("😀",)] * 2 and with_emoji(stickers([Clip.still(picture())]), [], "line")[0].emoji == ()

@@ -7,6 +7,7 @@ those that fonts draw as one picture.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -88,6 +89,48 @@ def split_emoji(text: str, name: str = "emoji") -> tuple[str, ...]:
         found.append(_styled(text[at:end]))
         at = end
     return tuple(dict.fromkeys(found))
+
+
+def emoji_by_words(lines: Sequence[str], names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Each sticker's emoji, by the words in its name: lines such as "sad = 😢" or "happy, waving = 🙋".
+
+    A line counts where all of its words are in the name; those of several lines are joined in the lines' order. One
+    line without "=" holds the emoji of names that no other line is for. SealError for what is not an emoji, for lines
+    without words, and for a name that is left without emoji.
+    """
+    known, others = [], []
+    for i, line in enumerate(lines, start=1):
+        words, equals, text = line.rpartition("=")
+        where = f"emoji, line {i}"
+        found = split_emoji(text, where)
+        wanted = [f" {_words(part)} " for part in words.split(",") if _words(part)]
+        if equals and not (wanted and found):
+            raise SealError(f"{where}: {line!r} wants words before the = and emoji after it, such as sad = 😢.")
+        if equals:
+            known.append((wanted, found))
+        elif found:
+            others.append(found)
+    if len(others) > 1:
+        raise SealError(
+            f"emoji: {len(others)} lines without =; where others have words (sad = 😢), only one may go without, for "
+            "all stickers that no other line is for."
+        )
+    result = []
+    for i, name in enumerate(names, start=1):
+        here = [found for wanted, found in known if all(part in f" {_words(name)} " for part in wanted)] or others
+        if not here:
+            remedy = f"add a line such as {name} = {DEFAULT}" if name else "wire names (StickerAttributeSweep's labels)"
+            raise SealError(
+                f"emoji: no line is for sticker {i} ({name or 'no name'}); {remedy}, or a line with an emoji alone, "
+                "for all others."
+            )
+        result.append(tuple(dict.fromkeys(emoji for found in here for emoji in found)))
+    return result
+
+
+def _words(text: str) -> str:
+    """The text's words in small letters, with a space between two."""
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
 
 
 def check_emoji(found: Sequence[str], least: int, most: int, label: str, name: str = "emoji") -> None:

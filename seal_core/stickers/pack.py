@@ -17,7 +17,7 @@ from . import manifest
 from .animate import SUFFIX, Animation, encode_animation
 from .canvas import content_box
 from .clip import Clip
-from .emoji import DEFAULT, check_emoji, split_emoji
+from .emoji import DEFAULT, check_emoji, emoji_by_words, split_emoji
 from .encode import encode_still
 from .platforms import SIDES, Extra, Motion, Platform, Still, platform_of
 
@@ -64,9 +64,14 @@ class Pack:
 def with_emoji(stickers: Sequence[Sticker], texts: Sequence[str], platform: str) -> list[Sticker]:
     """Stickers with their emoji: one text for all of them, or one each; none where the platform wants some: 😀.
 
+    Texts such as "sad = 😢" go by the words in the stickers' names (`emoji.emoji_by_words`); of what they give, a
+    sticker has as many as the platform takes, so that the same texts serve every platform.
     SealError for what is not an emoji, for too many or too few, and for another number of texts.
     """
     row = platform_of(platform)
+    if any("=" in text for text in texts):
+        found = emoji_by_words(texts, [sticker.name for sticker in stickers])
+        return [replace(sticker, emoji=one[: row.emoji[1]]) for sticker, one in zip(stickers, found, strict=True)]
     texts = [text for text in texts if text.strip()] if len(texts) <= 1 else list(texts)
     if len(texts) > 1 and len(texts) != len(stickers):
         raise SealError(f"emoji: {len(texts)} for {len(stickers)} stickers; give one for all, or one each.")

@@ -1,4 +1,5 @@
-"""SaveStickerPack inside ComfyUI: executed as its executor does, with hidden inputs, lists, masks and Cancel."""
+"""StickerCutout and SaveStickerPack inside ComfyUI: executed as its executor does, with hidden inputs, lists, masks
+and Cancel."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
+from seal_pack.nodes.stickers import StickerCutout  # noqa: E402
 from seal_pack.nodes.stickers_pack import SaveStickerPack  # noqa: E402
 from seal_pack.seal_core.errors import SealError  # noqa: E402
 
@@ -41,13 +43,22 @@ def discs(count: int, size: int = 96) -> torch.Tensor:
 
 
 def save(**inputs) -> io.NodeOutput:
+    return execute(SaveStickerPack, {**FIXED, **inputs})
+
+
+def cut(**inputs) -> io.NodeOutput:
+    fixed = {"method": ["border"], "keep": ["main"], "specks": [0.5], "grow": [0], "feather": [0.0]}
+    return execute(StickerCutout, {**fixed, "decontaminate": [True], **inputs})
+
+
+def execute(node: type[io.ComfyNode], inputs: dict[str, list]) -> io.NodeOutput:
     """One execution by ComfyUI's own function, on the locked class that it makes."""
     hidden = {io.Hidden.prompt: PROMPT, io.Hidden.extra_pnginfo: WORKFLOW}
     data = {"hidden_inputs": hidden}
 
     async def run():
         return await execution._async_map_node_over_list(
-            "prompt", "1", SaveStickerPack, {**FIXED, **inputs}, "EXECUTE_NORMALIZED", v3_data=data
+            "prompt", "1", node, inputs, "EXECUTE_NORMALIZED", v3_data=data
         )
 
     results = asyncio.run(run())
@@ -95,6 +106,29 @@ def check_masks() -> None:
     made = save(images=[rgb], mask=[discs(1)[..., 3]], format=["png"])
     picture = Image.open(next(Path(made.result[0]).glob("01*.png"))).convert("RGBA")
     assert picture.getpixel((2, 2))[3] == 0 and picture.getpixel((200, 256))[3] == 255
+
+
+def check_emoji_by_the_sweeps_labels() -> None:
+    labels = ["happy, waving", "sad, waving", "in love, waving"]
+    made = save(images=[discs(3)], names=labels, emoji=["happy = 😀\nsad = 😢\nwaving = 👋"])
+    assert [s["emoji"] for s in json.loads(made.result[1])["stickers"]] == [["😀"], ["😢"], ["👋"]]
+
+
+def check_cutting_out_a_list() -> None:
+    grounds = [torch.full((1, 96, 96, 3), 0.8), torch.full((2, 64, 64, 3), 0.2)]
+    pictures = [g * (1 - d[..., 3:]) + d[..., :3] * d[..., 3:] for g, d in zip(grounds, (discs(1), discs(2, 64)))]
+    images, masks, report = cut(image=pictures).result
+    assert [i.shape for i in images] == [(1, 96, 96, 4), (2, 64, 64, 4)] and report == "3 of 3 pictures cut out"
+    assert [torch.equal(i[..., 3], m) for i, m in zip(images, masks)] == [True, True]
+    pictures[1][1] = 0.2
+    images, _, report = cut(image=pictures, if_not_found=["keep the picture"]).result
+    assert "picture 3 kept whole" in report and len(images) == 2
+    try:
+        cut(image=pictures)
+    except SealError as error:
+        assert str(error).startswith("image: 1 of 3 pictures could not be cut out. Picture 3: image: the border")
+    else:
+        raise AssertionError("not refused")
 
 
 def check_errors_name_the_input() -> None:

@@ -1,0 +1,91 @@
+"""Cutting out many pictures, of which some may show no subject: all are tried, and it is told which failed (ours)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SealError
+from .cutout import cutout
+
+STOP, CARD = "stop", "keep the picture"
+FAILING = (STOP, CARD)
+"""What becomes of a picture in which no subject is found: an error, or the whole picture as a card."""
+_CORNER, _RIM = 0.14, 0.02  # a card's round corners and what is cut off all round it, of the picture's shorter side
+
+
+def cut_all(
+    batches: Sequence[Tensor],
+    masks: Sequence[Tensor] = (),
+    method: str = "auto",
+    *,
+    failing: str = STOP,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> tuple[list[Tensor], str]:
+    """(cut-outs (B, H, W, 4) for each batch, straight alpha; a report of a line and one for each failed picture).
+
+    batches: (B, H, W, C) each, of any sizes. masks: none, one for all batches or one for each. method, options: as
+    `cutout.cutout`. failing: one of FAILING. progress: called as (done, all) for each picture.
+    Raises SealError that names every picture in which no subject was found, if these are to stop it or there is no
+    other picture.
+    """
+    if failing not in FAILING:
+        raise SealError(f"if_not_found: {failing!r} is not known; choose one of {', '.join(FAILING)}.")
+    if len(masks) not in (0, 1, len(batches)):
+        raise SealError(f"mask: {len(masks)} masks for {len(batches)} batches; give one for all, or one each.")
+    total, done = sum(map(len, batches)), 0
+    cuts, failed = [], {}
+    for i, batch in enumerate(batches):
+        mask = masks[i if len(masks) > 1 else 0] if len(masks) else None
+        if mask is not None and mask.ndim > 2 and len(mask) not in (1, len(batch)):
+            raise SealError(f"mask: {len(mask)} masks for {len(batch)} images; wire one for all or one for each.")
+        made = []
+        for j, picture in enumerate(batch):
+            own = mask if mask is None or mask.ndim == 2 else mask[j % len(mask)]
+            done += 1
+            try:
+                made.append(cutout(picture, own, method, **options)[0][0])
+            except SealError as error:
+                failed[done] = str(error)
+                made.append(card(picture))
+            if progress:
+                progress(done, total)
+        if not made:
+            raise SealError(f"image: batch {i + 1} is empty; give at least one picture.")
+        cuts.append(torch.stack(made))
+    if failed and (failing == STOP or len(failed) == total):
+        raise SealError(_refusal(failed, total))
+    lines = [f"{total - len(failed)} of {total} pictures cut out"]
+    return cuts, "\n".join(lines + [f"picture {i} kept whole: {reason}" for i, reason in failed.items()])
+
+
+def card(picture: Tensor) -> Tensor:
+    """A whole picture (H, W, 1, 3 or 4) with round corners and a narrow transparent rim: (H, W, 4)."""
+    high, wide = picture.shape[:2]
+    rgb = torch.nan_to_num(picture.detach().to("cpu", torch.float32)).clamp(0, 1)[..., :3]
+    rgb = rgb.expand(-1, -1, 3)
+    radius, rim = _CORNER * min(high, wide), _RIM * min(high, wide)
+    y, x = np.ogrid[0.5:high, 0.5:wide]
+    # Distance from a rectangle that is smaller by the radius, all round.
+    x, y = np.abs(x - wide / 2) - (wide / 2 - rim - radius), np.abs(y - high / 2) - (high / 2 - rim - radius)
+    away = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0)
+    alpha = np.clip(radius - away + 0.5, 0, 1).astype(np.float32)
+    return torch.cat([rgb, torch.from_numpy(alpha)[..., None]], dim=2)
+
+
+def _refusal(failed: dict[int, str], total: int) -> str:
+    """The message: pictures that failed for the same reason together."""
+    if total == 1:
+        return failed[1]
+    numbers: dict[str, list[str]] = {}
+    for number, reason in failed.items():
+        numbers.setdefault(reason, []).append(str(number))
+    said = " ".join(f"Picture {', '.join(which)}: {reason}" for reason, which in numbers.items())
+    if len(failed) == total:
+        return f"image: none of the {total} pictures could be cut out. {said}"
+    return f"image: {len(failed)} of {total} pictures could not be cut out. {said} Or set if_not_found to {CARD!r}."
