@@ -79,7 +79,8 @@ def world_cases(ground: str, count: int, side: int, first: int):
             back = np.median(plain[s.mask == 0], axis=0) if (s.mask == 0).any() else np.zeros(3)
             solved.append((plain - (1 - a) * back) / np.maximum(a, 0.05))
         colours = carried(np.mean(solved, 0).clip(0, 1), alpha > 0.2)
-        yield seed, (image, colours, alpha, carried(image, alpha < 0.004) if (alpha < 0.004).any() else image)
+        back = carried(image, alpha < 0.004) if (alpha < 0.004).any() else image
+        yield f"{seed} {context.style}", (image, colours, alpha, back)
 
 
 def cases(source: str, ground: str, count: int, side: int, first: int):
@@ -114,6 +115,10 @@ def main() -> None:
         worst = " ".join(f"{r[3]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
         quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f}"
         print(f"{ground:<10} {quality} {(olds > 0.03).sum():5} {1000 * spent / len(rows):5.0f}  {worst}", flush=True)
+        for style in sorted({r[3].split(" ", 1)[-1] for r in rows}) if source == "world" else ():
+            some = np.array([r[:3] for r in rows if r[3].endswith(style)])
+            iou, error, old = some.mean(0)
+            print(f"  {style:<16}{len(some):4} {iou:7.4f} {error:9.4f} {old:10.4f}")
         print(*failed, sep="\n", end="\n" * bool(failed), flush=True)
 
 

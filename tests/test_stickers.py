@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from seal_core.errors import SealError
+from seal_core.masks import border_mask
 from seal_core.matting import is_hard, is_straight, sampled
 from seal_core.stickers.border import Border, Shadow, add_border
 from seal_core.stickers.contact_sheet import arrange, contact_sheet
 from seal_core.stickers.cutout import cutout
+from seal_core.stickers.die_cut import outlined
 from seal_core.stickers.font import BUNDLED, open_font
 from seal_core.stickers.layers import colour, distance, over
 from seal_core.stickers.layout import LAYOUTS, lay_out
@@ -117,6 +120,27 @@ def test_sampled_finds_a_hair():
     cut, mask = cutout(picture(alpha, front=(0.1, 0.1, 0.1), back=(1, 1, 1)))
     assert (mask[0, 24, 34:44] > 0.5).all() and (mask[0, 22, 34:44] == 0).all()
     assert cut[0, 24, 40, :3].max() < 0.25
+
+
+@pytest.mark.parametrize("back", [(1.0, 1.0, 1.0), (0.98, 0.97, 0.93), (0.7, 0.9, 0.8)])
+def test_a_die_cut_rim_belongs_to_the_sticker(back):
+    """A white rim on a white ground, parted from it by a thin grey line: the flood alone takes the rim for ground."""
+    whole, rim, subject = disc(128, 44), disc(128, 43), disc(128, 38)
+    image = np.float32(back) * (1 - whole[..., None]) + np.float32([0.69, 0.68, 0.71]) * whole[..., None]
+    image = image * (1 - rim[..., None]) + rim[..., None]
+    image = image * (1 - subject[..., None]) + np.float32([0.2, 0.5, 0.8]) * subject[..., None]
+    mask = border_mask(torch.from_numpy(image.astype(np.float32))).numpy()
+    cut = cutout(torch.from_numpy(image.astype(np.float32))[None])[1][0].numpy()
+    assert glyphs.iou(cut, whole) > 0.98
+    assert glyphs.iou(mask, whole) < 0.98
+
+
+def test_a_drop_shadow_is_no_rim():
+    alpha = disc(128, 36)
+    shade = 0.4 * ndimage.gaussian_filter(ndimage.shift(alpha, (5, 5)), 4)[..., None]
+    image = (np.float32([0.2, 0.5, 0.8]) - 1) * alpha[..., None] + 1 - shade * (1 - alpha[..., None])
+    mask = border_mask(torch.from_numpy(image.astype(np.float32))).numpy()
+    assert outlined(image.astype(np.float32), mask) is mask and glyphs.iou(mask, alpha) > 0.97
 
 
 def test_specks_and_parts():

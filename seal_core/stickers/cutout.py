@@ -165,11 +165,13 @@ def _without_specks(alpha: np.ndarray, keep: str, specks: float) -> np.ndarray:
 
 
 def _belongs(labels: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """For each label, whether it is the largest part, is large itself, or lies close to the largest."""
+    """For each label, whether it is the largest part, is large itself, or lies close to the largest or to what does."""
     largest = int(areas.argmax())
-    away = ndimage.distance_transform_edt(labels != largest)
-    gaps = ndimage.minimum(away, labels, np.arange(len(areas)))
-    return (areas >= LARGE * areas[largest]) | (np.asarray(gaps) <= CLOSE * max(labels.shape))
+    reach = CLOSE * max(labels.shape) / 2
+    groups, _ = ndimage.label(ndimage.distance_transform_edt(labels == 0) <= reach, _BOX)
+    group = np.zeros(len(areas), int)
+    group[labels.ravel()] = groups.ravel()  # a part lies in one group as a whole
+    return (areas >= LARGE * areas[largest]) | (group == group[largest])
 
 
 def _without_pinholes(alpha: np.ndarray, area: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..masks_border import resize
-from ..masks_colour import oklab
+from ..masks_colour import from_oklab, oklab
 from ..masks_ground import Ground
 
 WORKING_SIDE, LARGEST = 256, 1024
@@ -20,7 +20,7 @@ TOLERANCES = (0.5, 1.0, 2.5)
 """Of the ground's colour, as factors of the border flood's own."""
 WHITE, LIGHTER, DEEPER = 0.86, 0.03, 0.04
 """Lightness less 1.2 times chroma (OKLab) of a white rim, and how much lighter it is than what lies outside, inside."""
-LIKE, LINED, BETTER = 0.6, 0.5, 0.1
+LIKE, LINED, BETTER = 0.6, 0.5, 0.03
 """Shares of a rim that must be white and end in something darker (the fading end of a drop shadow does not), and by how
 much a silhouette must look better than the flood's own."""
 
@@ -39,11 +39,15 @@ def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     white = _whiteness(small)
     own = _main(resize(mask, *size) > 0.5)
     best, chosen = _score(white, own)[0] + BETTER, None
-    for silhouette in _silhouettes(small, own):
+    ground = _Seen(small)
+    for silhouette in ground.silhouettes(own):
         score, share, lined = _score(white, silhouette)
         if score > best and share > LIKE and lined > LINED:
             best, chosen = score, silhouette
-    return mask if chosen is None else resize(chosen.astype(np.float32), height, width)
+    if chosen is None:
+        return mask
+    chosen &= ~_openings(white, chosen, ground.like)
+    return resize(chosen.astype(np.float32), height, width)
 
 
 def _whiteness(image: np.ndarray) -> np.ndarray:
@@ -51,12 +55,61 @@ def _whiteness(image: np.ndarray) -> np.ndarray:
     return lab[..., 0] - 1.2 * np.hypot(lab[..., 1], lab[..., 2])
 
 
-def _silhouettes(image: np.ndarray, own: np.ndarray) -> list[np.ndarray]:
-    ground = Ground(image)
-    distance = np.min([np.linalg.norm(ground.lab - field, axis=2) for field in ground.fields], 0)
-    reached = [_reach(distance < factor * ground.tolerance) for factor in TOLERANCES]
-    reached.append(ground._follow(distance)[0])  # with slow drifts of the ground's colour
-    return [ndimage.binary_fill_holes(own), *(_main(~r) for r in reached)]
+class _Seen:
+    """What the frame tells of the ground. like: (H, W) bool, whether a pixel has the ground's colour."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        ground = Ground(image)
+        self.distance = np.min([np.linalg.norm(ground.lab - field, axis=2) for field in ground.fields], 0)
+        self.drifting = ground._follow(self.distance)[0]  # with slow drifts of the ground's colour
+        self.ground, self.tolerance = ground, ground.tolerance
+        self.like = self.distance < ground.tolerance
+
+    def silhouettes(self, own: np.ndarray) -> list[np.ndarray]:
+        """What the flood may have left out, all without holes."""
+        reached = [_reach(self.distance < factor * self.tolerance) for factor in TOLERANCES]
+        reached += [self.drifting, *self._shadowed()]
+        return [ndimage.binary_fill_holes(own), *(_main(~r) for r in reached)]
+
+    def _shadowed(self) -> list[np.ndarray]:
+        """The ground with a flat, sharp shadow on it: one of the commonest darker shades of the ground's own colour."""
+        base = from_oklab(self.ground.fields[0])
+        shade = (self.ground.rgb * base).sum(2) / np.maximum((base * base).sum(2), 1e-4)
+        off = np.linalg.norm(self.ground.lab - oklab(np.clip(shade, 0, 1)[..., None] * base), axis=2)
+        dark = (off < self.tolerance) & (shade > 0.5) & (self.distance > self.tolerance)
+        dark &= ndimage.binary_opening(dark, _BOX)  # a line around a sticker is no shadow
+        counts, edges = np.histogram(shade[dark], 25, (0.5, 1.0))
+        found = []
+        for i in np.argsort(-counts)[:3]:
+            if counts[i] < 0.003 * dark.size:
+                break
+            flat = ndimage.binary_opening((off < self.tolerance) & (np.abs(shade - edges[i] - 0.01) < 0.03), _BOX)
+            edge = ndimage.binary_dilation(flat, _BOX) & (off < 2 * self.tolerance) & (shade > edges[i] - 0.02)
+            found.append(_reach((self.distance < self.tolerance) | flat | edge))
+        return found
+
+
+def _openings(white: np.ndarray, front: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Enclosed ground: of its colour, and with a rim of its own around it, as the sticker's outside has."""
+    unit = max(front.shape) / 128
+    labels, _ = ndimage.label(like & front)
+    out = np.zeros(front.shape, bool)
+    margin = round(4 * unit) + 1
+    for i, box in enumerate(ndimage.find_objects(labels), 1):
+        hole = np.pad(labels[box] == i, margin)
+        if hole.sum() < 6 * unit * unit:
+            continue
+        window = tuple(slice(max(0, s.start - margin), s.stop + margin) for s in box)
+        cut = tuple(slice(max(0, margin - s.start), None) for s in box)
+        hole = hole[cut][: white[window].shape[0], : white[window].shape[1]]
+        away = ndimage.distance_transform_edt(~hole)
+        band = (away > 1.2 * unit) & (away <= 3.2 * unit)
+        line = (away > 0) & (away <= 1.2 * unit)
+        lit = np.where(band, white[window], -1)
+        lined = ndimage.maximum_filter(lit, 2 * round(2 * unit) + 1) - white[window] > LIGHTER
+        if (white[window][band] > WHITE).mean() > LIKE and lined[line].mean() > LINED:
+            out[window] |= away <= 0.5 * unit
+    return out
 
 
 def _reach(passable: np.ndarray) -> np.ndarray:
@@ -67,13 +120,13 @@ def _reach(passable: np.ndarray) -> np.ndarray:
 
 
 def _main(front: np.ndarray) -> np.ndarray:
-    """The parts that are at least a twentieth of the largest."""
+    """The parts that are at least a hundredth of the largest."""
     labels, count = ndimage.label(front, _BOX)
     if not count:
         return front
     areas = np.bincount(labels.ravel())
     areas[0] = 0
-    return (areas >= max(1, 0.05 * areas.max()))[labels]
+    return (areas >= max(1, 0.01 * areas.max()))[labels]
 
 
 def _score(white: np.ndarray, front: np.ndarray) -> tuple[float, float, float]:
