@@ -15,9 +15,10 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save as to_bytes
 
 from seal_core.errors import SealError
-from seal_core.world import cli, files, latents, model, seeds, train_export, train_state, train_unet
+from seal_core.world import cli, files, latents, model, seeds, train_decoder, train_export, train_state, train_unet
 from seal_core.world.captions import NO_CAPTION
 from seal_core.world.contexts import random_context
+from seal_core.world.ranks import Ranks
 from seal_core.world.train_kit import cores
 
 FEW = {
@@ -162,7 +163,7 @@ def test_balance_keeps_pictures():
 def write_vae(folder, seed=0):
     torch.manual_seed(seed)
     vae = AutoencoderKL(**FEW["vae"])
-    data = to_bytes(vae.state_dict(), metadata={latents._KEY: json.dumps({"step": 1, "config": FEW["vae"]})})
+    data = to_bytes(vae.state_dict(), metadata={latents.KEY: json.dumps({"step": 1, "config": FEW["vae"]})})
     files.write_bytes(folder / latents.READY, data)
     return vae.eval()
 
@@ -361,3 +362,32 @@ def test_captions_are_of_the_vocabulary():
     assert 0.03 < sum(text == "" for text in texts) / len(texts) < 2.5 * NO_CAPTION
     assert all(set(built.tokenizer(text)["input_ids"]) <= ids for text in texts)
     assert len(train_unet.grid_prompts()) == 16
+
+
+def test_decoder_learns_on_and_latents_stay_valid(tmp_path):
+    vae = write_vae(tmp_path)
+    mark = latents.fingerprint(vae)
+    figures = train_decoder.train(tmp_path, 3 / 60, "cpu", 2)
+    after = latents.ready_vae(tmp_path)
+    assert latents.fingerprint(after) == mark and figures["steps"] >= 1 and math.isfinite(figures["psnr"])
+    changed = {n.split(".")[0] for n, t in after.state_dict().items() if not torch.equal(t, vae.state_dict()[n])}
+    assert changed == {"decoder", "post_quant_conv"}
+    # A finished run is followed by another one, from where it stopped.
+    again = train_decoder.Training(tmp_path, "cpu")
+    assert again.weights.steps == figures["steps"] and again.about["run"]["done"] == 1
+
+
+def test_average_over_processes_is_the_mean(monkeypatch):
+    ranks = Ranks()
+    assert ranks.first and ranks.count == 1 and ranks.agree(0.25) == 0.25
+    ranks.count, seen = 2, []
+
+    def all_reduce(flat):
+        seen.append(flat.clone())
+        flat += torch.tensor([2.0, 2.0, 2.0, 4.0, 4.0, 4.0]) / 2  # the other process's share
+
+    monkeypatch.setattr("torch.distributed.all_reduce", all_reduce)
+    tensors = [torch.zeros(3), torch.full((1, 3), 2.0)]
+    ranks.average(tensors)
+    assert torch.equal(tensors[0], torch.ones(3)) and torch.equal(tensors[1], torch.full((1, 3), 3.0))
+    assert len(seen) == 1 and torch.equal(seen[0], torch.tensor([0.0, 0, 0, 1, 1, 1]))

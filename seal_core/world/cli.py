@@ -17,6 +17,7 @@ COMMANDS = {
     "train vae": ("train_vae", "1. the autoencoder, on renders that are made meanwhile"),
     "train latents": ("latents", "2. renders as latents, kept on disk; can be called again for more"),
     "train unet": ("train_unet", "3. U-Net and text encoder; a stopped training goes on, a finished one learns on"),
+    "train decoder": ("train_decoder", "the autoencoder's second half learns on, at any time after 2."),
     "train export": ("train_export", "4. the trained model as the file that ships"),
     "render": ("render_folder", "stickers with their masks and tags, as a folder"),
     "judges": ("train_judges", "train and measure the judges"),

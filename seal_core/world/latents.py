@@ -51,8 +51,8 @@ RECORD = np.dtype(
 )
 """character: seed. context: index of each attribute's value in VALUES. latents: scaled. focus: weights of mean 1."""
 READY = "vae-ready.safetensors"
-_KEY = "stickerworld-vae"
-_REMEDY = "run `python -m seal_core.world train latents`"
+KEY = "stickerworld-vae"
+REMEDY = "run `python -m seal_core.world train latents`"
 
 
 # -- the VAE ---------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
             return path
         raise SealError(f"folder: {folder} has no trained VAE; run `python -m seal_core.world train vae` first.")
     step = json.loads(state.read_text())["step"]
-    if path.exists() and read_tensors(path, _KEY, "folder", _REMEDY)[1]["step"] == step:
+    if path.exists() and read_tensors(path, KEY, "folder", REMEDY)[1]["step"] == step:
         return path
     vae = trained(folder).to(device)
     vae.register_to_config(scaling_factor=1.0)
@@ -94,13 +94,13 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
     balance(vae, means.to(device), stds.to(device))
     about = {"step": step, "config": {**VAE, "scaling_factor": 1.0}}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
-    write_bytes(path, to_bytes(tensors, metadata={_KEY: json.dumps(about)}))
+    write_bytes(path, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
     return path
 
 
 def ready_vae(folder: Path) -> AutoencoderKL:
     """The VAE that the latents of a folder are encoded with. Raises SealError where `prepare` was not run."""
-    tensors, about = read_tensors(folder / READY, _KEY, "folder", _REMEDY)
+    tensors, about = read_tensors(folder / READY, KEY, "folder", REMEDY)
     vae = AutoencoderKL(**about["config"])
     vae.load_state_dict(tensors)
     return vae.eval()
@@ -191,7 +191,7 @@ class Latents:
         self._folder, self._names = chunks, set[str]()
         self._chunks: list[NDArray[np.void]] = []
         if not self.refresh():
-            raise SealError(f"folder: {chunks} holds no latents; {_REMEDY} first.")
+            raise SealError(f"folder: {chunks} holds no latents; {REMEDY} first.")
         self.held_out: NDArray[np.void] = np.load(chunks / "held-out.npy")
 
     def __len__(self) -> int:

@@ -72,21 +72,26 @@ class Renders:
         return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def losses(vae: AutoencoderKL, images: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """The loss of a batch (B, 3, H, W) in -1..1, and its parts."""
-    with torch.autocast(images.device.type, torch.bfloat16):
-        posterior = vae.encode(images).latent_dist
-        decoded = vae.decode(posterior.sample()).sample.float()
+def reconstruction(decoded: Tensor, images: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """What the decoded pictures (B, 3, H, W) lack, and its parts: differences of pixels, and of neighbouring pixels."""
     plain = (decoded - images).abs().mean()
-    edges = torch.zeros(())
+    edges = plain.new_zeros(())
     a, b = decoded, images
     for _ in range(2):
         for dim in (2, 3):
             edges = edges + (a.diff(dim=dim) - b.diff(dim=dim)).abs().mean()
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    return plain + EDGES * edges / 4, {"l1": float(plain.detach()), "edges": float(edges.detach())}
+
+
+def losses(vae: AutoencoderKL, images: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch (B, 3, H, W) in -1..1, and its parts."""
+    with torch.autocast(images.device.type, torch.bfloat16):
+        posterior = vae.encode(images).latent_dist
+        decoded = vae.decode(posterior.sample()).sample.float()
+    loss, parts = reconstruction(decoded, images)
     kl = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
-    total = plain + EDGES * edges / 4 + KL * kl
-    return total, {"l1": float(plain.detach()), "edges": float(edges.detach()), "kl": float(kl.detach())}
+    return loss + KL * kl, parts | {"kl": float(kl.detach())}
 
 
 def held_out(count: int = 64) -> Tensor:
