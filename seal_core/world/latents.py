@@ -36,7 +36,7 @@ from .files import read_tensors, write_bytes
 from .model import LATENT, VAE
 from .render import render
 from .train_kit import WORK, cores
-from .train_vae import trained
+from .train_vae import STATE, trained
 
 CHUNK = 500
 HELD_OUT = 256
@@ -77,15 +77,15 @@ def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
 
 def prepare(folder: Path, device: str = "cpu") -> Path:
     """Write the trained, averaged VAE with balanced channels to folder/READY, unless that is of the same step."""
-    state, path = folder / "vae.json", folder / READY
+    state, path = folder / STATE, folder / READY
     if not state.exists():
         if path.exists():
             return path
         raise SealError(f"folder: {folder} has no trained VAE; run `python -m seal_core.world train vae` first.")
-    step = json.loads(state.read_text())["step"]
+    vae, step = trained(folder)
     if path.exists() and read_tensors(path, KEY, "folder", REMEDY)[1]["step"] == step:
         return path
-    vae = trained(folder).to(device)
+    vae.to(device)
     vae.register_to_config(scaling_factor=1.0)
     rng = random.Random("balance")
     images = [render(character(rng.choice(seeds.TRAIN)), random_context(rng), i).image for i in range(HELD_OUT)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TRAIN = range(0, 10_000_000)
+TRAIN = range(10_000_000)
 """The tiny model's."""
 JUDGE = range(10_000_000, 20_000_000)
 """The judges' (training); their held-out figures come from the last million."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from .files import json_line, read_tensors, write_bytes
 from .latents import KEY, READY, REMEDY, ready_vae
 from .render import SIZE
-from .train_kit import WORK
+from .train_kit import SAVE_SECONDS, WORK, Run
 from .train_state import Weights, scale_at
 from .train_vae import Renders, held_out, measure, reconstruction
 
@@ -29,7 +28,6 @@ STATE = "decoder.safetensors"
 RATE = 2e-3
 NOISE = 0.08
 """Largest standard deviation of the noise on latents, whose own is 1; each picture draws its own, from 0 on."""
-SAVE_SECONDS = 120
 
 
 class Training:
@@ -83,28 +81,18 @@ class Training:
 def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
     """Train for `minutes`, saving every two; a stopped run goes on to its own end, a finished one gets a new one."""
     job, checks = Training(folder, device), held_out()
-    run = job.about["run"]
-    if not run or run["done"] >= 1:
-        run = {"minutes": minutes, "first_step": job.weights.steps, "seconds": 0.0, "done": 0.0}
-    job.about["run"] = run
-    before, started = job.about["seconds"] - run["seconds"], time.monotonic() - run["seconds"]
-    saved, figures = time.monotonic(), {}
+    run, figures = Run(job.about, minutes, job.weights.steps), {}
     with tqdm(total=100, unit="%", desc="decoder", mininterval=5) as bar, (folder / "decoder.jsonl").open("a") as log:
-        while run["done"] < 1:
-            loss = job.step(batch, scale_at(run["done"], job.weights.steps - run["first_step"], warm_up=20))
-            run["seconds"] = time.monotonic() - started
-            run["done"] = min(1.0, run["seconds"] / (run["minutes"] * 60))
-            job.about["seconds"] = before + run["seconds"]
-            bar.n = round(100 * run["done"], 1)
+        while run.done < 1:
+            loss = job.step(batch, scale_at(run.done, job.weights.steps - run.first_step, warm_up=20))
+            run.tick()
+            bar.n = round(100 * run.done, 1)
             bar.set_postfix(step=job.weights.steps, loss=f"{loss:.4f}", refresh=False)
             bar.update(0)
-            if time.monotonic() - saved > SAVE_SECONDS or run["done"] >= 1:
+            if run.due("save", SAVE_SECONDS):
                 figures = job.save(checks)
-                log.write(
-                    json_line({"step": job.weights.steps, "seconds": round(run["seconds"]), "loss": loss, **figures})
-                )
+                log.write(json_line({"step": job.weights.steps, "loss": loss, **job.about, **figures}))
                 log.flush()
-                saved = time.monotonic()
     return {**figures, "steps": job.weights.steps, "images": job.about["images"]}
 
 

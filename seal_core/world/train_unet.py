@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -34,12 +33,11 @@ from .files import TABLE, VOCABULARY, json_line
 from .latents import Latents, context_of, fingerprint, ready_vae
 from .model import SIZE, TOKENS, TinyModel, build, host, save_model, used_ids
 from .ranks import Ranks
-from .train_kit import WORK
+from .train_kit import SAVE_SECONDS, WORK, Run
 from .train_state import Weights, mean, scale_at
 
 STATE = "unet.safetensors"
 GAMMA = 5.0
-SAVE_SECONDS = 120
 REFRESH = 100
 """Steps between two looks for latents that were added meanwhile."""
 LEVELS = (100, 300, 500, 700, 900)
@@ -210,42 +208,30 @@ def train(options: argparse.Namespace) -> Path:
     """Run the training of the command line; returns the exported model's path."""
     folder: Path = options.folder
     job = Training(folder, options.device, options.rate)
-    run = job.about["run"]
-    if not run or run["done"] >= 1 or options.new_run:
-        run = {"minutes": options.minutes, "first_step": job.weights.steps, "seconds": 0.0, "done": 0.0}
-    job.about["run"] = run
-    before, started = job.about["seconds"] - run["seconds"], time.monotonic() - run["seconds"]
-    saved = drawn = time.monotonic()
+    run = Run(job.about, options.minutes, job.weights.steps, options.new_run)
     losses: deque[float] = deque(maxlen=100)
     with (
         tqdm(total=100, unit="%", desc="U-Net", mininterval=5, disable=not job.ranks.first) as bar,
         (folder / "unet.jsonl").open("a") as log,
     ):
-        while run["done"] < 1:
-            scale = scale_at(run["done"], job.weights.steps - run["first_step"])
+        while run.done < 1:
+            scale = scale_at(run.done, job.weights.steps - run.first_step)
             loss, norm = job.step(options.batch, scale)
             losses.append(loss)
-            run["seconds"] = time.monotonic() - started
-            run["done"] = job.ranks.agree(min(1.0, run["seconds"] / (run["minutes"] * 60)))
-            job.about["seconds"] = before + run["seconds"]
-            bar.n = round(100 * run["done"], 1)
+            run.tick(job.ranks.agree)
+            bar.n = round(100 * run.done, 1)
             bar.set_postfix(step=job.weights.steps, loss=f"{mean(losses):.4f}", norm=f"{norm:.2f}", refresh=False)
             bar.update(0)
             if job.weights.steps % REFRESH == 0:
                 job.latents.refresh()
-            if not job.ranks.first:
-                continue
-            now = time.monotonic()
-            if now - saved > SAVE_SECONDS or run["done"] >= 1:
+            if job.ranks.first and run.due("save", SAVE_SECONDS):
                 job.save()
                 line = {"step": job.weights.steps, "samples": job.about["samples"], "seconds": job.about["seconds"]}
                 line |= {"loss": mean(losses), "rate": scale * options.rate, "norm": norm}
-                if now - drawn > 60 * options.pictures_every or run["done"] >= 1:
+                if run.due("look", 60 * options.pictures_every):
                     line |= _look(job)
-                    drawn = time.monotonic()
                 log.write(json_line({k: round(v, 5) for k, v in line.items()}))
                 log.flush()
-                saved = time.monotonic()
     return folder / "tiny.safetensors"
 
 

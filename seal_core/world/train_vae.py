@@ -8,11 +8,10 @@ pixels, the last third on whole pictures, since group norms and the middle atten
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
-import os
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -29,17 +27,17 @@ from .characters import character
 from .contexts import random_context
 from .files import json_line
 from .model import VAE
-from .optimiser import Optimiser
 from .render import SIZE, render
-from .train_kit import WORK
+from .train_kit import SAVE_SECONDS, WORK, Run
+from .train_state import Weights, scale_at
 
 KL = 2e-4
 EDGES = 0.6
 CROP, WHOLE_FROM = 64, 0.7
 """Crop's side in pixels, and the share of the training after which whole pictures are seen."""
-MUON, ADAM, WARM_UP = 5e-3, 1.5e-3, 40
-"""Peak learning rates, and steps until they are reached."""
-EMA = 0.998
+RATE, WARM_UP = 5e-3, 40
+"""Peak learning rate of matrices, and steps until it is reached."""
+STATE = "vae.safetensors"
 QUIET = -5.0
 """Where the posterior's log variance starts: with noise as large as the latents, the decoder long learns nothing."""
 
@@ -120,105 +118,73 @@ def measure(vae: AutoencoderKL, images: Tensor) -> dict[str, Any]:
     }
 
 
-PARTS = ("vae", "ema", "optimiser")
-
-
-class _State:
-    """Weights, their average, the optimiser and the clock, on disk in two files that belong together."""
+class Training:
+    """The autoencoder in training and its state in `folder`."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        self.folder = folder
+        self.folder, self.device = folder, torch.device(device)
         torch.manual_seed(0)
-        self.vae = AutoencoderKL(**VAE).to(device)  # channels_last is twice as slow on CPUs in bfloat16
+        self.vae = AutoencoderKL(**VAE)  # in the plain layout: channels_last is twice as slow on CPUs in bfloat16
         with torch.no_grad():
             half = self.vae.quant_conv.bias.shape[0] // 2
             self.vae.quant_conv.weight[half:] *= 0.1
             self.vae.quant_conv.bias[half:] = QUIET
-        self.optimiser = Optimiser(self.vae.named_parameters(), MUON, ADAM)
-        self.average = {k: v.detach().clone() for k, v in self.vae.state_dict().items()}
-        self.step, self.done, self.seconds, self.images = 0, 0.0, 0.0, 0
-        if (folder / "vae.json").exists():
-            self._load(device)
+        self.vae.to(self.device)
+        self.weights = Weights({"vae": self.vae}, torch.float32, RATE)
+        self.about: dict[str, Any] = {"seconds": 0.0, "images": 0, "run": {}}
+        if (folder / STATE).exists():
+            self.about = self.weights.load(folder / STATE)
 
-    def _load(self, device: str) -> None:
-        about = json.loads((self.folder / "vae.json").read_text())
-        tensors = load_file(self.folder / about["file"], device=device)
-        parts = {p: {k[len(p) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{p}.")} for p in PARTS}
-        self.vae.load_state_dict(parts["vae"])
-        self.average = parts["ema"]
-        self.optimiser.load(parts["optimiser"], about["step"])
-        self.step, self.done = about["step"], about["done"]
-        self.seconds, self.images = about["seconds"], about["images"]
+    @functools.cached_property
+    def renders(self) -> Renders:
+        return Renders(self.weights.steps, 6000, 600)
 
-    def save(self, figures: dict[str, Any]) -> None:
-        states = zip(PARTS, (self.vae.state_dict(), self.average, self.optimiser.state()))
-        tensors = {f"{part}.{k}": v.contiguous() for part, state in states for k, v in state.items()}
-        # Two files in turn: the old one stays whole until the JSON names the new one.
-        old = json.loads((self.folder / "vae.json").read_text())["file"] if (self.folder / "vae.json").exists() else ""
-        name = "vae-a.safetensors" if old != "vae-a.safetensors" else "vae-b.safetensors"
-        save_file(tensors, self.folder / name)
-        about = {"file": name, "step": self.step, "done": self.done, "seconds": self.seconds, "images": self.images}
-        part = self.folder / ".vae.json.part"
-        part.write_text(json.dumps({**about, **figures}))
-        os.replace(part, self.folder / "vae.json")
+    def step(self, count: int, side: int, scale: float) -> dict[str, float]:
+        """One step on `count` crops of `side` pixels: the parts of the loss."""
+        self.renders.add(2)
+        loss, parts = losses(self.vae, self.renders.batch(count, side).to(self.device))
+        loss.backward()
+        self.weights.step(scale)
+        self.about["images"] += count
+        return parts
 
     def averaged(self) -> AutoencoderKL:
+        """The averaged weights as an autoencoder of its own, on the CPU."""
         vae = AutoencoderKL(**VAE)
-        vae.load_state_dict(self.average)
+        vae.load_state_dict(self.weights.averaged("vae"))
         return vae.eval()
 
 
 def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
-    """Train for `minutes` (over all runs), saving every two minutes; continues where the folder's state stopped."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = _State(folder, device)
-    renders, checks = Renders(state.step, 6000, 600), held_out()
-    state.done = min(1.0, state.seconds / (minutes * 60))
-    budget, started, saved = minutes * 60, time.monotonic() - state.seconds, time.monotonic()
-    figures: dict[str, Any] = {}
-    with tqdm(total=100, unit="%", desc="VAE", dynamic_ncols=True) as bar, (folder / "vae.jsonl").open("a") as log:
-        while state.done < 1:
-            state.seconds = time.monotonic() - started
-            state.done = min(1.0, state.seconds / budget)
-            rate = min(1, (state.step + 1) / WARM_UP) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * state.done)))
-            whole = state.done > WHOLE_FROM
-            count = batch // 4 if whole else batch
-            renders.add(2)
-            images = renders.batch(count, SIZE if whole else CROP).to(device)
-            loss, parts = losses(state.vae, images)
-            loss.backward()
-            state.optimiser.step(rate)
-            state.step += 1
-            state.images += count
-            keep = min(EMA, state.step / (state.step + 20))
-            with torch.no_grad():
-                for name, value in state.vae.state_dict().items():
-                    state.average[name].lerp_(value, 1 - keep)
-            if state.step % 20 == 0:
-                bar.n = round(100 * state.done, 1)
-                bar.set_postfix(step=state.step, **{k: f"{v:.4f}" for k, v in parts.items()})
-            if time.monotonic() - saved > 120 or state.done >= 1:
-                figures = measure(state.averaged(), checks)
-                clock = {"step": state.step, "seconds": round(state.seconds), "rate": rate}
-                log.write(json_line({**clock, **parts, **figures}))
+    """Train for `minutes`, saving every two; a stopped run goes on to its own end, a finished one gets a new one."""
+    job, checks = Training(folder, device), held_out()
+    run, figures = Run(job.about, minutes, job.weights.steps), {}
+    with tqdm(total=100, unit="%", desc="VAE", mininterval=5) as bar, (folder / "vae.jsonl").open("a") as log:
+        while run.done < 1:
+            whole = run.done > WHOLE_FROM
+            count, side = (batch // 4, SIZE) if whole else (batch, CROP)
+            parts = job.step(count, side, scale_at(run.done, job.weights.steps - run.first_step, WARM_UP))
+            run.tick()
+            bar.n = round(100 * run.done, 1)
+            bar.set_postfix(step=job.weights.steps, **{k: f"{v:.4f}" for k, v in parts.items()}, refresh=False)
+            bar.update(0)
+            if run.due("save", SAVE_SECONDS):
+                figures = measure(job.averaged(), checks)
+                job.weights.save(folder / STATE, job.about)
+                log.write(json_line({"step": job.weights.steps, **job.about, **parts, **figures}))
                 log.flush()
-                state.save(figures)
-                saved = time.monotonic()
-    return {**figures, "steps": state.step, "images": state.images, "seconds": round(state.seconds)}
+    return {**figures, "steps": job.weights.steps, "images": job.about["images"]}
 
 
-def trained(folder: Path) -> AutoencoderKL:
-    """The averaged VAE of a folder, its scaling factor set so that latents have unit standard deviation."""
-    about = json.loads((folder / "vae.json").read_text())
-    vae = AutoencoderKL(**{**VAE, "scaling_factor": 1 / about["std"]})
-    tensors = load_file(folder / about["file"])
-    vae.load_state_dict({k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")})
-    return vae.eval()
+def trained(folder: Path) -> tuple[AutoencoderKL, int]:
+    """The averaged autoencoder of a folder, and the step that it is of."""
+    job = Training(folder, "cpu")
+    return job.averaged(), job.weights.steps
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=WORK, help="states of the trainings (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=35, help="training time over all runs (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=35, help="time budget of a new run (%(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="64 px crops a step (%(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
