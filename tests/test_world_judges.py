@@ -232,7 +232,7 @@ def test_pairs_are_of_one_character(tmp_path, small):
 
 
 def test_round_trips_join(tmp_path, small, monkeypatch):
-    monkeypatch.setattr(judge_data, "round_trip", lambda path: (lambda images, *_: images * 0 + 1, "white"))
+    monkeypatch.setattr(train_judges, "round_trip", lambda path: (lambda images, *_: images * 0 + 1, "white"))
     pictures = source(tmp_path)
     pictures.decode(1, tmp_path, quiet=True)
     pictures.refresh()

@@ -27,7 +27,7 @@ from . import seeds
 from .characters import Character, character
 from .contexts import VALUES, Context, random_context
 from .files import write_bytes
-from .judge_vae import round_trip
+from .judge_vae import RoundTrip
 from .judges import HEADS, SIZE
 
 CHARACTERS, POSES = 256, 4
@@ -142,10 +142,9 @@ class Cache:
             raise SealError(f"cache: {path} is another kind of file; delete it and try again.")
         return chunk
 
-    def decoded(self, number: int, vae: Path) -> Path:
+    def decoded(self, number: int, through: RoundTrip, name: str) -> Path:
         """The file of a training chunk's pictures (N, SIZE, SIZE, 3) uint8 as an autoencoder gives them back, half of
-        them from latents with noise; made now unless it is there."""
-        through, name = round_trip(vae)
+        them from latents with noise; made now unless it is there. name: of the autoencoder's weights."""
         path = self.folder / f"decoded-{name}-{number:04d}.npy"
         if not path.exists():
             chunk, generator = self.load(number), torch.Generator().manual_seed(number)

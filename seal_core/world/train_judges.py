@@ -28,6 +28,7 @@ from ..errors import SealError
 from .files import JUDGES_FILE, MODEL_FILE, write_bytes
 from .judge_data import CACHE, CHARACTERS, POSES, RECORD, Cache, labels, masks, pictures
 from .judge_noise import mixed
+from .judge_vae import round_trip
 from .judges import HEADS, Judges, Layout, Network
 
 SAVE_EVERY = 200
@@ -73,8 +74,9 @@ class Pictures:
 
     def decode(self, count: int, vae: Path, quiet: bool) -> None:
         """Let half of the pictures of `count` chunks be as an autoencoder gives them back."""
+        through, name = round_trip(vae)
         for number in tqdm(range(min(count, self.chunks)), "round trips", disable=quiet):
-            path = self.cache.decoded(number, vae)
+            path = self.cache.decoded(number, through, name)
             if number not in self.numbers:
                 self.numbers.append(number)
                 self.records = np.concatenate([self.records, self.cache.load(number)])
@@ -235,11 +237,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=JUDGES_FILE, help="where the judges are written (%(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of pictures and states (%(default)s)")
     parser.add_argument("--chunks", type=int, default=30, help=f"chunks of {CHARACTERS * POSES} pictures (%(default)s)")
-    parser.add_argument("--decoded", type=int, default=12, help="chunks that the VAE's round trip joins (%(default)s)")
+    parser.add_argument("--decoded", type=int, default=8, help="chunks that the VAE's round trip joins (%(default)s)")
     parser.add_argument("--vae", type=Path, help="model file or training folder of that VAE (shipped model)")
     parser.add_argument("--held-out", type=int, default=4, help="chunks of unseen characters to measure (%(default)s)")
-    parser.add_argument("--steps", type=int, default=3000, help="of the classifier (%(default)s)")
-    parser.add_argument("--identity-steps", type=int, default=3000, help="of the identity encoder (%(default)s)")
+    parser.add_argument("--steps", type=int, default=2400, help="of the classifier (%(default)s)")
+    parser.add_argument("--identity-steps", type=int, default=2400, help="of the identity encoder (%(default)s)")
     parser.add_argument("--batch", type=int, default=96, help="pictures a step, an even number (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the training (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes that render meanwhile (%(default)s)")
