@@ -26,7 +26,8 @@ class Attribute:
     """One of the six attributes.
 
     phrase: how a value is said in a prompt, "{} background". A value that ends with one of the words
-    `ends` ("pixel art") or holds one of `joins` ("on a beach") is a phrase by itself and stays as it is. rendered: the values that StickerWorld draws.
+    `ends` ("pixel art") or holds one of `joins` ("on a beach") is a phrase by itself and stays as it is.
+    rendered: the values that StickerWorld draws.
     """
 
     name: str

@@ -29,8 +29,8 @@ def pack_options(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="E",
-        help="one text of emoji for all stickers, or one each, in order; or texts such as 'sad=😢', by the words in the "
-        "files' names",
+        help="one text of emoji for all stickers, or one each, in order; or texts such as 'sad=😢', by the words in "
+        "the files' names",
     )
     add("--name", default="", help="the new folder's name (default: made of the title)")
     add(
