@@ -339,6 +339,8 @@ def test_command_line(work, few, tmp_path, monkeypatch, capsys):
     assert cli.main(["train", "export", "--folder", str(tmp_path), "--out", str(out), "--device", "cpu"]) == 0
     loaded = model.load_model(out)
     assert loaded.card["unet"]["steps"] == lines[-1]["step"]
+    told = (tmp_path / "MODEL_CARD.md").read_text()
+    assert f"{lines[-1]['step']:,} steps" in told and "procedural stickers" in told and "v500" in told
     assert loaded.unet.config["block_out_channels"] == (32, 32, 32)
     capsys.readouterr()
     write_vae(tmp_path / "other", seed=9)

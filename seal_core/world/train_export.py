@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .files import MODEL_FILE
+from .files import MODEL_FILE, write_bytes
 from .model import save_model
 from .train_kit import WORK
 from .train_unet import Training
@@ -31,16 +31,48 @@ def last_lines(log: Path, keys: tuple[str, ...]) -> dict[str, Any]:
 
 def card(job: Training) -> dict[str, Any]:
     """What is told about the model: data, amount of training, machine, figures on unseen characters."""
-    about, vae = job.about, job.folder / "vae.jsonl"
+    about, folder = job.about, job.folder
     return {
         "name": "StickerWorld tiny model",
         "data": f"{len(job.latents)} procedural stickers of StickerWorld's training characters; no other pictures",
         "licence": "the pack's own; the tokenizer's merges are CLIP's (MIT)",
         "unet": {"steps": job.weights.steps, "samples": about["samples"], "minutes": round(about["seconds"] / 60)},
-        "vae": last_lines(vae, ("step", "seconds", "psnr")),
-        "device": torch.cuda.get_device_name() if job.device.type == "cuda" else platform.processor() or "CPU",
+        "vae": last_lines(folder / "vae.jsonl", ("step", "seconds", "images", "psnr")),
+        "decoder": last_lines(folder / "decoder.jsonl", ("step", "seconds", "images", "psnr")),
+        "device": torch.cuda.get_device_name() if job.device.type == "cuda" else f"CPU, {os.cpu_count()} cores",
         "held_out": job.held_out(job.averaged()),
     }
+
+
+def card_text(told: dict[str, Any], size: int) -> str:
+    """The model card as Markdown. size: of the model's file in bytes."""
+    unet, vae, decoder = told["unet"], told["vae"], told["decoder"]
+    lines = [
+        f"# {told['name']}",
+        "",
+        "A latent diffusion model in miniature for 128 px stickers: Stable Diffusion's parts (U-Net with cross-attention,",
+        "CLIP text encoder with CLIP's tokenizer, KL autoencoder, v-prediction), made by `python -m seal_core.world train`.",
+        "It knows eight species, six emotions and actions, four framings, five styles and twelve backgrounds, and nothing",
+        "else: it is for trying and measuring this pack, not for pictures of the wider world.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| file | {size / 1e6:.1f} MB, float16 |",
+        f"| data | {told['data']} |",
+        f"| licence | {told['licence']} |",
+        f"| U-Net and text encoder | {unet['steps']:,} steps, {unet['samples']:,} samples, {unet['minutes']} minutes |",
+        f"| autoencoder | {_passage(vae)} |",
+        f"| its decoder, trained on | {_passage(decoder)} |",
+        f"| machine | {told['device']} |",
+        f"| v-prediction error on unseen characters | {', '.join(f'{k} {v}' for k, v in told['held_out'].items())} |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _passage(told: dict[str, Any]) -> str:
+    if not told:
+        return "not"
+    return f"{told['step']:,} steps, {told['seconds'] / 60:.0f} minutes; PSNR {told['psnr']:.1f} dB on unseen characters"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +83,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    """Write the model and, beside it, MODEL_CARD.md."""
     job = Training(options.folder, options.device, 0.0)
-    path = save_model(job.averaged(), options.out, card(job))
+    told = card(job)
+    path = save_model(job.averaged(), options.out, told)
     size = path.stat().st_size
+    write_bytes(path.with_name("MODEL_CARD.md"), card_text(told, size).encode())
     print(f"{path}: {size / 1e6:.1f} MB" + (f", more than the {MAX_BYTES / 1e6:.0f} allowed" * (size > MAX_BYTES)))
