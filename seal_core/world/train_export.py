@@ -50,10 +50,11 @@ def card_text(told: dict[str, Any], size: int) -> str:
     lines = [
         f"# {told['name']}",
         "",
-        "A latent diffusion model in miniature for 128 px stickers: Stable Diffusion's parts (U-Net with cross-attention,",
-        "CLIP text encoder with CLIP's tokenizer, KL autoencoder, v-prediction), made by `python -m seal_core.world train`.",
-        "It knows eight species, six emotions and actions, four framings, five styles and twelve backgrounds, and nothing",
-        "else: it is for trying and measuring this pack, not for pictures of the wider world.",
+        "A latent diffusion model in miniature for 128 px stickers: Stable Diffusion's parts (U-Net with",
+        "cross-attention, CLIP text encoder with CLIP's tokenizer, KL autoencoder, v-prediction), made by",
+        "`python -m seal_core.world train`. It knows eight species, six emotions and actions, four framings, five",
+        "styles and twelve backgrounds, and nothing else: it is for trying and measuring this pack, not for pictures",
+        "of the wider world.",
         "",
         "| | |",
         "|---|---|",
@@ -72,7 +73,8 @@ def card_text(told: dict[str, Any], size: int) -> str:
 def _passage(told: dict[str, Any]) -> str:
     if not told:
         return "not"
-    return f"{told['step']:,} steps, {told['seconds'] / 60:.0f} minutes; PSNR {told['psnr']:.1f} dB on unseen characters"
+    time = f"{told['step']:,} steps, {told['seconds'] / 60:.0f} minutes"
+    return f"{time}; PSNR {told['psnr']:.1f} dB on unseen characters"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
