@@ -1,9 +1,10 @@
 """Training of the judges: `python -m seal_core.world judges` (ours).
 
-First the classifier (cross-entropy over every head that the picture can tell), then the identity encoder (supervised
-contrastive loss, Khosla et al. 2020: other poses of a character are its positives, all other characters its
-negatives, half of the time ones of its own species). Both see rendered stickers, most of them degraded (`judge_noise`).
-Resumable: the state is written every `SAVE_EVERY` steps, and chunks are rendered while training goes on.
+First the classifier (cross-entropy over every head that the picture can tell), then, beginning with its weights, the
+identity encoder (supervised contrastive loss, Khosla et al. 2020: other poses of a character are its positives, all
+other characters its negatives, half of the time ones of its own species). Both see rendered stickers, most of them
+degraded (`judge_noise`, `judge_vae`). Resumable: the state is written every `SAVE_EVERY` steps, and chunks are
+rendered while training goes on.
 """
 
 from __future__ import annotations
@@ -159,14 +160,19 @@ STEPS: Mapping[str, Callable[[Stage, Network, Pictures, torch.Generator], Tensor
 }
 
 
-def train(stage: Stage, source: Pictures, state_file: Path, quiet: bool = False) -> tuple[Network, float]:
+def train(
+    stage: Stage, source: Pictures, state_file: Path, quiet: bool = False, begin: Path | None = None
+) -> tuple[Network, float]:
     """The trained network of a stage with its normalisation folded in, and the seconds that it took.
 
-    Continues from `state_file` where that belongs to the same layout and schedule. The weights are the
-    exponential moving average's.
+    Continues from `state_file` where that belongs to the same layout and schedule; else begins with the weights of
+    another stage's file `begin`, its last layer apart. The weights are the exponential moving average's.
     """
     torch.manual_seed(17)
     network = Network(LAYOUTS[stage.name], norm=True).to(memory_format=torch.channels_last)
+    if begin:
+        learned = torch.load(begin, weights_only=True)["average"]
+        network.load_state_dict({k: v for k, v in learned.items() if not k.startswith("out.")}, strict=False)
     average = copy.deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.AdamW(network.parameters(), stage.rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, stage.rate, total_steps=stage.steps + 1, pct_start=0.1)
@@ -285,7 +291,10 @@ def _trained(options: argparse.Namespace, cache: Cache) -> Judges:
         if options.vae and options.decoded:
             source.decode(options.decoded, options.vae, options.quiet)
             card["decoded"] = min(options.decoded, options.chunks) * CHARACTERS * POSES
+        begin = None
         for stage in stages:
-            networks[stage.name], seconds = train(stage, source, cache.folder / f"{stage.name}.pt", options.quiet)
+            file = cache.folder / f"{stage.name}.pt"
+            networks[stage.name], seconds = train(stage, source, file, options.quiet, begin)
+            begin = file
             card[stage.name] = {"steps": stage.steps, "batch": stage.batch, "minutes": round(seconds / 60, 1)}
     return Judges(networks["classifier"], networks["encoder"], card)
