@@ -14,13 +14,17 @@ from PIL import Image
 
 from seal_core.attributes import ATTRIBUTES
 from seal_core.config import PRESETS
+from seal_core.prompts import sweep
+from seal_core.stickers.clip import Clip
+from seal_core.stickers.pack import Sticker, with_emoji
+from seal_core.stickers.platforms import PLATFORMS
 from seal_core.world.characters import character
 from seal_core.world.contexts import VALUES
 from seal_core.world.examples import EXAMPLES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "workflows"
-NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train")
+NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
 NOTES = {"MarkdownNote"}
 CORE = {  # all of them are in ComfyUI 0.8
     "CLIPTextEncode", "CheckpointLoaderSimple", "EmptyLatentImage", "ImageGrid", "ImageStitch", "KSampler",
@@ -170,6 +174,48 @@ def test_demo_shows_the_best_preset_and_the_examples_animal():
     for name, values in VALUES.items():
         assert widgets(prompt)[name] in values, "words that the tiny model knows"
     assert widgets(prompt)["emotion"] != context.emotion and widgets(prompt)["background"] != context.background
+
+
+def test_sticker_pack_gives_every_sticker_its_emoji():
+    """Six emotions and two actions that the tiny model knows; a number of stickers that each platform takes."""
+    workflow = read("sticker_pack")
+    (model,), (tokens,), (axes,), (emoji,) = (
+        nodes_of(workflow, kind)
+        for kind in ("SEALDemoModel", "SplitMergeTokenizer", "StickerAttributeSweep", "PrimitiveStringMultiline")
+    )
+    shown = widgets(axes)
+    values = {shown[f"attribute_{i}"]: shown[f"values_{i}"].splitlines() for i in (1, 2)}
+    assert set(values["emotion"]) == set(VALUES["emotion"]) and len(values["action"]) == 2
+    assert set(values["action"]) <= set(VALUES["action"])
+    assert all(shown[name] in VALUES[name] for name in ("camera", "style", "background"))
+    assert widgets(tokens)["class_word"] == character(EXAMPLES[widgets(model)["example"]][0]).species
+    assert widgets(tokens)["concept"] == shown["concept"]
+    _, labels = sweep(shown["concept"], {}, values)
+    stickers = [Sticker(label, False, lambda: Clip.still(None)) for label in labels]
+    packs = {widgets(node)["platform"]: node for node in nodes_of(workflow, "SaveStickerPack")}
+    assert set(packs) == {"telegram", "whatsapp", "signal"}
+    for platform in packs:
+        found = [s.emoji for s in with_emoji(stickers, widgets(emoji)["value"].splitlines(), platform)]
+        least, most = PLATFORMS[platform].emoji
+        assert all(least <= len(each) <= most for each in found)
+        assert len(set(found)) == (6 if most == 1 else 12), "of one emoji, it is the emotion's"
+
+
+def test_sticker_pack_wires_every_pack_alike():
+    workflow = read("sticker_pack")
+    origin = {link[0]: tuple(link[1:3]) for link in workflow["links"]}
+    kinds = {node["id"]: node["type"] for node in workflow["nodes"]}
+    packs = nodes_of(workflow, "SaveStickerPack")
+    wires = [{s["name"]: origin[s["link"]] for s in pack["inputs"] if s["link"] is not None} for pack in packs]
+    assert wires[0] == wires[1] == wires[2] and wires[0].keys() == {"images", "names", "title", "author", "emoji"}
+    assert kinds[wires[0]["images"][0]] == "StickerBorder" and kinds[wires[0]["names"][0]] == "StickerAttributeSweep"
+    assert [widgets(pack)["name"] for pack in packs] == [f"my-cat-{widgets(pack)['platform']}" for pack in packs]
+    assert not any(widgets(pack)["embed_workflow"] for pack in packs), "they go to other people"
+    (sheet,) = nodes_of(workflow, "ContactSheet")
+    shown = {slot["name"]: origin.get(slot["link"]) for slot in sheet["inputs"]}
+    assert shown["labels"] == wires[0]["names"] and shown["images"] == wires[0]["images"]
+    (cut,) = nodes_of(workflow, "StickerCutout")
+    assert widgets(cut)["if_not_found"] == "keep the picture"
 
 
 def test_compared_methods_are_their_presets():

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 from chromium import find_chromium
 from frontend import FrontEnd
 
-NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train")
+NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
 
 
 def read(name: str) -> dict[str, Any]:

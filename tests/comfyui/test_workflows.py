@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pictures
 import pytest
+from pack_rules import check_pack
 from server import PACK, ComfyServer, Result
 from workflow_api import changed, of_type, to_api
 
-NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train")
+NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
 
 
 def read(name: str) -> dict[str, Any]:
@@ -34,8 +36,6 @@ def graph(comfy: ComfyServer):
 @pytest.fixture(scope="module")
 def trained(comfy: ComfyServer, graph) -> tuple[dict[str, Any], Result]:
     """seal_train, as sent and as run; the other workflows load what it saved."""
-    import pictures
-
     comfy.upload_image("sticker.png", pictures.sticker())
     train = graph("seal_train")
     return train, comfy.run(train).ok()
@@ -118,6 +118,60 @@ def test_demo(comfy: ComfyServer, graph):
     assert (comfy.embeddings / "seal-demo.safetensors").is_file()
     assert [len(shown(comfy, result, node)) for node in of_type(sent, "PreviewImage")] == [1, 1, 1, 1]
     assert shown(comfy, result, of_type(sent, "PreviewImage")[-1]) == [(64, 64)]
+
+
+def packs_of(comfy: ComfyServer, sent: dict[str, Any], result: Result) -> dict[str, dict[str, Any]]:
+    """Platform -> report of each pack of twelve, its files read back against the platform's limits."""
+    found = {}
+    for node in of_type(sent, "SaveStickerPack"):
+        images = result.outputs[node]["images"]
+        (folder,) = {comfy.base / "output" / image["subfolder"] for image in images}
+        assert len(check_pack(folder)) == len(images) == 12
+        report = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+        assert folder.name.startswith(f"my-cat-{report['platform']}")
+        found[report["platform"]] = report
+    assert list(found) == ["telegram", "whatsapp", "signal"]
+    return found
+
+
+def test_sticker_pack(comfy: ComfyServer, graph):
+    """From the drawn pictures on, with others in their place, of which one shows nothing; drawing lists: test_sweep."""
+    whole = graph("sticker_pack")
+    (sweep,), (decode,), (cut,) = (of_type(whole, t) for t in ("StickerAttributeSweep", "VAEDecode", "StickerCutout"))
+    sent = {key: node for key, node in whole.items() if int(key) > int(decode) or key == sweep}
+    comfy.upload_image("sticker.png", pictures.sticker())
+    sent["101"] = {"class_type": "LoadImage", "inputs": {"image": "sticker.png"}}
+    blank = {"image": ["101", 0], "label": [sweep, 1], "blank": "waving, sleepy"}
+    sent["102"] = {"class_type": "SEALProbeDraw", "inputs": blank}
+    assert sent[cut]["inputs"]["image"] == [decode, 0]
+    sent[cut]["inputs"]["image"] = ["102", 0]
+    result = comfy.run(sent).ok()
+    first, second = result.text(*of_type(sent, "PreviewAny")).splitlines()
+    assert first == "11 of 12 pictures cut out" and second.startswith("picture 5 kept whole: image: the border method")
+    packs = packs_of(comfy, sent, result)
+    for platform, emoji in (("telegram", ["😀", "👋"]), ("whatsapp", ["😀", "👋"]), ("signal", ["😀"])):
+        sticker = packs[platform]["stickers"][0]
+        assert sticker["name"] == "waving, happy" and sticker["emoji"] == emoji
+        assert packs[platform]["title"] == "My Cat" and packs[platform]["author"] == "Me"
+    ((wide, high),) = shown(comfy, result, *of_type(sent, "SaveImage"))
+    assert wide > 6 * 256 and 2 * 256 < high < 3 * 256, "two rows of six"
+    sent[cut]["inputs"]["if_not_found"] = "stop"
+    stopped = comfy.run(sent)
+    assert stopped.status == "error" and stopped.executed == {cut}, "all before it came from the cache"
+    assert stopped.message.startswith("image: 1 of 12 pictures could not be cut out. Picture 5: image: the border")
+
+
+def test_sticker_pack_out_of_the_box(comfy: ComfyServer, graph):
+    """As it opens, but for fewer steps: what the shipped model draws can be cut out and packed."""
+    if not (PACK / "seal_core/world/data/tiny.safetensors").exists():
+        pytest.skip("no model is shipped yet")
+    sent = changed(graph("sticker_pack"), {
+        "SEALTrainEmbedding": {"steps": 10, "resolution": 0, "name": "out-of-the-box"},
+        "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"steps": 8},
+    })  # fmt: skip
+    result = comfy.run(sent).ok()
+    assert result.text(*of_type(sent, "PreviewAny")).splitlines()[0] == "12 of 12 pictures cut out"
+    packs_of(comfy, sent, result)
 
 
 def test_template_browser_lists_them(comfy: ComfyServer):
