@@ -3,6 +3,7 @@
 import random
 import types
 from argparse import ArgumentParser
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_training_continues_where_it_stopped(tmp_path, small, monkeypatch, name)
     stage = train_judges.Stage(name, steps=4, batch=16)
     whole, _ = train_judges.train(stage, pictures, tmp_path / "whole.pt", quiet=True)
 
-    step, count = train_judges.STEPS[name], iter(range(9))
+    step, count = train_judges.STEPS[name], iter(range(99))
 
     def stops(*given):
         if next(count) == 3:
@@ -215,6 +216,10 @@ def test_training_continues_where_it_stopped(tmp_path, small, monkeypatch, name)
     assert next(count) == 6  # three, the one that stopped, then steps 3 and 4
     for ours, theirs in zip(again.parameters(), whole.parameters()):
         torch.testing.assert_close(ours, theirs)
+    longer, _ = train_judges.train(replace(stage, steps=7), pictures, tmp_path / "parts.pt", quiet=True)
+    assert next(count) == 10 and not torch.equal(longer.out.weight, again.out.weight)
+    state = torch.load(tmp_path / "parts.pt", weights_only=True)
+    assert (state["step"], state["cycle"], state["schedule"]["last_epoch"]) == (7, 4, 3)
     (tmp_path / "parts.pt").write_bytes(b"half")
     with pytest.raises(SealError, match=r"parts\.pt is damaged"):
         train_judges.train(stage, pictures, tmp_path / "parts.pt", quiet=True)
@@ -232,7 +237,7 @@ def test_pairs_are_of_one_character(tmp_path, small):
 
 
 def test_round_trips_join(tmp_path, small, monkeypatch):
-    monkeypatch.setattr(train_judges, "round_trip", lambda path: (lambda images, *_: images * 0 + 1, "white"))
+    monkeypatch.setattr(judge_data, "round_trip", lambda path: (lambda images, *_: images * 0 + 1, "white"))
     pictures = source(tmp_path)
     pictures.decode(1, tmp_path, quiet=True)
     pictures.refresh()

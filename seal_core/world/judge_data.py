@@ -21,16 +21,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from ..errors import SealError
 from . import seeds
 from .characters import Character, character
 from .contexts import VALUES, Context, random_context
 from .files import write_bytes
-from .judge_vae import RoundTrip
+from .judge_vae import RoundTrip, round_trip
 from .judges import HEADS, SIZE
 
 CHARACTERS, POSES = 256, 4
+PAIR = 2
+"""Contexts of a character in one step of the identity encoder."""
 CACHE = Path.home() / ".cache" / "seal-world" / "judges"
 HELD_OUT = range(seeds.JUDGE.stop - 1_000_000, seeds.JUDGE.stop)
 """Characters of the figures; no judge is trained on them."""
@@ -175,6 +178,58 @@ class Cache:
         finally:
             if pool:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Pictures:
+    """Records of the chunks on disk, drawn at random; looks for new chunks now and then."""
+
+    def __init__(self, cache: Cache, chunks: int, generator: np.random.Generator) -> None:
+        self.cache, self.chunks, self.generator = cache, chunks, generator
+        self.numbers: list[int] = []
+        self.records = np.zeros(0, RECORD)
+        self.decoded: dict[int, np.ndarray] = {}
+        """Chunk's first record -> its pictures as an autoencoder gives them back."""
+
+    def refresh(self) -> None:
+        """Take in chunks that have come since; render the first one here if there is none."""
+        new = sorted(set(self.cache.ready(self.chunks) or [0]) - set(self.numbers))
+        if new:
+            self.numbers += new
+            self.records = np.concatenate([self.records, *(self.cache.load(number) for number in new)])
+
+    def decode(self, count: int, vae: Path, quiet: bool) -> None:
+        """Let half of the pictures of `count` chunks be as an autoencoder gives them back."""
+        through, name = round_trip(vae)
+        for number in tqdm(range(min(count, self.chunks)), "round trips", disable=quiet):
+            path = self.cache.decoded(number, through, name)
+            if number not in self.numbers:
+                self.numbers.append(number)
+                self.records = np.concatenate([self.records, self.cache.load(number)])
+            length = len(self.records) // len(self.numbers)
+            self.decoded[self.numbers.index(number) * length] = np.load(path, mmap_mode="r")
+
+    def _take(self, index: np.ndarray) -> np.ndarray:
+        records, wanted = self.records[index], self.generator.random(len(index)) < 0.5
+        for first, images in self.decoded.items():
+            here = wanted & (index >= first) & (index < first + len(images))
+            records["image"][here] = images[index[here] - first]
+        return records
+
+    def any(self, count: int) -> np.ndarray:
+        """`count` records of any characters and contexts."""
+        return self._take(self.generator.integers(len(self.records), size=count))
+
+    def characters(self, count: int) -> np.ndarray:
+        """`count` characters in PAIR contexts each, in rows; half of the time of two species only, which are harder to
+        tell apart."""
+        among = np.arange(len(self.records) // POSES)
+        if self.generator.random() < 0.5:
+            species = self.records["label"][::POSES, list(HEADS).index("species")]
+            wanted = self.generator.choice(len(HEADS["species"]), size=2, replace=False)
+            among = among[np.isin(species, wanted)]
+        chosen = self.generator.choice(among, size=min(count, len(among)), replace=False)
+        poses = self.generator.permuted(np.tile(np.arange(POSES), (len(chosen), 1)), axis=1)[:, :PAIR]
+        return self._take((chosen[:, None] * POSES + poses).ravel())
 
 
 def _humble() -> None:

@@ -15,7 +15,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,11 @@ from tqdm import tqdm
 
 from ..errors import SealError
 from .files import JUDGES_FILE, MODEL_FILE, write_bytes
-from .judge_data import CACHE, CHARACTERS, POSES, RECORD, Cache, labels, masks, pictures
+from .judge_data import CACHE, CHARACTERS, PAIR, POSES, Cache, Pictures, labels, masks, pictures
 from .judge_noise import mixed
-from .judge_vae import round_trip
 from .judges import HEADS, Judges, Layout, Network
 
 SAVE_EVERY = 200
-PAIR = 2
-"""Contexts of a character in one step of the identity encoder."""
 LAYOUTS = {
     "classifier": Layout(outputs=sum(len(values) for values in HEADS.values())),
     "encoder": Layout(outputs=64),
@@ -54,58 +51,6 @@ class Stage:
     batch: int = 96
     rate: float = 2e-3
     temperature: float = 0.1
-
-
-class Pictures:
-    """Records of the chunks on disk, drawn at random; looks for new chunks now and then."""
-
-    def __init__(self, cache: Cache, chunks: int, generator: np.random.Generator) -> None:
-        self.cache, self.chunks, self.generator = cache, chunks, generator
-        self.numbers: list[int] = []
-        self.records = np.zeros(0, RECORD)
-        self.decoded: dict[int, np.ndarray] = {}
-        """Chunk's first record -> its pictures as an autoencoder gives them back."""
-
-    def refresh(self) -> None:
-        """Take in chunks that have come since; render the first one here if there is none."""
-        new = sorted(set(self.cache.ready(self.chunks) or [0]) - set(self.numbers))
-        if new:
-            self.numbers += new
-            self.records = np.concatenate([self.records, *(self.cache.load(number) for number in new)])
-
-    def decode(self, count: int, vae: Path, quiet: bool) -> None:
-        """Let half of the pictures of `count` chunks be as an autoencoder gives them back."""
-        through, name = round_trip(vae)
-        for number in tqdm(range(min(count, self.chunks)), "round trips", disable=quiet):
-            path = self.cache.decoded(number, through, name)
-            if number not in self.numbers:
-                self.numbers.append(number)
-                self.records = np.concatenate([self.records, self.cache.load(number)])
-            length = len(self.records) // len(self.numbers)
-            self.decoded[self.numbers.index(number) * length] = np.load(path, mmap_mode="r")
-
-    def _take(self, index: np.ndarray) -> np.ndarray:
-        records, wanted = self.records[index], self.generator.random(len(index)) < 0.5
-        for first, images in self.decoded.items():
-            here = wanted & (index >= first) & (index < first + len(images))
-            records["image"][here] = images[index[here] - first]
-        return records
-
-    def any(self, count: int) -> np.ndarray:
-        """`count` records of any characters and contexts."""
-        return self._take(self.generator.integers(len(self.records), size=count))
-
-    def characters(self, count: int) -> np.ndarray:
-        """`count` characters in PAIR contexts each, in rows; half of the time of two species only, which are harder to
-        tell apart."""
-        among = np.arange(len(self.records) // POSES)
-        if self.generator.random() < 0.5:
-            species = self.records["label"][::POSES, list(HEADS).index("species")]
-            wanted = self.generator.choice(len(HEADS["species"]), size=2, replace=False)
-            among = among[np.isin(species, wanted)]
-        chosen = self.generator.choice(among, size=min(count, len(among)), replace=False)
-        poses = self.generator.permuted(np.tile(np.arange(POSES), (len(chosen), 1)), axis=1)[:, :PAIR]
-        return self._take((chosen[:, None] * POSES + poses).ravel())
 
 
 def classifier_loss(logits: Tensor, truth: Tensor) -> Tensor:
@@ -165,8 +110,9 @@ def train(
 ) -> tuple[Network, float]:
     """The trained network of a stage with its normalisation folded in, and the seconds that it took.
 
-    Continues from `state_file` where that belongs to the same layout and schedule; else begins with the weights of
-    another stage's file `begin`, its last layer apart. The weights are the exponential moving average's.
+    Continues from `state_file`; where that is finished and the stage has more steps by now, it learns on, the rate
+    rising and falling once more. Else it begins with the weights of another stage's file `begin`, its last layer
+    apart. The weights are the exponential moving average's.
     """
     torch.manual_seed(17)
     network = Network(LAYOUTS[stage.name], norm=True).to(memory_format=torch.channels_last)
@@ -175,9 +121,13 @@ def train(
         network.load_state_dict({k: v for k, v in learned.items() if not k.startswith("out.")}, strict=False)
     average = copy.deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.AdamW(network.parameters(), stage.rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, stage.rate, total_steps=stage.steps + 1, pct_start=0.1)
+    state = _resumed(stage, state_file)
+    first, cycle, seconds = state.get("step", 0), state.get("cycle", 0), state.get("seconds", 0.0)
+    length = stage.steps - cycle + 1
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, stage.rate, total_steps=length, pct_start=0.1)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
-    first, seconds = _resume(stage, state_file, parts)
+    for name in parts.keys() & state.keys():
+        parts[name].load_state_dict(state[name])
     bar = tqdm(range(first, stage.steps), stage.name, stage.steps, initial=first, disable=quiet, mininterval=2)
     started = time.monotonic() - seconds
     for step in bar:
@@ -197,7 +147,7 @@ def train(
             bar.set_postfix(loss=f"{loss.item():.3f}", pictures=len(source.records))
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
             seconds = time.monotonic() - started
-            _keep(stage, state_file, parts, step + 1, seconds)
+            _keep(stage, state_file, parts, (step + 1, cycle), seconds)
     return average.eval().folded(), seconds
 
 
@@ -211,29 +161,32 @@ def _follow(average: Network, network: Network, keep: float) -> None:
 
 
 def _key(stage: Stage) -> dict[str, Any]:
-    layout = LAYOUTS[stage.name]
-    return {"layout": repr(layout), "stage": repr(stage), "heads": repr(dict(HEADS))}
+    return {"layout": repr(LAYOUTS[stage.name]), "stage": repr(replace(stage, steps=0)), "heads": repr(dict(HEADS))}
 
 
-def _keep(stage: Stage, file: Path, parts: Mapping[str, Any], step: int, seconds: float) -> None:
+def _keep(stage: Stage, file: Path, parts: Mapping[str, Any], at: tuple[int, int], seconds: float) -> None:
+    """at: steps done, and the step at which the rate's cycle began."""
     state = {name: part.state_dict() for name, part in parts.items()}
+    state |= {"key": _key(stage), "steps": stage.steps, "step": at[0], "cycle": at[1], "seconds": seconds}
     buffer = io.BytesIO()
-    torch.save({"key": _key(stage), "step": step, "seconds": seconds, **state}, buffer)
+    torch.save(state, buffer)
     write_bytes(file, buffer.getvalue())
 
 
-def _resume(stage: Stage, file: Path, parts: Mapping[str, Any]) -> tuple[int, float]:
-    """(steps done, seconds spent)."""
+def _resumed(stage: Stage, file: Path) -> dict[str, Any]:
+    """The state to go on from; empty where there is none of this layout and schedule."""
     if not file.exists():
-        return 0, 0.0
+        return {}
     try:
         state = torch.load(file, weights_only=True)
-        if state["key"] != _key(stage):
+        same = state["key"] == _key(stage)
+        if same and state["step"] == state["steps"] < stage.steps:
+            state["cycle"] = state["step"]
+            del state["schedule"]
+        elif not same or state["steps"] != stage.steps:
             tqdm.write(f"{stage.name}: {file.name} belongs to another layout or schedule; starting anew.")
-            return 0, 0.0
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        return int(state["step"]), float(state["seconds"])
+            return {}
+        return state
     except Exception as error:
         raise SealError(f"cache: {file} is damaged ({error!r}); delete it and start again.") from None
 
