@@ -22,6 +22,7 @@ COMMANDS = {
     "render": ("render_folder", "stickers with their masks and tags, as a folder"),
     "judges": ("train_judges", "train and measure the judges"),
     "eval": ("evaluate", "what each method does for unseen characters: results.json, table and figures"),
+    "readme": ("readme", "the README's table and contact sheet from an evaluation and a demo run"),
 }
 """Command -> (module, help)."""
 STEPS = [name.removeprefix("train ") for name in COMMANDS if name.startswith("train ")]

@@ -115,28 +115,29 @@ def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]
     if base:
         floors = {"background": 0.9, "camera": 0.85, "action": 0.8, "style": 0.8, "emotion": 0.75, "species": 0.9}
         for name, low in floors.items():
-            claim(f"base model: {name} at least {low:.0%}", base[name]["mean"] >= low, _told(base[name]))
+            claim(f"base model: {name} at least {low:.0%}", base[name]["mean"] >= low, told(base[name]))
     if ti:
         raw = ti["leakage_raw"]
-        claim("Textual Inversion leaks in at least half of the open samples", raw["mean"] >= 0.5, _told(raw))
+        claim("Textual Inversion leaks in at least half of the open samples", raw["mean"] >= 0.5, told(raw))
     if best and base:
         gap = base["controllability"]["mean"] - best["controllability"]["mean"]
-        numbers = f"{_told(best['controllability'])} against {_told(base['controllability'])}"
+        numbers = f"{told(best['controllability'])} against {told(base['controllability'])}"
         claim("best: controllability within 5 points of the base model's", gap <= 0.05, numbers)
     for rival in RIVALS:
         other = methods.get(rival)
         if best and other:
             for m in ("identity", "controllability"):
-                numbers = f"{_told(best[m])} against {_told(other[m])}"
+                numbers = f"{told(best[m])} against {told(other[m])}"
                 claim(f"best beats {rival} on {m}, intervals apart", best[m]["lo"] > other[m]["hi"], numbers)
     if best and ti:
         for m, share, words in (("leakage", 1 / 3, "a third"), ("rigidity", 1 / 2, "half")):
             holds = best[m]["mean"] <= share * ti[m]["mean"]
-            claim(f"best: {m} at most {words} of Textual Inversion's", holds, f"{_told(best[m])} to {_told(ti[m])}")
+            claim(f"best: {m} at most {words} of Textual Inversion's", holds, f"{told(best[m])} to {told(ti[m])}")
     return found
 
 
-def _told(value: Interval | None, signed: bool = False) -> str:
+def told(value: Interval | None, signed: bool = False) -> str:
+    """A figure and its interval in words: "0.71 [0.66, 0.75]"; "" for none."""
     if value is None:
         return ""
     sign = "+" if signed else ""
@@ -145,7 +146,8 @@ def _told(value: Interval | None, signed: bool = False) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, ending with a newline."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
@@ -193,14 +195,14 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def _table(methods: Sequence[Method], numbers: Mapping[str, Any], columns: Sequence[str]) -> str:
-    rows = [[m.label, *(_told(numbers[m.name].get(c)) for c in columns)] for m in methods]
-    return _rows(["method", *(c.replace("_", " ") for c in columns)], rows)
+    rows = [[m.label, *(told(numbers[m.name].get(c)) for c in columns)] for m in methods]
+    return markdown_table(["method", *(c.replace("_", " ") for c in columns)], rows)
 
 
 def _claims(found: Sequence[Mapping[str, Any]]) -> str:
     if not found:
         return ""
-    return _rows(
+    return markdown_table(
         ["claim", "measured", "holds"], [[c["claim"], c["numbers"], "yes" if c["holds"] else "**no**"] for c in found]
     )
 
@@ -212,11 +214,12 @@ def _components(found: Mapping[str, Mapping[str, Any]]) -> str:
     for name in sorted(found, key=lambda n: n not in SEAL):
         label = COMPONENTS[name].label + (" (SEAL)" if name in SEAL else "")
         for way, change in found[name].items():
-            rows.append([label, ways[way], *(_told(change.get(m), True) for m in COMPARED)])
+            rows.append([label, ways[way], *(told(change.get(m), True) for m in COMPARED)])
     if not rows:
         return ""
     head = ["component", "difference that it makes", *COMPARED]
-    return _rows(head, rows) + "\nLeakage and rigidity: less is better. An interval that holds 0 shows no effect.\n"
+    how = "Leakage and rigidity: less is better. An interval that holds 0 shows no effect."
+    return f"{markdown_table(head, rows)}\n{how}\n"
 
 
 def _differences(methods: Sequence[Method], found: Mapping[str, Any]) -> str:
@@ -224,8 +227,8 @@ def _differences(methods: Sequence[Method], found: Mapping[str, Any]) -> str:
     for m in methods:
         for rival, change in found.get(m.name, {}).items():
             if m.name not in ("base", "oracle", *RIVALS):
-                rows.append([m.label, rival, *(_told(change.get(c), True) for c in COMPARED)])
-    return _rows(["method", "minus", *COMPARED], rows) if rows else ""
+                rows.append([m.label, rival, *(told(change.get(c), True) for c in COMPARED)])
+    return markdown_table(["method", "minus", *COMPARED], rows) if rows else ""
 
 
 def _grid(numbers: Mapping[str, Any]) -> str:
@@ -234,14 +237,14 @@ def _grid(numbers: Mapping[str, Any]) -> str:
         for start, end in GRID_TIMES:
             found = numbers.get(grid_name(sites, start, end))
             if found:
-                rows.append([sites, f"{start:.0%} to {end:.0%}", *(_told(found.get(c)) for c in COMPARED)])
-    return _rows(["token enters", "of the sampling", *COMPARED], rows) if rows else ""
+                rows.append([sites, f"{start:.0%} to {end:.0%}", *(told(found.get(c)) for c in COMPARED)])
+    return markdown_table(["token enters", "of the sampling", *COMPARED], rows) if rows else ""
 
 
 def _curves(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     rows = [
-        [name.removeprefix("curve-"), str(point["steps"]), *(_told(point.get(c)) for c in COMPARED)]
+        [name.removeprefix("curve-"), str(point["steps"]), *(told(point.get(c)) for c in COMPARED)]
         for name, points in found.items()
         for point in points
     ]
-    return _rows(["method", "steps", *COMPARED], rows) if rows else ""
+    return markdown_table(["method", "steps", *COMPARED], rows) if rows else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import graphs
@@ -57,14 +58,19 @@ def test_reuse(comfy: ComfyServer, sticker: Sticker) -> None:
 
 
 def test_memory_of_ten_trainings(comfy: ComfyServer, sticker: Sticker) -> None:
-    picture, resident = sticker(comfy), []
+    picture, seen = sticker(comfy), []
     for run in range(10):
         train(comfy, picture, name="memory", run_id=100 + run, steps=2)
         graph = Graph()
         graphs.checkpoint(graph, "sd15-small")
         graph.add("PreviewAny", source=["checkpoint", 0])
         graph.add("SEALProbeMemory", "memory", nonce=run)
-        resident.append(comfy.run(graph).ok().json("memory")["resident"])
-    growth = [value / resident[1] - 1 for value in resident]
-    print("resident MB:", [value >> 20 for value in resident])
-    assert max(growth[2:]) <= 0.02, growth
+        seen.append(comfy.run(graph).ok().json("memory"))
+    settled = seen[1:]
+    resident = [report["resident"] / settled[0]["resident"] - 1 for report in settled]
+    print("resident MB:", [report["resident"] >> 20 for report in seen], "tensors:", [r["tensors"] for r in seen])
+    assert max(r["tensors"] for r in settled) <= settled[0]["tensors"], "tensors stay behind"
+    assert max(r["bytes"] for r in settled) <= settled[0]["bytes"]
+    # A leak comes back with every training; the allocator's single steps (2 % in one run of many) do not.
+    steps = [after - before for before, after in zip(resident, resident[1:])]
+    assert median(steps) * len(steps) <= 0.02 and max(resident) <= 0.05, resident
