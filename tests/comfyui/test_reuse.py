@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -72,5 +73,5 @@ def test_memory_of_ten_trainings(comfy: ComfyServer, sticker: Sticker) -> None:
     assert max(r["tensors"] for r in settled) <= settled[0]["tensors"], "tensors stay behind"
     assert max(r["bytes"] for r in settled) <= settled[0]["bytes"]
     # A leak comes back with every training; the allocator's single steps (2 % in one run of many) do not.
-    steps = [after - before for before, after in zip(resident, resident[1:])]
+    steps = [after - before for before, after in pairwise(resident)]
     assert median(steps) * len(steps) <= 0.02 and max(resident) <= 0.05, resident
