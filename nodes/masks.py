@@ -18,8 +18,8 @@ class SemanticMask(io.ComfyNode):
             node_id="SemanticMask",
             display_name="Semantic Mask (SEAL)",
             category="SEAL",
-            description="Foreground mask of a sticker: from its alpha or a mask, from the colours at its frame, "
-            "or from the model's own attention. Foreground is 1.",
+            description="Foreground mask of a sticker: from its alpha or a mask, from the colours at its frame, from a "
+            "small segmenter that comes along, or from the model's own attention. Foreground is 1.",
             search_aliases=["sticker mask", "foreground mask", "remove background", "cut out", "matte", "SEAL mask"],
             inputs=[
                 io.Image.Input("image", tooltip="The sticker, or several. An RGBA image's own alpha counts as a mask."),
@@ -27,9 +27,11 @@ class SemanticMask(io.ComfyNode):
                     "method",
                     options=list(METHODS),
                     default="auto",
-                    tooltip="auto: a usable mask, else border, else attention if a model is wired. alpha: the mask "
-                    "input. border: a colour flood from the frame inwards; gradients, drop shadows and patterns count "
-                    "as ground. attention: the wired model's own attention to the class word.",
+                    tooltip="auto: a usable mask, else border or learned (border where the two agree), else attention "
+                    "if a model is wired. alpha: the mask input. border: a colour flood from the frame inwards; "
+                    "gradients, drop shadows and patterns count as ground. learned: a small segmenter for drawn "
+                    "stickers; knows white borders on white and scenery. attention: the wired model's own attention "
+                    "to the class word.",
                 ),
                 io.Int.Input(
                     "grow", default=0, min=-64, max=64, tooltip="Pixels to grow the mask by; negative shrinks it."

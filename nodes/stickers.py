@@ -45,8 +45,9 @@ class StickerCutout(io.ComfyNode):
                     "method",
                     options=list(METHODS),
                     default="auto",
-                    tooltip="How the subject is found, as in SemanticMask. auto: a usable mask, else border, else "
-                    "attention if a model is wired. border: a colour flood from the frame inwards.",
+                    tooltip="How the subject is found, as in SemanticMask. auto: a usable mask, else border or learned "
+                    "(border where the two agree), else attention if a model is wired. border: a colour flood from the "
+                    "frame inwards. learned: a small segmenter for drawn stickers.",
                 ),
                 io.Combo.Input(
                     "keep",

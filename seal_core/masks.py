@@ -1,4 +1,4 @@
-"""Foreground masks of stickers: from alpha or a segmentation, from the frame's colours, or from attention.
+"""Foreground masks of stickers: from alpha or a segmentation, from the frame's colours, learned, or from attention.
 
 Masks are (H, W) float32 in [0, 1], foreground = 1. Images are (H, W, C) float32 in [0, 1] with
 C = 1 (grey), 3 (RGB) or 4 (RGB and alpha); batches have one more dimension in front.
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from .errors import SealError
 from .masks_border import flood, resize
+from .masks_learned import preferred
+from .segmenter import learned
 
-METHODS = ("auto", "alpha", "border", "attention")
+METHODS = ("auto", "alpha", "border", "attention", "learned")
 POLARITIES = ("auto", "foreground", "background")
 MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999  # beyond these a mask counts as empty or full
 
@@ -130,8 +132,9 @@ def semantic_mask(
     """Foreground masks (B, H, W) float32 in [0, 1] of images (B, H, W, C) or (H, W, C).
 
     mask: (H, W), (1, H, W) or (B, H, W); resized where its size differs. An image's own alpha
-    stands in where none is given. method: "alpha" reads it, "border" floods from the frame,
-    "attention" asks `attention`, "auto" takes the first of them that gives a usable mask.
+    stands in where none is given. method: "alpha" reads it, "border" floods from the frame, "learned"
+    asks the segmenter, "attention" asks `attention`; "auto" takes the first that gives a usable mask of
+    alpha, border or learned (`masks_learned` decides which), and attention.
     Raises SealError for bad shapes, unknown methods and empty or full results.
     """
     if method not in METHODS:
@@ -173,15 +176,32 @@ def _one(image: Tensor, mask: Tensor | None, method: str, polarity: str, attenti
         remedy = "give the sticker a margin, wire a mask, or choose method attention"
         return _usable(torch.from_numpy(flood(rgb.numpy())), "image: the border method found", remedy)
 
+    def from_learned() -> Tensor:
+        remedy = "give the sticker a margin, wire a mask, or choose another method"
+        return _usable(torch.from_numpy(learned(rgb.numpy())), "image: the learned method found", remedy)
+
+    def from_colours() -> Tensor:
+        try:
+            found, problem = from_border(), None
+        except SealError as error:
+            found, problem = None, error
+        better = preferred(rgb.numpy(), None if found is None else found.numpy())
+        if better is not None:
+            return torch.from_numpy(better)
+        if problem:
+            raise problem
+        return found
+
     def from_attention() -> Tensor:
         if attention is None:
             raise SealError("model: method attention needs model, clip, vae and class_word; wire and fill in all four.")
         remedy = "check class_word, wire a mask, or choose method border"
         return _usable(resize_mask(attention(rgb), height, width), "class_word: its attention gives", remedy)
 
+    ways = {"alpha": from_alpha, "border": from_border, "learned": from_learned, "attention": from_attention}
     if method != "auto":
-        return {"alpha": from_alpha, "border": from_border, "attention": from_attention}[method]()
-    tries = [from_alpha] * (mask is not None or alpha is not None) + [from_border]
+        return ways[method]()
+    tries = [from_alpha] * (mask is not None or alpha is not None) + [from_colours]
     tries += [from_attention] * (attention is not None)
     problems = []
     for attempt in tries:

@@ -1,8 +1,9 @@
-"""Prints how well StickerCutout cuts: python tests/bench_cutout.py [count] [glyphs | world] [side] [first seed].
+"""Prints how well StickerCutout cuts: python tests/bench_cutout.py [count] [glyphs | world | both] [side] [first seed]
+[method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground.
 
 IoU with the exact mask at 0.5. Alpha error: mean |alpha - supersampled truth| where either is soft, or they differ.
 Old ground: over edge pixels, the share of the old ground's colour in the cut-out laid over a contrasting ground,
-beyond what the same alpha gives with the subject's true colours. "world" is StickerWorld, where it is there.
+beyond what the same alpha gives with the subject's true colours.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import glyphs  # noqa: E402
 from seal_core.errors import SealError  # noqa: E402
 from seal_core.stickers.cutout import cutout  # noqa: E402
 
-GLYPH_GROUNDS = ("plain", "gradient", "shadow", "patterned")
+GROUNDS = {"glyphs": ("plain", "gradient", "shadow", "patterned"), "world": ("plain", "patterned", "scenic")}
+DEFAULTS = {"glyphs": (60, 160, 1000), "world": (200, 128, 30_000_000)}
+"""Count, side and first seed; StickerWorld's are TEST characters."""
 
 
 def edge_scores(rgba: np.ndarray, colours: np.ndarray, alpha: np.ndarray, ground: np.ndarray) -> tuple[float, float]:
@@ -65,8 +68,9 @@ def world_cases(ground: str, count: int, side: int, first: int):
     from seal_core.world.characters import character
     from seal_core.world.contexts import PLAIN, VALUES, random_context
     from seal_core.world.render import render
+    from seal_core.world.train_segmenter import ground_of
 
-    values = PLAIN if ground == "plain" else [v for v in VALUES["background"] if v not in PLAIN]
+    values = [v for v in VALUES["background"] if ground_of(v) == ground]
     for seed in range(first, first + count):
         rng = random.Random(seed)
         who, context = character(seed), random_context(rng, background=rng.choice(values))
@@ -92,34 +96,44 @@ def cases(source: str, ground: str, count: int, side: int, first: int):
         yield glyph, glyph_case(glyph, ground, first + i, side)
 
 
+def bench(source: str, ground: str, count: int, side: int, first: int, method: str) -> None:
+    """Cut all cases of a kind and print their line."""
+    rows, failed, spent = [], [], 0.0
+    for name, (image, colours, alpha, back) in cases(source, ground, count, side, first):
+        started = time.perf_counter()
+        try:
+            rgba = cutout(torch.from_numpy(image)[None], method=method)[0][0].numpy()
+        except SealError as error:
+            failed.append(f"{name}: {error}")
+            rows.append((0.0, 1.0, 1.0, name))
+            continue
+        spent += time.perf_counter() - started
+        rows.append((glyphs.iou(rgba[..., 3], alpha), *edge_scores(rgba, colours, alpha, back), name))
+    ious, alphas, olds = (np.array([r[i] for r in rows]) for i in range(3))
+    worst = " ".join(f"{r[3]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
+    quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f}"
+    print(f"{ground:<10} {quality} {(olds > 0.03).sum():5} {1000 * spent / len(rows):5.0f}  {worst}", flush=True)
+    for style in sorted({r[3].split(" ", 1)[-1] for r in rows}) if source == "world" else ():
+        some = np.array([r[:3] for r in rows if r[3].endswith(style)])
+        iou, error, old = some.mean(0)
+        print(f"  {style:<16}{len(some):4} {iou:7.4f} {error:9.4f} {old:10.4f}")
+    print(*failed, sep="\n", end="\n" * bool(failed), flush=True)
+
+
 def main() -> None:
-    count, source, side, first = ([*sys.argv[1:], *["60", "glyphs", "160", "1000"][len(sys.argv) - 1 :]])[:4]
-    if source == "glyphs" and not glyphs.available():
-        sys.exit(glyphs.MISSING)
+    given = sys.argv[1:]
+    chosen = given[1] if len(given) > 1 else "both"
+    method = given[4] if len(given) > 4 else "auto"
     torch.set_num_threads(1)
-    print(f"{count} of {source} at {side} px, seeds from {first}")
-    print("ground     mean IoU  lowest alpha err old ground > 3 %    ms  worst")
-    for ground in ("plain", "patterned") if source == "world" else GLYPH_GROUNDS:
-        rows, failed, spent = [], [], 0.0
-        for name, (image, colours, alpha, back) in cases(source, ground, int(count), int(side), int(first)):
-            started = time.perf_counter()
-            try:
-                rgba = cutout(torch.from_numpy(image)[None])[0][0].numpy()
-            except SealError as error:
-                failed.append(f"{name}: {error}")
-                rows.append((0.0, 1.0, 1.0, name))
-                continue
-            spent += time.perf_counter() - started
-            rows.append((glyphs.iou(rgba[..., 3], alpha), *edge_scores(rgba, colours, alpha, back), name))
-        ious, alphas, olds = (np.array([r[i] for r in rows]) for i in range(3))
-        worst = " ".join(f"{r[3]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
-        quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f}"
-        print(f"{ground:<10} {quality} {(olds > 0.03).sum():5} {1000 * spent / len(rows):5.0f}  {worst}", flush=True)
-        for style in sorted({r[3].split(" ", 1)[-1] for r in rows}) if source == "world" else ():
-            some = np.array([r[:3] for r in rows if r[3].endswith(style)])
-            iou, error, old = some.mean(0)
-            print(f"  {style:<16}{len(some):4} {iou:7.4f} {error:9.4f} {old:10.4f}")
-        print(*failed, sep="\n", end="\n" * bool(failed), flush=True)
+    for source in GROUNDS if chosen == "both" else (chosen,):
+        if source == "glyphs" and not glyphs.available():
+            print(glyphs.MISSING)
+            continue
+        count, side, first = (int(given[i]) if len(given) > i else d for i, d in zip((0, 2, 3), DEFAULTS[source]))
+        print(f"{count} of {source} at {side} px, seeds from {first}, method {method}")
+        print("ground     mean IoU  lowest alpha err old ground > 3 %    ms  worst")
+        for ground in GROUNDS[source]:
+            bench(source, ground, count, side, first, method)
 
 
 if __name__ == "__main__":

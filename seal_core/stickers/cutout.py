@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import SealError
 from ..masks import Attention, feather_mask, grow_mask, semantic_mask
+from ..masks_learned import preferred
 from ..matting import decontaminated, is_hard, is_straight, nearest, sampled
 from .die_cut import outlined
 
@@ -82,13 +83,12 @@ def _cut(
     own = image.shape[-1] == 4
     if own and mask is None and not bool((image[..., 3] > 1 / 255).any()):
         raise SealError("image: fully transparent, nothing to cut out; give a picture that shows something.")
-    found, source = _found(image, mask, method, polarity, attention)
     rgb = torch.nan_to_num(image.detach().to("cpu", torch.float32)).clamp(0, 1).numpy()
     rgb = np.repeat(rgb, 3, 2) if rgb.shape[2] == 1 else np.ascontiguousarray(rgb[..., :3])
-    alpha = found.numpy()
+    alpha, source = _found(image, rgb, mask, method, polarity, attention)
     colours = None
     if source != "alpha":
-        colours, alpha = sampled(rgb, outlined(rgb, alpha) if source == "border" else alpha)
+        colours, alpha = sampled(rgb, alpha)
     elif own and mask is None:
         # A file's alpha and colours belong together, unless a node joined a composed picture and its mask.
         soft = ((alpha > 0.1) & (alpha < 0.9)).any()
@@ -101,18 +101,27 @@ def _cut(
 
 
 def _found(
-    image: Tensor, mask: Tensor | None, method: str, polarity: str, attention: Attention | None
-) -> tuple[Tensor, str]:
+    image: Tensor, rgb: np.ndarray, mask: Tensor | None, method: str, polarity: str, attention: Attention | None
+) -> tuple[np.ndarray, str]:
     """The mask (H, W) and which method gave it: the first that can, where method is auto."""
     alpha = mask is not None or image.shape[-1] == 4
     ways = [("alpha", alpha), ("border", True), ("attention", attention is not None)]
     tries = [name for name, can in ways if can] if method == "auto" else [method]
     problems = []
     for way in tries:
+        found, problem = None, None
         try:
-            return semantic_mask(image, mask, way, mask_polarity=polarity, attention=attention)[0], way
+            found = semantic_mask(image, mask, way, mask_polarity=polarity, attention=attention)[0].numpy()
         except SealError as error:
-            problems.append(str(error))
+            problem = str(error)
+        if way == "border":
+            found = None if found is None else outlined(rgb, found)
+            better = preferred(rgb, found) if method == "auto" else None
+            if better is not None:
+                return better, "learned"
+        if found is not None:
+            return found, way
+        problems.append(problem)
     raise SealError(" ".join(problems))
 
 

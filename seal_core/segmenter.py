@@ -1,0 +1,221 @@
+"""The learned segmenter: a sticker's subject where its colours alone cannot tell it from the ground (ours).
+
+A small U-Net (Ronneberger et al. 2015) looks at the picture on `SIDE` pixels; the outline is then brought to the
+picture's own size step by step. It was trained by `python -m seal_core.world segmenter` on rendered stickers and on
+procedural ones over procedural grounds: it knows die-cut rims on paper of their own colour, hearts beside a head,
+watercolour and scenery, and nothing of photographs.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from .errors import SealError
+from .masks_border import resize
+from .matting import sampled
+
+FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
+SIDE = 128
+"""Longest side, in pixels, of the copy that the network sees."""
+LEAST = 8
+"""Pictures with a shorter side than this show no subject."""
+FINEST = 1024
+"""Longest side to which the outline is refined with the picture's colours; beyond, it is enlarged."""
+_FRAME, _LIKE = 32, 0.06  # colours taken from the frame; how far (RGB) a colour may be from one to count as like it
+_CELL = 16  # sides of what the network sees are multiples of this
+_KEY = "segmenter"
+_FORMAT = 1
+_REMEDY = "reinstall the pack, or make one with `python -m seal_core.world segmenter`"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Channels per level, the first at half the picture's size, each next one at half of that."""
+
+    widths: tuple[int, ...] = (32, 48, 80, 104)
+
+
+def features(images: Tensor) -> Tensor:
+    """(B, 14, H / 2, W / 2) from images (B, 3, H, W) in [0, 1]: the colours of 2 x 2 pixels about zero; the share of
+    the frame that is like their mean; and how far that is from the nearest colour of the frame."""
+    with torch.autocast(images.device.type, enabled=False):
+        images = images.float()
+        small = F.avg_pool2d(images, 2)
+        count, _, height, width = small.shape
+        steps = (torch.arange(_FRAME // 4, device=images.device) + 0.5) * (4 / _FRAME)
+        across, down = (steps * width).long(), (steps * height).long()
+        edges = [small[:, :, 0, across], small[:, :, -1, across], small[:, :, down, 0], small[:, :, down, -1]]
+        frame, pixels = torch.cat(edges, 2), small.flatten(2)
+        squares = (frame**2).sum(1)[:, :, None] + (pixels**2).sum(1)[:, None]
+        away = torch.baddbmm(squares, frame.transpose(1, 2), pixels, alpha=-2).clamp_(min=0)
+        near = away.amin(1).sqrt().clamp(max=1)
+        like = away.mul_(-0.5 / _LIKE**2).exp_().mean(1)
+        told = torch.stack([like, near], 1).view(count, 2, height, width)
+        return torch.cat([F.pixel_unshuffle(images - 0.5, 2), told], 1)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, norm: bool) -> None:
+        super().__init__()
+        self.first, self.second = _conv(width, width, norm), _conv(width, width, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+def _conv(inputs: int, outputs: int, norm: bool, stride: int = 1, size: int = 3) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=not norm)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs)) if norm else nn.Sequential(conv)
+
+
+class Network(nn.Module):
+    """images (B, 3, H, W) in [0, 1], H and W multiples of 16 -> logits (B, H, W) of the foreground.
+
+    norm: with batch normalisation, for training; `folded` gives the same function without.
+    """
+
+    def __init__(self, layout: Layout | None = None, norm: bool = False) -> None:
+        super().__init__()
+        self.layout = layout or Layout()
+        widths = self.layout.widths
+        pairs = list(itertools.pairwise(widths))
+        self.stem = _conv(14, widths[0], norm)
+        self.fine = _conv(widths[0], widths[0], norm)
+        self.down = nn.ModuleList(_conv(a, b, norm, stride=2) for a, b in pairs)
+        self.encode = nn.ModuleList(_Residual(b, norm) for _, b in pairs)
+        self.whole = nn.Linear(2 * widths[-1], widths[-1])
+        self.up = nn.ModuleList(_conv(b, a, norm, size=1) for a, b in pairs)
+        self.decode = nn.ModuleList(_Residual(a, norm) for a, _ in pairs)
+        self.out = nn.Conv2d(widths[0], 4, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = features(images).contiguous(memory_format=torch.channels_last)
+        x = F.relu(self.fine(F.relu(self.stem(x))))
+        skips = []
+        for down, encode in zip(self.down, self.encode):
+            skips.append(x)
+            x = encode(F.relu(down(x)))
+        # What the picture shows as a whole bears on every place in it.
+        whole = self.whole(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+        x = F.relu(x + whole[:, :, None, None])
+        for i in reversed(range(len(skips))):
+            x = F.interpolate(self.up[i](x), scale_factor=2.0, mode="nearest")
+            x = self.decode[i](F.relu(x + skips[i]))
+        return F.pixel_shuffle(self.out(x), 2)[:, 0].float()
+
+    @torch.no_grad()
+    def folded(self) -> Network:
+        """The same function with each normalisation (its running figures) taken into its convolution."""
+        plain = Network(self.layout)
+        ours = dict(self.named_modules())
+        for name, module in plain.named_modules():
+            if not isinstance(module, (nn.Conv2d, nn.Linear)):
+                continue
+            pair = ours[name.rpartition(".")[0]]
+            if not isinstance(pair, nn.Sequential) or len(pair) < 2:
+                module.load_state_dict(ours[name].state_dict())
+                continue
+            conv, norm = pair[0], pair[1]
+            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+            module.weight.copy_(conv.weight * scale[:, None, None, None])
+            module.bias.copy_(norm.bias - norm.running_mean * scale)
+        return plain.eval()
+
+
+def to_file(network: Network, card: Mapping[str, Any]) -> bytes:
+    """A folded network in float16 as a safetensors file; card: how it was trained and what it scored."""
+    about = {"format": _FORMAT, "layout": asdict(network.layout), "card": dict(card)}
+    tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.named_parameters()}
+    return to_bytes(tensors, metadata={_KEY: json.dumps(about, sort_keys=True, allow_nan=False)})
+
+
+def load(path: Path | str = FILE) -> tuple[Network, dict[str, Any]]:
+    """The network of a file, ready for use, and its card. SealError where the file is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})[_KEY])
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise SealError(f"segmenter: there is no file {path}; {_REMEDY}.") from None
+    except KeyError:
+        raise SealError(f"segmenter: {path} is another kind of file (no `{_KEY}` in it); {_REMEDY}.") from None
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise SealError(f"segmenter: {path} cannot be read ({error}); {_REMEDY}.") from None
+    try:
+        if about["format"] != _FORMAT:
+            raise SealError(f"segmenter: {path} has format {about['format']}, this version reads {_FORMAT}; {_REMEDY}.")
+        network = Network(Layout(tuple(about["layout"]["widths"])))
+        network.load_state_dict(tensors)
+        if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
+            raise ValueError("values that are not finite")
+        card = dict(about["card"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise SealError(f"segmenter: {path} holds no whole segmenter ({error!r}); {_REMEDY}.") from None
+    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False), card
+
+
+@functools.lru_cache(maxsize=2)
+def _shipped(path: Path, changed: int) -> Network:
+    return load(path)[0]
+
+
+def _network() -> Network:
+    return _shipped(FILE, FILE.stat().st_mtime_ns if FILE.exists() else 0)
+
+
+def learned(image: np.ndarray) -> np.ndarray:
+    """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
+
+    All zero where the network sees no subject, and for pictures with a side under `LEAST`. SealError where its file is
+    missing or damaged.
+    """
+    return enlarged(image, seen(image)[0])
+
+
+def seen(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """What the network sees of an image (H, W, 3): the mask (h, w) of a copy whose longest side is `SIDE`, and the
+    intersection over union with the truth that it expects of that, 0 to 1. Errors as `learned`."""
+    network = _network()
+    height, width = image.shape[:2]
+    shrink = max(height, width) / SIDE
+    size = max(1, round(height / shrink)), max(1, round(width / shrink))
+    if min(height, width) < LEAST:
+        return np.zeros(size, np.float32), 0.0
+    mask = predict(network, image if size == (height, width) else resize(image, *size))
+    solid = mask > 0.5
+    return mask, float(mask[solid].sum() / max(np.maximum(mask, solid).sum(), 1e-6))
+
+
+@torch.inference_mode()
+def predict(network: Network, small: np.ndarray) -> np.ndarray:
+    """Soft mask (h, w) of an image (h, w, 3) of about SIDE pixels: the mean over the picture and its mirror image."""
+    height, width = small.shape[:2]
+    picture = torch.from_numpy(np.ascontiguousarray(small, np.float32)).permute(2, 0, 1)[None]
+    padded = F.pad(picture, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")
+    both = network(torch.cat([padded, padded.flip(3)])).sigmoid()
+    return ((both[0] + both[1].flip(1)) / 2)[:height, :width].numpy()
+
+
+def enlarged(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A smaller copy's mask (h, w) at the size of the image (H, W, 3): its outline is found anew among the image's
+    colours each time its size doubles."""
+    full = image.shape[:2]
+    while max(mask.shape) < min(max(full), FINEST):
+        longest = min(2 * max(mask.shape), FINEST, max(full))
+        size = tuple(max(1, round(side * longest / max(full))) for side in full)
+        larger = image if size == full else resize(image, *size)
+        mask = sampled(larger, resize(mask, *size))[1]
+    return mask if mask.shape == full else resize(mask, *full)
