@@ -20,7 +20,7 @@ from ..errors import SealError
 NAME = "<seal-v>"
 """The learned concept's name in prompts: no word of the model's."""
 
-BUDGET = {"steps": 300, "batch_size": 4}
+BUDGET = {"steps": 150, "batch_size": 8}
 """Of every method: the baselines see as many draws as we do."""
 
 TUNED: Mapping[str, Mapping[str, Any]] = {

@@ -35,7 +35,7 @@ _CAMERAS = ("full body", "full body", "wide shot")
 class Ask:
     """One prompt.
 
-    kind: "full" names all attributes, the ones that it does not vary at neutral values; "short" names only the one
+    kind: "full" names all attributes that the picture can show, those it does not vary at neutral values; "short" names only the one
     that it varies (an action: the full body too); "open" varies nothing. vary: the attribute in question, "" for open.
     values: what is named. filled: a whole context that answers the prompt, the open attributes at neutral values.
     """
@@ -120,6 +120,8 @@ def _named(i: int, others: Mapping[str, list[str]]) -> Ask:
     attribute = CONTEXT[place]
     value = others[attribute][turn % len(others[attribute])]
     if (turn + place) % 2 == 0:
-        return Ask("full", attribute, {**NEUTRAL.asdict(), attribute: value})
+        whole = NEUTRAL.but(**{attribute: value})
+        # A close-up shows no action: naming one would ask for two pictures at once.
+        return Ask("full", attribute, {a: v for a, v in whole.asdict().items() if whole.shows(a)})
     camera = {"camera": NEUTRAL.camera} if attribute == "action" else {}
     return Ask("short", attribute, {attribute: value} | camera)
