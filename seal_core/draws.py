@@ -61,13 +61,17 @@ class Draws:
         return round((1 - layers.end_percent) * self._steps), round((1 - layers.start_percent) * self._steps)
 
     def prompt(self, view: int, template: str) -> Prompt:
-        """The training prompt of a view, with slots {concept} and perhaps {background}."""
-        config = self._config
+        """The training prompt of a view, with slots {concept} and perhaps {background}.
+
+        A pasted view is framed anew, so what is known of the reference's framing is not said of it.
+        """
+        config, background = self._config, self.views[view].background
+        known = {n: v for n, v in config.attributes if n != "camera" or not background}
         return training_prompt(
             template,
             context_token=config.tokens.context_token and config.carrier == "input",
-            attributes=dict(config.attributes),
-            background_words=self.views[view].background,
+            attributes=known,
+            background_words=background,
         )
 
     def prompts(self) -> list[Prompt]:

@@ -33,8 +33,10 @@ COLOURS = {
     "white": (0.98, 0.98, 0.98),
     "black": (0.08, 0.08, 0.09),
 }
-SMALL, LARGE = 0.6, 1.1
-"""Range of the subject's size relative to the reference."""
+SMALL, LARGE = 0.5, 0.95
+"""Range of the subject's size as a share of the largest that the frame holds: a small figure is seen close up too."""
+ENLARGED = 3.0
+"""Largest magnification; beyond it a view would teach blur."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ def _augmented(reference: Reference, source: int, generator: torch.Generator) ->
     mirrored = bool(torch.rand((), generator=generator) < 0.5)
     # Never larger than the frame: a sticker's subject is whole.
     fits = min(height / (bottom - top), width / (right - left))
-    scale = min(_uniform(generator, SMALL, LARGE), fits)
+    scale = min(_uniform(generator, SMALL, LARGE) * fits, ENLARGED)
     size = (max(1, int((bottom - top) * scale)), max(1, int((right - left) * scale)))
     layers = torch.cat([reference.image, reference.mask[..., None]], dim=-1)[top:bottom, left:right]
     layers = layers.flip(1) if mirrored else layers

@@ -5,7 +5,7 @@ import torch
 
 from seal_core.errors import SealError
 from seal_core.references import Reference
-from seal_core.views import AUGMENT_GROUNDS, COLOURS, LARGE, SMALL, _decontaminated, _ground, make_views
+from seal_core.views import AUGMENT_GROUNDS, COLOURS, ENLARGED, LARGE, SMALL, _decontaminated, _ground, make_views
 
 OWN = (0.3, 0.25, 0.45)
 
@@ -49,15 +49,13 @@ def test_deterministic_for_a_seed():
 
 
 def test_views_are_valid_and_the_subject_stays_whole():
-    reference = disc()
-    tall = extent(reference.mask)[0]
     scales, centres = [], []
     for view in views(60)[1:]:
         assert view.image.isfinite().all() and view.image.min() >= 0 and view.image.max() <= 1
         assert view.mask.min() >= 0 and view.mask.max() <= 1
         height, width = extent(view.mask)
         assert abs(height - width) <= 2, "a disc stays a disc"
-        scales.append(height / tall)
+        scales.append(height / 96)
         centres.append(torch.nonzero(view.mask > 0.5).float().mean(0))
     assert min(scales) > SMALL - 0.05 and max(scales) < LARGE + 0.05 and max(scales) - min(scales) > 0.3
     assert torch.stack(centres).std(0).min() > 5, "moved both ways"
@@ -158,3 +156,10 @@ def test_the_subject_does_not_melt_into_the_ground():
     red = disc(colour=tuple(c - 0.1 for c in COLOURS["red"]), ground=(0.5, 0.5, 0.5))
     words = [v.background for v in views(60, references=[red])[1:]]
     assert not any(w in ("plain red", "red gradient", "grainy red") for w in words)
+
+
+def test_a_small_subject_is_seen_closer_but_never_blown_up():
+    small = [extent(v.mask)[0] for v in views(30, references=[disc(radius=0.1)])[1:]]
+    assert max(small) > 2 * 19, "it was 19 pixels"
+    tiny = [extent(v.mask)[0] for v in views(30, references=[disc(radius=0.03)])[1:]]
+    assert max(tiny) <= (ENLARGED + 0.7) * 6

@@ -35,8 +35,9 @@ _CAMERAS = ("full body", "full body", "wide shot")
 class Ask:
     """One prompt.
 
-    kind: "full" names all attributes that the picture can show, those it does not vary at neutral values; "short" names only the one
-    that it varies (an action: the full body too); "open" varies nothing. vary: the attribute in question, "" for open.
+    kind: "full" names all attributes that the picture can show, those it does not vary at neutral values; "short" names
+    only the one that it varies (an action: the full body too); "open" varies nothing. vary: the attribute in question,
+    "" for open.
     values: what is named. filled: a whole context that answers the prompt, the open attributes at neutral values.
     """
 
