@@ -279,7 +279,6 @@ def test_command(tmp_path, small, monkeypatch, capsys):
         train_judges.run(parser.parse_args(["--chunks", "0"]))
 
 
-@pytest.mark.skipif(not JUDGES_FILE.exists(), reason="not trained yet")
 def test_shipped_judges():
     assert JUDGES_FILE.stat().st_size <= 6e6
     ours = Judges.load()
