@@ -19,6 +19,7 @@ CARRIERS = ("input", "tail")
 MERGES = ("mean", "concat", "none")
 INITS = ("class_word_noise", "class_word", "vocabulary")
 NORMS = ("free", "fixed")
+RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
 REVISION = 2
@@ -134,6 +135,8 @@ class TrainConfig:
     attention_loss / attention_weight: semantic-guided spatial attention loss and its factor.
     background_weight: weight of the background in the denoising loss, 1 = plain, 0 = Break-a-Scene's mask.
     contrast_weight: pull between split tokens (SupCon; ConceptExpress 1e-3).
+    rate: how the learning rate goes: "constant", or "cosine" from its full value to nearly nothing at the last step, so
+    that the noise of single draws averages out (ours).
     augment: share of the draws that show the subject pasted, shifted, scaled and mirrored on another ground.
     views: how many such views are prepared. pool: size of the finite pool of draws for the frozen
     prefix, 0 = no pool (fresh draws each step). pool_bytes: its memory limit.
@@ -145,6 +148,7 @@ class TrainConfig:
     carrier: str = "input"
     steps: int = 400
     learning_rate: float = 5e-3
+    rate: str = "constant"
     weight_decay: float = 0.0
     batch_size: int = 1
     resolution: int = 0
@@ -165,6 +169,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _choice("carrier", self.carrier, CARRIERS)
+        _choice("rate", self.rate, RATES)
         _choice("attention_loss", self.attention_loss, ATTENTION_LOSSES)
         _whole("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
         _number("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")

@@ -211,6 +211,12 @@ class Training:
             self.carrier.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, which are counted from 1."""
+        done = (step - 1) / self.config.steps
+        share = 0.5 * (1 + math.cos(math.pi * done)) if self.config.rate == "cosine" else 1.0
+        return self.config.learning_rate * share
+
     def run(self, callback: Callable[[Progress], None] | None = None) -> TrainResult:
         """Train to the end. Raises SealError when the loss is not finite any more."""
         config = self.config
@@ -233,6 +239,8 @@ class Training:
                     f"{config.attention_weight:g}), or load the model in float32 or bfloat16."
                 )
             if fine:
+                for group in optimizer.param_groups:
+                    group["lr"] = self.rate(step)
                 optimizer.step()
                 self.carrier.constrain()
             optimizer.zero_grad(set_to_none=True)

@@ -289,3 +289,15 @@ def test_a_weight_without_its_loss_is_said(host):
 def test_no_reference():
     with pytest.raises(SealError, match="image"):
         train(DiffusersHost(tiny_pipe("sd1")), [], TrainConfig())
+
+
+def test_the_learning_rate_stays_or_falls_to_nearly_nothing(host):
+    def rates(how):
+        training = Training(host, [reference()], quick("textual_inversion", steps=10, rate=how))
+        return [training.rate(step) for step in range(1, 11)]
+
+    full = quick("textual_inversion").learning_rate
+    assert set(rates("constant")) == {full}
+    falling = rates("cosine")
+    assert falling[0] == full and falling[-1] < 0.03 * full
+    assert falling == sorted(falling, reverse=True)
