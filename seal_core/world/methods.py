@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -37,11 +37,16 @@ TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
 
 @dataclass(frozen=True)
 class Component:
-    """One switch of the method: the fields that switch it off, and what it is where `best` does not use it."""
+    """One switch of the method: the fields that switch it off, and what it is where `best` does not use it.
+
+    used: whether settings, which it is given as a function from field to value, have it on; without it, whether any
+    field is other than switched off.
+    """
 
     label: str
     off: Mapping[str, Any]
     on: Mapping[str, Any]
+    used: Callable[[Callable[[str], Any]], bool] | None = None
 
 
 COMPONENTS: Mapping[str, Component] = {
@@ -52,8 +57,15 @@ COMPONENTS: Mapping[str, Component] = {
     ),
     "split": Component(
         "split-merge tokens",
-        {"tokens.split": 1, "contrast_weight": 0.0},
+        {"tokens.split": 1, "tokens.merge": "mean", "contrast_weight": 0.0},
         {"tokens.split": 5, "tokens.merge": "mean", "contrast_weight": 1e-3},
+        lambda get: get("tokens.split") > 1 and get("tokens.merge") != "none",
+    ),
+    "vectors": Component(
+        "several vectors in a row",
+        {"tokens.split": 1, "tokens.merge": "mean"},
+        {"tokens.split": 5, "tokens.merge": "none"},
+        lambda get: get("tokens.split") > 1 and get("tokens.merge") == "none",
     ),
     "layers": Component("layer restriction", {"layers.sites": "all"}, {"layers.sites": "up"}),
     "time": Component(
@@ -65,6 +77,7 @@ COMPONENTS: Mapping[str, Component] = {
     "context": Component("context token", {"tokens.context_token": False}, {"tokens.context_token": True}),
     "norm": Component("fixed norm", {"tokens.norm": "free"}, {"tokens.norm": "fixed"}),
     "pool": Component("finite pool of draws", {"pool": 0}, {"pool": 100}),
+    "rate": Component("falling learning rate", {"rate": "constant"}, {"rate": "cosine"}),
 }
 SEAL = ("attention", "split", "layers")
 """The abstract's three components; the others are published neighbours' or ours."""
@@ -125,7 +138,10 @@ class Method:
 
     def uses(self, component: str) -> bool:
         """Whether a component is on."""
-        return any(self.get(field) != value for field, value in COMPONENTS[component].off.items())
+        known = COMPONENTS[component]
+        if known.used:
+            return known.used(self.get)
+        return any(self.get(field) != value for field, value in known.off.items())
 
     def but(self, name: str, changes: Mapping[str, Any]) -> Method:
         """The same method under another name with some settings (dotted names) changed."""
@@ -166,7 +182,7 @@ def _switched(method: Method, name: str, component: str, on: bool) -> Method:
         raise SealError(f"methods: {component!r} is no component; choose one of {', '.join(COMPONENTS)}.")
     known = COMPONENTS[component]
     if not on:
-        return method.but(name, known.off)
+        return method.but(name, known.off if method.uses(component) else {})
     best = _preset("best")
     used = {field: best.get(field) for field in (*known.off, *known.on)} if best.uses(component) else known.on
     return method.but(name, used)
