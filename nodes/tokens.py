@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..seal_core.config import INITS, MERGES, NORMS, Tokens
+from ..seal_core.config import INITS, MERGES, NORMS, PRESETS, Tokens
 from ..seal_core.vocabulary import check, summary
 from .comfy_text import ComfyText
 from .schema import TokensType, schema
+
+BEST = PRESETS["best"].tokens
+"""The boxes' defaults: what is wired in replaces the preset's, so that untouched boxes should change nothing."""
 
 
 class SplitMergeTokenizer(io.ComfyNode):
@@ -27,17 +30,23 @@ class SplitMergeTokenizer(io.ComfyNode):
                     "class_word", default="cat", tooltip="What it is, in a word or two; the token starts from it."
                 ),
                 io.Int.Input(
-                    "split", default=5, min=1, max=16, tooltip="Tokens trained apart before they merge; 1 = no split."
+                    "split",
+                    default=BEST.split,
+                    min=1,
+                    max=16,
+                    tooltip="How many vectors are learned for the one concept; 1 = a single one, as in Textual "
+                    "Inversion.",
                 ),
                 io.Combo.Input(
                     "merge",
                     options=list(MERGES),
-                    default="mean",
-                    tooltip="mean: one token, the average. concat: all in a row. none: in a row from the first step.",
+                    default=BEST.merge,
+                    tooltip="none: in a row from the first step, never apart. mean: trained apart, then one token, their "
+                    "average. concat: trained apart, then all in a row.",
                 ),
                 io.Float.Input(
                     "merge_at",
-                    default=0.2,
+                    default=BEST.merge_at,
                     min=0.0,
                     max=1.0,
                     step=0.05,
@@ -45,21 +54,21 @@ class SplitMergeTokenizer(io.ComfyNode):
                 ),
                 io.Boolean.Input(
                     "context_token",
-                    default=True,
+                    default=BEST.context_token,
                     tooltip="Learn one more token for the background and throw it away afterwards, so that the concept "
                     "need not carry it.",
                 ),
                 io.Combo.Input(
                     "init",
                     options=list(INITS),
-                    default="class_word_noise",
+                    default=BEST.init,
                     tooltip="Where the tokens start: the class word with a little noise, the class word, or a random "
                     "point of the vocabulary.",
                 ),
                 io.Combo.Input(
                     "norm",
                     options=list(NORMS),
-                    default="free",
+                    default=BEST.norm,
                     tooltip="fixed keeps the tokens as long as ordinary words, so that they do not drown the rest of "
                     "the prompt.",
                 ),
