@@ -25,9 +25,9 @@ BUDGET = {"steps": 150, "batch_size": 8}
 
 TUNED: Mapping[str, Mapping[str, Any]] = {
     "textual_inversion": {},
-    "hiper": {},
-    "paper": {},
-    "best": {"words": True},
+    "hiper": {"learning_rate": 0.01},
+    "paper": {"learning_rate": 0.02},
+    "best": {"learning_rate": 0.02, "words": True},
 }
 """What differs from the presets on the tiny model, chosen on validation characters (dotted fields)."""
 
