@@ -88,7 +88,11 @@ def _cut(
     alpha, source = _found(image, rgb, mask, method, polarity, attention)
     colours = None
     if source != "alpha":
-        colours, alpha = sampled(rgb, alpha)
+        # The segmenter knows sides that colours do not tell: its outline stays where it is.
+        solid = alpha > 0.5
+        colours, alpha = sampled(rgb, alpha, decided=source == "learned")
+        if source == "learned":
+            alpha = np.where(solid, np.maximum(alpha, 0.51), alpha)
     elif own and mask is None:
         # A file's alpha and colours belong together, unless a node joined a composed picture and its mask.
         soft = ((alpha > 0.1) & (alpha < 0.9)).any()
