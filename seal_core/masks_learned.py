@@ -15,12 +15,14 @@ from .errors import SealError
 from .masks_border import resize
 from .segmenter import enlarged, seen
 
-AGREE = 0.97
+AGREE = 0.95
 """Intersection over union of both from which the flood's mask is taken for right."""
-NEAR, SURE_NEAR = 0.9, 0.955
+NEAR, SURE_NEAR = 0.88, 0.955
 """From this agreement on, what the segmenter must expect of its own mask to be believed."""
 SURE = 0.92
 """The same where they differ by more, or the flood found nothing."""
+FAR, SURE_FAR = 0.75, 0.85
+"""And where they have so little in common that one of them is altogether wrong, which is seldom the segmenter."""
 FAINT, CRISPER = 0.1, 3.5
 """A shadow's end: contrast of its outline, and how much more the flood's outline inside of it must have."""
 
@@ -35,16 +37,18 @@ def preferred(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | Non
         small, sure = seen(image)
     except SealError:
         return None  # method "learned" says what is wrong with the file; here there is the flood to fall back to
-    if sure < SURE or not (small > 0.5).any() or (small > 0.5).all():
+    if not (small > 0.5).any() or (small > 0.5).all():
         return None
+    least = SURE
     if flooded is not None:
         flooded = resize(flooded, *small.shape)
         agree = agreement(flooded, small)
-        if agree >= AGREE or (agree >= NEAR and sure < SURE_NEAR):
+        if agree >= AGREE:
             return None
+        least = SURE_NEAR if agree >= NEAR else SURE if agree >= FAR else SURE_FAR
         if sure < SURE_NEAR and _shadowed(resize(image, *small.shape), small > 0.5, flooded > 0.5):
             return None
-    return enlarged(image, small)
+    return enlarged(image, small) if sure >= least else None
 
 
 def agreement(one: np.ndarray, two: np.ndarray) -> float:

@@ -146,8 +146,8 @@ def test_auto_keeps_the_flood_where_both_agree_and_where_the_segmenter_is_unsure
     for small, sure, flooded, chosen in (
         (alpha, 0.99, alpha, False),
         (disc(radius=20.0), 0.99, alpha, True),
-        (disc(radius=28.9), 0.94, alpha, False),
-        (disc(radius=28.9), 0.97, alpha, True),
+        (disc(radius=28.6), 0.94, alpha, False),
+        (disc(radius=28.6), 0.97, alpha, True),
         (disc(radius=20.0), 0.5, alpha, False),
         (disc(radius=20.0), 0.99, None, True),
         (disc(radius=20.0), 0.5, None, False),
