@@ -19,12 +19,13 @@ AGREE = 0.95
 """Intersection over union of both from which the flood's mask is taken for right."""
 NEAR, SURE_NEAR = 0.88, 0.955
 """From this agreement on, what the segmenter must expect of its own mask to be believed."""
-SURE = 0.92
+SURE = 0.935
 """The same where they differ by more, or the flood found nothing."""
 FAR, SURE_FAR = 0.75, 0.85
 """And where they have so little in common that one of them is altogether wrong, which is seldom the segmenter."""
-FAINT, CRISPER = 0.1, 3.5
-"""A shadow's end: contrast of its outline, and how much more the flood's outline inside of it must have."""
+SURE_SHADOW, FAINT, CRISPER = 0.96, 0.1, 3.5
+"""What the segmenter must expect of its own mask to be believed where that may hold a shadow; a shadow's end: contrast
+of its outline, and how many times that the flood's outline inside of it must have."""
 
 _BOX = np.ones((3, 3), bool)
 
@@ -46,7 +47,7 @@ def preferred(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | Non
         if agree >= AGREE:
             return None
         least = SURE_NEAR if agree >= NEAR else SURE if agree >= FAR else SURE_FAR
-        if sure < SURE_NEAR and _shadowed(resize(image, *small.shape), small > 0.5, flooded > 0.5):
+        if sure < SURE_SHADOW and _shadowed(resize(image, *small.shape), small > 0.5, flooded > 0.5):
             return None
     return enlarged(image, small) if sure >= least else None
 
