@@ -41,8 +41,8 @@ class SplitMergeTokenizer(io.ComfyNode):
                     "merge",
                     options=list(MERGES),
                     default=BEST.merge,
-                    tooltip="none: in a row from the first step, never apart. mean: trained apart, then one token, their "
-                    "average. concat: trained apart, then all in a row.",
+                    tooltip="none: in a row from the first step, never apart. mean: trained apart, then one token, "
+                    "their average. concat: trained apart, then all in a row.",
                 ),
                 io.Float.Input(
                     "merge_at",

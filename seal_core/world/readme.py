@@ -23,6 +23,7 @@ from .methods import SEAL, method
 from .report import markdown_table, told
 
 ROOT = Path(__file__).parents[2]
+SHEET = "seal_core/world/data/contact_sheet.jpg"
 START, END = "<!-- stickerworld: made by `python -m seal_core.world readme` -->", "<!-- /stickerworld -->"
 COLUMNS = {
     "identity": "identity",
@@ -76,7 +77,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--results", type=Path, required=True, metavar="DIR", help="folder that `eval --out DIR` wrote")
     add("--readme", type=Path, default=ROOT / "README.md", metavar="FILE", help="(%(default)s)")
-    add("--sheet", default="workflows/contact_sheet.jpg", metavar="PATH", help="relative to the README (%(default)s)")
+    add("--sheet", default=SHEET, metavar="PATH", help="relative to the README (%(default)s)")
 
 
 def run(options: argparse.Namespace) -> None:
