@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from .errors import SealError
 from .masks_border import resize
 from .matting import sampled
+from .tensor_file import read_tensors
 
 FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
 SIDE = 128
@@ -144,16 +144,7 @@ def to_file(network: Network, card: Mapping[str, Any]) -> bytes:
 
 def load(path: Path | str = FILE) -> tuple[Network, dict[str, Any]]:
     """The network of a file, ready for use, and its card. SealError where the file is missing or damaged."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[_KEY])
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise SealError(f"segmenter: there is no file {path}; {_REMEDY}.") from None
-    except KeyError:
-        raise SealError(f"segmenter: {path} is another kind of file (no `{_KEY}` in it); {_REMEDY}.") from None
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        raise SealError(f"segmenter: {path} cannot be read ({error}); {_REMEDY}.") from None
+    tensors, about = read_tensors(Path(path), _KEY, "segmenter", _REMEDY)
     try:
         if about["format"] != _FORMAT:
             raise SealError(f"segmenter: {path} has format {about['format']}, this version reads {_FORMAT}; {_REMEDY}.")

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..errors import SealError
+from ..tensor_file import read_tensors
 
 DATA = Path(__file__).parent / "data"
 MODEL_FILE = DATA / "tiny.safetensors"
@@ -102,26 +102,6 @@ def expand(ids: Tensor, rows: Tensor) -> Tensor:
     table = table * rows.std(dim=0) + rows.mean(dim=0)
     table[ids] = rows
     return table
-
-
-def read_tensors(path: Path, key: str, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of a safetensors file, and the JSON object in its metadata under `key`.
-
-    what: the input that errors name. remedy: how to come by a good file.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[key])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise SealError(f"{what}: there is no file {path}; {remedy}.") from None
-    except KeyError:
-        raise SealError(f"{what}: {path} is another kind of file (no `{key}` in its metadata); {remedy}.") from None
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        raise SealError(f"{what}: {path} cannot be read ({error}); {remedy}.") from None
-    if not isinstance(about, dict):
-        raise SealError(f"{what}: {path} is damaged (its metadata is no JSON object); {remedy}.")
-    return tensors, about
 
 
 def write_bytes(path: Path, data: bytes) -> None:

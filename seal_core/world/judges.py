@@ -20,9 +20,10 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ..errors import SealError
+from ..tensor_file import read_tensors
 from .characters import TRAITS
 from .contexts import VALUES
-from .files import JUDGES_FILE, read_tensors, write_bytes
+from .files import JUDGES_FILE, write_bytes
 
 SIZE = 128
 """Pixels a side that the networks see; other sizes are resized."""

@@ -29,10 +29,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import SealError
+from ..tensor_file import read_tensors
 from . import seeds
 from .characters import character
 from .contexts import CONTEXT, VALUES, Context, random_context
-from .files import read_tensors, write_bytes
+from .files import write_bytes
 from .model import LATENT, VAE
 from .render import render
 from .train_kit import WORK, cores

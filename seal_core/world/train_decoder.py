@@ -17,7 +17,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from .files import json_line, read_tensors, write_bytes
+from ..tensor_file import read_tensors
+from .files import json_line, write_bytes
 from .latents import KEY, READY, REMEDY, ready_vae
 from .render import SIZE
 from .train_kit import SAVE_SECONDS, WORK, Run

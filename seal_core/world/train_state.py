@@ -13,7 +13,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ..errors import SealError
-from .files import read_tensors, write_bytes
+from ..tensor_file import read_tensors
+from .files import write_bytes
 from .optimiser import Optimiser
 from .ranks import Ranks
 
