@@ -165,6 +165,8 @@ def _watcher(
     def watch(progress: Progress) -> None:
         nonlocal every
         comfy.model_management.throw_exception_if_processing_interrupted()
+        if not progress.step:
+            return
         due = every > 0 and progress.step % every == 0
         if due:
             try:

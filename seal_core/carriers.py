@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -49,7 +49,15 @@ class InputCarrier:
     @torch.no_grad()
     def check(self, prompt: Prompt) -> None:
         """Raise SealError where the prompt with as many vectors as it will hold after the merge is too long."""
-        self._host.encode([self.bank.choose(prompt, 0)], {**self.bank.vectors(), "concept0": self.bank.result()})
+        longest = {e: v[:1].expand(max(len(v), self.bank.most), -1) for e, v in self.bank.result().items()}
+        self._host.encode([self.bank.choose(prompt, 0)], {**self.bank.vectors(), "concept0": longest})
+
+    def encode_words(self, prompts: Sequence[Prompt], words: str, plain: Context) -> Context:
+        """Contexts with plain words in the concept's place, and the context token where it stands."""
+        said = [p.fill({"concept": words}) for p in prompts]
+        distinct = list(dict.fromkeys(said))
+        encoded = self._host.encode(distinct, self.bank.vectors())
+        return replace(encoded.rows([distinct.index(p) for p in said]), pooled=plain.pooled)
 
     def concept_positions(self, context: Context) -> list[tuple[int, ...]]:
         return slot_positions(context.positions, "concept")
@@ -69,8 +77,8 @@ class InputCarrier:
     def constrain(self) -> None:
         self.bank.constrain()
 
-    def load(self, concept: Concept) -> None:
-        self.bank.load(concept.vectors)
+    def load(self, vectors: Mapping[str, Tensor]) -> None:
+        self.bank.load(vectors)
 
     def result(self) -> dict[str, Tensor]:
         return self.bank.result()
@@ -116,8 +124,8 @@ class TailCarrier:
     def constrain(self) -> None:
         """A tail's norm is free."""
 
-    def load(self, concept: Concept) -> None:
-        self.tail = concept.vectors["tail"].detach().clone().to(self._host.device).requires_grad_()
+    def load(self, vectors: Mapping[str, Tensor]) -> None:
+        self.tail = vectors["tail"].detach().clone().to(self._host.device).requires_grad_()
         self._count = self.tail.shape[0]
 
     def result(self) -> dict[str, Tensor]:
@@ -142,7 +150,7 @@ def make_carrier(host: Host, config: TrainConfig, generator: torch.Generator, re
                 f"resume: {resume.name} is kept in {resume.carrier} vectors, this preset trains {config.carrier} "
                 "vectors; use the preset it was trained with."
             )
-        carrier.load(resume)
+        carrier.load(resume.vectors)
     return carrier
 
 

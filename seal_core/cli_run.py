@@ -108,6 +108,9 @@ def _references(
 
 def _shown(bar: tqdm) -> Callable[[Progress], None]:
     def step(progress: Progress) -> None:
+        if not progress.step:
+            bar.set_postfix_str(f"looks like: {progress.note}")
+            return
         bar.set_postfix(loss=f"{np.mean(progress.losses[-20:]):.4f}", refresh=False)
         bar.update()
 

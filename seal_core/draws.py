@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -79,9 +79,22 @@ class Draws:
         grounds = {v.background: i for i, v in enumerate(self.views)}
         return list(dict.fromkeys(self.prompt(i, t) for i in grounds.values() for t in self._config.templates))
 
-    def _draw(self, key: int = -1, of: int = 0, view: int | None = None) -> Draw:
+    def spread(self, count: int, low: float, high: float) -> list[Draw]:
+        """Fresh draws with keys 0 to count - 1, in random order, their noise levels spread evenly over a range.
+
+        low, high: shares of the token's time window, 0 = its cleanest.
+        """
+        first, last = self.window()
+        window = round(first + low * (last - first)), round(first + high * (last - first))
+        draws = [self._draw(i, count, window=window) for i in range(count)]
+        order = torch.randperm(count, generator=self._generator).tolist()
+        return [replace(draws[j], key=i) for i, j in enumerate(order)]
+
+    def _draw(
+        self, key: int = -1, of: int = 0, view: int | None = None, window: tuple[int, int] | None = None
+    ) -> Draw:
         view = self._view() if view is None else view
-        low, high = self.window()
+        low, high = window or self.window()
         # A pool's noise levels are spread evenly, so that a small pool still covers them all (ours).
         share = float(torch.rand((), generator=self._generator))
         share = (key + share) / of if key >= 0 else share

@@ -11,10 +11,10 @@ TRANSPORT_SIDE = 16
 """Cells a side at most in the transport loss: its cost grows with the fourth power (32: 27 s a step on a CPU core)."""
 
 
-def denoising_loss(
+def denoising_errors(
     predicted: Tensor, target: Tensor, sigma: Tensor, prediction: str, mask: Tensor, background_weight: float
 ) -> Tensor:
-    """Mean squared error of the model's own prediction, weighted by the mask: foreground 1, background less.
+    """Mean squared error (B,) of the model's own prediction, weighted by the mask: foreground 1, background less.
 
     predicted, target: x_0, (B, 4, h, w). sigma: (B,). prediction: "epsilon" or "v_prediction"; the
     error in x_0 is scaled to what the model was trained on (epsilon: 1/sigma, v: sqrt(sigma^2+1)/sigma).
@@ -25,7 +25,7 @@ def denoising_loss(
     error = (predicted - target).square().mean(dim=1) * scale[:, None, None]
     weight = mask + background_weight * (1 - mask)
     weight = weight / weight.mean(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
-    return (weight * error).mean()
+    return (weight * error).mean(dim=(1, 2))
 
 
 def attention_loss(kind: str, attention: Tensor, mask: Tensor) -> Tensor:

@@ -27,6 +27,16 @@ def class_vector(host: Words, encoder: str, word: str) -> Tensor:
     return table[torch.tensor(ids, device=table.device)].float().mean(dim=0).cpu()
 
 
+def word_vectors(host: Words, words: str) -> dict[str, Tensor]:
+    """Token embeddings of some words as they are: encoder -> (n, width) float32 on the CPU."""
+    found = {}
+    for encoder in host.family.encoders:
+        table = host.vocabulary(encoder)
+        ids = torch.tensor(host.token_ids(encoder, words), device=table.device)
+        found[encoder] = table[ids].float().cpu()
+    return found
+
+
 def mean_norm(host: Words, encoder: str) -> float:
     """Mean L2 norm of the vocabulary's token embeddings."""
     return float(host.vocabulary(encoder).float().norm(dim=1).mean())
@@ -42,9 +52,10 @@ class TokenBank:
     def __init__(self, host: Host, tokens: Tokens, generator: torch.Generator) -> None:
         self.tokens = tokens
         self.split = tokens.split > 1 and tokens.merge != "none"
-        self.concept = {
-            e: self._start(host, e, tokens.class_word, tokens.split, generator) for e in host.family.encoders
-        }
+        self.most = tokens.split if tokens.init == "described" else 1
+        """As many vectors there may be in a row, at least."""
+        count = 1 if tokens.init == "described" else tokens.split  # the class word alone, until it is described
+        self.concept = {e: self._start(host, e, tokens.class_word, count, generator) for e in host.family.encoders}
         self.background: dict[str, Tensor] = {}
         if tokens.context_token:
             self.background = {e: self._start(host, e, "background", 1, generator) for e in host.family.encoders}
@@ -65,9 +76,10 @@ class TokenBank:
         return start.to(host.device).requires_grad_()
 
     def load(self, vectors: Mapping[str, Tensor]) -> None:
-        """Go on from trained vectors (encoder -> (n, width)); the split phase is over then."""
+        """Go on from given vectors (encoder -> (n, width)), trained ones or words'; the split phase is over then."""
         self.split = False
         self.concept = {e: v.detach().clone().to(self.concept[e].device).requires_grad_() for e, v in vectors.items()}
+        self.constrain()
 
     def parameters(self) -> list[Tensor]:
         return [*self.concept.values(), *self.background.values()]

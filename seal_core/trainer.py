@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,22 +11,22 @@ import torch
 from torch import Tensor
 
 from . import __version__
-from .attention import route, tap
-from .carriers import make_carrier, plain_prompt
 from .config import TrainConfig
-from .draws import Draw, Draws
+from .describe import Description, describe
 from .embedding import Concept
 from .errors import SealError
-from .host import Context, Host, Prompt
+from .host import Host
 from .loss_scale import LossScale
-from .losses import attention_loss, denoising_loss, leakage
-from .prefix import FrozenPrefix
+from .passes import Passes
 from .references import Reference
-from .sites import parse_sites, select, supervised
+from .tokens import word_vectors
 from .vocabulary import check
 
 PROBES = 10
 """How often, at most, the attention is looked at during a training."""
+DESCRIBED_AT = (0.1, 0.7)
+"""Noise levels at which words are judged, as shares of the token's time window, 0 = its cleanest. Chosen on
+StickerWorld: colours tell at the noisy end, small things at the clean one."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Progress:
     """What a callback sees after each step; raising in the callback ends the training, leaving nothing behind.
 
     loss: of this step. attention: (h, w) map of the token on the first reference when it was last
-    looked at. concept: makes the concept as learned so far.
+    looked at. concept: makes the concept as learned so far. Step 0, before the first: the words to start
+    from are being looked for, note is the phrase so far, and there is no loss yet.
     """
 
     step: int
@@ -44,6 +44,7 @@ class Progress:
     losses: Sequence[float]
     attention: Tensor
     concept: Callable[[], Concept]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class TrainResult:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-class Training:
-    """One run: everything that is fixed before the first step."""
+class Training(Passes):
+    """One run: everything that is fixed before the first step, and the loop."""
 
     def __init__(
         self, host: Host, references: Sequence[Reference], config: TrainConfig, resume: Concept | None = None
@@ -68,26 +69,15 @@ class Training:
         if not references:
             raise SealError("image: no reference given; wire the sticker.")
         check(host, config.tokens)
-        self.host = host
-        sites = host.sites()
-        self.allowed = select(parse_sites(config.layers.sites, sites), sites)
-        self.everywhere = len(self.allowed) == len(sites)
-        self.watched = supervised(self.allowed)
-        self.config = replace(config, layers=replace(config.layers, sites=", ".join(s.name for s in self.allowed)))
+        super().__init__(host, references, config, resume)
         self.references = references
         self.warnings: list[str] = []
         if config.attention_loss == "none" and config.attention_weight > 0:
             self.warnings.append(
                 "attention_weight: without effect, since attention_loss is none; choose mse, leak or transport."
             )
-        stages = host.stages() if config.pool and not self.everywhere else None
-        prefix = FrozenPrefix.find(stages, self.allowed[0], config.pool_bytes)
-        self.prefix = prefix
-        # A finite pool only pays where its draws are replayed; otherwise every step gets a fresh draw.
-        self.draws = Draws(host, references, config, pool=config.pool if prefix else 0)
-        self.carrier = make_carrier(host, config, torch.Generator().manual_seed(config.seed + 1), resume)
-        self._plain: dict[Prompt, Context] = {}
         self.merge_step = self._merge_step(resume)
+        self.describes = config.tokens.init == "described" and config.carrier == "input" and resume is None
         self._check_prompts()
 
     def _merge_step(self, resume: Concept | None) -> int | None:
@@ -113,96 +103,22 @@ class Training:
         self.plain([longest])
         self.carrier.check(longest)
 
-    # -- one pass ----------------------------------------------------------------------------------
+    # -- the start ---------------------------------------------------------------------------------
 
-    def plain(self, prompts: Sequence[Prompt]) -> Context:
-        """Contexts of the prompts with the class word in the token's place; encoded once each."""
-        words = [plain_prompt(p, self.config.tokens.class_word) for p in prompts]
-        for prompt in words:
-            if prompt not in self._plain:
-                with torch.no_grad():
-                    self._plain[prompt] = self.host.encode([prompt], {})
-        rows = [self._plain[p] for p in words]
-        pooled = None if rows[0].pooled is None else torch.cat([r.pooled for r in rows if r.pooled is not None])
-        return Context(torch.cat([r.cross for r in rows]), pooled)
-
-    def predict(
-        self, draws: Sequence[Draw], latents: Tensor, sigma: Tensor, plain: Context, learned: Context
-    ) -> Tensor:
-        """x_0 as the U-Net sees it, the learned context entering at the allowed sites only."""
-        noise = torch.stack([d.noise for d in draws]).to(latents.device)
-        noisy = latents + sigma[:, None, None, None] * noise
-        if self.everywhere:
-            return self.host.denoise(noisy, sigma, learned)
-        with contextlib.ExitStack() as stack:
-            keys = [d.key for d in draws]
-            if self.prefix is not None and min(keys) >= 0:
-                known = self.prefix.has(keys) or self.prefix.record(
-                    keys, lambda: self.host.denoise(noisy, sigma, plain)
-                )
-                if known:
-                    stack.enter_context(self.prefix.replay(keys, latents.device))
-            stack.enter_context(route(self.allowed, learned.cross))
-            return self.host.denoise(noisy, sigma, plain)
-
-    def losses(self, draws: Sequence[Draw]) -> tuple[Tensor, dict[str, float]]:
-        """The training loss of a batch, and its terms."""
-        config, device = self.config, self.host.device
-        latents = torch.stack([self.draws.latents[d.view] for d in draws])
-        masks = torch.stack([self.draws.masks[d.view] for d in draws])
-        sigma = self.host.sigmas[[d.timestep for d in draws]].to(device)
-        prompts = [d.prompt for d in draws]
-        plain = self.plain(prompts)
-        learned = self.carrier.encode(prompts, plain)
-        wants_maps = config.attention_loss != "none" and config.attention_weight > 0
-        with tap(self.watched) if wants_maps else contextlib.nullcontext() as maps:
-            predicted = self.predict(draws, latents, sigma, plain, learned)
-        terms = {
-            "denoising": denoising_loss(
-                predicted, latents, sigma, self.host.prediction, masks, config.background_weight
-            )
-        }
-        if maps is not None:
-            size = latents.shape[-2:]
-            term = self._attention_term(maps.token_maps(self.carrier.concept_positions(learned), *size), masks)
-            background = self.carrier.background_positions(learned)
-            rows = [i for i, p in enumerate(background) if p]
-            if rows:
-                ground = maps.token_maps(background, *size)[rows]
-                term = term + self._attention_term(ground, 1 - masks[rows])
-            terms["attention"] = config.attention_weight * term
-        if config.contrast_weight > 0:
-            terms["contrast"] = config.contrast_weight * self.carrier.contrast()
-        return torch.stack(list(terms.values())).sum(), {name: float(t.detach()) for name, t in terms.items()}
-
-    def _attention_term(self, maps: Tensor, masks: Tensor) -> Tensor:
-        small = torch.nn.functional.interpolate(masks[:, None], size=maps.shape[-2:], mode="area")[:, 0]
-        return attention_loss(self.config.attention_loss, maps, small)
-
-    @torch.no_grad()
-    def probe(self, shares: Sequence[float] = (0.25, 0.5, 0.75)) -> tuple[Tensor, float, float]:
-        """The token's map (h, w), its leakage and the denoising loss on fixed draws of the first reference.
-
-        shares: where in the token's time window to look.
-        """
-        low, high = self.draws.window()
-        generator = torch.Generator().manual_seed(self.config.seed + 2)
-        latent, mask = self.draws.latents[0], self.draws.masks[0]
-        prompt = self.draws.prompt(0, self.config.templates[0])
-        draws = [
-            Draw(0, prompt, round(low + s * (high - low)), torch.randn(latent.shape, generator=generator))
-            for s in shares
-        ]
-        latents, masks = latent.expand(len(draws), *latent.shape), mask.expand(len(draws), *mask.shape)
-        sigma = self.host.sigmas[[d.timestep for d in draws]].to(self.host.device)
-        plain = self.plain([d.prompt for d in draws])
-        with tap(self.watched) as maps:
-            learned = self.carrier.encode([d.prompt for d in draws], plain, look=True)
-            predicted = self.predict(draws, latents, sigma, plain, learned)
-        attention = maps.token_maps(self.carrier.concept_positions(learned), *latent.shape[-2:])
-        small = torch.nn.functional.interpolate(masks[:, None], size=attention.shape[-2:], mode="area")[:, 0]
-        loss = denoising_loss(predicted, latents, sigma, self.host.prediction, masks, 1.0)
-        return attention.mean(0).cpu(), float(leakage(attention, small).mean()), float(loss)
+    def describe(self, notice: Callable[[str], None] | None = None) -> Description:
+        """Find the words under which the model sees the subject, and start the vectors there."""
+        tokens, words = self.config.tokens, self.host
+        draws = self.draws.spread(self.config.describe_draws, *DESCRIBED_AT)
+        prefix = self.new_prefix()
+        found = describe(
+            " ".join(tokens.class_word.split()),
+            lambda text, first, last: self.errors(text, draws[first:last], prefix),
+            len(draws),
+            lambda text: all(len(words.token_ids(e, text)) <= tokens.split for e in words.family.encoders),
+            notice,
+        )
+        self.carrier.load(word_vectors(words, found.text))
+        return found
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -217,6 +133,14 @@ class Training:
         share = 0.5 * (1 + math.cos(math.pi * done)) if self.config.rate == "cosine" else 1.0
         return self.config.learning_rate * share
 
+    def _described(self, attention: Tensor, callback: Callable[[Progress], None] | None) -> dict[str, Any]:
+        def notice(text: str) -> None:
+            if callback is not None:
+                callback(Progress(0, self.config.steps, math.nan, (), attention, self.concept, text))
+
+        found = self.describe(notice)
+        return {"text": found.text, "parts": found.parts, "passes": found.passes}
+
     def run(self, callback: Callable[[Progress], None] | None = None) -> TrainResult:
         """Train to the end. Raises SealError when the loss is not finite any more."""
         config = self.config
@@ -224,6 +148,7 @@ class Training:
         attention = before
         losses: list[float] = []
         terms: dict[str, float] = {}
+        described = self._described(before, callback) if self.describes else None
         optimizer, scaler = self.optimizer(), LossScale(self.host.dtype == torch.float16)
         look_every = max(10, config.steps // PROBES)
         overflows = 0
@@ -264,6 +189,7 @@ class Training:
             "losses": [round(v, 6) for v in losses],
             "last_terms": terms,
             "merged_at": self.merge_step,
+            "described": described,
             "leakage": {"before": round(leak_before, 4), "after": round(leak_after, 4)},
             "probe_loss": {"before": round(loss_before, 6), "after": round(loss_after, 6)},
             "pool": {"draws": config.pool, "bytes": self.prefix.bytes, "limit": self.prefix.limit}

@@ -21,6 +21,7 @@ METRICS: Mapping[str, str] = {
     "traits": "share of visible traits that are right, species apart",
     "species": "share of samples that show the species",
     "controllability": "mean of the five attributes' accuracies",
+    "both": "share of samples that show the attribute asked for and are verified as the character (identity >= 0.58)",
     "emotion": "share of samples that show the emotion that their prompt varies",
     "action": "the same for the action",
     "camera": "the same for the camera composition",
@@ -43,6 +44,8 @@ LOWER_IS_BETTER = frozenset(
 )
 MARGINAL = {"leakage": "leakage_raw", "rigidity_action": "_open_action", "rigidity_camera": "_open_camera"}
 """Metric -> the raw share from which the base model's is subtracted."""
+VERIFIED = 0.58
+"""Identity from which the judges take two pictures for one character's: their best threshold (JUDGES_CARD.md)."""
 DRAWS = 2000
 
 Values = Mapping[str, NDArray[np.float64]]
@@ -62,6 +65,9 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
     found["iou"] = [s["iou"] for _, s in pairs if s["iou"] is not None]
     for a in CONTEXT:
         found[a] = [s["judged"][a] == p["values"][a] for p, s in pairs if p["vary"] == a]
+        found[f"_both_{a}"] = [
+            s["judged"][a] == p["values"][a] and s["identity"] >= VERIFIED for p, s in pairs if p["vary"] == a
+        ]
     for a, name in (("background", "leakage_raw"), ("action", "_open_action"), ("camera", "_open_camera")):
         found[name] = [s["judged"][a] == reference[a] for p, s in pairs if _is_open(p, a)]
     named = {a: [s["judged"][a] == reference[a] for p, s in pairs if _asks_another(p, a, reference)] for a in CONTEXT}
@@ -72,6 +78,7 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
         means["rigidity_named"] = float(np.mean(rigid))
     if all(a in means for a in CONTEXT):
         means["controllability"] = float(np.mean([means[a] for a in CONTEXT]))
+        means["both"] = float(np.mean([means[f"_both_{a}"] for a in CONTEXT]))
     if trial.get("attention"):
         means["attention_outside"] = trial["attention"]["outside"]
     return means | {"seconds": float(trial["seconds"])}

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .files import write_bytes
-from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, SEAL, Method, grid_name
+from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, SEAL, Method, grid_name, label
 from .metrics import METRICS, Values, differences, gathered, of_trial, resamples, table
 
 if TYPE_CHECKING:
     from .evaluate import Evaluation, Trials
 
-HEADLINE = ("identity", "identity_scaled", "controllability", "leakage", "rigidity", "seconds")
+HEADLINE = ("identity", "identity_scaled", "controllability", "both", "leakage", "rigidity", "seconds")
 ATTRIBUTES = ("emotion", "action", "camera", "style", "background", "species", "traits")
 PROTOCOL = ("leakage_raw", "leakage_named", "rigidity_action", "rigidity_camera", "rigidity_named", "iou")
-COMPARED = ("identity", "controllability", "leakage", "rigidity")
-RIVALS = ("textual_inversion", "hiper")
+COMPARED = ("identity", "controllability", "both", "leakage", "rigidity")
+RIVALS = ("textual_inversion", "textual_inversion~steps=600", "hiper")
 
 Interval = Mapping[str, float]
 
@@ -111,14 +111,15 @@ def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]
     def claim(text: str, holds: bool, numbers: str) -> None:
         found.append({"claim": text, "holds": bool(holds), "numbers": numbers})
 
-    base, ti, best = (methods.get(n) for n in ("base", "textual_inversion", "best"))
+    base, best = methods.get("base"), methods.get("best")
     if base:
         floors = {"background": 0.9, "camera": 0.85, "action": 0.8, "style": 0.8, "emotion": 0.75, "species": 0.9}
         for name, low in floors.items():
             claim(f"base model: {name} at least {low:.0%}", base[name]["mean"] >= low, told(base[name]))
-    if ti:
-        raw = ti["leakage_raw"]
-        claim("Textual Inversion leaks in at least half of the open samples", raw["mean"] >= 0.5, told(raw))
+    for rival in RIVALS[:2]:
+        if rival in methods:
+            raw = methods[rival]["leakage_raw"]
+            claim(f"{label(rival)} leaks in at least half of the open samples", raw["mean"] >= 0.5, told(raw))
     if best and base:
         gap = base["controllability"]["mean"] - best["controllability"]["mean"]
         numbers = f"{told(best['controllability'])} against {told(base['controllability'])}"
@@ -126,13 +127,14 @@ def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]
     for rival in RIVALS:
         other = methods.get(rival)
         if best and other:
-            for m in ("identity", "controllability"):
+            for m in ("identity", "controllability", "both"):
                 numbers = f"{told(best[m])} against {told(other[m])}"
-                claim(f"best beats {rival} on {m}, intervals apart", best[m]["lo"] > other[m]["hi"], numbers)
-    if best and ti:
-        for m, share, words in (("leakage", 1 / 3, "a third"), ("rigidity", 1 / 2, "half")):
-            holds = best[m]["mean"] <= share * ti[m]["mean"]
-            claim(f"best: {m} at most {words} of Textual Inversion's", holds, f"{told(best[m])} to {told(ti[m])}")
+                claim(f"best beats {label(rival)} on {m}, intervals apart", best[m]["lo"] > other[m]["hi"], numbers)
+    for rival in RIVALS[:2]:
+        other = methods.get(rival)
+        for m, share, words in (("leakage", 1 / 3, "a third"), ("rigidity", 1 / 2, "half")) if best and other else ():
+            holds = best[m]["mean"] <= share * other[m]["mean"]
+            claim(f"best: {m} at most {words} of {label(rival)}'s", holds, f"{told(best[m])} to {told(other[m])}")
     return found
 
 
