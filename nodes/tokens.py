@@ -34,8 +34,8 @@ class SplitMergeTokenizer(io.ComfyNode):
                     default=BEST.split,
                     min=1,
                     max=16,
-                    tooltip="How many vectors are learned for the one concept; 1 = a single one, as in Textual "
-                    "Inversion.",
+                    tooltip="How many vectors are learned for the one concept (described: at most); 1 = a single "
+                    "one, as in Textual Inversion.",
                 ),
                 io.Combo.Input(
                     "merge",
@@ -62,8 +62,8 @@ class SplitMergeTokenizer(io.ComfyNode):
                     "init",
                     options=list(INITS),
                     default=BEST.init,
-                    tooltip="Where the tokens start: the class word with a little noise, the class word, or a random "
-                    "point of the vocabulary.",
+                    tooltip="Where the tokens start. described: at the words under which the model itself sees the "
+                    "subject, looked for first. Others: the class word (with a little noise or not), a random point.",
                 ),
                 io.Combo.Input(
                     "norm",

@@ -92,9 +92,10 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     seconds = round(time.perf_counter() - started, 2)
     report = _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
     leak = report["leakage"]
+    seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
     headline = (
         f"{path.stem}: {config.steps} steps in {seconds:.0f} s; attention outside the subject "
-        f"{leak['before']:.0%} -> {leak['after']:.0%}"
+        f"{leak['before']:.0%} -> {leak['after']:.0%}.{seen}"
     )
     return _outcome(concept, references[0], report, headline)
 

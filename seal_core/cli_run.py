@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from . import plots
 from .attributes import parse_attributes
+from .bars import training_bar
 from .config import PRESETS, TrainConfig, configure
 from .embedding import Concept
 from .embedding_file import load, save
@@ -36,7 +37,7 @@ from .masks import semantic_mask
 from .masks_attention import attention_mask
 from .references import Reference, digest, prepare
 from .sampling import generate_context, sample
-from .trainer import Progress, TrainResult, train
+from .trainer import TrainResult, train
 from .vocabulary import check
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def train_command(options: Namespace) -> None:
         notes.append(f"name: {stem} is taken in {options.out}; this training is saved as {unique}.")
     started = time.perf_counter()
     with _running_out(), _bar(config.steps, "training") as bar:
-        result = train(host, references, config, _shown(bar), resume)
+        result = train(host, references, config, training_bar(bar), resume)
     inputs = digest(*images, *(r.mask for r in references))
     key = config.hash(host.fingerprint(), inputs, str(resume.provenance.get("hash", resume.file)) if resume else "")
     concept = replace(result.concept, file=unique, provenance={**result.concept.provenance, "hash": key})
@@ -106,17 +107,6 @@ def _references(
     return references, notes
 
 
-def _shown(bar: tqdm) -> Callable[[Progress], None]:
-    def step(progress: Progress) -> None:
-        if not progress.step:
-            bar.set_postfix_str(f"looks like: {progress.note}")
-            return
-        bar.set_postfix(loss=f"{np.mean(progress.losses[-20:]):.4f}", refresh=False)
-        bar.update()
-
-    return step
-
-
 def _write_results(
     result: TrainResult, concept: Concept, reference: Reference, folder: Path, notes: list[str], seconds: float
 ) -> None:
@@ -138,6 +128,8 @@ def _write_results(
     _write(folder / f"{stem}.json", json.dumps(report, indent=2).encode())
     for warning in report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
+    if report["described"]:
+        print(f'started as "{report["described"]["text"]}"')
     print(f"{path}: attention outside the subject {leak['before']:.0%} -> {leak['after']:.0%}, {seconds:.0f} s")
 
 

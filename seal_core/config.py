@@ -150,7 +150,8 @@ class TrainConfig:
     views: how many such views are prepared. pool: size of the finite pool of draws for the frozen
     prefix, 0 = no pool (fresh draws each step). pool_bytes: its memory limit.
     templates: prompts with {}; "{background}" in one marks where the background is named.
-    describe_draws: by how many draws the words of init "described" are judged.
+    describe_draws: by how many draws the words of init "described" are judged; 0 = as many as make the search about
+    as long as the training, 4 to 48.
     attributes: what is known of the reference, e.g. {"emotion": "happy"}; prompts name it, so that
     words explain it and the token need not.
     """
@@ -172,7 +173,7 @@ class TrainConfig:
     pool: int = 0
     pool_bytes: int = 2 << 30
     tail: int = 5
-    describe_draws: int = 48
+    describe_draws: int = 0
     templates: tuple[str, ...] = TEMPLATES
     attributes: tuple[tuple[str, str], ...] = ()
     tokens: Tokens = field(default_factory=Tokens)
@@ -193,7 +194,9 @@ class TrainConfig:
         _whole("views", self.views, 0, 256, "use 0 to 256.")
         _whole("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of draws.")
         _number("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
-        _whole("describe_draws", self.describe_draws, 2, 1024, "use 2 to 1024 draws.")
+        _whole("describe_draws", self.describe_draws, 0, 1024, "use 2 to 1024 draws, or 0 for as many as fit.")
+        if self.describe_draws == 1:
+            raise SealError("describe_draws: 1 draw cannot tell words apart; use 2 or more, or 0.")
         _whole("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
         _whole("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
         if self.resolution != 0:

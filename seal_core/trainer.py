@@ -27,6 +27,8 @@ PROBES = 10
 DESCRIBED_AT = (0.1, 0.7)
 """Noise levels at which words are judged, as shares of the token's time window, 0 = its cleanest. Chosen on
 StickerWorld: colours tell at the noisy end, small things at the clean one."""
+STEPS_A_DRAW = 15
+"""The search passes each of its draws about 42 times; a step, with its gradient, costs about three passes."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Training(Passes):
     def describe(self, notice: Callable[[str], None] | None = None) -> Description:
         """Find the words under which the model sees the subject, and start the vectors there."""
         tokens, words = self.config.tokens, self.host
-        draws = self.draws.spread(self.config.describe_draws, *DESCRIBED_AT)
+        effort = min(max(self.config.steps * self.config.batch_size // STEPS_A_DRAW, 4), 48)
+        draws = self.draws.spread(self.config.describe_draws or effort, *DESCRIBED_AT)
         prefix = self.new_prefix()
         found = describe(
             " ".join(tokens.class_word.split()),

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ..bars import training_bar
 from ..cli_run import read_picture
 from ..config import TrainConfig
 from ..errors import SealError
@@ -28,7 +29,7 @@ from ..plots import attention_overlay
 from ..prompts import attribute_prompt, parse_attributes
 from ..references import Reference, prepare
 from ..stickers.contact_sheet import contact_sheet
-from ..trainer import Progress, TrainResult, train
+from ..trainer import TrainResult, train
 from .characters import SPECIES
 from .contexts import PLAIN, VALUES
 from .examples import EXAMPLES, example
@@ -101,6 +102,8 @@ def demo_command(options: argparse.Namespace) -> None:
             .for_reference(subject.class_word, subject.known, model.resolution, options.seed)
         )
         results[name] = _train(model, subject.reference, config, method(name).label)
+        if described := results[name].report["described"]:
+            print(f'{method(name).label} starts as "{described["text"]}"')
         prompts = [attribute_prompt(NAME, **ask.values).prompt for ask in columns]
         shown[name] = pictures(model, results[name].concept, prompts, SAMPLES, seed=options.seed)
         scores[name] = scored(judges, subject, columns, shown[name])
@@ -149,11 +152,7 @@ def _subject(options: argparse.Namespace, judges: Judges, side: int) -> Subject:
 
 def _train(model: Host, reference: Reference, config: TrainConfig, label: str) -> TrainResult:
     with tqdm(total=config.steps, desc=label, unit="step", dynamic_ncols=True, leave=False) as bar:
-
-        def step(progress: Progress) -> None:
-            bar.update()
-
-        return train(model, [reference], config, step)
+        return train(model, [reference], config, training_bar(bar))
 
 
 def scored(judges: Judges, subject: Subject, columns: Sequence[Ask], images: Tensor) -> dict[str, Any]:
