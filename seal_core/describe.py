@@ -24,7 +24,7 @@ ROUNDS = ((0.25, 1 / 3), (0.5, 0.0), (1.0, 0.0))
 FINALISTS = 3
 CONVINCED = 1.0
 """A new part must better the loss by so many standard errors, over draws that did not choose the finalists (the best of
-many looks better than it is on those that did); a colour for it by more than nothing."""
+many looks better than it is on those that did). A colour must only better it."""
 
 Errors = Callable[[str, int, int], Tensor]
 """errors(words, first, last): denoising errors (last - first,) of those draws with `words` for the subject."""
@@ -72,7 +72,7 @@ def coloured(thing: str, colour: str) -> str:
 def describe(
     subject: str, errors: Errors, draws: int, fits: Callable[[str], bool], notice: Callable[[str], None] | None = None
 ) -> Description:
-    """Describe the subject, a class word or phrase, in the words under which `errors` falls.
+    """Describe the subject, a class word and what is known of its looks, in the words under which `errors` falls.
 
     draws: how many there are to judge by. fits: whether a phrase has few enough tokens. notice: called with the phrase
     so far before each candidate; may raise to cancel.
@@ -86,12 +86,13 @@ def describe(
         if found is None:
             continue
         thing, said, gain, sigmas = found
-        accepted = sigmas > CONVINCED
+        accepted = sigmas > (CONVINCED if part.things else 0)  # everything has some colour, few things wear a cape
         seen[part.name] = {"thing": thing, "gain": gain, "sigmas": sigmas, "accepted": accepted}
         if not accepted:
             continue
         if part.things:
-            options = {(t := coloured(thing, c)): part.say(now, t) for c in colours}
+            others = (c for c in colours if not now.startswith(f"{c} "))  # spots of the ground's own colour are none
+            options = {(t := coloured(thing, c)): part.say(now, t) for c in others}
             closer = search.best(said, {t: text for t, text in options.items() if fits(text)})
             if closer is not None and closer[2] > 0:
                 said = closer[1]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from . import __version__
+from .attributes import clean
 from .config import TrainConfig
 from .describe import Description, describe
 from .embedding import Concept
@@ -108,16 +109,27 @@ class Training(Passes):
     # -- the start ---------------------------------------------------------------------------------
 
     def describe(self, notice: Callable[[str], None] | None = None) -> Description:
-        """Find the words under which the model sees the subject, and start the vectors there."""
+        """Find the words under which the model sees the subject, and start the vectors there.
+
+        What is known of the appearance is said from the beginning, where it fits.
+        """
         tokens, words = self.config.tokens, self.host
+
+        def fits(text: str) -> bool:
+            return all(len(words.token_ids(e, text)) <= tokens.split for e in words.family.encoders)
+
+        subject = " ".join(tokens.class_word.split())
+        looks = clean("appearance", dict(self.config.attributes).get("appearance"))
+        if looks and fits(f"{subject}, {looks}"):
+            subject = f"{subject}, {looks}"
         effort = min(max(self.config.steps * self.config.batch_size // STEPS_A_DRAW, 4), 48)
         draws = self.draws.spread(self.config.describe_draws or effort, *DESCRIBED_AT)
         prefix = self.new_prefix()
         found = describe(
-            " ".join(tokens.class_word.split()),
+            subject,
             lambda text, first, last: self.errors(text, draws[first:last], prefix),
             len(draws),
-            lambda text: all(len(words.token_ids(e, text)) <= tokens.split for e in words.family.encoders),
+            fits,
             notice,
         )
         self.carrier.load(word_vectors(words, found.text))

@@ -34,6 +34,8 @@ from .plan import Ask, Plan, make_plan
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Percents of the sampling at which the attention is looked at."""
 FORMAT = 1
+KEPT = ("config", "losses", "described", "leakage", "probe_loss", "warnings")
+"""What a trial keeps of its training's report."""
 
 
 class Judge(Protocol):
@@ -90,7 +92,7 @@ def run_trial(kit: Kit, method: Method, seed: int, setup: Setup) -> tuple[dict[s
             config = method.for_reference(who.species, attributes, kit.host.resolution, seed % 1_000_003)
             result, looks, trial["seconds"] = _trained(kit.host, reference, config, method.snapshots)
             concept = result.concept
-            trial["training"] = {k: result.report[k] for k in ("config", "losses", "leakage", "probe_loss", "warnings")}
+            trial["training"] = {k: result.report[k] for k in KEPT}
             trial["snapshots"] = {
                 str(step): _judged(kit, plan, who, mask, targets, _pictures(kit.host, c, plan, who, setup))
                 for step, c in looks.items()
