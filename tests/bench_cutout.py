@@ -2,8 +2,10 @@
 [method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground.
 
 IoU with the exact mask at 0.5. Alpha error: mean |alpha - supersampled truth| where either is soft, or they differ.
-Old ground: over edge pixels, the share of the old ground's colour in the cut-out laid over a contrasting ground,
-beyond what the same alpha gives with the subject's true colours.
+Old ground: how much of it is left in edge pixels of the cut-out laid over a contrasting ground. Where the subject's
+true colours are known (glyphs): beyond what the same alpha gives with those. Elsewhere by what it does: the same
+sticker is cut from another ground too, and what differs between the two cut-outs is old ground (a sticker has a white
+rim, so that white at its edge says nothing by itself).
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,24 +33,50 @@ DEFAULTS = {"glyphs": (60, 160, 1000), "world": (200, 128, 30_000_000)}
 """Count, side and first seed; StickerWorld's are TEST characters."""
 
 
-def edge_scores(rgba: np.ndarray, colours: np.ndarray, alpha: np.ndarray, ground: np.ndarray) -> tuple[float, float]:
-    """Alpha error and old ground (means) of a cut-out (H, W, 4), given the subject's true colours (H, W, 3) and alpha,
-    and the old ground's colour at each pixel (H, W, 3)."""
-    cut = rgba[..., 3]
+@dataclass(frozen=True)
+class Case:
+    """A picture (H, W, 3) to cut, its exact alpha (H, W), the old ground's colour everywhere (H, W, 3), and either the
+    subject's colours (H, W, 3) or a twin: the same on another ground, and that ground."""
+
+    name: str
+    image: np.ndarray
+    alpha: np.ndarray
+    ground: np.ndarray
+    colours: np.ndarray | None = None
+    twin: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def edge_of(cut: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Pixels near the true outline where either alpha is soft, or they differ."""
     near = ndimage.binary_dilation(alpha > 0.5, iterations=3) & ~ndimage.binary_erosion(alpha > 0.5, iterations=3)
     soft = (alpha > 0.02) & (alpha < 0.98) | (cut > 0.02) & (cut < 0.98)
-    edge = near & (soft | (np.abs(cut - alpha) > 0.5))
-    if not edge.any():
-        return 0.0, 0.0
-    contrasting = np.where(ground > 0.5, 0.0, 1.0)
-    shown = rgba[..., :3] * cut[..., None] + (1 - cut[..., None]) * contrasting
-    wanted = colours * cut[..., None] + (1 - cut[..., None]) * contrasting
-    line = ground - colours
+    return near & (soft | (np.abs(cut - alpha) > 0.5))
+
+
+def left_over(shown: np.ndarray, wanted: np.ndarray, line: np.ndarray, where: np.ndarray) -> float:
+    """Mean share of `line` (from what should be there to the ground) in shown - wanted, where it says anything."""
     length = (line * line).sum(-1)
+    told = where & (length > 0.04)
     share = ((shown - wanted) * line).sum(-1) / np.maximum(length, 1e-6)
-    told = edge & (cut > 0.02) & (length > 0.04)  # subject and ground must differ for this to mean anything
-    old = float(share[told].clip(0, 1).mean()) if told.any() else 0.0
-    return float(np.abs(cut - alpha)[edge].mean()), old
+    return float(share[told].clip(0, 1).mean()) if told.any() else 0.0
+
+
+def over(rgba: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    return rgba[..., :3] * rgba[..., 3:] + (1 - rgba[..., 3:]) * ground
+
+
+def old_ground(case: Case, rgba: np.ndarray, cut: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Share of the old ground in the cut-out's edge; cut: makes the twin's cut-out."""
+    contrasting = np.where(case.ground > 0.5, 0.0, 1.0)
+    where = edge_of(rgba[..., 3], case.alpha) & (rgba[..., 3] > 0.02)
+    shown = over(rgba, contrasting)
+    if case.twin is None:
+        true = np.dstack([case.colours, rgba[..., 3]])
+        return left_over(shown, over(true, contrasting), case.ground - case.colours, where)
+    picture, ground = case.twin
+    other = cut(picture)
+    where |= edge_of(other[..., 3], case.alpha) & (other[..., 3] > 0.02)
+    return left_over(shown, over(other, contrasting), case.ground - ground, where)
 
 
 def carried(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -54,61 +84,63 @@ def carried(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return values[tuple(ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True))]
 
 
-def glyph_case(glyph: str, ground: str, seed: int, side: int):
-    """image, subject's colours everywhere, alpha, the ground's colour everywhere."""
+def glyph_case(glyph: str, ground: str, seed: int, side: int) -> Case:
     sticker = glyphs.render(glyph, side).copy()
     # The font's bitmaps have a dark fringe of their own: the colours of the opaque pixels are carried over it.
     sticker[..., :3] = carried(sticker[..., :3], sticker[..., 3] > 0.97)
     image, alpha = glyphs.over(sticker, ground, seed)
-    return image, sticker[..., :3], alpha, carried(image, alpha < 0.004)
+    return Case(glyph, image, alpha, carried(image, alpha < 0.004), sticker[..., :3])
 
 
-def world_cases(ground: str, count: int, side: int, first: int):
-    """The same for StickerWorld: the true colours come from the same picture on two plain grounds."""
+def world_cases(ground: str, count: int, side: int, first: int) -> Iterator[Case]:
     from seal_core.world.characters import character
-    from seal_core.world.contexts import PLAIN, VALUES, random_context
+    from seal_core.world.contexts import VALUES, random_context
     from seal_core.world.render import render
     from seal_core.world.train_segmenter import ground_of
+
+    def drawn(who, context, seed):
+        sticker = render(who, context, seed, side)
+        image, alpha = sticker.image.astype(np.float32) / 255, sticker.mask.astype(np.float32) / 255
+        return image, alpha, carried(image, alpha < 0.004) if (alpha < 0.004).any() else image
 
     values = [v for v in VALUES["background"] if ground_of(v) == ground]
     for seed in range(first, first + count):
         rng = random.Random(seed)
-        who, context = character(seed), random_context(rng, background=rng.choice(values))
-        sticker = render(who, context, seed, side)
-        image, alpha = sticker.image.astype(np.float32) / 255, sticker.mask.astype(np.float32) / 255
-        clear = [render(who, context.but(background=v), seed, side) for v in PLAIN[:2]]
-        solved = []
-        for s in clear:  # image = alpha * colour + (1 - alpha) * ground
-            plain, a = s.image.astype(np.float32) / 255, s.mask.astype(np.float32)[..., None] / 255
-            back = np.median(plain[s.mask == 0], axis=0) if (s.mask == 0).any() else np.zeros(3)
-            solved.append((plain - (1 - a) * back) / np.maximum(a, 0.05))
-        colours = carried(np.mean(solved, 0).clip(0, 1), alpha > 0.2)
-        back = carried(image, alpha < 0.004) if (alpha < 0.004).any() else image
-        yield f"{seed} {context.style}", (image, colours, alpha, back)
+        who, (one, other) = character(seed), rng.sample(values, 2)
+        context = random_context(rng, background=one)
+        image, alpha, back = drawn(who, context, seed)
+        twin, _, ground_ = drawn(who, context.but(background=other), seed)
+        yield Case(f"{seed} {context.style}", image, alpha, back, twin=(twin, ground_))
 
 
-def cases(source: str, ground: str, count: int, side: int, first: int):
+def cases(source: str, ground: str, count: int, side: int, first: int) -> Iterator[Case]:
     if source == "world":
         yield from world_cases(ground, count, side, first)
         return
     for i in range(count):
-        glyph = glyphs.REPORTED[i % len(glyphs.REPORTED)]
-        yield glyph, glyph_case(glyph, ground, first + i, side)
+        yield glyph_case(glyphs.REPORTED[i % len(glyphs.REPORTED)], ground, first + i, side)
 
 
 def bench(source: str, ground: str, count: int, side: int, first: int, method: str) -> None:
     """Cut all cases of a kind and print their line."""
     rows, failed, spent = [], [], 0.0
-    for name, (image, colours, alpha, back) in cases(source, ground, count, side, first):
+
+    def cut(image: np.ndarray) -> np.ndarray:
+        return cutout(torch.from_numpy(image)[None], method=method)[0][0].numpy()
+
+    for case in cases(source, ground, count, side, first):
         started = time.perf_counter()
         try:
-            rgba = cutout(torch.from_numpy(image)[None], method=method)[0][0].numpy()
+            rgba = cut(case.image)
+            spent += time.perf_counter() - started
+            old = old_ground(case, rgba, cut)
         except SealError as error:
-            failed.append(f"{name}: {error}")
-            rows.append((0.0, 1.0, 1.0, name))
+            failed.append(f"{case.name}: {error}")
+            rows.append((0.0, 1.0, 1.0, case.name))
             continue
-        spent += time.perf_counter() - started
-        rows.append((glyphs.iou(rgba[..., 3], alpha), *edge_scores(rgba, colours, alpha, back), name))
+        edge = edge_of(rgba[..., 3], case.alpha)
+        off = float(np.abs(rgba[..., 3] - case.alpha)[edge].mean()) if edge.any() else 0.0
+        rows.append((glyphs.iou(rgba[..., 3], case.alpha), off, old, case.name))
     ious, alphas, olds = (np.array([r[i] for r in rows]) for i in range(3))
     worst = " ".join(f"{r[3]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
     quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f}"
