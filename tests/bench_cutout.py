@@ -5,11 +5,13 @@ IoU with the exact mask at 0.5. Alpha error: mean |alpha - supersampled truth| w
 Old ground: how much of it is left in edge pixels of the cut-out laid over a contrasting ground. Where the subject's
 true colours are known (glyphs): beyond what the same alpha gives with those. Elsewhere by what it does: the same
 sticker is cut from another ground too, and what differs between the two cut-outs is old ground (a sticker has a white
-rim, so that white at its edge says nothing by itself).
+rim, so that white at its edge says nothing by itself). Exact: the same for a cut-out with the exact alpha and the
+colours of the nearest opaque pixels, which is not 0 where a style washes the ground into the figure.
 """
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
 import time
@@ -76,7 +78,21 @@ def old_ground(case: Case, rgba: np.ndarray, cut: Callable[[np.ndarray], np.ndar
     picture, ground = case.twin
     other = cut(picture)
     where |= edge_of(other[..., 3], case.alpha) & (other[..., 3] > 0.02)
-    return left_over(shown, over(other, contrasting), case.ground - ground, where)
+    # Over what is midway between both grounds, ground that is left moves each cut-out towards its own by half of it.
+    midway = (case.ground + ground) / 2
+    return left_over(over(rgba, midway), over(other, midway), case.ground - ground, where)
+
+
+def scores(case: Case, cut: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float, float]:
+    """IoU, alpha error and old ground of what `cut` makes of a case: (H, W, 3) -> (H, W, 4)."""
+    rgba = cut(case.image)
+    edge = edge_of(rgba[..., 3], case.alpha)
+    off = float(np.abs(rgba[..., 3] - case.alpha)[edge].mean()) if edge.any() else 0.0
+    return glyphs.iou(rgba[..., 3], case.alpha), off, old_ground(case, rgba, cut)
+
+
+def exactly(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return np.dstack([carried(image, alpha > 0.97), alpha])
 
 
 def carried(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -129,26 +145,23 @@ def bench(source: str, ground: str, count: int, side: int, first: int, method: s
         return cutout(torch.from_numpy(image)[None], method=method)[0][0].numpy()
 
     for case in cases(source, ground, count, side, first):
+        exact = scores(case, functools.partial(exactly, alpha=case.alpha))[2]
         started = time.perf_counter()
         try:
-            rgba = cut(case.image)
-            spent += time.perf_counter() - started
-            old = old_ground(case, rgba, cut)
+            found = scores(case, cut)
         except SealError as error:
             failed.append(f"{case.name}: {error}")
-            rows.append((0.0, 1.0, 1.0, case.name))
-            continue
-        edge = edge_of(rgba[..., 3], case.alpha)
-        off = float(np.abs(rgba[..., 3] - case.alpha)[edge].mean()) if edge.any() else 0.0
-        rows.append((glyphs.iou(rgba[..., 3], case.alpha), off, old, case.name))
-    ious, alphas, olds = (np.array([r[i] for r in rows]) for i in range(3))
-    worst = " ".join(f"{r[3]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
-    quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f}"
+            found = (0.0, 1.0, 1.0)
+        spent += (time.perf_counter() - started) / (1 if case.twin is None else 2)
+        rows.append((*found, exact, case.name))
+    ious, alphas, olds, exacts = (np.array([r[i] for r in rows]) for i in range(4))
+    worst = " ".join(f"{r[4]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
+    quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f} {exacts.mean():6.4f}"
     print(f"{ground:<10} {quality} {(olds > 0.03).sum():5} {1000 * spent / len(rows):5.0f}  {worst}", flush=True)
-    for style in sorted({r[3].split(" ", 1)[-1] for r in rows}) if source == "world" else ():
-        some = np.array([r[:3] for r in rows if r[3].endswith(style)])
-        iou, error, old = some.mean(0)
-        print(f"  {style:<16}{len(some):4} {iou:7.4f} {error:9.4f} {old:10.4f}")
+    for style in sorted({r[4].split(" ", 1)[-1] for r in rows}) if source == "world" else ():
+        some = np.array([r[:4] for r in rows if r[4].endswith(style)])
+        iou, error, old, exact = some.mean(0)
+        print(f"  {style:<16}{len(some):4} {iou:7.4f} {error:9.4f} {old:10.4f} {exact:6.4f}")
     print(*failed, sep="\n", end="\n" * bool(failed), flush=True)
 
 
@@ -163,7 +176,7 @@ def main() -> None:
             continue
         count, side, first = (int(given[i]) if len(given) > i else d for i, d in zip((0, 2, 3), DEFAULTS[source]))
         print(f"{count} of {source} at {side} px, seeds from {first}, method {method}")
-        print("ground     mean IoU  lowest alpha err old ground > 3 %    ms  worst")
+        print("ground     mean IoU  lowest alpha err old ground  exact > 3 %    ms  worst")
         for ground in GROUNDS[source]:
             bench(source, ground, count, side, first, method)
 

