@@ -59,10 +59,10 @@ def table(results: Mapping[str, Any]) -> str:
         f"{config['prompts']} prompts x {config['samples']} samples, the included tiny model; mean [95 % interval]:\n\n"
     )
     foot = (
-        "\nIdentity is the similarity to the same character drawn in the context asked for (1 = the same). From 0.58 on "
-        "two pictures are taken for one character's: the third column counts samples that are that and do as told. "
-        "Leaks and keeps are measured where the prompt leaves ground or pose open, the base model's own share taken off; "
-        "less is better.\n"
+        "\nIdentity is the similarity to the same character drawn in the context asked for (1 = the same). From 0.58 "
+        "on two pictures are taken for one character's: the third column counts samples that are that and do as told. "
+        "Leaks and keeps are measured where the prompt leaves ground or pose open, the base model's own share taken "
+        "off; less is better.\n"
     )
     return head + markdown_table(["method", *COLUMNS.values()], rows) + foot
 
