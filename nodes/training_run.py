@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..seal_core import plots
 from ..seal_core.config import PRESETS, Tokens, TrainConfig
+from ..seal_core.describe import most_notices
 from ..seal_core.embedding import Concept, Embedding
 from ..seal_core.embedding_file import find_trained, load, save
 from ..seal_core.errors import SealError
@@ -161,12 +162,15 @@ def _watcher(
     bar = comfy.utils.ProgressBar(config.steps)
     show_every = max(1, config.steps // (2 * PROBES))
     picture: list[Tensor] = []
+    sought = [0]
     every = preview.every if preview.prompt.strip() else 0
 
     def watch(progress: Progress) -> None:
         nonlocal every
         comfy.model_management.throw_exception_if_processing_interrupted()
-        if not progress.step:
+        if not progress.step:  # the words to start from are being looked for: the bar fills once for that
+            sought[0] += 1
+            bar.update_absolute(min(sought[0], most_notices()), most_notices())
             return
         due = every > 0 and progress.step % every == 0
         if due:

@@ -61,6 +61,17 @@ def grammar() -> tuple[tuple[str, ...], tuple[Part, ...]]:
     return tuple(data["colours"]), tuple(Part(p["name"], p["phrase"], tuple(p["things"])) for p in data["parts"])
 
 
+def most_notices() -> int:
+    """How often `describe` calls its notice at most: a length for a progress bar."""
+
+    def rounds(candidates: int) -> int:
+        kept = max(FINALISTS, round(ROUNDS[0][1] * candidates))
+        return candidates + kept + FINALISTS
+
+    colours, parts = grammar()
+    return sum(rounds(len(p.things or colours)) + (rounds(len(colours)) if p.things else 0) for p in parts)
+
+
 def coloured(thing: str, colour: str) -> str:
     """ "a bow", "orange" -> "an orange bow"; "glasses", "red" -> "red glasses"."""
     article, _, noun = thing.partition(" ")

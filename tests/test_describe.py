@@ -9,7 +9,7 @@ from test_trainer import quick, reference
 from tiny import tiny_pipe
 
 from seal_core.config import Layers, Tokens
-from seal_core.describe import coloured, describe, grammar
+from seal_core.describe import coloured, describe, grammar, most_notices
 from seal_core.errors import SealError
 from seal_core.hosts.diffusers import DiffusersHost
 from seal_core.tokens import word_vectors
@@ -85,6 +85,9 @@ def test_a_notice_sees_the_phrase_grow_and_may_cancel():
     heard = []
     describe("cat", World("grey cat", "crown"), DRAWS, everything_fits, heard.append)
     assert heard[0] == "cat" and heard[-1].startswith("grey cat, wearing a")
+    heard.clear()
+    describe("cat", World("red", "crown", "spots", "blue"), DRAWS, everything_fits, heard.append)
+    assert 0.9 * most_notices() < len(heard) <= most_notices()
 
     def cancel(text):
         raise KeyboardInterrupt
