@@ -90,9 +90,11 @@ def test_every_preset_runs(comfy: ComfyServer, sticker: Sticker) -> None:
     picture = sticker(comfy)
     for preset in ("best", "paper", "textual_inversion", "hiper"):
         graph = Graph()
-        graphs.train(graph, graphs.checkpoint(graph, "sd15-small"), picture, preset=preset, steps=6, name=f"p-{preset}")
-        result = comfy.run(graph).ok()
+        parts = graphs.checkpoint(graph, "sd15-small")
+        graphs.train(graph, parts, picture, preset=preset, steps=6, name=f"p-{preset}", described=True)
+        result = comfy.run(graph, timeout=400).ok()
         report = result.json("report")
+        assert bool(report["described"]) == (preset == "best")
         assert all(map(math.isfinite, report["losses"])), preset
         assert result.text("name") == ("" if preset == "hiper" else f"embedding:p-{preset}")
         assert not comfy.log.count("embeddings/p-hiper")
