@@ -194,9 +194,9 @@ class TrainConfig:
         _whole("views", self.views, 0, 256, "use 0 to 256.")
         _whole("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of draws.")
         _number("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
-        _whole("describe_draws", self.describe_draws, 0, 1024, "use 2 to 1024 draws, or 0 for as many as fit.")
-        if self.describe_draws == 1:
-            raise SealError("describe_draws: 1 draw cannot tell words apart; use 2 or more, or 0.")
+        _whole("describe_draws", self.describe_draws, 0, 1024, "use 4 to 1024 draws, or 0 for as many as fit.")
+        if 0 < self.describe_draws < 4:
+            raise SealError(f"describe_draws: {self.describe_draws} cannot tell words apart; use 4 or more, or 0.")
         _whole("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
         _whole("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
         if self.resolution != 0:
