@@ -72,7 +72,7 @@ def test_bad_values_name_the_input(change, named):
 
 @pytest.mark.parametrize("draws", [-1, 1, 3, 1025, 4.0])
 def test_too_few_or_too_many_draws_to_describe_by(draws):
-    with pytest.raises(SealError, match="^describe_draws:"):
+    with pytest.raises(SealError, match=r"^describe_draws:"):
         TrainConfig(describe_draws=draws)
     assert TrainConfig(describe_draws=4).describe_draws == 4 and TrainConfig().describe_draws == 0
 
