@@ -15,7 +15,8 @@ def training_bar(bar: tqdm) -> Callable[[Progress], None]:
 
     def step(progress: Progress) -> None:
         if not progress.step:
-            bar.set_postfix_str(f"looks like: {progress.note}")
+            bar.set_postfix_str(f"looks like: {progress.note}", refresh=False)
+            bar.update(0)  # drawn now and then, not for every candidate
             return
         bar.set_postfix(loss=f"{np.mean(progress.losses[-20:]):.4f}", refresh=False)
         bar.update()

@@ -151,7 +151,7 @@ def test_an_interrupt_leaves_nothing(model, sticker, tmp_path, capsys, monkeypat
         if progress.step == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_run, "_shown", lambda bar: stop)
+    monkeypatch.setattr(cli_run, "training_bar", lambda bar: stop)
     assert cli.main(train_arguments(model, sticker, tmp_path)) == 130
     assert names(tmp_path) == [] and "stopped" in capsys.readouterr().err
 

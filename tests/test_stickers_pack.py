@@ -99,6 +99,23 @@ def test_noise_that_never_repeats_is_made_to_fit(platform):
     assert sum(got.times) <= motion.max_ms + 0.5 and got.size == len(made.found.data)
 
 
+def test_frames_that_a_low_quality_makes_equal_are_counted_as_they_are():
+    """WebP's encoder merges them: the manifest says what is in the file, and one frame alone is no animation."""
+    still = noise(1, 128, 128)[0]
+    still[..., 3] = still[..., 0]
+
+    def shaded(steps):
+        frames = [np.dstack([np.clip(still[..., :3].astype(int) - s, 0, 255), still[..., 3]]) for s in steps]
+        return Clip.at_rate(np.stack(frames).astype(np.uint8), 10)
+
+    motion = replace(PLATFORMS["whatsapp"].motion, max_bytes=30_000)
+    made = animate.encode_animation(shaded([60 * (i // 2) + 2 * (i % 2) for i in range(8)]), motion, "webp")
+    got = read("", made.found.data)
+    assert len(got.frames) == made.frames < 8
+    with pytest.raises(SealError, match=r"animation: of the 12 frames 1 is left in 30,000 bytes"):
+        animate.encode_animation(shaded([3 * (i % 5) for i in range(12)]), motion, "webp")
+
+
 def test_thirty_frames_of_512_px_for_whatsapp_take_less_than_ten_seconds():
     base, rng = picture(512, 512).astype(np.int16), np.random.default_rng(0)
     base[..., :3] += rng.normal(0, 8, (512, 512, 3)).astype(np.int16)  # as diffusion models leave it

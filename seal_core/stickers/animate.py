@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
+from ..errors import SealError
 from .apng import animated_png
 from .clip import Clip, count_of, timed, whole
 from .encode import canvas_size, exif, placed, with_tags
@@ -117,6 +118,14 @@ def encode_animation(
         (lambda rung: encode(rung, draft=True)) if form in ("webm", "webp") else None,
     )
     kept = len(at(found.rung.frames, found.rung.scale).frames)
+    if form == "webp":  # its encoder merges frames that a low quality makes equal
+        with Image.open(io.BytesIO(found.data)) as file:
+            kept = getattr(file, "n_frames", 1)
+        if kept < least:
+            raise SealError(
+                f"animation: of the {len(clip.frames)} frames {kept} is left in {spec.max_bytes:,} bytes; it needs "
+                f"{least}. Use calmer pictures, or fewer and larger changes."
+            )
     found = with_tags(found, encode, spec.max_bytes, tags if form != "gif" else None)
     return Animation(found, size, kept, clip.total, plays, notes)
 
