@@ -15,26 +15,22 @@ NOISE = 0.1
 """Size of the initial noise, as a share of the vocabulary's mean norm (ours)."""
 
 
+def word_vectors(host: Words, encoder: str, words: str) -> Tensor:
+    """Token embeddings of some words as they are, (n, width) float32 on the CPU; n = 0 where there is no token."""
+    table = host.vocabulary(encoder)
+    ids = torch.tensor(host.token_ids(encoder, words), dtype=torch.long, device=table.device)
+    return table[ids].float().cpu()
+
+
 def class_vector(host: Words, encoder: str, word: str) -> Tensor:
     """Token embedding of a class word, (width,) float32; of several tokens, their mean.
 
     Raises SealError where the word tokenises to nothing.
     """
-    ids = host.token_ids(encoder, word)
-    if not ids:
+    vectors = word_vectors(host, encoder, word)
+    if not len(vectors):
         raise SealError(f"class_word: {word!r} tokenises to nothing; use a plain word such as cat.")
-    table = host.vocabulary(encoder)
-    return table[torch.tensor(ids, device=table.device)].float().mean(dim=0).cpu()
-
-
-def word_vectors(host: Words, words: str) -> dict[str, Tensor]:
-    """Token embeddings of some words as they are: encoder -> (n, width) float32 on the CPU."""
-    found = {}
-    for encoder in host.family.encoders:
-        table = host.vocabulary(encoder)
-        ids = torch.tensor(host.token_ids(encoder, words), device=table.device)
-        found[encoder] = table[ids].float().cpu()
-    return found
+    return vectors.mean(dim=0)
 
 
 def mean_norm(host: Words, encoder: str) -> float:

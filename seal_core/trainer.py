@@ -132,7 +132,7 @@ class Training(Passes):
             fits,
             notice,
         )
-        self.carrier.load(word_vectors(words, found.text))
+        self.carrier.load({e: word_vectors(words, e, found.text) for e in words.family.encoders})
         return found
 
     # -- the loop ----------------------------------------------------------------------------------

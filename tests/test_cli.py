@@ -188,7 +188,13 @@ def test_control_c_in_a_real_process(model, sticker, tmp_path):
     arguments = [sys.executable, "-m", "seal_core", *train_arguments(model, sticker, tmp_path, "--steps", "100000")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        arguments, cwd=Path(__file__).parents[1], env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        arguments,
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        # A shell starts jobs in the background with the signal ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         seen, started = b"", time.monotonic()
