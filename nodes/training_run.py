@@ -162,15 +162,15 @@ def _watcher(
     bar = comfy.utils.ProgressBar(config.steps)
     show_every = max(1, config.steps // (2 * PROBES))
     picture: list[Tensor] = []
-    sought = [0]
+    sought, candidates = 0, most_notices()
     every = preview.every if preview.prompt.strip() else 0
 
     def watch(progress: Progress) -> None:
-        nonlocal every
+        nonlocal every, sought
         comfy.model_management.throw_exception_if_processing_interrupted()
         if not progress.step:  # the words to start from are being looked for: the bar fills once for that
-            sought[0] += 1
-            bar.update_absolute(min(sought[0], most_notices()), most_notices())
+            sought += 1
+            bar.update_absolute(sought, candidates)
             return
         due = every > 0 and progress.step % every == 0
         if due:

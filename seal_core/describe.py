@@ -65,11 +65,19 @@ def most_notices() -> int:
     """How often `describe` calls its notice at most: a length for a progress bar."""
 
     def rounds(candidates: int) -> int:
-        kept = max(FINALISTS, round(ROUNDS[0][1] * candidates))
-        return candidates + kept + FINALISTS
+        total = 0
+        for _, share in ROUNDS:
+            total += candidates
+            candidates = _kept(candidates, share)
+        return total
 
     colours, parts = grammar()
     return sum(rounds(len(p.things or colours)) + (rounds(len(colours)) if p.things else 0) for p in parts)
+
+
+def _kept(candidates: int, share: float) -> int:
+    """How many candidates a round leaves."""
+    return min(candidates, max(FINALISTS, round(share * candidates)))
 
 
 def coloured(thing: str, colour: str) -> str:
@@ -133,13 +141,13 @@ class _Search:
         alive: Sequence[str] = list(texts)
         if not alive:
             return None
-        for share, kept in ROUNDS:
-            count = max(2, round(share * self._draws))
+        for judging, staying in ROUNDS:
+            count = max(2, round(judging * self._draws))
             scores: dict[str, float] = {}
             for key in alive:
                 self._notice(now)
                 scores[key] = float(self.errors(texts[key], count).mean())
-            alive = sorted(alive, key=scores.__getitem__)[: max(FINALISTS, round(kept * len(alive)))]
+            alive = sorted(alive, key=scores.__getitem__)[: _kept(len(alive), staying)]
         winner = alive[0]
         gains = self.errors(now, self._draws) - self.errors(texts[winner], self._draws)
         gains = gains[round(ROUNDS[-2][0] * self._draws) :]

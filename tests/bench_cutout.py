@@ -2,11 +2,12 @@
 [method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground.
 
 IoU with the exact mask at 0.5. Alpha error: mean |alpha - supersampled truth| where either is soft, or they differ.
-Old ground: how much of it is left in edge pixels of the cut-out laid over a contrasting ground. Where the subject's
-true colours are known (glyphs): beyond what the same alpha gives with those. Elsewhere by what it does: the same
-sticker is cut from another ground too, and what differs between the two cut-outs is old ground (a sticker has a white
-rim, so that white at its edge says nothing by itself). Exact: the same for a cut-out with the exact alpha and the
-colours of the nearest opaque pixels, which is not 0 where a style washes the ground into the figure.
+Old ground: how much of it is left in edge pixels. Where the subject's true colours are known (glyphs): of the cut-out
+laid over a contrasting ground, beyond what the same alpha gives with those. Elsewhere by what it does: the same
+sticker is cut from another ground too, and what differs between the two cut-outs, both laid over what is midway
+between the grounds, is old ground (a sticker has a white rim, so that white at its edge says nothing by itself).
+Exact: the same for a cut-out with the exact alpha and the colours of the nearest opaque pixels, which is not 0 where a
+style washes the ground into the figure.
 """
 
 from __future__ import annotations

@@ -89,6 +89,7 @@ def test_scores_know_a_halo():
     clean, halo = (lambda shown: np.dstack([true, alpha])), (lambda shown: np.dstack([shown, alpha]))
     known = bench_cutout.Case("disc", image, alpha, grey, colours=true)
     twinned = bench_cutout.Case("disc", image, alpha, grey, twin=(twin, blue))
+    assert bench_cutout.scores(known, clean)[1:] == (0.0, 0.0)
     for case in (known, twinned):
         assert bench_cutout.scores(case, clean) == pytest.approx((1, 0, 0), abs=1e-6)
         assert bench_cutout.scores(case, halo)[2] > 0.1

@@ -27,7 +27,7 @@ TUNED: Mapping[str, Mapping[str, Any]] = {
     "textual_inversion": {},
     "hiper": {"learning_rate": 0.01},
     "paper": {"learning_rate": 0.02},
-    "best": {"steps": 90, "words": True},  # looking for the words costs about a third of the budget
+    "best": {"steps": 90, "words": True},  # looking for the words takes the rest of the budget
 }
 """What differs from the presets on the tiny model, chosen on validation characters (dotted fields)."""
 
@@ -158,7 +158,7 @@ class Method:
             raise SealError(f"methods: {self.name} has no settings to change; it is not trained.")
         own = {field: value for field, value in changes.items() if "." not in field}
         words = bool(own.pop("words", self.words))
-        for part in ("tokens", "layers"):
+        for part in {f.partition(".")[0] for f in changes if "." in f}:
             inner = {f.removeprefix(f"{part}."): v for f, v in changes.items() if f.startswith(f"{part}.")}
             if inner:  # all at once: one alone may not go with the others' present values
                 own[part] = replace(getattr(self.config, part), **inner)

@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 
 from .contexts import CONTEXT
 
+VERIFIED = 0.58
+"""Identity from which the judges take two pictures for one character's: their best threshold (JUDGES_CARD.md)."""
+
 METRICS: Mapping[str, str] = {
     "identity": "similarity to the character in the context asked for, -1 to 1 (identity judge)",
     "identity_scaled": "identity between the base model (0) and the renderer (1)",
     "traits": "share of visible traits that are right, species apart",
     "species": "share of samples that show the species",
     "controllability": "mean of the five attributes' accuracies",
-    "both": "share of samples that show the attribute asked for and are verified as the character (identity >= 0.58)",
+    "both": "share of samples that show the attribute asked for and are verified as the character "
+    f"(identity >= {VERIFIED})",
     "emotion": "share of samples that show the emotion that their prompt varies",
     "action": "the same for the action",
     "camera": "the same for the camera composition",
@@ -44,8 +48,6 @@ LOWER_IS_BETTER = frozenset(
 )
 MARGINAL = {"leakage": "leakage_raw", "rigidity_action": "_open_action", "rigidity_camera": "_open_camera"}
 """Metric -> the raw share from which the base model's is subtracted."""
-VERIFIED = 0.58
-"""Identity from which the judges take two pictures for one character's: their best threshold (JUDGES_CARD.md)."""
 DRAWS = 2000
 
 Values = Mapping[str, NDArray[np.float64]]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .files import write_bytes
-from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, SEAL, Method, grid_name, label
+from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL, Method, grid_name, label
 from .metrics import METRICS, Values, differences, gathered, of_trial, resamples, table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ HEADLINE = ("identity", "identity_scaled", "controllability", "both", "leakage",
 ATTRIBUTES = ("emotion", "action", "camera", "style", "background", "species", "traits")
 PROTOCOL = ("leakage_raw", "leakage_named", "rigidity_action", "rigidity_camera", "rigidity_named", "iou")
 COMPARED = ("identity", "controllability", "both", "leakage", "rigidity")
-RIVALS = ("textual_inversion", "textual_inversion~steps=600", "hiper")
+RIVALS = ("textual_inversion", LONG_TI, "hiper")
 
 Interval = Mapping[str, float]
 

@@ -20,7 +20,7 @@ def read(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def graph(comfy: ComfyServer):
-    """Workflow name -> its graph for /prompt: as shipped but for the checkpoint, the picture, sizes and steps."""
+    """Workflow name -> its graph for /prompt: as shipped but for checkpoint, picture, sizes, steps and start."""
     info = comfy.object_info()
     small = {
         "CheckpointLoaderSimple": {"ckpt_name": "sd15-small.safetensors"},
