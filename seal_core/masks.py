@@ -24,6 +24,8 @@ MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999  # beyond these a mask counts as empty
 
 Attention = Callable[[Tensor], Tensor]
 """(H, W, 3) image -> (H, W) mask, e.g. `functools.partial(attention_mask, host, class_word=...)`."""
+Outline = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(H, W, 3) image, (H, W) mask -> (H, W) mask."""
 
 
 def coverage(mask: Tensor) -> float:
@@ -137,18 +139,17 @@ def semantic_mask(
     alpha, border or learned (`masks_learned` decides which), and attention.
     Raises SealError for bad shapes, unknown methods and empty or full results.
     """
-    if method not in METHODS:
-        raise SealError(f"method: {method!r} is not known; choose one of {', '.join(METHODS)}.")
     images = image[None] if image.ndim == 3 else image
     if images.ndim != 4 or 0 in images.shape:
         raise SealError(f"image: needs the shape (batch, height, width, channels), got {tuple(image.shape)}.")
-    masks = _one_each(mask, len(images))
-    found = [_one(i, m, method, mask_polarity, attention) for i, m in zip(images, masks)]
+    masks = one_each(mask, len(images))
+    found = [found_mask(i, m, method, mask_polarity, attention)[0] for i, m in zip(images, masks)]
     shaped = [_usable(feather_mask(grow_mask(m, grow), feather), "grow", "use a smaller value") for m in found]
     return torch.stack(shaped)
 
 
-def _one_each(mask: Tensor | None, count: int) -> list[Tensor | None]:
+def one_each(mask: Tensor | None, count: int) -> list[Tensor | None]:
+    """A mask (H, W) for each of `count` images from one (H, W), (1 or B, H, W) or (1 or B, 1, H, W), or from none."""
     if mask is None:
         return [None] * count
     masks = mask[None] if mask.ndim == 2 else mask
@@ -161,7 +162,20 @@ def _one_each(mask: Tensor | None, count: int) -> list[Tensor | None]:
     return [masks[i % len(masks)] for i in range(count)]
 
 
-def _one(image: Tensor, mask: Tensor | None, method: str, polarity: str, attention: Attention | None) -> Tensor:
+def found_mask(
+    image: Tensor,
+    mask: Tensor | None,
+    method: str,
+    polarity: str = "auto",
+    attention: Attention | None = None,
+    outline: Outline | None = None,
+) -> tuple[Tensor, str]:
+    """The mask (H, W) of one image (H, W, C) as `semantic_mask` finds it, and which of METHODS gave it.
+
+    outline: makes the border method's masks better before `auto` compares them with the segmenter's.
+    """
+    if method not in METHODS:
+        raise SealError(f"method: {method!r} is not known; choose one of {', '.join(METHODS)}.")
     rgb, alpha = _split(image)
     height, width = rgb.shape[:2]
 
@@ -174,23 +188,12 @@ def _one(image: Tensor, mask: Tensor | None, method: str, polarity: str, attenti
 
     def from_border() -> Tensor:
         remedy = "give the sticker a margin, wire a mask, or choose method attention"
-        return _usable(torch.from_numpy(flood(rgb.numpy())), "image: the border method found", remedy)
+        found = _usable(torch.from_numpy(flood(rgb.numpy())), "image: the border method found", remedy)
+        return found if outline is None else torch.from_numpy(outline(rgb.numpy(), found.numpy()))
 
     def from_learned() -> Tensor:
         remedy = "give the sticker a margin, wire a mask, or choose another method"
         return _usable(torch.from_numpy(learned(rgb.numpy())), "image: the learned method found", remedy)
-
-    def from_colours() -> Tensor:
-        try:
-            found, problem = from_border(), None
-        except SealError as error:
-            found, problem = None, error
-        better = preferred(rgb.numpy(), None if found is None else found.numpy())
-        if better is not None:
-            return torch.from_numpy(better)
-        if problem:
-            raise problem
-        return found
 
     def from_attention() -> Tensor:
         if attention is None:
@@ -200,15 +203,20 @@ def _one(image: Tensor, mask: Tensor | None, method: str, polarity: str, attenti
 
     ways = {"alpha": from_alpha, "border": from_border, "learned": from_learned, "attention": from_attention}
     if method != "auto":
-        return ways[method]()
-    tries = [from_alpha] * (mask is not None or alpha is not None) + [from_colours]
-    tries += [from_attention] * (attention is not None)
+        return ways[method](), method
+    possible = {"alpha": mask is not None or alpha is not None, "border": True, "attention": attention is not None}
     problems = []
-    for attempt in tries:
+    for way in (name for name, can in possible.items() if can):
+        found = None
         try:
-            return attempt()
+            found = ways[way]()
         except SealError as error:
             problems.append(str(error))
+        better = preferred(rgb.numpy(), None if found is None else found.numpy()) if way == "border" else None
+        if better is not None:
+            return torch.from_numpy(better), "learned"
+        if found is not None:
+            return found, way
     raise SealError(" ".join(problems))
 
 

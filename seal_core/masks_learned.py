@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from .errors import SealError
 from .masks_border import resize
-from .segmenter import SIDE, enlarged, seen
+from .segmenter import enlarged, seen
 
 AGREE = 0.95
 """Intersection over union of both from which the flood's mask is taken for right."""
@@ -26,10 +26,6 @@ FAR, SURE_FAR = 0.75, 0.85
 SURE_SHADOW, FAINT, CRISPER = 0.96, 0.1, 3.5
 """What the segmenter must expect of its own mask to be believed where that may hold a shadow; a shadow's end: contrast
 of its outline, and how many times that the flood's outline inside of it must have."""
-
-UNCLEAR = 0.2
-"""Mean difference of edge opacities from which what the colours say of an edge is doubted: emoji on plain grounds,
-where colours are right to .02, stay under it in nine of ten; die-cut stickers, where they are wrong by .2, do not."""
 
 _BOX = np.ones((3, 3), bool)
 
@@ -54,27 +50,6 @@ def preferred(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | Non
         if sure < SURE_SHADOW and _shadowed(resize(image, *small.shape), small > 0.5, flooded > 0.5):
             return None
     return enlarged(image, small) if sure >= least else None
-
-
-def finer(image: np.ndarray, alpha: np.ndarray) -> np.ndarray | None:
-    """The segmenter's mask (H, W) where it tells an edge's opacity better than colours, which gave alpha (H, W).
-
-    That is where it saw the picture as it is (its longest side is SIDE), sees the same subject, and the colours cannot
-    explain the edge: a rim thinner than a pixel, as die-cut stickers have, is no mixture of what lies on either side.
-    Else None.
-    """
-    if max(image.shape[:2]) != SIDE:
-        return None
-    try:
-        mask, sure = seen(image)
-    except SealError:
-        return None
-    if mask.shape != alpha.shape or sure < SURE or agreement(alpha, mask) < AGREE:
-        return None
-    soft = (alpha > 0.02) & (alpha < 0.98) | (mask > 0.05) & (mask < 0.95)
-    if not soft.any():
-        return None
-    return mask if float(np.abs(alpha - mask)[soft].mean()) > UNCLEAR else None
 
 
 def agreement(one: np.ndarray, two: np.ndarray) -> float:

@@ -10,34 +10,31 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from . import networks
+from .edges import edges
 from .errors import SealError
 from .masks_border import resize
 from .matting import sampled
-from .tensor_file import read_tensors
+from .networks import Residual, conv
 
+KEY = "segmenter"
 FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
 SIDE = 128
 """Longest side, in pixels, of the copy that the network sees."""
 LEAST = 8
 """Pictures with a shorter side than this show no subject."""
-FINEST = 1024
-"""Longest side to which the outline is refined with the picture's colours; beyond, it is enlarged."""
 _FRAME, _LIKE = 32, 0.06  # colours taken from the frame; how far (RGB) a colour may be from one to count as like it
 _CELL = 16  # sides of what the network sees are multiples of this
-_KEY = "segmenter"
-_FORMAT = 1
 _REMEDY = "reinstall the pack, or make one with `python -m seal_core.world segmenter`"
 
 
@@ -67,20 +64,6 @@ def features(images: Tensor) -> Tensor:
         return torch.cat([F.pixel_unshuffle(images - 0.5, 2), told], 1)
 
 
-class _Residual(nn.Module):
-    def __init__(self, width: int, norm: bool) -> None:
-        super().__init__()
-        self.first, self.second = _conv(width, width, norm), _conv(width, width, norm)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(F.relu(self.first(x))))
-
-
-def _conv(inputs: int, outputs: int, norm: bool, stride: int = 1, size: int = 3) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=not norm)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs)) if norm else nn.Sequential(conv)
-
-
 class Network(nn.Module):
     """images (B, 3, H, W) in [0, 1], H and W multiples of 16 -> logits (B, H, W) of the foreground.
 
@@ -92,13 +75,13 @@ class Network(nn.Module):
         self.layout = layout or Layout()
         widths = self.layout.widths
         pairs = list(itertools.pairwise(widths))
-        self.stem = _conv(14, widths[0], norm)
-        self.fine = _conv(widths[0], widths[0], norm)
-        self.down = nn.ModuleList(_conv(a, b, norm, stride=2) for a, b in pairs)
-        self.encode = nn.ModuleList(_Residual(b, norm) for _, b in pairs)
+        self.stem = conv(14, widths[0], norm)
+        self.fine = conv(widths[0], widths[0], norm)
+        self.down = nn.ModuleList(conv(a, b, norm, stride=2) for a, b in pairs)
+        self.encode = nn.ModuleList(Residual(b, norm) for _, b in pairs)
         self.whole = nn.Linear(2 * widths[-1], widths[-1])
-        self.up = nn.ModuleList(_conv(b, a, norm, size=1) for a, b in pairs)
-        self.decode = nn.ModuleList(_Residual(a, norm) for a, _ in pairs)
+        self.up = nn.ModuleList(conv(b, a, norm, size=1) for a, b in pairs)
+        self.decode = nn.ModuleList(Residual(a, norm) for a, _ in pairs)
         self.out = nn.Conv2d(widths[0], 4, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -116,46 +99,19 @@ class Network(nn.Module):
             x = self.decode[i](F.relu(x + skips[i]))
         return F.pixel_shuffle(self.out(x), 2)[:, 0].float()
 
-    @torch.no_grad()
     def folded(self) -> Network:
         """The same function with each normalisation (its running figures) taken into its convolution."""
-        plain = Network(self.layout)
-        ours = dict(self.named_modules())
-        for name, module in plain.named_modules():
-            if not isinstance(module, (nn.Conv2d, nn.Linear)):
-                continue
-            pair = ours[name.rpartition(".")[0]]
-            if not isinstance(pair, nn.Sequential) or len(pair) < 2:
-                module.load_state_dict(ours[name].state_dict())
-                continue
-            conv, norm = pair[0], pair[1]
-            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-            module.weight.copy_(conv.weight * scale[:, None, None, None])
-            module.bias.copy_(norm.bias - norm.running_mean * scale)
-        return plain.eval()
+        return networks.fold(self, Network(self.layout))
 
 
 def to_file(network: Network, card: Mapping[str, Any]) -> bytes:
-    """A folded network in float16 as a safetensors file; card: how it was trained and what it scored."""
-    about = {"format": _FORMAT, "layout": asdict(network.layout), "card": dict(card)}
-    tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.named_parameters()}
-    return to_bytes(tensors, metadata={_KEY: json.dumps(about, sort_keys=True, allow_nan=False)})
+    """A folded network as a file; card: how it was trained and what it scored."""
+    return networks.to_file(network, KEY, card)
 
 
 def load(path: Path | str = FILE) -> tuple[Network, dict[str, Any]]:
-    """The network of a file, ready for use, and its card. SealError where the file is missing or damaged."""
-    tensors, about = read_tensors(Path(path), _KEY, "segmenter", _REMEDY)
-    try:
-        if about["format"] != _FORMAT:
-            raise SealError(f"segmenter: {path} has format {about['format']}, this version reads {_FORMAT}; {_REMEDY}.")
-        network = Network(Layout(tuple(about["layout"]["widths"])))
-        network.load_state_dict(tensors)
-        if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
-            raise ValueError("values that are not finite")
-        card = dict(about["card"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise SealError(f"segmenter: {path} holds no whole segmenter ({error!r}); {_REMEDY}.") from None
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False), card
+    """The network of a file and its card. SealError where the file is missing or damaged."""
+    return networks.load(Path(path), KEY, lambda about: Network(Layout(tuple(about["widths"]))), _REMEDY)
 
 
 @functools.lru_cache(maxsize=2)
@@ -201,12 +157,13 @@ def predict(network: Network, small: np.ndarray) -> np.ndarray:
 
 
 def enlarged(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A smaller copy's mask (h, w) at the size of the image (H, W, 3): its outline is found anew among the image's
-    colours each time its size doubles."""
-    full = image.shape[:2]
-    while max(mask.shape) < min(max(full), FINEST):
-        longest = min(2 * max(mask.shape), FINEST, max(full))
-        size = tuple(max(1, round(side * longest / max(full))) for side in full)
-        larger = image if size == full else resize(image, *size)
-        mask = sampled(larger, resize(mask, *size))[1]
-    return mask if mask.shape == full else resize(mask, *full)
+    """A smaller copy's mask (h, w) at the size of the image (H, W, 3), its outline found anew by the edge network.
+
+    Where the network's file cannot be read, among the colours.
+    """
+    if mask.shape == image.shape[:2]:
+        return mask
+    try:
+        return edges(image, mask)[1]
+    except SealError:
+        return sampled(image, resize(mask, *image.shape[:2]), decided=True)[1]

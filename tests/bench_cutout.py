@@ -2,12 +2,12 @@
 [method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground.
 
 IoU with the exact mask at 0.5. Alpha error: mean |alpha - supersampled truth| where either is soft, or they differ.
-Old ground: how much of it is left in edge pixels. Where the subject's true colours are known (glyphs): of the cut-out
-laid over a contrasting ground, beyond what the same alpha gives with those. Elsewhere by what it does: the same
-sticker is cut from another ground too, and what differs between the two cut-outs, both laid over what is midway
-between the grounds, is old ground (a sticker has a white rim, so that white at its edge says nothing by itself).
-Exact: the same for a cut-out with the exact alpha and the colours of the nearest opaque pixels, which is not 0 where a
-style washes the ground into the figure.
+Old ground: the share of the old ground's colour in edge pixels, of the cut-out laid over a contrasting ground, beyond
+what the same opacity gives with clean colours. Those are the subject's true ones where they are known (glyphs).
+Elsewhere the same sticker is cut from another ground too, and what differs between the colours of the two cut-outs is
+old ground: a sticker has a white rim, so that white at its edge says nothing by itself. Shown: the same with each
+cut-out's own opacity, so that errors of the opacity count as well. Exact: old ground in a cut-out with the exact alpha
+and the colours of the nearest opaque pixels, which is not 0 where a style washes the ground into the figure.
 """
 
 from __future__ import annotations
@@ -68,28 +68,33 @@ def over(rgba: np.ndarray, ground: np.ndarray) -> np.ndarray:
     return rgba[..., :3] * rgba[..., 3:] + (1 - rgba[..., 3:]) * ground
 
 
-def old_ground(case: Case, rgba: np.ndarray, cut: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Share of the old ground in the cut-out's edge; cut: makes the twin's cut-out."""
+def old_ground(case: Case, rgba: np.ndarray, cut: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+    """Shares of the old ground in the cut-out's edge: in its colours alone, and as it shows, opacity included.
+
+    cut: makes the twin's cut-out.
+    """
     contrasting = np.where(case.ground > 0.5, 0.0, 1.0)
     where = edge_of(rgba[..., 3], case.alpha) & (rgba[..., 3] > 0.02)
-    shown = over(rgba, contrasting)
     if case.twin is None:
-        true = np.dstack([case.colours, rgba[..., 3]])
-        return left_over(shown, over(true, contrasting), case.ground - case.colours, where)
+        line = case.ground - case.colours
+        clean = [np.dstack([case.colours, alpha]) for alpha in (rgba[..., 3], case.alpha)]
+        return tuple(left_over(over(rgba, contrasting), over(c, contrasting), line, where) for c in clean)
     picture, ground = case.twin
     other = cut(picture)
     where |= edge_of(other[..., 3], case.alpha) & (other[..., 3] > 0.02)
-    # Over what is midway between both grounds, ground that is left moves each cut-out towards its own by half of it.
-    midway = (case.ground + ground) / 2
-    return left_over(over(rgba, midway), over(other, midway), case.ground - ground, where)
+    mean = (rgba[..., 3:] + other[..., 3:]) / 2
+    pairs = [[np.dstack([c[..., :3], mean]) for c in (rgba, other)], [rgba, other]]
+    return tuple(
+        left_over(over(one, contrasting), over(two, contrasting), case.ground - ground, where) for one, two in pairs
+    )
 
 
-def scores(case: Case, cut: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float, float]:
-    """IoU, alpha error and old ground of what `cut` makes of a case: (H, W, 3) -> (H, W, 4)."""
+def scores(case: Case, cut: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float, float, float]:
+    """IoU, alpha error and both shares of old ground of what `cut` makes of a case: (H, W, 3) -> (H, W, 4)."""
     rgba = cut(case.image)
     edge = edge_of(rgba[..., 3], case.alpha)
     off = float(np.abs(rgba[..., 3] - case.alpha)[edge].mean()) if edge.any() else 0.0
-    return glyphs.iou(rgba[..., 3], case.alpha), off, old_ground(case, rgba, cut)
+    return glyphs.iou(rgba[..., 3], case.alpha), off, *old_ground(case, rgba, cut)
 
 
 def exactly(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -152,17 +157,18 @@ def bench(source: str, ground: str, count: int, side: int, first: int, method: s
             found = scores(case, cut)
         except SealError as error:
             failed.append(f"{case.name}: {error}")
-            found = (0.0, 1.0, 1.0)
+            found = (0.0, 1.0, 1.0, 1.0)
         spent += (time.perf_counter() - started) / (1 if case.twin is None else 2)
         rows.append((*found, exact, case.name))
-    ious, alphas, olds, exacts = (np.array([r[i] for r in rows]) for i in range(4))
-    worst = " ".join(f"{r[4]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
-    quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f} {exacts.mean():6.4f}"
-    print(f"{ground:<10} {quality} {(olds > 0.03).sum():5} {1000 * spent / len(rows):5.0f}  {worst}", flush=True)
-    for style in sorted({r[4].split(" ", 1)[-1] for r in rows}) if source == "world" else ():
-        some = np.array([r[:4] for r in rows if r[4].endswith(style)])
-        iou, error, old, exact = some.mean(0)
-        print(f"  {style:<16}{len(some):4} {iou:7.4f} {error:9.4f} {old:10.4f} {exact:6.4f}")
+    ious, alphas, olds, shown, exacts = (np.array([r[i] for r in rows]) for i in range(5))
+    worst = " ".join(f"{r[5]} {r[0]:.2f}/{r[2]:.2f}" for r in sorted(rows, key=lambda r: r[0])[:4])
+    quality = f"{ious.mean():8.4f} {ious.min():7.3f} {alphas.mean():9.4f} {olds.mean():10.4f} {np.median(olds):6.4f}"
+    quality += f" {shown.mean():6.4f} {exacts.mean():6.4f} {(olds > 0.03).sum():5}"
+    print(f"{ground:<10} {quality} {1000 * spent / len(rows):5.0f}  {worst}", flush=True)
+    for style in sorted({r[5].split(" ", 1)[-1] for r in rows}) if source == "world" else ():
+        some = np.array([r[:5] for r in rows if r[5].endswith(style)])
+        iou, error, old, show, exact = some.mean(0)
+        print(f"  {style:<16}{len(some):4} {iou:7.4f} {error:9.4f} {old:10.4f} {show:6.4f} {exact:6.4f}")
     print(*failed, sep="\n", end="\n" * bool(failed), flush=True)
 
 
@@ -177,7 +183,7 @@ def main() -> None:
             continue
         count, side, first = (int(given[i]) if len(given) > i else d for i, d in zip((0, 2, 3), DEFAULTS[source]))
         print(f"{count} of {source} at {side} px, seeds from {first}, method {method}")
-        print("ground     mean IoU  lowest alpha err old ground  exact > 3 %    ms  worst")
+        print("ground     mean IoU  lowest alpha err old ground median  shown  exact > 3 %    ms  worst")
         for ground in GROUNDS[source]:
             bench(source, ground, count, side, first, method)
 

@@ -16,6 +16,7 @@ from seal_core.errors import SealError
 from seal_core.masks import METHODS, semantic_mask
 from seal_core.stickers.cutout import cutout
 from seal_core.world import segmenter_data, segmenter_grounds, train_segmenter
+from seal_core.world.averaged import Training
 from seal_core.world.characters import character
 from seal_core.world.contexts import VALUES, Context, random_context
 from seal_core.world.judge_data import records
@@ -214,16 +215,23 @@ def test_loss_is_lowest_for_the_truth():
     assert train_segmenter.loss(nothing - 12, nothing) < 0.2
 
 
-def test_training_goes_on_where_it_stopped(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_segmenter, "Layout", lambda: segmenter.Layout((8, 8, 8, 8)))
-    first = train_segmenter.Training(tmp_path / "state.pt")
+def test_training_goes_on_where_it_stopped(source, tmp_path):
+    def training():
+        torch.manual_seed(0)
+        network = segmenter.Network(segmenter.Layout((8, 8, 8, 8)), norm=True)
+        return Training(tmp_path / "state.pt", network, 5e-3, plain=("stem", "out"))
+
+    def loss(images, truth):
+        return lambda network: train_segmenter.loss(network(images), truth)
+
+    first = training()
     for _ in range(2):
-        first.step(*source.batch(4, 0), 0.5)
+        first.step(loss(*source.batch(4, 0)), 0.5)
     first.save()
-    second = train_segmenter.Training(tmp_path / "state.pt")
+    second = training()
     assert second.about["step"] == 2
     batch = source.batch(4, 1)
-    assert first.step(*batch, 0.6) == pytest.approx(second.step(*batch, 0.6), rel=1e-3)
+    assert first.step(loss(*batch), 0.6) == pytest.approx(second.step(loss(*batch), 0.6), rel=1e-3)
     (tmp_path / "state.pt").write_bytes(b"nothing")
     with pytest.raises(SealError, match="state: "):
-        train_segmenter.Training(tmp_path / "state.pt")
+        training()

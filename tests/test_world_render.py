@@ -15,7 +15,7 @@ from seal_core.world import seeds
 from seal_core.world.captions import NO_CAPTION, caption, prompt
 from seal_core.world.characters import SPECIES, TRAITS, character
 from seal_core.world.contexts import CONTEXT, VALUES, Context, random_context
-from seal_core.world.render import render
+from seal_core.world.render import own_colours, render
 
 PLAIN = Context("happy", "standing", "full body", "flat vector", "plain mint")
 
@@ -49,6 +49,19 @@ def test_character_and_context_are_apart():
     solid = (happy.mask == 255) & (beach.mask == 255)
     assert solid.sum() > 1000
     assert np.abs(happy.image[solid].astype(int) - beach.image[solid]).max() == 0
+
+
+@pytest.mark.parametrize("style", VALUES["style"])
+def test_own_colours_have_nothing_of_the_ground(style):
+    """They are the same whatever lies behind, and the picture's wherever no style washes that in."""
+    who, context = character(12), PLAIN.but(style=style)
+    own = own_colours(who, context, 1)
+    assert np.array_equal(own, own_colours(who, context.but(background="zigzag"), 1))
+    shown = render(who, context, 1)
+    solid = shown.mask == 255
+    off = np.abs(own[solid].astype(int) - shown.image[solid])
+    assert off.mean() < (8 if style in ("pixel art", "watercolor") else 0.01)
+    assert (own != shown.image)[shown.mask == 0].any()
 
 
 def test_mask_is_the_silhouette_at_three_times_the_size():

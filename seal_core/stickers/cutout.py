@@ -9,18 +9,19 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from ..edges import edges
 from ..errors import SealError
-from ..masks import Attention, feather_mask, grow_mask, semantic_mask
-from ..masks_learned import finer, preferred
+from ..masks import Attention, feather_mask, found_mask, grow_mask, one_each
 from ..matting import decontaminated, is_hard, is_straight, nearest, sampled
-from ..segmenter import SIDE
 from .die_cut import outlined
 
 KEEP = ("main", "largest", "all")
 """What stays: the largest part with what lies close to it or is large too; the largest part alone; all but specks."""
 FAINT = 0.1  # opacity from which a pixel counts as part of something
 LARGE, CLOSE = 0.05, 0.06  # "main": share of the largest part's area, or of the picture's side as a gap, that belongs
-OPAQUE = 0.97  # opacity from which a learned mask's pixel has the subject's own colour
+OPAQUE, CLEAN = 0.97, 0.03  # opacity of pixels that may be all the subject's, and how little the network changes them
+MIN_CARRY, CARRY = 4, 0.04  # how far colours are carried: pixels, and a share of the picture's side
+UNCLEAR = 0.2  # mean difference of edge opacities from which what the colours say of an edge is doubted
 BLEED = 3  # pixels around the edge whose hidden colours are the subject's, so that scaling finds no other colour
 
 _BOX = np.ones((3, 3), bool)
@@ -56,10 +57,10 @@ def cutout(
     images = image[None] if image.ndim == 3 else image
     if images.ndim != 4 or 0 in images.shape or images.shape[-1] not in (1, 3, 4):
         raise SealError(f"image: needs the shape (batch, height, width, 1, 3 or 4), got {tuple(image.shape)}.")
-    cuts = []
+    masks, cuts = one_each(mask, len(images)), []
     for i, one in enumerate(images):
         try:
-            cuts.append(_cut(one, _of_one(mask, i, len(images)), method, mask_polarity, attention, decontaminate))
+            cuts.append(_cut(one, masks[i], method, mask_polarity, attention, decontaminate))
             cuts[-1] = _shaped(cuts[-1], one, keep, specks, grow, feather)
         except SealError as error:
             raise error if len(images) == 1 else SealError(f"{error} (picture {i + 1} of {len(images)})") from None
@@ -67,15 +68,6 @@ def cutout(
             progress(i + 1, len(images))
     cut = torch.from_numpy(np.stack(cuts))
     return cut, cut[..., 3].clone()
-
-
-def _of_one(mask: Tensor | None, index: int, count: int) -> Tensor | None:
-    """The mask of one picture, from one for all or one for each."""
-    if mask is None or mask.ndim < 3:
-        return mask
-    if len(mask) not in (1, count):
-        raise SealError(f"mask: {len(mask)} masks for {count} images; wire one for all or one for each.")
-    return mask[index % len(mask)]
 
 
 def _cut(
@@ -87,62 +79,57 @@ def _cut(
         raise SealError("image: fully transparent, nothing to cut out; give a picture that shows something.")
     rgb = torch.nan_to_num(image.detach().to("cpu", torch.float32)).clamp(0, 1).numpy()
     rgb = np.repeat(rgb, 3, 2) if rgb.shape[2] == 1 else np.ascontiguousarray(rgb[..., :3])
-    alpha, source = _found(image, rgb, mask, method, polarity, attention)
-    colours = None
-    if source == "learned":
-        colours, alpha = _as_learned(rgb, alpha)
-    elif source != "alpha":
-        colours, alpha = sampled(rgb, alpha)
-        better = finer(rgb, alpha) if method == "auto" else None
-        if better is not None:
-            colours, alpha = _as_learned(rgb, better)
+    found, source = found_mask(image, mask, method, polarity, attention, outlined)
+    colours, alpha = rgb, found.numpy()
+    if source != "alpha":
+        colours, alpha = _edged(rgb, alpha, source)
     elif own and mask is None:
         # A file's alpha and colours belong together, unless a node joined a composed picture and its mask.
         soft = ((alpha > 0.1) & (alpha < 0.9)).any()
         colours = rgb if not soft or is_straight(rgb, alpha) else decontaminated(rgb, alpha)
     elif is_hard(alpha):
-        colours, alpha = (rgb, alpha) if _hard_edged(rgb, alpha > 0.5) else sampled(rgb, alpha, decided=True)
+        if not _hard_edged(rgb, alpha > 0.5):
+            colours, alpha = _edged(rgb, alpha, source)
     elif not is_straight(rgb, alpha):
         colours = decontaminated(rgb, alpha)
     return np.dstack([rgb if colours is None or not decontaminate else colours, alpha])
 
 
-def _as_learned(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colours and alpha where the segmenter drew the mask: it knows sides that colours do not tell, so its outline
-    stays where it is.
+def _edged(image: np.ndarray, mask: np.ndarray, source: str) -> tuple[np.ndarray, np.ndarray]:
+    """Colours and alpha of an edge, from a mask that says what the subject is and its outline to a few pixels.
 
-    Where it saw the picture as it is, its mask is the better opacity too: on StickerWorld the edge's error is .14,
-    against .25 for what the colours say. Colours are then carried outwards from where it is opaque.
+    The colours on both sides explain a crisp edge best. A rim thinner than a pixel, as die-cut stickers have, is no
+    mixture of those, nor is watercolour; there the edge network is believed.
     """
-    if max(mask.shape) == SIDE and (mask > OPAQUE).any():
-        return image[nearest(mask > OPAQUE)], mask
-    colours, alpha = sampled(image, mask, decided=True)
-    return colours, np.where(mask > 0.5, np.maximum(alpha, 0.51), alpha)
+    drawn = source != "border"
+    try:
+        proposed, alpha = edges(image, mask)
+    except SealError:
+        return sampled(image, mask, decided=drawn)
+    if source != "learned":
+        explained = sampled(image, mask, decided=drawn)
+        if not _doubted(explained[1], alpha):
+            return explained
+    if source == "alpha":  # somebody drew it: pixels keep their side
+        alpha = np.where(mask > 0.5, np.maximum(alpha, 0.51), np.minimum(alpha, 0.49))
+    return _clean(image, proposed, alpha), alpha
 
 
-def _found(
-    image: Tensor, rgb: np.ndarray, mask: Tensor | None, method: str, polarity: str, attention: Attention | None
-) -> tuple[np.ndarray, str]:
-    """The mask (H, W) and which method gave it: the first that can, where method is auto."""
-    alpha = mask is not None or image.shape[-1] == 4
-    ways = [("alpha", alpha), ("border", True), ("attention", attention is not None)]
-    tries = [name for name, can in ways if can] if method == "auto" else [method]
-    problems = []
-    for way in tries:
-        found, problem = None, None
-        try:
-            found = semantic_mask(image, mask, way, mask_polarity=polarity, attention=attention)[0].numpy()
-        except SealError as error:
-            problem = str(error)
-        if way == "border":
-            found = None if found is None else outlined(rgb, found)
-            better = preferred(rgb, found) if method == "auto" else None
-            if better is not None:
-                return better, "learned"
-        if found is not None:
-            return found, way
-        problems.append(problem)
-    raise SealError(" ".join(problems))
+def _doubted(alpha: np.ndarray, other: np.ndarray) -> bool:
+    soft = (alpha > 0.02) & (alpha < 0.98) | (other > 0.02) & (other < 0.98)
+    return bool(soft.any()) and float(np.abs(alpha - other)[soft].mean()) > UNCLEAR
+
+
+def _clean(image: np.ndarray, proposed: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The picture's colours, those of the edge carried outwards from the nearest pixels that are opaque and that the
+    network leaves as they are: styles that wash the ground into the subject do so beyond where it ends. What is too
+    thin to have such pixels gets the proposed colours."""
+    clean = (alpha > OPAQUE) & (np.abs(proposed - image).max(2) < CLEAN)
+    if not clean.any():
+        return proposed
+    away, where = ndimage.distance_transform_edt(~clean, return_indices=True)
+    far = away > max(MIN_CARRY, CARRY * max(alpha.shape))
+    return np.where(far[..., None], proposed, image[tuple(where)])
 
 
 def _hard_edged(image: np.ndarray, solid: np.ndarray) -> bool:

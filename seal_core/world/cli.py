@@ -21,6 +21,7 @@ COMMANDS = {
     "train export": ("train_export", "4. the trained model as the file that ships"),
     "render": ("render_folder", "stickers with their masks and tags, as a folder"),
     "segmenter": ("train_segmenter", "train and measure the segmenter that cut-outs use"),
+    "edges": ("train_edges", "train and measure the network that makes cut-outs' edges fine"),
     "judges": ("train_judges", "train and measure the judges"),
     "eval": ("evaluate", "what each method does for unseen characters: results.json, table and figures"),
     "readme": ("readme", "the README's table and contact sheet from an evaluation and a demo run"),

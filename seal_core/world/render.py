@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from ..errors import SealError
 from .characters import Character
@@ -48,6 +49,33 @@ class Sticker:
 
 def render(character: Character, context: Context, seed: int = 0, size: int = SIZE) -> Sticker:
     """One sticker. seed: of the framing and of the background's details. size: pixels, a multiple of 8."""
+    image, mask, head = _drawn(character, context, seed, size)
+    image = STYLES[context.style].surface(image, mask.astype(np.float32) / 255, seed)
+    return Sticker(_rounded(image), mask, _focus(mask, head, size), character, context)
+
+
+def own_colours(character: Character, context: Context, seed: int = 0, size: int = SIZE) -> NDArray[np.uint8]:
+    """(size, size, 3): the colours of the same sticker with nothing behind it, carried on beyond its edge.
+
+    Styles that wash neighbouring pixels into each other find the sticker's own there, so none of a ground is in it.
+    """
+    image, mask, _ = _drawn(character, context, seed, size, bare=True)
+    cover = mask.astype(np.float32)[..., None] / 255
+    shows = cover[..., 0] > 0.3
+    where = ndimage.distance_transform_edt(~shows, return_distances=False, return_indices=True)
+    image = (image / np.maximum(cover, 0.3))[tuple(where)]
+    return _rounded(STYLES[context.style].surface(image, np.ones(mask.shape, np.float32), seed))
+
+
+def _rounded(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _drawn(
+    character: Character, context: Context, seed: int, size: int, bare: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], Place]:
+    """The picture (size, size, 3) in 0..255 before its style's surface, its mask, and the head's place. bare: on black,
+    without a ground."""
     if size < 32 or size % 8:
         raise SealError(f"size: {size} is not possible; use a multiple of 8 from 32 pixels, e.g. 128.")
     rng = random.Random(f"picture {seed}")
@@ -56,28 +84,24 @@ def render(character: Character, context: Context, seed: int = 0, size: int = SI
     unit = side / 128  # one pixel of a 128 px picture
     place, head = _camera(character, context, rng, side)
     canvas = Image.new("RGB", (side, side))
-    back = Pen(Place(0j, side + 0j), 0.0)
-    ground(back, context.background, rng)
-    if context.shows("action"):
-        ground_marks(back.at(Place(place.origin / side, place.scale / side)), context.action, shade(context.background))
-    back.paint(canvas, (0, 0, 0))
+    if not bare:
+        back = Pen(Place(0j, side + 0j), 0.0)
+        ground(back, context.background, rng)
+        if context.shows("action"):
+            on = Place(place.origin / side, place.scale / side)
+            ground_marks(back.at(on), context.action, shade(context.background))
+        back.paint(canvas, (0, 0, 0))
 
     pen = Pen(place, style.ink * unit)
     action = _visible_action(context)
     if context.shows("action"):
         motion_marks(pen, action, (120, 125, 140))
     figure(pen, character, context.emotion, action, only_head=context.camera == "close-up")
-    canvas.paste((176, 174, 182), mask=pen.cover(side, (CUT + RIM) * unit))
-    inner = pen.cover(side, CUT * unit)
-    canvas.paste((255, 255, 255), mask=inner)
     outer = pen.cover(side, (CUT + RIM) * unit)
+    canvas.paste((176, 174, 182), mask=outer)
+    canvas.paste((255, 255, 255), mask=pen.cover(side, CUT * unit))
     pen.paint(canvas, style.colour)
-
-    image = np.asarray(canvas.reduce(SUPERSAMPLE), np.float32)
-    mask = np.asarray(outer.reduce(SUPERSAMPLE))
-    image = style.surface(image, mask.astype(np.float32) / 255, seed)
-    done = np.clip(np.rint(image), 0, 255).astype(np.uint8)
-    return Sticker(done, mask, _focus(mask, head, size), character, context)
+    return np.asarray(canvas.reduce(SUPERSAMPLE), np.float32), np.asarray(outer.reduce(SUPERSAMPLE)), head
 
 
 def _visible_action(context: Context) -> str:

@@ -108,7 +108,7 @@ class Source:
         both = torch.cat([both, other])
         mirrored = torch.rand(count, generator=generator) < 0.5
         both[mirrored] = both[mirrored].flip(3)
-        images = torch.cat([both[:raw, :3], _degraded(both[raw:, :3], generator)])
+        images = torch.cat([both[:raw, :3], degraded(both[raw:, :3], generator)])
         return images, both[:, 3]
 
     def compositions(self, count: int, rng: np.random.Generator, generator: Generator) -> Tensor:
@@ -125,7 +125,7 @@ class Source:
         rgb, alpha = moved[:, :3], moved[:, 3:]
         rgb = _recoloured(rgb, rng)
         back = np.empty((count, SIZE, SIZE, 3), np.float32)
-        looks = [_look(rng) for _ in range(count)]
+        looks = [drawn_look(rng) for _ in range(count)]
         for i, look in enumerate(looks):
             if look.paper:
                 back[i] = ground(rng, look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32), SIZE)
@@ -150,7 +150,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """A border's and its line's width in pixels (0 = none) and colours; paper: the ground is of the border's colour."""
 
     width: float
@@ -160,16 +160,16 @@ class _Look:
     paper: bool
 
 
-def _look(rng: np.random.Generator) -> _Look:
+def drawn_look(rng: np.random.Generator) -> Look:
     white = np.full(3, rng.uniform(0.95, 1), np.float32)
     border = white if rng.random() < 0.8 else colour(rng)
     grey = (border * rng.uniform(0.4, 0.85)).astype(np.float32)
     ink = grey if rng.random() < 0.7 else colour(rng) * np.float32(0.5)
     if rng.random() < 0.5:
-        return _Look(0.0, 0.0, border, ink, False)
+        return Look(0.0, 0.0, border, ink, False)
     paper = rng.random() < 0.35
     line = float(rng.uniform(0.5, 1.4)) if paper or rng.random() < 0.5 else 0.0
-    return _Look(float(rng.uniform(1.2, 6)), line, border, ink, paper)
+    return Look(float(rng.uniform(1.2, 6)), line, border, ink, paper)
 
 
 def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -219,7 +219,7 @@ def _moved(both: Tensor, generator: Generator) -> Tensor:
     return F.grid_sample(both, grid, padding_mode="reflection", align_corners=False)
 
 
-def _degraded(images: Tensor, generator: Generator) -> Tensor:
+def degraded(images: Tensor, generator: Generator) -> Tensor:
     """What files, resizing and generators do to a picture; a third stays as it is."""
     ways = [judge_noise.jpeg, judge_noise.blur, judge_noise.noise, judge_noise.soften, judge_noise.colour]
     parts = []

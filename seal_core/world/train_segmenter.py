@@ -1,33 +1,25 @@
 """Training of the segmenter: `python -m seal_core.world segmenter` (ours).
 
-Binary cross-entropy, weighted towards the outline, and the soft intersection over union of each picture. The state is
-written every few minutes: a stopped training goes on with the same command, a finished one learns on from where it
-was. What ships is the exponential moving average of the weights.
+Binary cross-entropy, weighted towards the outline, and the soft intersection over union of each picture.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import io
-import math
 import random
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-from tqdm import tqdm
+from torch import Tensor, nn
 
 from ..errors import SealError
 from ..segmenter import FILE, Layout, Network, predict, to_file
 from . import seeds
+from .averaged import Training
 from .files import write_bytes
-from .optimiser import Optimiser
-from .train_kit import SAVE_SECONDS, WORK
+from .train_kit import WORK
 
 RATE = 5e-3
 """Muon's peak; AdamW, for the rest, has half of it."""
@@ -47,56 +39,6 @@ def loss(logits: Tensor, truth: Tensor) -> Tensor:
     either = (found + truth - found * truth).sum((1, 2))
     # A picture without a subject has no overlap to be proud of: one pixel each keeps it harmless.
     return (entropy / weight.sum((1, 2)) + 1 - (both + 1) / (either + 1)).mean()
-
-
-class Training:
-    """The network in training and its state in a file."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        torch.manual_seed(0)
-        self.network = Network(Layout(), norm=True)
-        self.average = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimiser = Optimiser(self.network.named_parameters(), RATE, RATE / 2, plain=("stem", "out"))
-        self.about: dict[str, Any] = {"step": 0, "seconds": 0.0, "done": 1.0, "first_step": 0, "minutes": 0.0}
-        """Steps and processor seconds of all runs; of the last one its share that is done, first step and budget."""
-        if file.exists():
-            self._resume()
-
-    def _resume(self) -> None:
-        try:
-            state = torch.load(self.file, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimiser.load(state["optimiser"], state["about"]["step"])
-            self.about = state["about"]
-        except Exception as error:
-            raise SealError(f"state: {self.file} is damaged or another layout's ({error!r}); delete it.") from None
-
-    def save(self) -> None:
-        state = {"network": self.network.state_dict(), "average": self.average.state_dict()}
-        buffer = io.BytesIO()
-        torch.save(state | {"optimiser": self.optimiser.state(), "about": self.about}, buffer)
-        write_bytes(self.file, buffer.getvalue())
-
-    def step(self, images: Tensor, truth: Tensor, done: float) -> float:
-        """One step at the share `done` of the run; the loss."""
-        warm = min(1.0, (self.about["step"] - self.about["first_step"] + 1) / 40)
-        self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.network(images)
-        value = loss(logits, truth)
-        value.backward()
-        self.optimiser.step(warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2))
-        self.about["step"] += 1
-        keep = min(0.995, (self.about["step"] + 1) / (self.about["step"] + 15))
-        with torch.no_grad():
-            for ours, theirs in zip(self.average.state_dict().values(), self.network.state_dict().values()):
-                if ours.is_floating_point():
-                    ours.lerp_(theirs, 1 - keep)
-                else:
-                    ours.copy_(theirs)
-        return float(value.detach())
 
 
 def ground_of(background: str) -> str:
@@ -144,10 +86,18 @@ def run(options: argparse.Namespace) -> None:
             raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
     torch.set_num_threads(options.threads)
     folder = options.work / "segmenter"
-    training = Training(folder / "state.pt")
+    torch.manual_seed(0)
+    training = Training(folder / "state.pt", Network(Layout(), norm=True), RATE, plain=("stem", "out"))
     if not options.measure_only:
-        cache = Cache(options.work / "judges")
-        _train(training, Source.load(cache, folder, options.chunks, options.quiet), options)
+        source = Source.load(Cache(options.work / "judges"), folder, options.chunks, options.quiet)
+
+        def of(network: nn.Module, step: int) -> Tensor:
+            images, truth = source.batch(options.batch, step)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(images)
+            return loss(logits, truth)
+
+        training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
     figures = measure(network, seeds.VALIDATION, options.held_out)
     card = {
@@ -158,26 +108,3 @@ def run(options: argparse.Namespace) -> None:
     write_bytes(options.out, to_file(network, card))
     print(" ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     print(f"segmenter: {options.out} ({options.out.stat().st_size / 1e6:.2f} MB)")
-
-
-def _train(training: Training, source: Any, options: argparse.Namespace) -> None:
-    """One run. Its clock is the processor's, since the rate falls with it and a busy machine must not cut it short."""
-    about = training.about
-    if about["done"] >= 1:
-        about |= {"done": 0.0, "first_step": about["step"], "minutes": options.minutes}
-    budget = about["minutes"] * 60
-    saved, losses = time.monotonic(), []
-    with tqdm(total=100, unit="%", disable=options.quiet, mininterval=5, initial=round(100 * about["done"])) as bar:
-        while about["done"] < 1:
-            started = time.process_time()
-            losses.append(training.step(*source.batch(options.batch, about["step"]), about["done"]))
-            spent = time.process_time() - started
-            about["seconds"] += spent
-            about["done"] = min(1.0, about["done"] + spent / budget)
-            if len(losses) == 50:
-                bar.update(round(100 * about["done"]) - bar.n)
-                bar.set_postfix(step=about["step"], loss=f"{np.mean(losses):.4f}")
-                losses.clear()
-            if time.monotonic() - saved > SAVE_SECONDS or about["done"] >= 1:
-                training.save()
-                saved = time.monotonic()
