@@ -1,0 +1,50 @@
+"""What is put on and around stickers: soft borders, captions nobody sees, emoji fonts, labels of contact sheets."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from seal_core.stickers.border import Border, Shadow, add_border
+
+# -- borders ----------------------------------------------------------------------------------------
+
+CORNERED = np.zeros((26, 22), np.float32)  # at two edges of the frame, with a nook, a hole, faint and half pixels
+CORNERED[2:20, :8] = CORNERED[16:, :] = 1
+CORNERED[18:20, 12:15], CORNERED[4, 18], CORNERED[6:12, 12:15] = 0, 0.2, 0.7
+
+
+def sticker(alpha):
+    """(1, H, W, 4): grey with this alpha (H, W)."""
+    return torch.from_numpy(np.dstack([np.full((*alpha.shape, 3), 0.5, np.float32), alpha]).astype(np.float32))[None]
+
+
+def disc(size, radius):
+    """Coverage of a disc in the middle of a square, (size, size)."""
+    y, x = np.indices((size, size)) - (size - 1) / 2
+    return (radius + 0.5 - np.hypot(y, x)).clip(0, 1)
+
+
+@pytest.mark.parametrize("smooth", [0, 0.3, 6, 20])
+@pytest.mark.parametrize("softness", [0, 1.5, 13, 40])
+def test_nothing_reaches_the_edge_of_the_canvas(smooth, softness):
+    shadows = (Shadow(), Shadow(0.7, 4, 6, 6), Shadow(0.7, -30, 0.5, 0), Shadow(1, 0.3, -9.7, 25))
+    for width, gap, shadow in itertools.product((0.5, 3, 8), (0, 0.4, 5), shadows):
+        mask = add_border(sticker(CORNERED), None, Border(width, "#fff", softness, gap, smooth), shadow)[1][0]
+        rim = torch.cat([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+        assert rim.max() == 0, (width, gap, shadow)
+
+
+@pytest.mark.parametrize("smooth", [0, 0.3, 6, 30])
+@pytest.mark.parametrize("softness", [0, 12, 30, 60])
+def test_soft_edge_fades_as_asked(smooth, softness):
+    """Around a disc, which has no inner corner to round, the line is the same whatever `smooth` is."""
+    mask = add_border(sticker(disc(61, 20)), None, Border(width=10, softness=softness, smooth=smooth))[1][0].numpy()
+    soft, middle = max(softness, 1), len(mask) // 2
+    away = np.arange(len(mask) - middle) - 20  # from the disc's edge, to the right of its middle
+    share = ((10 - away) / soft + 0.5).clip(0, 1)
+    expected = share * share * (3 - 2 * share) if softness else share
+    assert np.abs(mask[middle, middle:] - expected)[away > 0].max() < 0.03
