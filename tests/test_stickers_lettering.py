@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from seal_core.errors import SealError
 from seal_core.stickers.border import Border, Shadow, add_border
+from seal_core.stickers.text import Caption, add_text, text_block
 
 # -- borders ----------------------------------------------------------------------------------------
 
@@ -48,3 +50,46 @@ def test_soft_edge_fades_as_asked(smooth, softness):
     share = ((10 - away) / soft + 0.5).clip(0, 1)
     expected = share * share * (3 - 2 * share) if softness else share
     assert np.abs(mask[middle, middle:] - expected)[away > 0].max() < 0.03
+
+
+# -- captions ---------------------------------------------------------------------------------------
+
+
+def block(text="Hi", fonts=(), **look):
+    """A caption alone, (h, w, 4)."""
+    return text_block(Caption(text, **{"size": 40, "height": 80, **look}), 200, 200, fonts)
+
+
+@pytest.mark.parametrize("text", ["", "\u200b", "\u200d", "\ufe0f", "\x00", "\u00ad", "\ufeff", "\n \u200b\n"])
+def test_text_of_invisible_characters_changes_nothing(text):
+    image = sticker(disc(64, 20))
+    for stroke in (0, 12):
+        assert torch.equal(add_text(image, None, Caption(text, stroke=stroke))[0], image)
+
+
+def test_text_without_visible_colour_is_refused():
+    for look in ({"fill": "#ffffff00", "stroke": 0}, {"fill": "#ffffff00", "stroke_colour": "#20202800"}):
+        with pytest.raises(SealError, match=r"^fill, stroke_colour: .*cannot be seen"):
+            block(**look)
+
+
+def test_line_lies_around_letters_whatever_their_opacity():
+    """The line's cover does not depend on the fill; through letters without a fill the picture shows."""
+    blocks = [block(fill=f"#ffffff{opacity}", stroke_colour="#ff0000") for opacity in ("ff", "90", "60", "00")]
+    solid, hollow = blocks[0], blocks[-1]
+    letters = (solid[..., 1] > 0.99) & (solid[..., 3] > 0.99)
+    line = (solid[..., 1] < 0.01) & (solid[..., 3] > 0.99)
+    assert letters.mean() > 0.1 and line.mean() > 0.1
+    for shown, opacity in zip(blocks, (1, 0x90 / 255, 0x60 / 255, 0)):
+        assert shown.shape == solid.shape
+        assert np.allclose(shown[letters][:, 3], opacity, atol=0.01) and shown[line][:, 3].min() > 0.99
+    assert np.abs(hollow[hollow[..., 3] > 0.1][:, :3] - [1, 0, 0]).max() < 0.01
+
+
+def test_thin_line_around_a_faint_fill_is_no_veil():
+    shown = block(size=8, stroke=3, fill="#ffffff60")
+    assert (shown[..., 3] < 0.01).mean() > 0.1
+
+
+def test_control_characters_are_not_drawn():
+    assert np.array_equal(block("a\x00b\x07"), block("ab"))

@@ -62,11 +62,12 @@ def add_text(
     """Stickers (B, H', W', 4), straight alpha, with the caption on them, and their masks (B, H', W').
 
     image: (B, H, W, C), alpha times `mask` (foreground = 1). fonts: files; each character comes from the first one
-    that has it, the bundled font last. Empty text changes nothing. Raises SealError for characters that no font
-    has (it names them), for text that does not fit in a readable size, and for fonts that cannot be read.
+    that has it, the bundled font last. Text that is empty or all spaces and invisible characters changes nothing.
+    Raises SealError for characters that no font has (it names them), for text that does not fit in a readable size,
+    for text that cannot be seen in its colours, and for fonts that cannot be read.
     """
     layers = pictures(image, mask)
-    if caption.text.strip():
+    if not all(map(invisible, caption.text)):
         height, width = layers.shape[1:3]
         block = text_block(caption, width, height, [open_font(f) for f in fonts] or None)
         layers = np.stack([_joined(layer, block, caption) for layer in layers])
@@ -78,6 +79,8 @@ def text_block(caption: Caption, width: int, height: int, fonts: Sequence[Font] 
     """The caption alone as a layer (h, w, 4), as large as it may be on a picture of this size."""
     chain = [*(fonts or ()), open_font(BUNDLED)]
     text = unicodedata.normalize("NFC", caption.text)
+    # Fonts draw a box for control characters.
+    text = "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
     missing = sorted({c for c in text if not any(f.has(c) for f in chain)})
     if missing:
         shown = " ".join(f"{c} (U+{ord(c):04X})" for c in missing[:8]) + (" ..." if len(missing) > 8 else "")
@@ -144,7 +147,7 @@ def _best_lines(
     for limit in np.linspace(total, widest, 48):
         lines = _wrapped(paragraphs, float(limit))
         lengths = np.array([_length(line, chain) for line in lines])
-        wide = float(lengths.max()) + 2 * stroke
+        wide = max(float(lengths.max()), 0.01) + 2 * stroke  # a mark alone has no width
         high = (len(lines) - 1) * _LINE + _ASCENT + _DESCENT + 2 * stroke
         size = min(room[0] / wide, room[1] / high, largest / (_ASCENT + _DESCENT))
         found[tuple(lines)] = (size, float((lengths.max() - lengths).sum()))
@@ -172,13 +175,28 @@ def _drawn(lines: Sequence[str], chain: Sequence[Font], size: float, caption: Ca
             layer, left, top = font.draw(run, size, (own[0], own[1], own[2]))
             _lay(canvas, layer, round(pen + left), round(base + top))
             pen += font.advance(run) * size
-    canvas[..., 3] *= strength
+    if not canvas[..., 3].any():
+        raise SealError("text: its characters are blank in these fonts; write others, or leave it empty.")
     if edge:
         line = Border(width=edge, colour=caption.stroke_colour, smooth=edge / 2)
-        canvas = over(canvas, outline(canvas[..., 3], line))
+        canvas = _stroked(canvas, strength, outline(canvas[..., 3], line))
+    else:
+        canvas[..., 3] *= strength
     seen = canvas[..., 3] > 0.004
+    if not seen.any():
+        raise SealError("fill, stroke_colour: the text cannot be seen; give one of them more opacity (and a stroke).")
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     return canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _stroked(letters: np.ndarray, strength: float, line: np.ndarray) -> np.ndarray:
+    """Letters of this opacity and their line, which lies around them and not under them: through a fill that is partly
+    transparent the picture shows, and letters without a fill are hollow."""
+    cover = letters[..., 3:]
+    fill, around = cover * strength, line[..., 3:] * (1 - cover)
+    alpha = fill + around
+    rgb = (letters[..., :3] * fill + line[..., :3] * around) / np.maximum(alpha, 1e-6)
+    return np.concatenate([rgb, alpha], -1).astype(np.float32)
 
 
 def _lay(canvas: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
