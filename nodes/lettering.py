@@ -44,8 +44,8 @@ class StickerText(io.ComfyNode):
                     "font",
                     default="",
                     tooltip="Font file: its path, or its name in ComfyUI's models/fonts or input folder; several with "
-                    "; between them: each character comes from the first that has it. Empty = the built-in font "
-                    "(Latin, Greek, Cyrillic, kana).",
+                    "; between them: each character comes from the first that has it, emoji from an emoji font, digits "
+                    "from a text font. Empty = the built-in font (Latin, Greek, Cyrillic, kana).",
                 ),
                 io.Combo.Input(
                     "place",

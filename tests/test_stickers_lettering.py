@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 
+import glyphs
 import numpy as np
 import pytest
 import torch
 
 from seal_core.errors import SealError
 from seal_core.stickers.border import Border, Shadow, add_border
+from seal_core.stickers.font import BUNDLED, Font, open_font, runs
 from seal_core.stickers.text import Caption, add_text, text_block
 
 # -- borders ----------------------------------------------------------------------------------------
@@ -93,3 +95,55 @@ def test_thin_line_around_a_faint_fill_is_no_veil():
 
 def test_control_characters_are_not_drawn():
     assert np.array_equal(block("a\x00b\x07"), block("ab"))
+
+
+# -- fonts ------------------------------------------------------------------------------------------
+
+
+def fonts():
+    """Characters alone: a text font with a few monochrome pictures, and an emoji font with the digits of keycaps."""
+    text = Font("", "text", frozenset(map(ord, "Aa12#* ©❤😀⌚\u20e3\u0303q")))
+    emoji = Font("", "emoji", frozenset(map(ord, "12#* ©❤😀⌚👩🚀👍🏽🇩🇪\u20e3")))
+    assert emoji.emoji and not text.emoji
+    return text, emoji
+
+
+def cut(line, *chain):
+    return [(font.name, run) for font, run in runs(line, chain)]
+
+
+def test_digits_come_from_text_fonts_and_keycaps_from_emoji_fonts():
+    text, emoji = fonts()
+    for chain in ((text, emoji), (emoji, text)):
+        assert cut("12 #* ©", *chain) == [("text", "12 #* ©")]
+        assert cut("2\ufe0f\u20e3", *chain) == [("emoji", "2\ufe0f\u20e3")]
+        assert cut("1#\u20e32", *chain) == [("text", "1"), ("emoji", "#\u20e3"), ("text", "2")]
+    assert cut("2", emoji) == [("emoji", "2")], "better than nothing"
+
+
+def test_emoji_come_from_emoji_fonts_and_the_text_style_from_text_fonts():
+    text, emoji = fonts()
+    for chain in ((text, emoji), (emoji, text)):
+        assert cut("😀⌚❤\ufe0f", *chain) == [("emoji", "😀⌚❤\ufe0f")]
+        assert cut("😀\ufe0e❤\ufe0e", *chain) == [("text", "😀\ufe0e❤\ufe0e")]
+        assert cut("❤", *chain) == [(chain[0].name, "❤")], "of both styles alike: the order decides"
+    assert cut("👩\ufe0e", text, emoji) == [("emoji", "👩\ufe0e")]
+
+
+def test_what_belongs_together_stays_in_one_font():
+    text, emoji = fonts()
+    joined = "👩\u200d🚀👍🏽🇩🇪"
+    assert cut(f"a{joined} 1", text, emoji) == [("text", "a"), ("emoji", joined), ("text", " 1")]
+    marks = Font("", "marks", frozenset(map(ord, "\u0303")))
+    assert cut("aq\u0303\u200b", marks, text) == [("text", "aq\u0303\u200b")]
+    assert cut("A\u0303", Font("", "letters", frozenset([65])), marks) == [("letters", "A"), ("marks", "\u0303")]
+
+
+@pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
+def test_digits_look_the_same_with_an_emoji_font():
+    emoji = open_font(glyphs.FONT)
+    assert emoji.emoji and not open_font(BUNDLED).emoji
+    assert np.array_equal(block("2024 #1 *", [emoji]), block("2024 #1 *"))
+    keycap, digit = block("1\ufe0f\u20e3", [emoji], stroke=0), block("1", [emoji], stroke=0)
+    blue = [((b[..., 3] > 0.9) & (b[..., 2] > b[..., 0] + 0.1)).mean() for b in (keycap, digit)]
+    assert blue[0] > 0.3 and blue[1] == 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 import struct
 import unicodedata
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import SealError
+from .emoji import DRAWN_AS_EMOJI, EMOJI_STYLE, KEYCAP
 
 BUNDLED = Path(__file__).parent / "fonts" / "MPLUSRounded1c-ExtraBold-subset.ttf"
 """M PLUS Rounded 1c ExtraBold (SIL OFL): Latin, Greek, Cyrillic, kana."""
@@ -21,6 +24,11 @@ EM = 160
 """Pixels of the em at which text is measured; bitmap fonts (colour emoji) have their own."""
 _STRIKES = (109, 136, 128, 160, 96, 72, 64, 48, 32, 20, 16)  # sizes that bitmap fonts come in
 _LARGEST_FILE = 64 << 20
+_TEXT_STYLE = "\ufe0e"
+_INDICATORS = "\U0001f1e6-\U0001f1ff"
+_MARKS = "\u0300-\u036f\u1dc0-\u1dff\u20d0-\u20f0\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
+_CLUSTER = re.compile(f"[{_INDICATORS}]{{2}}|.(?:\u200d.|[{_MARKS}])*", re.DOTALL)
+"""What one font must draw: a flag, or a character with its marks, its skin tone and what is joined to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +39,11 @@ class Font:
     name: str
     characters: frozenset[int]
     strike: int = 0
+
+    @functools.cached_property
+    def emoji(self) -> bool:
+        """Whether it is an emoji font: pictures and no letters; its digits are parts of keycaps."""
+        return not self.characters & {ord("A"), ord("a")} and not self.characters.isdisjoint(DRAWN_AS_EMOJI)
 
     def has(self, character: str) -> bool:
         return ord(character) in self.characters or invisible(character)
@@ -70,6 +83,43 @@ class Font:
 def invisible(character: str) -> bool:
     """Whether nothing need be drawn for it: spaces, joiners, variation selectors, directional marks."""
     return character.isspace() or unicodedata.category(character) in ("Cf", "Cc") or 0xFE00 <= ord(character) <= 0xFE0F
+
+
+def runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
+    """A line cut where its font changes; what draws nothing stays with what comes before it.
+
+    Each character comes from the first font of the chain that has it. Emoji prefer emoji fonts; digits, punctuation
+    and what asks for the text style prefer the others. The chain has every character (the caller has looked).
+    """
+    found: list[tuple[Font, str]] = []
+    for cluster in _CLUSTER.findall(line):
+        order = _preferred(cluster, chain)
+        whole = next((f for f in order if all(map(f.has, cluster))), None)
+        for part in [cluster] if whole else cluster:
+            # A space of an emoji font is as wide as a picture.
+            stays = found and all(map(invisible, part)) and not (found[-1][0].emoji and part.isspace())
+            font = found[-1][0] if stays else whole or next(f for f in order if f.has(part))
+            if found and found[-1][0] is font:
+                found[-1] = (font, found[-1][1] + part)
+            else:
+                found.append((font, part))
+    return found
+
+
+def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
+    """The fonts in the order in which they are asked for a cluster (Unicode Technical Standard 51, section 2)."""
+    pictured = ord(cluster[0]) in DRAWN_AS_EMOJI or bool(re.match(f"[{_INDICATORS}]", cluster))
+    if _TEXT_STYLE in cluster:
+        return sorted(chain, key=lambda f: f.emoji)
+    if pictured or EMOJI_STYLE in cluster or KEYCAP in cluster:
+        return sorted(chain, key=lambda f: not f.emoji)
+    # Up to the letterlike symbols: digits, #, *, © and spaces. For dingbats such as ❤ the files' order decides.
+    return sorted(chain, key=lambda f: f.emoji) if cluster[0] < "\u2190" else list(chain)
+
+
+def length(line: str, chain: Sequence[Font]) -> float:
+    """Width of a line in ems."""
+    return sum(font.advance(run) for font, run in runs(line, chain))
 
 
 @functools.lru_cache(maxsize=64)
