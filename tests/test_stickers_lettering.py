@@ -11,6 +11,7 @@ import torch
 
 from seal_core.errors import SealError
 from seal_core.stickers.border import Border, Shadow, add_border
+from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.font import BUNDLED, Font, open_font, runs
 from seal_core.stickers.text import Caption, add_text, text_block
 
@@ -147,3 +148,50 @@ def test_digits_look_the_same_with_an_emoji_font():
     keycap, digit = block("1\ufe0f\u20e3", [emoji], stroke=0), block("1", [emoji], stroke=0)
     blue = [((b[..., 3] > 0.9) & (b[..., 2] > b[..., 0] + 0.1)).mean() for b in (keycap, digit)]
     assert blue[0] > 0.3 and blue[1] == 0
+
+
+# -- contact sheets -----------------------------------------------------------------------------------
+
+
+def captions(labels, cell=128, **options):
+    """What is drawn under a white sheet's pictures, one strip (h, cell, 3) for each label, and where there is ink."""
+    images = [torch.zeros(1, 8, 8, 4)] * len(labels)
+    sheet = contact_sheet(images, labels, columns=len(labels), cell=cell, ground="white", **options)[0].numpy()
+    gap = max(4, cell // 24)
+    strips = [sheet[-(gap + 14) :, gap + i * (cell + gap) :][:, :cell] for i in range(len(labels))]
+    return strips, [strip.min(2) < 0.6 for strip in strips]
+
+
+def test_characters_that_no_font_has_are_shown_and_named():
+    with pytest.warns(UserWarning, match=r"^labels, title: .* lacks 日 \(U\+65E5\) 本 .* 漢 \(U\+6F22\), .*font"):
+        _, ink = captions(["日本", "漢", "cat"], title="漢")
+    assert all(i.sum() > 40 for i in ink)
+    assert np.array_equal(ink[1], captions(["U+6F22"])[1][0]), "spelled out, so that labels do not look alike"
+    assert not np.array_equal(ink[0], ink[1])
+
+
+def test_labels_that_the_font_has_give_no_warning(recwarn):
+    captions(["naïve", "e\u0301\x00 あ", "\u200b", ""], title="été")
+    assert not recwarn
+
+
+@pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
+def test_labels_use_the_fonts_that_are_given(recwarn):
+    (face, digits), ink = captions(["😀", "2024"], fonts=[glyphs.FONT])
+    yellow = (face[..., 0] > 0.8) & (face[..., 1] > 0.5) & (face[..., 2] < 0.4)
+    assert yellow.sum() > 20 and not recwarn
+    assert np.array_equal(digits, captions(["2024"])[0][0])
+    columns = np.flatnonzero(ink[1].any(0))
+    assert abs(columns.mean() - 64) < 2, "in the middle under the picture"
+
+
+def test_long_labels_are_cut_between_characters():
+    (strip, short), ink = captions(["x" * 3000, "x" * 5])
+    assert np.flatnonzero(ink[0].any(0))[-1] > 110 and ink[0].any(0).mean() > 0.5
+    assert np.flatnonzero(ink[1].any(0))[-1] < 100
+    assert strip.shape == short.shape
+
+
+def test_a_font_that_is_not_there_is_refused():
+    with pytest.raises(SealError, match=r"^font: there is no file"):
+        contact_sheet([torch.ones(1, 8, 8, 3)], fonts=["none.ttf"])

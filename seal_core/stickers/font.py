@@ -52,10 +52,9 @@ class Font:
         """Pillow's font of this em in pixels; a bitmap font's own size whatever is asked."""
         return _sized(self.path, self.strike or max(1, round(size)))
 
-    def advance(self, run: str) -> float:
-        """Width of a run, in ems."""
-        size = self.strike or EM
-        return self.at(size).getlength(run) / self._em()
+    def advance(self, run: str, size: int = EM) -> float:
+        """Width of a run, in ems; size: pixels of the em, which small letters' widths are rounded to."""
+        return self.at(size).getlength(run) / (self._em() if self.strike else size)
 
     def _em(self) -> float:
         """Pixels of what is taken for an em: a bitmap's picture is about 1.17 em wide."""
@@ -85,6 +84,23 @@ def invisible(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) in ("Cf", "Cc") or 0xFE00 <= ord(character) <= 0xFE0F
 
 
+def tidy(text: str) -> str:
+    """A text as fonts expect it: composed, and without control characters, for which they draw a box."""
+    text = unicodedata.normalize("NFC", text)
+    return "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
+
+
+def missing(text: str, chain: Sequence[Font]) -> str:
+    """What says which characters of a text no font of the chain has: "漢 (U+6F22) 字 (U+5B57)"; empty if none."""
+    found = sorted({c for c in text if not any(f.has(c) for f in chain)})
+    return " ".join(f"{c} (U+{ord(c):04X})" for c in found[:8]) + (" ..." if len(found) > 8 else "")
+
+
+def clusters(line: str) -> list[str]:
+    """A line cut into what is one character to a reader: a letter with its accents, a flag, an emoji."""
+    return _CLUSTER.findall(line)
+
+
 def runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
     """A line cut where its font changes; what draws nothing stays with what comes before it.
 
@@ -92,7 +108,7 @@ def runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
     and what asks for the text style prefer the others. The chain has every character (the caller has looked).
     """
     found: list[tuple[Font, str]] = []
-    for cluster in _CLUSTER.findall(line):
+    for cluster in clusters(line):
         order = _preferred(cluster, chain)
         whole = next((f for f in order if all(map(f.has, cluster))), None)
         for part in [cluster] if whole else cluster:
@@ -117,9 +133,9 @@ def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
     return sorted(chain, key=lambda f: f.emoji) if cluster[0] < "\u2190" else list(chain)
 
 
-def length(line: str, chain: Sequence[Font]) -> float:
-    """Width of a line in ems."""
-    return sum(font.advance(run) for font, run in runs(line, chain))
+def length(line: str, chain: Sequence[Font], size: int = EM) -> float:
+    """Width of a line in ems of `size` pixels."""
+    return sum(font.advance(run, size) for font, run in runs(line, chain))
 
 
 @functools.lru_cache(maxsize=64)

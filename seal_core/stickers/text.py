@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from ..errors import SealError
 from .border import Border, outline
-from .font import BUNDLED, Font, invisible, length, open_font, runs
+from .font import BUNDLED, Font, invisible, length, missing, open_font, runs, tidy
 from .layers import colour, over, padded, pictures
 
 PLACES = ("bottom", "top", "middle", "below", "above")
@@ -79,14 +78,11 @@ def add_text(
 def text_block(caption: Caption, width: int, height: int, fonts: Sequence[Font] | None = None) -> np.ndarray:
     """The caption alone as a layer (h, w, 4), as large as it may be on a picture of this size."""
     chain = [*(fonts or ()), open_font(BUNDLED)]
-    text = unicodedata.normalize("NFC", caption.text)
-    # Fonts draw a box for control characters.
-    text = "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
-    missing = sorted({c for c in text if not any(f.has(c) for f in chain)})
-    if missing:
-        shown = " ".join(f"{c} (U+{ord(c):04X})" for c in missing[:8]) + (" ..." if len(missing) > 8 else "")
+    text = tidy(caption.text)
+    lacking = missing(text, chain)
+    if lacking:
         names = ", ".join(f.name for f in chain)
-        raise SealError(f"text: {names} lacks {shown}; choose a font file that has them, or other words.")
+        raise SealError(f"text: {names} lacks {lacking}; choose a font file that has them, or other words.")
     stroke = caption.stroke / 100
     room = width * caption.width / 100, height * caption.height / 100
     lines, size = _best_lines(text, chain, room, height * caption.size / 100, stroke)
