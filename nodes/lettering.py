@@ -137,7 +137,8 @@ class ContactSheet(io.ComfyNode):
                     default=0,
                     min=0,
                     max=64,
-                    tooltip="0 = from the labels (two swept attributes give rows and columns), else nearly square.",
+                    tooltip="0 = from the labels (two swept attributes give rows and columns), else nearly square. "
+                    "Nearly square too where the sheet would be larger than 8192 pixels.",
                 ),
                 io.String.Input("title", default="", tooltip="Words above the grid."),
                 io.String.Input(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import glyphs
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 from seal_core.errors import SealError
 from seal_core.stickers.border import Border, Shadow, add_border
-from seal_core.stickers.contact_sheet import contact_sheet
+from seal_core.stickers.contact_sheet import arrange, contact_sheet
 from seal_core.stickers.font import BUNDLED, Font, open_font, runs
 from seal_core.stickers.text import Caption, add_text, text_block
 
@@ -195,3 +196,42 @@ def test_long_labels_are_cut_between_characters():
 def test_a_font_that_is_not_there_is_refused():
     with pytest.raises(SealError, match=r"^font: there is no file"):
         contact_sheet([torch.ones(1, 8, 8, 3)], fonts=["none.ttf"])
+
+
+@pytest.mark.parametrize("columns", [0, 1, 30, 64, 600])
+@pytest.mark.parametrize("worded", [False, True])
+def test_no_sheet_is_larger_than_it_may_be(columns, worded, monkeypatch):
+    """Cells shrink before columns give way; they are as large as they can be."""
+    monkeypatch.setattr("seal_core.stickers.contact_sheet.LARGEST", 2400)
+    labels, scores = ([f"{i // 20}, {i % 20}" for i in range(600)], [0.5] * 600) if worded else ([], [])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sheet = contact_sheet(
+            [torch.ones(600, 1, 1, 3)], labels, scores, columns=columns, cell=1024, title="T" * worded
+        )
+    assert 2200 < max(sheet.shape[1:3]) <= 2400
+    assert len(caught) == (columns in (1, 600))
+
+
+def test_columns_that_do_not_fit_give_way():
+    """Also those that the labels ask for; the labels go under the pictures then."""
+    pictures = torch.zeros(600, 2, 2, 3)
+    pictures[:, ..., 0] = torch.linspace(0.2, 1, 600)[:, None, None]
+    labels = [f"{i // 2}, {i % 2}" for i in range(600)]
+    assert arrange(labels, [600]).columns == 2
+    for words, columns in (([], 1), (labels, 0)):
+        with pytest.warns(UserWarning, match=rf"^columns: {columns or 2} x {600 // (columns or 2)} .* 8192"):
+            sheet = contact_sheet([pictures], words, columns=columns, cell=32)[0]
+        rows, deep = np.arange(600) // 25, 36 + bool(words) * 16
+        middles = sheet[4 + rows * deep + 16, 4 + np.arange(600) % 25 * 36 + 16, 0]
+        assert (middles - pictures[:, 0, 0, 0]).abs().max() < 0.01
+        if words:
+            assert sheet.shape[0] == 4 + 24 * deep
+
+
+def test_the_best_score_is_marked_wherever_others_are_not_numbers():
+    nan = float("nan")
+    for scores, best in (([nan, 0.2, 0.9], 2), ([0.9, nan, 0.2], 0), ([-2.0, -1.0, nan], 1), ([nan] * 3, None)):
+        strips, _ = captions(["", "", ""], scores=scores)
+        green = [bool(((s[..., 1] > s[..., 0] + 0.2) & (s[..., 1] > s[..., 2] + 0.1)).any()) for s in strips]
+        assert green == [i == best for i in range(3)]
