@@ -16,6 +16,12 @@ from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
 from .schema import schema
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
 
+FONT = (
+    "Font file: its path, or its name in ComfyUI's models/fonts or input folder; several with ; between them: each "
+    "character comes from the first that has it, emoji from an emoji font, digits from a text font. Empty = the "
+    "built-in font (Latin, Greek, Cyrillic, kana)."
+)
+
 
 class StickerText(io.ComfyNode):
     """A caption."""
@@ -40,13 +46,7 @@ class StickerText(io.ComfyNode):
                     dynamic_prompts=False,
                     tooltip="The caption; it is broken into lines where that makes it larger. Empty = no caption.",
                 ),
-                io.String.Input(
-                    "font",
-                    default="",
-                    tooltip="Font file: its path, or its name in ComfyUI's models/fonts or input folder; several with "
-                    "; between them: each character comes from the first that has it. Empty = the built-in font "
-                    "(Latin, Greek, Cyrillic, kana).",
-                ),
+                io.String.Input("font", default="", tooltip=FONT),
                 io.Combo.Input(
                     "place",
                     options=list(PLACES),
@@ -87,10 +87,15 @@ class StickerText(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, font: str = "", **_: Any) -> Any:
         """Runs again where a font file has changed; which files there are is told when it runs."""
-        try:
-            return [Path(file).stat().st_mtime_ns for file in _font_files(font or "")]
-        except (OSError, SealError) as error:
-            return str(error)
+        return _font_times(font or "")
+
+
+def _font_times(names: str) -> Any:
+    """When the fonts that the widget names were last changed, or why that cannot be told."""
+    try:
+        return [Path(file).stat().st_mtime_ns for file in _font_files(names)]
+    except (OSError, SealError) as error:
+        return str(error)
 
 
 def _font_files(names: str) -> list[str]:
@@ -132,9 +137,16 @@ class ContactSheet(io.ComfyNode):
                     default=0,
                     min=0,
                     max=64,
-                    tooltip="0 = from the labels (two swept attributes give rows and columns), else nearly square.",
+                    tooltip="0 = from the labels (two swept attributes give rows and columns), else nearly square. "
+                    "Nearly square too where the sheet would be larger than 8192 pixels.",
                 ),
                 io.String.Input("title", default="", tooltip="Words above the grid."),
+                io.String.Input(
+                    "font",
+                    default="",
+                    optional=True,
+                    tooltip=f"{FONT} Characters that no font has are shown as code points such as U+65E5.",
+                ),
                 io.String.Input(
                     "labels",
                     optional=True,
@@ -159,13 +171,19 @@ class ContactSheet(io.ComfyNode):
         cell: list[int],
         columns: list[int],
         title: list[str],
+        font: list[str] | None = None,
         labels: list[str] | None = None,
         scores: list[float] | None = None,
     ) -> io.NodeOutput:
         words = [w for w in labels or [] if w is not None]
         marks = [float(s) for s in scores or [] if s is not None]
-        sheet = contact_sheet(images, words, marks, columns=columns[0], cell=cell[0], ground=ground[0], title=title[0])
-        return io.NodeOutput(sheet)
+        look = {"columns": columns[0], "cell": cell[0], "ground": ground[0], "title": title[0]}
+        return io.NodeOutput(contact_sheet(images, words, marks, **look, fonts=_font_files((font or [""])[0])))
+
+    @classmethod
+    def fingerprint_inputs(cls, font: list[str] | None = None, **_: Any) -> Any:
+        """Runs again where a font file has changed."""
+        return _font_times((font or [""])[0] or "")
 
 
 NODES = [StickerText, ContactSheet]

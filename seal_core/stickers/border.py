@@ -84,7 +84,7 @@ def _room(layers: np.ndarray, reach: float, shadow: Shadow) -> tuple[int, int, i
     """Pixels to add at left, top, right and bottom."""
     seen = (layers[..., 3] > 0).any(0)
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    blur = 3 * shadow.blur / 2 + 1  # three standard deviations of the blur
+    blur = 3 * shadow.blur / 2 + 2  # three standard deviations of the blur; a shift by part of a pixel smears one more
     far = {"left": reach, "top": reach, "right": reach, "bottom": reach}
     if shadow.opacity:
         far["left"], far["right"] = max(reach, reach + blur - shadow.x), max(reach, reach + blur + shadow.x)
@@ -119,11 +119,13 @@ def outline(alpha: np.ndarray, border: Border) -> np.ndarray:
     pad = int(np.ceil(border.gap + border.width + border.smooth)) + 2 if border.smooth else 0
     edge = distance(np.pad(subject, pad))
     outer = border.gap + border.width
-    shape = ramp(edge, outer, border.softness)
+    beyond = edge - outer
     if border.smooth and border.width:
-        # Closing: out by the radius more and back again leaves outer corners, and rounds inner ones.
+        # Closing: out by the radius more and back again leaves outer corners, and rounds inner ones. Where the way out
+        # does not lead, there is no way back either: the plain distance holds there, however soft the edge.
         wide = distance(1 - ramp(edge, outer + border.smooth))
-        shape = np.maximum(shape, 1 - ramp(wide, border.smooth, border.softness))
+        beyond = np.where(wide > 0, np.minimum(beyond, border.smooth - wide), beyond)
+    shape = ramp(beyond, 0, border.softness)
     if border.gap:
         shape = shape * (1 - ramp(edge, border.gap))
     shape = shape[pad:-pad, pad:-pad] if pad else shape

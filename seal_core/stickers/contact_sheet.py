@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
+import warnings
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from ..errors import SealError
 from .canvas import fit, rgba8
-from .font import BUNDLED, open_font
+from .font import BUNDLED, Font, clusters, length, missing, open_font, runs, tidy
 from .layers import pictures
 
 GROUNDS = ("checkered", "white", "grey", "dark")
 MOST = 1024
 LARGEST = 8192
-"""Pixels of the sheet's longer side at most; cells get smaller before that."""
+"""Pixels of the sheet's longer side at most: cells get smaller before that, then columns give way."""
+SMALLEST = 32
+"""Pixels of a cell at least."""
 _TONES = {"checkered": (236, 214), "white": (255, 255), "grey": (150, 150), "dark": (38, 38)}
 _PAPER, _INK, _MUTED, _GOOD = (250, 250, 252), (32, 32, 40), (112, 114, 128), (28, 124, 84)
 
@@ -44,19 +49,24 @@ def contact_sheet(
     cell: int = 256,
     ground: str = "checkered",
     title: str = "",
+    fonts: Sequence[str | Path] = (),
 ) -> Tensor:
     """The sheet (1, H, W, 3) float32 in [0, 1].
 
     images: batches (B, H, W, C) or pictures (H, W, C), of any sizes; each is fitted into its cell. labels: none, one
     for each batch or one for each picture. Labels of a two-attribute sweep ("happy, jumping") give named rows and
     columns; a batch's pictures are numbered columns. scores: none, or one for each picture (or batch). columns: 0 =
-    found from the labels, else nearly square. cell: pixels of a cell. ground: one of GROUNDS.
-    Raises SealError for nothing to show, counts that do not fit and choices that are not known.
+    found from the labels, else nearly square; where so many columns or rows do not fit into LARGEST pixels, nearly
+    square too, with a warning. cell: pixels of a cell, fewer where the sheet would be too large. ground: one of
+    GROUNDS. fonts: files for the words, as in `text.add_text`; characters that none has are shown as code points
+    (U+65E5), with a warning.
+    Raises SealError for nothing to show, counts that do not fit, choices that are not known and fonts that cannot be
+    read.
     """
     if ground not in GROUNDS:
         raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
-    if not 32 <= cell <= 1024:
-        raise SealError(f"cell: {cell} is out of range; use 32 to 1024 pixels.")
+    if not SMALLEST <= cell <= 1024:
+        raise SealError(f"cell: {cell} is out of range; use {SMALLEST} to 1024 pixels.")
     frames = [list(rgba8(pictures(batch), name="image")) for batch in images]
     count = sum(map(len, frames))
     if not 1 <= count <= MOST:
@@ -64,9 +74,36 @@ def contact_sheet(
     if columns < 0 or columns > count:
         raise SealError(f"columns: {columns} for {count} pictures; use 0 (automatic) to {count}.")
     sizes = [len(batch) for batch in frames]
-    grid = arrange(_each(labels, sizes, "labels"), sizes, columns, len(labels) == len(sizes))
+    words = _each(labels, sizes, "labels")
+    grid = arrange(words, sizes, columns, len(labels) == len(sizes))
     marks = _each(scores, sizes, "scores")
-    return _drawn([f for batch in frames for f in batch], grid, marks, cell, ground, title)
+    chain = [*map(open_font, fonts), open_font(BUNDLED)]
+    grid, title = _legible(grid, title, chain)
+    sheet = _layout(grid, count, cell, chain, bool(marks), bool(title))
+    if max(sheet.size) > LARGEST:
+        asked = f"{grid.columns} x {math.ceil(count / grid.columns)} pictures"
+        message = f"columns: {asked} do not fit into {LARGEST} pixels; they are put in a square instead."
+        warnings.warn(message, stacklevel=2)
+        grid = Grid(math.ceil(math.sqrt(count)), captions=tuple(words))
+        sheet = _layout(grid, count, cell, chain, bool(marks), bool(title))
+    return _drawn([f for batch in frames for f in batch], grid, marks, sheet, ground, title, chain)
+
+
+def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
+    """The words with code points in place of what the fonts lack: a sheet at the end of a long sweep shall not fail
+    because of a label, and two labels shall not look alike."""
+
+    def shown(words: str) -> str:
+        spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in tidy(words))
+        return " ".join("".join(spelled).split())
+
+    lacking = missing(tidy("".join((title, *grid.rows, *grid.heads, *grid.captions))), chain)
+    if lacking:
+        names = ", ".join(f.name for f in chain)
+        message = f"labels, title: {names} lacks {lacking}, shown as code points; choose a font file that has them."
+        warnings.warn(message, stacklevel=3)
+    words = {name: tuple(map(shown, getattr(grid, name))) for name in ("rows", "heads", "captions")}
+    return replace(grid, **words), shown(title)
 
 
 def _each(values: Sequence, sizes: Sequence[int], name: str) -> list:
@@ -111,57 +148,109 @@ def _two_axes(labels: Sequence[str]) -> Grid | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Pixels: of a cell, the gap between two, the em of words; the room beside rows and above columns; from one cell
+    to the next (wide, high); where cells begin (top); the sheet's width and height."""
+
+    cell: int
+    gap: int
+    text: int
+    beside: int
+    above: int
+    wide: int
+    high: int
+    top: int
+    size: tuple[int, int]
+
+
+def _layout(grid: Grid, count: int, most: int, chain: Sequence[Font], scored: bool, titled: bool) -> _Layout:
+    """The layout with the largest cells of at most `most` pixels that fits into LARGEST; with SMALLEST if none does."""
+    rows = math.ceil(count / grid.columns)
+
+    def of(cell: int) -> _Layout:
+        gap, text = max(4, cell // 24), max(11, cell // 14)
+        longest = max((length(r, chain, text) * text for r in grid.rows), default=0)
+        beside = round(min(cell * 0.9, longest)) + (gap if grid.rows else 0)
+        above = round(text * 1.6) if grid.heads else 0
+        under = round(text * 1.5) * (bool(grid.captions) + scored)
+        wide, high = cell + gap, cell + under + gap
+        top = gap + (round(text * 2.8) if titled else 0) + above
+        size = gap + beside + grid.columns * wide, top + rows * high
+        return _Layout(cell, gap, text, beside, above, wide, high, top, size)
+
+    if max(of(most).size) <= LARGEST:
+        return of(most)
+    return of(SMALLEST - 1 + max(1, bisect_right(range(SMALLEST, most), LARGEST, key=lambda c: max(of(c).size))))
+
+
 def _drawn(
-    frames: Sequence[np.ndarray], grid: Grid, scores: Sequence[float], cell: int, ground: str, title: str
+    frames: Sequence[np.ndarray],
+    grid: Grid,
+    scores: Sequence[float],
+    layout: _Layout,
+    ground: str,
+    title: str,
+    chain: Sequence[Font],
 ) -> Tensor:
-    rows = math.ceil(len(frames) / grid.columns)
-    gap = max(4, cell // 24)
-    cell = max(32, min(cell, (LARGEST - 512) // max(grid.columns, rows) - 3 * gap))
-    text = max(11, cell // 14)
-    font, large = open_font(BUNDLED).at(text), open_font(BUNDLED).at(round(text * 1.5))
-    beside = round(min(cell * 0.9, max((font.getlength(r) for r in grid.rows), default=0))) + (gap if grid.rows else 0)
-    above = round(text * 1.6) if grid.heads else 0
-    under = round(text * 1.5) * (bool(grid.captions) + bool(len(scores)))
-    head = round(text * 2.8) if title.strip() else 0
-    wide, high = cell + gap, cell + under + gap
-    sheet = Image.new("RGB", (gap + beside + grid.columns * wide, gap + head + above + rows * high), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    if head:
-        words = _short(title.strip(), large, sheet.width - 2 * gap)
-        draw.text((gap, gap + head * 0.4), words, fill=_INK, font=large, anchor="lm")
-    top = gap + head + above
+    cell, gap, text, beside, above = layout.cell, layout.gap, layout.text, layout.beside, layout.above
+    wide, high, top = layout.wide, layout.high, layout.top
+    sheet = Image.new("RGB", layout.size, _PAPER)
+    if title:
+        _write(sheet, (gap, gap + text * 1.1), title, sheet.width - 2 * gap, chain, round(text * 1.5), align=0)
     for i, words in enumerate(grid.heads):
-        at = (gap + beside + i * wide + cell / 2, top - above * 0.6)
-        draw.text(at, _short(words, font, cell), fill=_INK, font=font, anchor="mm")
+        _write(sheet, (gap + beside + i * wide + cell / 2, top - above * 0.6), words, cell, chain, text)
     for i, words in enumerate(grid.rows):
-        at = (beside, top + i * high + cell / 2)
-        draw.text(at, _short(words, font, beside - gap / 2), fill=_INK, font=font, anchor="rm")
+        _write(sheet, (beside, top + i * high + cell / 2), words, beside - gap / 2, chain, text, align=1)
     behind = _behind(cell, ground)
-    best = max(scores, default=math.nan)
+    best = max((s for s in scores if not math.isnan(s)), default=math.nan)
     for i, frame in enumerate(frames):
         x, y = gap + beside + i % grid.columns * wide, top + i // grid.columns * high
         sheet.paste(behind, (x, y))
         picture = Image.fromarray(fit(frame, cell, cell, margin=max(1, cell // 64)))
         sheet.paste(picture, (x, y), picture)
-        line = y + cell + text * 0.8
+        at = (x + cell / 2, y + cell + text * 0.8)
         if grid.captions:
-            words = _short(grid.captions[i], font, cell)
-            draw.text((x + cell / 2, line), words, fill=_INK, font=font, anchor="mm")
-            line += text * 1.5
+            _write(sheet, at, grid.captions[i], cell, chain, text)
+            at = (at[0], at[1] + text * 1.5)
         if len(scores):
             ink = _GOOD if scores[i] == best else _MUTED
-            draw.text((x + cell / 2, line), f"{scores[i]:.3g}", fill=ink, font=font, anchor="mm")
-    return torch.from_numpy(np.asarray(sheet, np.float32) / 255)[None]
+            _write(sheet, at, f"{scores[i]:.3g}", cell, chain, text, ink)
+    return torch.from_numpy(np.divide(sheet, 255, dtype=np.float32))[None]
 
 
-def _short(words: str, font, room: float) -> str:
+def _write(
+    sheet: Image.Image,
+    at: tuple[float, float],
+    words: str,
+    room: float,
+    chain: Sequence[Font],
+    size: int,
+    ink: tuple[int, int, int] = _INK,
+    align: float = 0.5,
+) -> None:
+    """Words, cut to the room there is, whose middle is as high as `at`, and which begin (align 0), have their middle
+    (0.5) or end (1) there."""
+    words = _short(words, chain, size, room)
+    pen = at[0] - length(words, chain, size) * size * align
+    ascent, descent = chain[-1].at(size).getmetrics()
+    for font, run in runs(words, chain):
+        layer, left, top = font.draw(run, size, ink)
+        picture = Image.fromarray((layer * 255).round().astype(np.uint8))
+        sheet.paste(picture, (round(pen + left), round(at[1] + (ascent - descent) / 2 + top)), picture)
+        pen += font.advance(run, size) * size
+
+
+def _short(words: str, chain: Sequence[Font], size: int, room: float) -> str:
     """Words cut to the room there is, with dots in place of what is left out."""
-    words = " ".join(words.split())
-    if font.getlength(words) <= room:
+    if length(words, chain, size) * size <= room:
         return words
-    while words and font.getlength(words + "…") > room:
-        words = words[:-1]
-    return words.rstrip() + "…"
+    parts = clusters(words)
+
+    def needed(count: int) -> float:
+        return length("".join(parts[:count]) + "…", chain, size) * size
+
+    return "".join(parts[: bisect_right(range(1, len(parts)), room, key=needed)]).rstrip() + "…"
 
 
 def _behind(cell: int, ground: str) -> Image.Image:

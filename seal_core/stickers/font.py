@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 import struct
 import unicodedata
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import SealError
+from .emoji import DRAWN_AS_EMOJI, EMOJI_STYLE, KEYCAP
 
 BUNDLED = Path(__file__).parent / "fonts" / "MPLUSRounded1c-ExtraBold-subset.ttf"
 """M PLUS Rounded 1c ExtraBold (SIL OFL): Latin, Greek, Cyrillic, kana."""
@@ -21,6 +24,11 @@ EM = 160
 """Pixels of the em at which text is measured; bitmap fonts (colour emoji) have their own."""
 _STRIKES = (109, 136, 128, 160, 96, 72, 64, 48, 32, 20, 16)  # sizes that bitmap fonts come in
 _LARGEST_FILE = 64 << 20
+_TEXT_STYLE = "\ufe0e"
+_INDICATORS = "\U0001f1e6-\U0001f1ff"
+_MARKS = "\u0300-\u036f\u1dc0-\u1dff\u20d0-\u20f0\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
+_CLUSTER = re.compile(f"[{_INDICATORS}]{{2}}|.(?:\u200d.|[{_MARKS}])*", re.DOTALL)
+"""What one font must draw: a flag, or a character with its marks, its skin tone and what is joined to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +40,11 @@ class Font:
     characters: frozenset[int]
     strike: int = 0
 
+    @functools.cached_property
+    def emoji(self) -> bool:
+        """Whether it is an emoji font: pictures and no letters; its digits are parts of keycaps."""
+        return not self.characters & {ord("A"), ord("a")} and not self.characters.isdisjoint(DRAWN_AS_EMOJI)
+
     def has(self, character: str) -> bool:
         return ord(character) in self.characters or invisible(character)
 
@@ -39,10 +52,9 @@ class Font:
         """Pillow's font of this em in pixels; a bitmap font's own size whatever is asked."""
         return _sized(self.path, self.strike or max(1, round(size)))
 
-    def advance(self, run: str) -> float:
-        """Width of a run, in ems."""
-        size = self.strike or EM
-        return self.at(size).getlength(run) / self._em()
+    def advance(self, run: str, size: int = EM) -> float:
+        """Width of a run, in ems; size: pixels of the em, which small letters' widths are rounded to."""
+        return self.at(size).getlength(run) / (self._em() if self.strike else size)
 
     def _em(self) -> float:
         """Pixels of what is taken for an em: a bitmap's picture is about 1.17 em wide."""
@@ -70,6 +82,60 @@ class Font:
 def invisible(character: str) -> bool:
     """Whether nothing need be drawn for it: spaces, joiners, variation selectors, directional marks."""
     return character.isspace() or unicodedata.category(character) in ("Cf", "Cc") or 0xFE00 <= ord(character) <= 0xFE0F
+
+
+def tidy(text: str) -> str:
+    """A text as fonts expect it: composed, and without control characters, for which they draw a box."""
+    text = unicodedata.normalize("NFC", text)
+    return "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
+
+
+def missing(text: str, chain: Sequence[Font]) -> str:
+    """What says which characters of a text no font of the chain has: "漢 (U+6F22) 字 (U+5B57)"; empty if none."""
+    found = sorted({c for c in text if not any(f.has(c) for f in chain)})
+    return " ".join(f"{c} (U+{ord(c):04X})" for c in found[:8]) + (" ..." if len(found) > 8 else "")
+
+
+def clusters(line: str) -> list[str]:
+    """A line cut into what is one character to a reader: a letter with its accents, a flag, an emoji."""
+    return _CLUSTER.findall(line)
+
+
+def runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
+    """A line cut where its font changes; what draws nothing stays with what comes before it.
+
+    Each character comes from the first font of the chain that has it. Emoji prefer emoji fonts; digits, punctuation
+    and what asks for the text style prefer the others. The chain has every character (the caller has looked).
+    """
+    found: list[tuple[Font, str]] = []
+    for cluster in clusters(line):
+        order = _preferred(cluster, chain)
+        whole = next((f for f in order if all(map(f.has, cluster))), None)
+        for part in [cluster] if whole else cluster:
+            # A space of an emoji font is as wide as a picture.
+            stays = found and all(map(invisible, part)) and not (found[-1][0].emoji and part.isspace())
+            font = found[-1][0] if stays else whole or next(f for f in order if f.has(part))
+            if found and found[-1][0] is font:
+                found[-1] = (font, found[-1][1] + part)
+            else:
+                found.append((font, part))
+    return found
+
+
+def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
+    """The fonts in the order in which they are asked for a cluster (Unicode Technical Standard 51, section 2)."""
+    pictured = ord(cluster[0]) in DRAWN_AS_EMOJI or bool(re.match(f"[{_INDICATORS}]", cluster))
+    if _TEXT_STYLE in cluster:
+        return sorted(chain, key=lambda f: f.emoji)
+    if pictured or EMOJI_STYLE in cluster or KEYCAP in cluster:
+        return sorted(chain, key=lambda f: not f.emoji)
+    # Up to the letterlike symbols: digits, #, *, © and spaces. For dingbats such as ❤ the files' order decides.
+    return sorted(chain, key=lambda f: f.emoji) if cluster[0] < "\u2190" else list(chain)
+
+
+def length(line: str, chain: Sequence[Font], size: int = EM) -> float:
+    """Width of a line in ems of `size` pixels."""
+    return sum(font.advance(run, size) for font, run in runs(line, chain))
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from ..errors import SealError
 from .border import Border, outline
-from .font import BUNDLED, Font, invisible, open_font
+from .font import BUNDLED, Font, invisible, length, missing, open_font, runs, tidy
 from .layers import colour, over, padded, pictures
 
 PLACES = ("bottom", "top", "middle", "below", "above")
@@ -62,11 +61,13 @@ def add_text(
     """Stickers (B, H', W', 4), straight alpha, with the caption on them, and their masks (B, H', W').
 
     image: (B, H, W, C), alpha times `mask` (foreground = 1). fonts: files; each character comes from the first one
-    that has it, the bundled font last. Empty text changes nothing. Raises SealError for characters that no font
-    has (it names them), for text that does not fit in a readable size, and for fonts that cannot be read.
+    that has it, the bundled font last; emoji rather from emoji fonts, digits rather from text fonts. Text that is
+    empty or all spaces and invisible characters changes nothing. Raises SealError for characters that no font has (it
+    names them), for text that does not fit in a readable size, for text that cannot be seen in its colours, and for
+    fonts that cannot be read.
     """
     layers = pictures(image, mask)
-    if caption.text.strip():
+    if not all(map(invisible, caption.text)):
         height, width = layers.shape[1:3]
         block = text_block(caption, width, height, [open_font(f) for f in fonts] or None)
         layers = np.stack([_joined(layer, block, caption) for layer in layers])
@@ -77,12 +78,11 @@ def add_text(
 def text_block(caption: Caption, width: int, height: int, fonts: Sequence[Font] | None = None) -> np.ndarray:
     """The caption alone as a layer (h, w, 4), as large as it may be on a picture of this size."""
     chain = [*(fonts or ()), open_font(BUNDLED)]
-    text = unicodedata.normalize("NFC", caption.text)
-    missing = sorted({c for c in text if not any(f.has(c) for f in chain)})
-    if missing:
-        shown = " ".join(f"{c} (U+{ord(c):04X})" for c in missing[:8]) + (" ..." if len(missing) > 8 else "")
+    text = tidy(caption.text)
+    lacking = missing(text, chain)
+    if lacking:
         names = ", ".join(f.name for f in chain)
-        raise SealError(f"text: {names} lacks {shown}; choose a font file that has them, or other words.")
+        raise SealError(f"text: {names} lacks {lacking}; choose a font file that has them, or other words.")
     stroke = caption.stroke / 100
     room = width * caption.width / 100, height * caption.height / 100
     lines, size = _best_lines(text, chain, room, height * caption.size / 100, stroke)
@@ -92,23 +92,6 @@ def text_block(caption: Caption, width: int, height: int, fonts: Sequence[Font] 
             "write less, allow more width or height, or enlarge the picture."
         )
     return _drawn(lines, chain, size, caption)
-
-
-def _runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
-    """A line cut where its font changes; what draws nothing stays with what comes before it."""
-    runs: list[tuple[Font, str]] = []
-    for c in line:
-        font = next(f for f in chain if f.has(c))
-        if runs and (invisible(c) or runs[-1][0] is font):
-            runs[-1] = (runs[-1][0], runs[-1][1] + c)
-        else:
-            runs.append((font, c))
-    return runs
-
-
-def _length(line: str, chain: Sequence[Font]) -> float:
-    """Width of a line in ems."""
-    return sum(font.advance(run) for font, run in _runs(line, chain))
 
 
 def _pieces(paragraph: str) -> list[str]:
@@ -123,12 +106,12 @@ def _wrapped(paragraphs: Sequence[Sequence[tuple[str, float]]], limit: float) ->
     """Lines of at most `limit` ems, filled one after the other."""
     lines = []
     for pieces in paragraphs:
-        line, length = "", 0.0
+        line, filled = "", 0.0
         for piece, wide in pieces:
-            if line and length + wide > limit + 1e-6:
+            if line and filled + wide > limit + 1e-6:
                 lines.append(line.strip())
-                line, length = "", 0.0
-            line, length = line + piece, length + wide
+                line, filled = "", 0.0
+            line, filled = line + piece, filled + wide
         lines.append(line.strip())
     return lines
 
@@ -137,14 +120,14 @@ def _best_lines(
     text: str, chain: Sequence[Font], room: tuple[float, float], largest: float, stroke: float
 ) -> tuple[list[str], float]:
     """The lines and the em in pixels: of all ways to break the text, the one that lets it be largest."""
-    paragraphs = [[(p, _length(p, chain)) for p in _pieces(line)] for line in text.strip("\r\n").splitlines()]
+    paragraphs = [[(p, length(p, chain)) for p in _pieces(line)] for line in text.strip("\r\n").splitlines()]
     total = max(sum(w for _, w in p) for p in paragraphs)
     widest = max((w for p in paragraphs for _, w in p), default=0.0)
     found: dict[tuple[str, ...], tuple[float, float]] = {}
     for limit in np.linspace(total, widest, 48):
         lines = _wrapped(paragraphs, float(limit))
-        lengths = np.array([_length(line, chain) for line in lines])
-        wide = float(lengths.max()) + 2 * stroke
+        lengths = np.array([length(line, chain) for line in lines])
+        wide = max(float(lengths.max()), 0.01) + 2 * stroke  # a mark alone has no width
         high = (len(lines) - 1) * _LINE + _ASCENT + _DESCENT + 2 * stroke
         size = min(room[0] / wide, room[1] / high, largest / (_ASCENT + _DESCENT))
         found[tuple(lines)] = (size, float((lengths.max() - lengths).sum()))
@@ -158,27 +141,42 @@ def _drawn(lines: Sequence[str], chain: Sequence[Font], size: float, caption: Ca
     """The lines with their stroke, cut to what they cover."""
     (rgb, strength), edge = colour(caption.fill, "fill"), caption.stroke / 100 * size
     own = tuple(round(float(v) * 255) for v in rgb)
-    lengths = [_length(line, chain) * size for line in lines]
+    lengths = [length(line, chain) * size for line in lines]
     pad = int(np.ceil(edge + size * 0.6)) + 2  # accents and swashes reach beyond their room
     width = int(np.ceil(max(lengths))) + 2 * pad
     height = int(np.ceil(((len(lines) - 1) * _LINE + _ASCENT + _DESCENT) * size)) + 2 * pad
     canvas = np.zeros((height, width, 4), np.float32)
     canvas[..., :3] = rgb
-    for i, (line, length) in enumerate(zip(lines, lengths)):
+    for i, (line, long) in enumerate(zip(lines, lengths)):
         slack = {"left": 0.0, "centre": 0.5, "right": 1.0}[caption.align]
-        pen = pad + (max(lengths) - length) * slack
+        pen = pad + (max(lengths) - long) * slack
         base = pad + (_ASCENT + i * _LINE) * size
-        for font, run in _runs(line, chain):
+        for font, run in runs(line, chain):
             layer, left, top = font.draw(run, size, (own[0], own[1], own[2]))
             _lay(canvas, layer, round(pen + left), round(base + top))
             pen += font.advance(run) * size
-    canvas[..., 3] *= strength
+    if not canvas[..., 3].any():
+        raise SealError("text: its characters are blank in these fonts; write others, or leave it empty.")
     if edge:
         line = Border(width=edge, colour=caption.stroke_colour, smooth=edge / 2)
-        canvas = over(canvas, outline(canvas[..., 3], line))
+        canvas = _stroked(canvas, strength, outline(canvas[..., 3], line))
+    else:
+        canvas[..., 3] *= strength
     seen = canvas[..., 3] > 0.004
+    if not seen.any():
+        raise SealError("fill, stroke_colour: the text cannot be seen; give one of them more opacity (and a stroke).")
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     return canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _stroked(letters: np.ndarray, strength: float, line: np.ndarray) -> np.ndarray:
+    """Letters of this opacity and their line, which lies around them and not under them: through a fill that is partly
+    transparent the picture shows, and letters without a fill are hollow."""
+    cover = letters[..., 3:]
+    fill, around = cover * strength, line[..., 3:] * (1 - cover)
+    alpha = fill + around
+    rgb = (letters[..., :3] * fill + line[..., :3] * around) / np.maximum(alpha, 1e-6)
+    return np.concatenate([rgb, alpha], -1).astype(np.float32)
 
 
 def _lay(canvas: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
