@@ -17,7 +17,7 @@ from sticker_clips import moving, noise, packed, picture, stickers
 from seal_core.errors import SealError
 from seal_core.stickers import animate, encode, manifest, pack, webm
 from seal_core.stickers.clip import Clip
-from seal_core.stickers.emoji import EMOJI, REGIONS, split_emoji
+from seal_core.stickers.emoji import EMOJI, REGIONS, split_emoji, spoken
 from seal_core.stickers.pack import Request, save_pack, with_emoji
 from seal_core.stickers.palette import quantise
 from seal_core.stickers.platforms import PLATFORMS
@@ -118,6 +118,17 @@ def test_what_is_one_emoji():
     for bad in ("a", "1", ":smile:", "😀‍", "🇽🇽", "🇩", "😀 ok", "🏴\U000e0067", "️", "👍‍👍‍"):
         with pytest.raises(SealError, match="is not an emoji"):
             split_emoji(bad)
+
+
+@pytest.mark.parametrize("emoji, tag", [
+    ("😀", "grinning_face"), ("❤️", "heavy_black_heart"), ("👍🏽", "thumbs_up_sign"), ("🇩🇪", "flag_de"),
+    ("1️⃣", "keycap_1"), ("#️⃣", "keycap_number_sign"), ("*⃣", "keycap_asterisk"),
+    ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "flag_gbeng"),
+    ("🏃🏿‍♀️", "woman_runner"), ("👩🏽‍🚀", "woman_rocket"), ("👨‍👩‍👧‍👦", "man_woman_girl_boy"),
+    ("🏳️‍🌈", "waving_white_flag_rainbow"), ("♀️", "female_sign"),
+])  # fmt: skip
+def test_what_discord_calls_an_emoji(emoji, tag):
+    assert split_emoji(emoji) == (emoji,) and spoken(emoji) == tag
 
 
 @pytest.mark.parametrize("platform, emoji, message", [
