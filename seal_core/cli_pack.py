@@ -18,7 +18,8 @@ def pack_options(command: argparse.ArgumentParser) -> None:
     add(
         "input",
         metavar="IN",
-        help="folder of pictures; animated WebP, GIF and APNG files and sub-folders of frames become animated stickers",
+        help="folder of pictures; animated WebP, GIF and APNG files become animated stickers, and so do sub-folders of "
+        "still pictures, which are their frames",
     )
     add("--platform", choices=tuple(PLATFORMS), required=True, help="whose limits to keep; plain has none")
     add("--out", required=True, metavar="DIR", help="the pack becomes a new folder in here")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pack_rules import read
-from sticker_clips import moving, noise, picture
+from sticker_clips import moving, noise, packed, picture
 
 from seal_core.errors import SealError
 from seal_core.stickers import animate, encode
@@ -239,6 +240,15 @@ def test_changes_that_the_file_would_not_show_are_refused():
                 animate.encode_animation(clip, PLATFORMS[platform].motion, form)
 
 
+def test_a_thumbnail_that_would_not_move_is_left_out(tmp_path):
+    frames = np.repeat(picture(512, 512)[None], 2, axis=0)
+    frames[1, 256, 256, :3] ^= 2
+    made = packed([Clip.at_rate(frames, 10)], "telegram", tmp_path)
+    assert sorted(path.name for path in made.folder.iterdir()) == ["01.webm", "pack.json", "thumb.png"]
+    assert made.report["notes"] == ["thumb.webm is left out: nothing in it changes visibly at 100x100 pixels; use "
+                                    "larger changes."]  # fmt: skip
+
+
 def test_frames_that_a_palette_makes_equal_are_counted_as_they_are():
     still = noise(1, 320, 320)[0]
     frames = np.repeat(still[None], 6, axis=0)
@@ -248,6 +258,17 @@ def test_frames_that_a_palette_makes_equal_are_counted_as_they_are():
     got = read("", made.found.data)
     assert made.frames == len(got.frames) < 6 and abs(sum(got.times) - 750) <= 10
     assert any("frames became" in note for note in made.notes) or made.found.rung.frames < 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_frame_of_few_is_shown_far_from_its_time(seed):
+    rng = np.random.default_rng(seed)
+    durations = rng.choice([20.0, 30, 40, 60, 100, 250, 500][: 7 - seed % 3], 60)
+    for count in (10, 20, 40, 59):
+        clip = counted(durations).thinned(count)
+        assert len(clip.frames) == count and clip.total == pytest.approx(durations.sum())
+        # Half a group to each side of a central frame, and as much for groups that do not come out even.
+        assert furthest(durations, SimpleNamespace(frames=clip.frames, times=clip.durations)) <= clip.total / count
 
 
 def test_fewer_frames_are_spread_evenly_and_still_move():

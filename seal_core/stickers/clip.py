@@ -11,9 +11,8 @@ import numpy as np
 
 from ..errors import SealError
 from .platforms import Motion
+from .thinning import even_groups, ranked
 
-_CAPS = 24
-"""How many caps are tried between the shortest and the longest frame."""
 _EXACT_MS = 4.0
 """No one sees that a frame comes so much too early or too late."""
 
@@ -67,7 +66,7 @@ class Clip:
         Every second frame of something that swings to and fro can stand still: then as many more as it takes to move.
         """
         while count < len(self.frames):
-            clip = self._joined(_even_groups(np.array(self.durations), count))
+            clip = self._joined(even_groups(np.array(self.durations), count))
             if clip.moves or not self.moves:
                 return clip
             count += 1
@@ -111,10 +110,9 @@ class Clip:
         kept, durations = [], []
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
-            middle = members.mean()
-            ranked = sorted(members, key=lambda i: (-self.durations[i], abs(i - middle)))
-            unlike = (i for i in ranked if not kept or not same(self.frames[kept[-1]], self.frames[i]))
-            kept.append(next(unlike, ranked[0]))
+            best = ranked([self.durations[i] for i in members]) + members[0]
+            unlike = (i for i in best if not kept or not same(self.frames[kept[-1]], self.frames[i]))
+            kept.append(next(unlike, best[0]))
             durations.append(math.fsum(self.durations[i] for i in members))
         return Clip(self.frames[kept], tuple(durations))
 
@@ -202,44 +200,6 @@ def whole(durations: Sequence[float], unit: int = 1, limit: float = math.inf) ->
     top = math.floor(min(limit, round(float(ends[-1]) / unit) * unit) / unit + 1e-9)
     marks = [min(top, round(float(end) / unit)) for end in ends]
     return [max(1, after - before) * unit for before, after in zip([0, *marks], marks)]
-
-
-def _even_groups(durations: np.ndarray, count: int) -> np.ndarray:
-    """N frames as `count` < N groups of neighbours, so that no frame's time goes far to another one.
-
-    Groups are even on a clock that runs through long frames in no more than a cap. Where no cap does well (several long
-    frames among short ones), groups are filled up one by one instead.
-    """
-    found = [np.arange(len(durations)) * count // len(durations)]
-    for cap in np.geomspace(durations.min(), durations.max(), _CAPS):
-        weights = np.minimum(durations, cap)
-        groups = ((np.cumsum(weights) - weights) / weights.sum() * count + 1e-9).astype(int)
-        if len(np.unique(groups)) == count:
-            found.append(groups)
-    even = min(found, key=lambda groups: _given_away(durations, groups))
-    low, high = 0.0, _given_away(durations, even)
-    while high - low > 1:
-        middle = (low + high) / 2
-        groups = _filled_groups(durations, middle)
-        low, high, even = (low, middle, groups) if groups[-1] < count else (middle, high, even)
-    return even
-
-
-def _given_away(durations: np.ndarray, groups: np.ndarray) -> float:
-    """The most time in a group that its longest frame takes from the others."""
-    firsts = np.flatnonzero(np.diff(groups, prepend=-1))
-    return float((np.add.reduceat(durations, firsts) - np.maximum.reduceat(durations, firsts)).max())
-
-
-def _filled_groups(durations: np.ndarray, most: float) -> np.ndarray:
-    """The fewest groups of which none gives away more than `most` milliseconds."""
-    groups, total, longest, group = [], 0.0, 0.0, 0
-    for duration in durations:
-        total, longest = total + duration, max(longest, duration)
-        if total - longest > most:
-            group, total, longest = group + 1, duration, duration
-        groups.append(group)
-    return np.array(groups)
 
 
 def _cut(clip: Clip, limit: float) -> Clip:

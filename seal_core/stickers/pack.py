@@ -224,6 +224,9 @@ def _fill(
             try:
                 data = extra_bytes(cover, extra, row, moving, request.cut)
             except SealError as error:
+                if extra.only_animated:  # beside a picture that serves as well
+                    notes.append(f"{extra.file} is left out: {error}")
+                    continue
                 raise SealError(f"images: {extra.file} (made of sticker 1): {error}") from None
             (folder / extra.file).write_bytes(data)
             extras.append({"file": extra.file, "bytes": len(data)})
