@@ -110,7 +110,7 @@ class Clip:
         kept, durations = [], []
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
-            best = ranked([self.durations[i] for i in members]) + members[0]
+            best = ranked(np.array(self.durations)[members]) + members[0]
             unlike = (i for i in best if not kept or not same(self.frames[kept[-1]], self.frames[i]))
             kept.append(next(unlike, best[0]))
             durations.append(math.fsum(self.durations[i] for i in members))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
 import numpy as np
@@ -57,7 +55,7 @@ def _divided(durations: np.ndarray, groups: np.ndarray, count: int) -> np.ndarra
     return np.isin(np.arange(len(durations)), list(cuts)).cumsum()
 
 
-def ranked(durations: Sequence[float]) -> np.ndarray:
+def ranked(durations: np.ndarray) -> np.ndarray:
     """The numbers of a group's frames, from the one that is best shown for all: the longest, of those the most central.
 
     "Longest" does not count a millisecond.
@@ -66,10 +64,10 @@ def ranked(durations: Sequence[float]) -> np.ndarray:
     return np.lexsort((abs(order - (len(durations) - 1) / 2), -np.round(durations)))
 
 
-def _off(durations: Sequence[float]) -> float:
+def _off(durations: np.ndarray) -> float:
     """How many milliseconds from its own time the best frame of a group is shown."""
     shown = ranked(durations)[0]
-    return max(math.fsum(durations[:shown]), math.fsum(durations[shown + 1 :]))
+    return max(float(durations[:shown].sum()), float(durations[shown + 1 :].sum()))
 
 
 def _filled_groups(durations: np.ndarray, most: float) -> np.ndarray:
