@@ -1,14 +1,18 @@
 """The command line: train a concept from a sticker, and generate with it, on a local diffusers folder.
 
-Bad input ends with status 2 and one line on stderr, Ctrl-C with 130. Files appear whole or not at all.
+Bad input ends with status 2 and one line on stderr, Ctrl-C with 130, SIGTERM with 143. Files appear whole or not at
+all.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from .cli_demo import demo_options
 from .cli_pack import pack_command, pack_options
@@ -26,15 +30,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     options = parser().parse_args(arguments)
     try:
-        _command(options.command)(options)
+        with _stoppable():
+            _command(options.command)(options)
     except SealError as error:
         return _complain(str(error))
     except MemoryError:
         return _complain("out of memory; use a smaller --resolution or --size, --batch-size 1, or --dtype bfloat16.")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nstopped; no file is half-written.", file=sys.stderr)
-        return 130
+        return 128 + (stop.number if isinstance(stop, _Signalled) else signal.SIGINT)
     return 0
+
+
+class _Signalled(KeyboardInterrupt):
+    """Like Ctrl-C, so that the same is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM and SIGHUP (a closed terminal) stop the command as Ctrl-C does; a second one is ignored meanwhile."""
+    before = {}
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for ours in before:
+            signal.signal(ours, signal.SIG_IGN)
+        raise _Signalled(number)
+
+    try:
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+                before[number] = signal.signal(number, stop)
+    except ValueError:
+        pass  # not in the main thread, where signals arrive
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], None]:

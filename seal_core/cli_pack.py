@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .errors import SealError
 from .stickers.platforms import PLATFORMS
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
@@ -16,12 +17,12 @@ def pack_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add(
         "input",
-        type=Path,
         metavar="IN",
-        help="folder of pictures; animated WebP, GIF and APNG files and sub-folders of frames become animated stickers",
+        help="folder of pictures; animated WebP, GIF and APNG files become animated stickers, and so do sub-folders of "
+        "still pictures, which are their frames",
     )
     add("--platform", choices=tuple(PLATFORMS), required=True, help="whose limits to keep; plain has none")
-    add("--out", type=Path, required=True, metavar="DIR", help="the pack becomes a new folder in here")
+    add("--out", required=True, metavar="DIR", help="the pack becomes a new folder in here")
     add("--title", required=True, metavar="T", help="the pack's title")
     add("--author", required=True, metavar="A", help="who made it")
     add(
@@ -46,10 +47,16 @@ def pack_options(command: argparse.ArgumentParser) -> None:
 
 def pack_command(options: argparse.Namespace) -> None:
     """Write the pack and say where. Raises SealError."""
+    from .stickers.names import unfinished
     from .stickers.pack import Request, save_pack, with_emoji  # late: --help needs no Pillow
-    from .stickers.sources import stickers_in
+    from .stickers.sources import left_out, stickers_in
 
-    stickers = with_emoji(stickers_in(options.input, options.fps), options.emoji, options.platform)
+    for name, text in (("in", options.input), ("out", options.out)):
+        if not text.strip():  # as from a shell variable that is not set; Path("") would be the current folder
+            raise SealError(f"{name}: empty; give a folder (. is the current one).")
+    source, out = Path(options.input), Path(options.out)
+    stickers = with_emoji(stickers_in(source, options.fps), options.emoji, options.platform)
+    others = left_out(source)
     request = Request(
         options.platform,
         options.title,
@@ -59,11 +66,17 @@ def pack_command(options: argparse.Namespace) -> None:
         cut=options.cut,
         size=options.size,
     )
-    pack = save_pack(stickers, request, options.out, _progress if sys.stderr.isatty() else None)
-    for note in pack.report["notes"]:
+    pack = save_pack(stickers, request, out, _progress if sys.stderr.isatty() else None)
+    notes = list(pack.report["notes"])
+    if others:
+        notes.append(f"not packed, since it cannot be read: {', '.join(others)}; save it as PNG, or animated as WebP")
+    if unfinished(out):
+        notes.append(f"{', '.join(unfinished(out))} in {out}: of a pack that is being written, or else safe to delete")
+    for note in notes:
         print(f"note: {note}", file=sys.stderr)
     total = sum(sticker["bytes"] for sticker in pack.report["stickers"])
-    print(f"{pack.folder}: {len(pack.stickers)} stickers, {total:,} bytes")
+    folder = str(pack.folder).encode(errors="backslashreplace").decode()
+    print(f"{folder}: {len(pack.stickers)} stickers, {total:,} bytes")
 
 
 def _progress(done: int, total: int) -> None:

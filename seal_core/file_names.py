@@ -30,11 +30,16 @@ def safe_stem(name: str) -> str:
         )
     if len(name) > _MAX_STEM:
         raise SealError(f"name: {len(name)} characters are too many; use at most {_MAX_STEM}.")
-    if name.upper() in _RESERVED:
+    if is_reserved(name):
         raise SealError(f"name: {name!r} is reserved by Windows; choose another, e.g. {name}-1.")
     if _is_number(name):
         raise SealError(f"name: {name!r} reads as a number, which prompts take for a weight; try cat-{name}.")
     return name
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows takes a name, with or without an ending, for a device: CON, nul, com1.txt."""
+    return name.partition(".")[0].strip().upper() in _RESERVED
 
 
 def _is_number(text: str) -> bool:

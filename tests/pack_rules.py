@@ -170,14 +170,14 @@ def _telegram(folder, report, stickers, emoji) -> None:
         assert max(s.wide, s.high) == 512
         if s.times:
             assert s.form == "webm" and not s.sound and s.size <= 256_000
-            assert sum(s.times) <= 3000.5 and len(s.times) / (sum(s.times) / 1000) <= 30.01
+            assert sum(s.times) <= 3000 and len(s.times) / (sum(s.times) / 1000) <= 30.01
         else:
             assert s.form in ("png", "webp") and s.size <= 512_000
     thumb = read(folder / "thumb.png")
     assert (thumb.wide, thumb.high) == (100, 100) and thumb.size <= 128_000
     if all(s.times for s in stickers):
         thumb = read(folder / "thumb.webm")
-        assert (thumb.wide, thumb.high) == (100, 100) and thumb.size <= 32_000 and sum(thumb.times) <= 3000.5
+        assert (thumb.wide, thumb.high) == (100, 100) and thumb.size <= 32_000 and sum(thumb.times) <= 3000
 
 
 def _whatsapp(folder, report, stickers, emoji) -> None:

@@ -6,59 +6,24 @@ import io
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
-from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from pack_rules import check_pack, png_chunks, read
-from PIL import Image, ImageDraw
+from PIL import Image
+from sticker_clips import moving, noise, packed, picture, stickers
 
-from seal_core import cli
 from seal_core.errors import SealError
 from seal_core.stickers import animate, encode, manifest, pack, webm
-from seal_core.stickers.clip import Clip, same, timed, whole
-from seal_core.stickers.emoji import EMOJI, REGIONS, split_emoji
-from seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
+from seal_core.stickers.clip import Clip
+from seal_core.stickers.emoji import EMOJI, REGIONS, split_emoji, spoken
+from seal_core.stickers.pack import Request, save_pack, with_emoji
 from seal_core.stickers.palette import quantise
 from seal_core.stickers.platforms import PLATFORMS
 from seal_core.stickers.search import Rung, best_fit
 
 CHAT = [name for name in PLATFORMS if name != "plain"]
-
-
-def picture(width=120, height=100, shift=0, colour=(220, 120, 30, 255)):
-    """A disc with a hole and a face, twice supersampled, on transparent ground."""
-    image = Image.new("RGBA", (width * 2, height * 2), (10, 200, 30, 0))
-    draw = ImageDraw.Draw(image)
-    x, y, r = width + shift * 2, height, min(width, height) * 0.8
-    draw.ellipse((x - r, y - r, x + r, y + r), fill=colour, outline=(255, 255, 255, 255), width=8)
-    draw.ellipse((x - r / 2, y - r / 3, x - r / 4, y), fill=(20, 20, 40, 255))
-    draw.ellipse((x + r / 4, y - r / 3, x + r / 2, y), fill=(20, 20, 40, 255))
-    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
-
-
-def moving(count=6, fps=10.0, **options):
-    return Clip.at_rate(np.stack([picture(shift=i - count // 2, **options) for i in range(count)]), fps)
-
-
-def noise(count=1, width=512, height=512, seed=0):
-    rng = np.random.default_rng(seed)
-    frames = rng.integers(0, 256, (count, height, width, 4), dtype=np.uint8)
-    frames[..., 3] = 255
-    return frames
-
-
-def stickers(clips, names=()):
-    return [Sticker(names[i] if names else "", c.animated, partial(lambda c: c, c)) for i, c in enumerate(clips)]
-
-
-def packed(clips, platform, folder, names=(), emoji=("😀",), **options):
-    request = Request(platform, options.pop("title", "My Cat"), options.pop("author", "Me"), **options)
-    return save_pack(with_emoji(stickers(clips, names), emoji, platform), request, folder)
-
 
 # ------------------------------------------------------------------ the limits, on files read back
 
@@ -84,82 +49,6 @@ def test_animated_packs_keep_every_limit(platform, tmp_path):
     check_pack(packed(clips, platform, tmp_path).folder)
 
 
-@pytest.mark.parametrize("platform", CHAT)
-def test_noise_that_never_repeats_is_made_to_fit(platform):
-    """The worst case: opaque noise in every frame, and too long. A quarter of the canvas, a sixteenth of the bytes."""
-    motion = PLATFORMS[platform].motion
-    motion = replace(
-        motion, width=motion.width // 4, height=motion.height // 4, max_bytes=motion.max_bytes // 16, canvas="exact"
-    )
-    clip = Clip.at_rate(noise(9, 128, 128), 0.8)
-    made = animate.encode_animation(clip, motion, motion.formats[0])
-    assert len(made.found.data) <= motion.max_bytes and made.found.probes <= 9
-    got = read("", made.found.data)
-    assert (got.wide, got.high) == made.size and len(got.frames) == made.frames >= motion.min_frames
-    assert sum(got.times) <= motion.max_ms + 0.5 and got.size == len(made.found.data)
-
-
-def test_frames_that_a_low_quality_makes_equal_are_counted_as_they_are():
-    """WebP's encoder merges them: the manifest says what is in the file, and one frame alone is no animation."""
-    still = noise(1, 128, 128)[0]
-    still[..., 3] = still[..., 0]
-
-    def shaded(steps):
-        frames = [np.dstack([np.clip(still[..., :3].astype(int) - s, 0, 255), still[..., 3]]) for s in steps]
-        return Clip.at_rate(np.stack(frames).astype(np.uint8), 10)
-
-    motion = replace(PLATFORMS["whatsapp"].motion, max_bytes=30_000)
-    made = animate.encode_animation(shaded([60 * (i // 2) + 2 * (i % 2) for i in range(8)]), motion, "webp")
-    got = read("", made.found.data)
-    assert len(got.frames) == made.frames < 8
-    with pytest.raises(SealError, match=r"animation: of the 12 frames 1 is left in 30,000 bytes"):
-        animate.encode_animation(shaded([3 * (i % 5) for i in range(12)]), motion, "webp")
-
-
-def test_thirty_frames_of_512_px_for_whatsapp_take_less_than_ten_seconds():
-    base, rng = picture(512, 512).astype(np.int16), np.random.default_rng(0)
-    base[..., :3] += rng.normal(0, 8, (512, 512, 3)).astype(np.int16)  # as diffusion models leave it
-    frames = np.stack([np.roll(base, (5 * i % 40, 3 * i), (0, 1)) for i in range(30)])
-    clip = Clip.at_rate(np.clip(frames, 0, 255).astype(np.uint8), 15)
-    # The processor's time, all on one core: other work on the machine does not count.
-    started = time.process_time()
-    made = animate.encode_animation(clip, PLATFORMS["whatsapp"].motion, "webp")
-    seconds = time.process_time() - started
-    got = read("", made.found.data)
-    assert got.form == "awebp" and got.size <= 500 * 1024 and len(got.frames) == 30 and got.plays == 0
-    assert got.size > 250 * 1024, "gave away more than half of what is allowed"
-    assert seconds < 10, seconds
-
-
-def test_telegram_video_has_the_right_alpha_and_no_dark_fringe():
-    clip = moving(5)
-    made = animate.encode_animation(clip, PLATFORMS["telegram"].motion, "webm")
-    got = read("", made.found.data)
-    wanted = encode.placed(clip.frames, made.size)
-    assert got.form == "webm" and got.frames.shape == wanted.shape
-    errors = np.abs(got.frames[..., 3].astype(int) - wanted[..., 3])
-    assert errors.mean() < 2 and (got.frames[..., 3][wanted[..., 3] == 0] < 24).all()
-    edge = (wanted[..., 3] > 100) & (wanted[..., 3] < 250)
-    assert edge.any() and np.abs(got.frames[..., :3].astype(int) - wanted[..., :3])[edge].mean() < 25
-
-
-def test_line_gets_whole_seconds_and_five_frames():
-    clip = Clip(moving(2).frames, (150.0, 310.0))
-    made = animate.encode_animation(clip, PLATFORMS["line"].motion, "apng")
-    got = read("", made.found.data)
-    assert len(got.frames) == 5 and sum(got.times) == 1000 and got.plays == 4
-    assert {tuple(f.ravel()[:40000]) for f in got.frames} and any((f != got.frames[0]).any() for f in got.frames)
-
-
-def test_too_long_is_played_faster_or_cut():
-    clip = moving(10, fps=2.0)  # 5 s
-    motion = replace(PLATFORMS["signal"].motion, width=128, height=128)
-    fast = read("", animate.encode_animation(clip, motion, "apng").found.data)
-    cut = read("", animate.encode_animation(clip, motion, "apng", cut=True).found.data)
-    assert len(fast.frames) == 10 and sum(fast.times) == 3000 and len(cut.frames) == 6 and sum(cut.times) == 3000
-    assert np.abs(fast.frames[5].astype(int) - cut.frames[5]).mean() < 1
-
-
 # ------------------------------------------------------------------ what is in the files
 
 
@@ -170,27 +59,6 @@ def test_static_files_are_lossless_where_they_fit_and_hide_no_colour():
     shown = image[..., 3] > 0
     assert size == (320, 320) and str(found.rung) == "lossless"
     assert (got[shown] == image[shown]).all() and (got[~shown] == 0).all()
-
-
-def test_apng_frames_come_back_as_they_were():
-    clip = Clip(moving(4).frames[[0, 1, 1, 2, 3]], (70.0, 80.0, 90.0, 33.4, 41.2))
-    rung = Rung()
-    got = read("", animate.clip_bytes(clip, "apng", rung, plays=3))
-    assert got.plays == 3 and got.times == whole(clip.durations) and sum(got.times) == 315
-    for wanted, frame in zip(clip.frames, got.frames):
-        assert same(np.where(wanted[..., 3:] > 0, wanted, 0), frame)
-    merged = clip.merged()
-    assert len(merged.frames) == 4 and merged.durations[1] == 170.0 and merged.total == pytest.approx(clip.total)
-    assert len(clip.merged(least=5).frames) == 5
-
-
-def test_gif_has_transparency_and_hundredths_of_a_second():
-    clip = moving(4, fps=30.0)
-    got = read("", animate.clip_bytes(clip, "gif", Rung(colours=64)))
-    assert got.form == "gif" and all(t % 10 == 0 and t >= 20 for t in got.times) and abs(sum(got.times) - 133) <= 10
-    wanted = clip.frames[..., 3] >= 128
-    assert got.frames.shape == clip.frames.shape and ((got.frames[..., 3] > 0) == wanted).mean() > 0.999
-    assert np.abs(got.frames[..., :3].astype(int) - clip.frames[..., :3])[wanted].mean() < 8
 
 
 def test_a_palette_keeps_transparency_flat_areas_and_alpha():
@@ -237,22 +105,6 @@ def test_search_is_a_bisection_and_finds_the_best_that_fits():
         best_fit(rungs, lambda rung: b"x" * rung.quality, 0)
 
 
-def test_ladders_shrink_and_respect_the_least_frames():
-    for form in ("webp", "apng", "gif", "webm"):
-        ladder = list(animate.rungs(form, 20, 5))
-        assert len(set(ladder)) == len(ladder) and min(round(r.frames * 20) for r in ladder) == 5
-        assert all(b.frames <= a.frames and b.scale <= a.scale for a, b in pairwise(ladder))
-
-
-def test_sampling_keeps_the_motion_and_the_time():
-    swing = Clip(moving(2).frames[[0, 1] * 6], (100.0,) * 12)
-    assert swing.sampled(6).moves and swing.sampled(6).total == pytest.approx(1200)
-    assert sum(whole([1000 / 30] * 90, 1, 3000)) == 3000 and max(whole([1000 / 30] * 90)) <= 34
-    assert whole([14.0, 14.0, 14.0], 10) == [10, 20, 10]
-    still, notes = timed(moving(200, fps=100.0), PLATFORMS["telegram"].motion)
-    assert len(still.frames) == 60 and notes == ["200 frames became 60"]
-
-
 # ------------------------------------------------------------------ emoji and names
 
 
@@ -266,6 +118,17 @@ def test_what_is_one_emoji():
     for bad in ("a", "1", ":smile:", "😀‍", "🇽🇽", "🇩", "😀 ok", "🏴\U000e0067", "️", "👍‍👍‍"):
         with pytest.raises(SealError, match="is not an emoji"):
             split_emoji(bad)
+
+
+@pytest.mark.parametrize("emoji, tag", [
+    ("😀", "grinning_face"), ("❤️", "heavy_black_heart"), ("👍🏽", "thumbs_up_sign"), ("🇩🇪", "flag_de"),
+    ("1️⃣", "keycap_1"), ("#️⃣", "keycap_number_sign"), ("*⃣", "keycap_asterisk"),
+    ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "flag_gbeng"),
+    ("🏃🏿‍♀️", "woman_runner"), ("👩🏽‍🚀", "woman_rocket"), ("👨‍👩‍👧‍👦", "man_woman_girl_boy"),
+    ("🏳️‍🌈", "waving_white_flag_rainbow"), ("♀️", "female_sign"),
+])  # fmt: skip
+def test_what_discord_calls_an_emoji(emoji, tag):
+    assert split_emoji(emoji) == (emoji,) and spoken(emoji) == tag
 
 
 @pytest.mark.parametrize("platform, emoji, message", [
@@ -422,51 +285,6 @@ def test_equal_packs_have_equal_bytes(tmp_path):
 
 
 # ------------------------------------------------------------------ the command line, PyAV
-
-
-def test_the_command_line_reads_files_and_frames(tmp_path, capsys):
-    source = tmp_path / "in"
-    (source / "10 walk").mkdir(parents=True)
-    clip = moving(5)
-    images = [Image.fromarray(frame) for frame in clip.frames]
-    for i, image in enumerate(images):
-        image.save(source / "10 walk" / f"{i + 7}.png")
-    rest = {"save_all": True, "append_images": images[1:], "duration": 80, "loop": 0}
-    images[0].save(source / "2.gif", disposal=2, **rest)
-    images[0].save(source / "1.webp", lossless=True, **rest)
-    images[0].save(source / "3.png", **rest)
-    (source / "notes.txt").write_text("not a picture")
-    arguments = ["--platform", "discord", "--out", str(tmp_path / "out"), "--title", "Cat", "--author", "Me"]
-    assert cli.main(["pack", str(source), *arguments, "--emoji", "😀", "😢", "🎉", "👍", "--fps", "8"]) == 0
-    out = capsys.readouterr()
-    assert out.out.startswith(f"{tmp_path / 'out' / 'Cat'}: 4 stickers")
-    got = check_pack(tmp_path / "out" / "Cat")
-    assert list(got) == ["01_sticker_1.png", "02_sticker_2.png", "03_sticker_3.png", "04_10_walk.png"]
-    assert [sum(s.times) for s in got.values()] == [400, 400, 400, 625]
-    report = json.loads((tmp_path / "out" / "Cat" / "pack.json").read_text(encoding="utf-8"))
-    assert [s["tags"] for s in report["stickers"]] == ["grinning_face", "crying_face", "party_popper", "thumbs_up_sign"]
-
-
-@pytest.mark.parametrize("arguments, message", [
-    (["IN/none", "--platform", "signal"], "error: in: cannot read the folder"),
-    (["IN/empty", "--platform", "signal"], "error: in: no pictures in"),
-    (["IN/bad", "--platform", "signal"], "error: in: cannot read broken.png as a picture"),
-    (["IN/sizes", "--platform", "signal"], "error: in: the frames in a have several sizes (10x10, 12x9)"),
-    (["IN/ok", "--platform", "signal", "--emoji", "x"], "error: emoji: 'x' is not an emoji"),
-    (["IN/ok", "--platform", "whatsapp"], "error: images: 1 stickers; a pack for WhatsApp has 3 to 30"),
-])  # fmt: skip
-def test_the_command_line_complains_in_one_line(arguments, message, tmp_path, capsys):
-    for name in ("empty", "bad", "ok", "sizes/a"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "bad" / "broken.png").write_bytes(b"\x89PNG nothing")
-    Image.fromarray(picture()).save(tmp_path / "ok" / "a.png")
-    for i, size in enumerate(((10, 10), (12, 9))):
-        Image.fromarray(picture(*size)).save(tmp_path / "sizes" / "a" / f"{i}.png")
-    shared = ["--out", str(tmp_path / "out"), "--title", "T", "--author", "A"]
-    assert cli.main(["pack", arguments[0].replace("IN", str(tmp_path)), *arguments[1:], *shared]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and error.startswith(message)
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
 def test_pyav_is_needed_for_webm_alone(tmp_path, monkeypatch):

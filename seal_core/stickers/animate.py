@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from ..errors import SealError
 from .apng import animated_png
-from .clip import Clip, count_of, timed, whole
+from .clip import Clip, count_of, same, slots, timed, whole
 from .encode import canvas_size, exif, placed, with_tags
 from .palette import quantise
 from .platforms import Motion
@@ -24,6 +25,9 @@ SUFFIX = {"apng": "png"}
 
 GIF_UNIT = 10
 """GIF times are hundredths of a second; browsers slow down anything below two of them."""
+
+HELD_MS = 1000
+"""No frame of a video is longer than this; one that is shown longer is repeated."""
 
 _LADDERS: dict[str, tuple[tuple[float, float, tuple[int, ...]], ...]] = {
     # share of the frames, scale, and qualities / crf / colours; every step is smaller than the one before
@@ -94,39 +98,46 @@ def encode_animation(
     SealError with the numbers where even the smallest setting is too large.
     """
     spec = _of_format(spec, form)
-    least = max(2, spec.min_frames)
-    clip, notes = timed(clip if form == "webm" else clip.merged(least), spec, cut)
+    clip, notes = timed(clip.merged(), spec, cut)
     size = canvas_size(spec, clip.frames.shape[2], clip.frames.shape[1], even=form == "webm")
-    if form == "webm":
-        clip = _even_times(clip, spec)
     plays = max(1, min(spec.plays, int(spec.max_ms / clip.total + 1e-6))) if spec.plays else 0
+    count = len(clip.frames)
+    least = min(count, max(2, spec.min_frames))
 
     @cache
     def at(frames: float, scale: float) -> Clip:
-        count = count_of(len(clip.frames), frames, least)
-        chosen = clip.sampled(count) if count < len(clip.frames) else clip
-        chosen = replace(chosen, frames=placed(chosen.frames, size, scale))
-        return chosen if form == "webm" else chosen.merged(least)
+        chosen = clip.thinned(count_of(count, frames, least))
+        return replace(chosen, frames=placed(chosen.frames, size, scale)).merged()
 
     def encode(rung: Rung, texts: Mapping[str, str] | None = None, draft: bool = False) -> bytes:
-        return clip_bytes(at(rung.frames, rung.scale), form, rung, plays, spec.max_ms, texts, draft)
+        shown = at(rung.frames, rung.scale).split(spec.min_frames)
+        return clip_bytes(shown, form, rung, plays, spec.max_ms, texts, draft, _rate(spec, shown.total))
 
+    if not at(1.0, 1.0).animated:
+        raise SealError(f"nothing in it changes visibly at {size[0]}x{size[1]} pixels; use larger changes.")
     found = best_fit(
-        list(rungs(form, len(clip.frames), least)),
+        list(rungs(form, count, least)),
         encode,
         spec.max_bytes,
         (lambda rung: encode(rung, draft=True)) if form in ("webm", "webp") else None,
     )
-    kept = len(at(found.rung.frames, found.rung.scale).frames)
-    if form == "webp":  # its encoder merges frames that a low quality makes equal
-        with Image.open(io.BytesIO(found.data)) as file:
-            kept = getattr(file, "n_frames", 1)
-        if kept < least:
-            raise SealError(
-                f"animation: of the {len(clip.frames)} frames {kept} is left in {spec.max_bytes:,} bytes; it needs "
-                f"{least}. Use calmer pictures, or fewer and larger changes."
-            )
     found = with_tags(found, encode, spec.max_bytes, tags if form != "gif" else None)
+    best = at(found.rung.frames, found.rung.scale)
+    if form == "webm":
+        kept = len(_shows(best.durations, spec.max_ms, _rate(spec, best.total)))
+    else:
+        kept = _moving_frames(found.data)
+    if kept < 2:
+        other = " or apng" if form == "gif" else ""
+        raise SealError(
+            f"what changes in its {count} frames is lost at {found.rung}, which {spec.max_bytes:,} bytes allow; use "
+            f"larger changes, calmer pictures{other}."
+        )
+    left = min(len(best.frames), kept)
+    if found.rung.frames < 1:
+        found = replace(found, rung=replace(found.rung, frames=left / count))
+    elif left < count:
+        notes.append(f"{count} frames became {left}: the others look like the ones before at this size and quality")
     return Animation(found, size, kept, clip.total, plays, notes)
 
 
@@ -138,15 +149,48 @@ def clip_bytes(
     max_ms: float = 1 << 40,
     tags: Mapping[str, str] | None = None,
     draft: bool = False,
+    rate: int = 0,
 ) -> bytes:
-    """A clip in one setting; its frames lie on their canvas already."""
+    """A clip in one setting; its frames lie on their canvas already.
+
+    rate: WebM has one constant rate, of at most so many frames in all (0: every frame has its own time).
+    """
     if form == "webm":
-        return webm(clip.frames, clip.total, rung.crf, draft, tags)
+        return webm(clip.frames, _shows(clip.durations, max_ms, rate), rung.crf, draft, tags)
     if form == "apng":
         return animated_png(clip.frames, whole(clip.durations, 1, max_ms), plays, rung.colours, tags)
     if form == "gif":
         return _gif(clip, rung.colours, max_ms)
     return _webp(clip, rung.quality or 0, max_ms, tags, draft)
+
+
+def _moving_frames(data: bytes) -> int:
+    """How many frames are in a file, which encoders merge that low quality makes equal; 1 if all of them look alike."""
+    with Image.open(io.BytesIO(data)) as file:
+        count = getattr(file, "n_frames", 1)
+        first = np.asarray(file.convert("RGBA"))
+        for i in range(1, count):
+            file.seek(i)
+            if not same(first, np.asarray(file.convert("RGBA"))):
+                return count
+    return 1
+
+
+def _rate(spec: Motion, total: float) -> int:
+    """How many frames of a constant rate a video of `total` milliseconds may have; 0: its rate need not be constant."""
+    return max(2, int(total / spec.min_frame_ms + 1e-6)) if spec.constant_rate else 0
+
+
+def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[int, int]]:
+    """What a video shows: (frame, whole milliseconds), with long frames repeated for players that wait for no frame."""
+    if rate:
+        parts = slots(durations, rate)
+        times = [math.fsum(durations) / sum(parts)] * sum(parts)
+    else:
+        parts = [math.ceil(duration / HELD_MS) for duration in durations]
+        times = [duration / part for duration, part in zip(durations, parts) for _ in range(part)]
+    frames = [i for i, part in enumerate(parts) for _ in range(part)]
+    return list(zip(frames, whole(times, 1, max_ms)))
 
 
 def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool) -> bytes:
@@ -198,11 +242,3 @@ def _of_format(spec: Motion, form: str) -> Motion:
     if form == "gif":
         return replace(spec, min_frame_ms=max(spec.min_frame_ms, 2 * GIF_UNIT))
     return spec
-
-
-def _even_times(clip: Clip, spec: Motion) -> Clip:
-    """Video has one frame rate: the one of the shortest frame."""
-    if max(clip.durations) - min(clip.durations) < 1e-3:
-        return clip
-    most = int(clip.total / spec.min_frame_ms + 1e-6)
-    return clip.sampled(max(2, min(most, round(clip.total / min(clip.durations)))))

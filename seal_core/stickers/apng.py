@@ -30,8 +30,8 @@ def animated_png(
 ) -> bytes:
     """uint8 (N, H, W, 4) as APNG, or as a plain PNG where N is 1. Each frame after the first holds only what changes.
 
-    durations: whole milliseconds, below 65,536; plays: 0 = for ever; colours: 0 = all, else a palette of so many (2 to
-    256); texts: tEXt chunks, in Latin-1 (others are left out).
+    durations: whole milliseconds, up to an hour; plays: 0 = for ever; colours: 0 = all, else a palette of so many (2
+    to 256); texts: tEXt chunks, in Latin-1 (others are left out).
     """
     frames = np.where(frames[..., 3:] > 0, frames, 0)  # hidden colours cost bytes
     count, height, width = frames.shape[:3]
@@ -52,7 +52,7 @@ def animated_png(
         left, top, right, bottom = (0, 0, width, height) if i == 0 else _changed(frames[i - 1], frame)
         if count > 1:
             box = struct.pack(">IIIII", sequence, right - left, bottom - top, left, top)
-            out.append(chunk(b"fcTL", box + struct.pack(">HHBB", durations[i], 1000, _NONE, _SOURCE)))
+            out.append(chunk(b"fcTL", box + struct.pack(">HHBB", *_delay(durations[i]), _NONE, _SOURCE)))
             sequence += 1
         data = _compressed(frame[top:bottom, left:right], palette)
         if i == 0:
@@ -100,6 +100,12 @@ def _compressed(picture: np.ndarray, palette: np.ndarray | None) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=6 if palette is None else 9, **options)
     return b"".join(data for kind, data in chunks(buffer.getvalue()) if kind == b"IDAT")
+
+
+def _delay(milliseconds: int) -> tuple[int, int]:
+    """A time as the fraction of a second that fcTL has room for: thousandths where they fit into 16 bits."""
+    unit = next(unit for unit in (1, 10, 100) if round(milliseconds / unit) < 1 << 16)
+    return round(milliseconds / unit), 1000 // unit
 
 
 def _changed(before: np.ndarray, after: np.ndarray) -> tuple[int, int, int, int]:

@@ -141,8 +141,27 @@ def check_emoji(found: Sequence[str], least: int, most: int, label: str, name: s
 
 
 def spoken(emoji: str) -> str:
-    """Its Unicode name in the form that Discord's tags have: 😀 -> grinning_face."""
-    return unicodedata.name(emoji[0], "emoji").lower().replace(" ", "_").replace("-", "_")
+    """What it is called, in the form that Discord's tags have: 😀 -> grinning_face, 🇩🇪 -> flag_de, 1️⃣ -> keycap_1.
+
+    Joined ones have all their parts' Unicode names, with woman or man first, and none has its skin tone.
+    """
+    points = [ord(c) for c in emoji]
+    if points[0] in _INDICATORS:
+        return "flag_" + "".join(chr(point - _INDICATORS.start + ord("a")) for point in points)
+    if any(point in _TAGS for point in points):
+        return "flag_" + "".join(chr(point - 0xE0000) for point in points if point in _TAGS and point != _CANCEL_TAG)
+    if KEYCAP in emoji:
+        name = emoji[0] if emoji[0].isdigit() else unicodedata.name(emoji[0])
+        return "keycap_" + _tag(name)
+    who = [name for sign, name in (("♀", "woman"), ("♂", "man")) if JOINER + sign in emoji]
+    parts = [c for c in emoji if c not in (EMOJI_STYLE, JOINER) and ord(c) not in _SKIN_TONES]
+    if who:
+        parts = [c for c in parts if c not in "♀♂"]
+    return "_".join([*who, *(_tag(unicodedata.name(c, "emoji")) for c in parts or emoji[:1])])
+
+
+def _tag(name: str) -> str:
+    return name.lower().replace(" ", "_").replace("-", "_")
 
 
 def _end(text: str, at: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import unicodedata
@@ -13,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SealError
+from ..file_names import is_reserved
 from . import manifest
 from .animate import SUFFIX, Animation, encode_animation
 from .canvas import content_box
 from .clip import Clip
 from .emoji import DEFAULT, check_emoji, emoji_by_words, split_emoji
 from .encode import encode_still
+from .names import FORBIDDEN, folder_name, slug
 from .platforms import SIDES, Extra, Motion, Platform, Still, platform_of
 
 _TRIES = 1000
-_FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
 
 
 @dataclass(frozen=True)
@@ -90,20 +90,21 @@ def save_pack(
 ) -> Pack:
     """Write a pack into a new folder in `parent`: NAME, or NAME-2, NAME-3, ... where that exists.
 
-    Everything goes into a hidden folder beside it first, which is renamed at the end and removed on any failure, Cancel
-    included. progress(done, total) is called before each sticker and may raise. SealError, with the numbers, for
-    whatever the platform does not take.
+    Everything goes into a hidden folder beside it first (.NAME.xxxxxxxx.tmp), which is renamed at the end and removed
+    on any failure, Cancel included; only a process that is killed outright leaves it. progress(done, total) is called
+    before each sticker and may raise. SealError, with the numbers, for whatever the platform does not take.
     """
     row = _sized(platform_of(request.platform), request.size)
-    stem = folder_name(request.name) if request.name else slug(request.title) or row.name
     stickers = _checked(stickers, row, request)
+    stem = folder_name(request.name) if request.name else slug(request.title) or row.name
+    stem = f"{row.name}_{stem}" if is_reserved(stem) else stem
+    temporary = parent / f".{stem}.{secrets.token_hex(4)}.tmp"
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        temporary = parent / f".{stem}.{secrets.token_hex(4)}.tmp"
-        temporary.mkdir()
-    except OSError as error:
-        raise SealError(f"out: cannot write into {parent} ({error.strerror}); choose another folder.") from None
-    try:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+        except OSError as error:
+            raise SealError(f"out: cannot write into {parent} ({error.strerror}); choose another folder.") from None
         report = _fill(temporary, stickers, row, request, stem, progress)
         folder = _renamed(temporary, parent, stem)
     except OSError as error:
@@ -117,21 +118,6 @@ def save_pack(
     report["folder"] = str(folder)
     files = sorted(path for path in folder.iterdir())
     return Pack(folder, [folder / sticker["file"] for sticker in report["stickers"]], files, report)
-
-
-def folder_name(name: str) -> str:
-    """`name` itself if it can be a folder's; SealError for separators and whatever a disk does not take."""
-    if _FORBIDDEN.search(name) or name.strip(" .") != name or not name or len(name) > 64:
-        raise SealError(
-            f'name: {name!r} cannot be a folder; no / \\ : * ? " < > |, 1 to 64 characters, no dot at the ends.'
-        )
-    return name
-
-
-def slug(text: str) -> str:
-    """A text as part of a file name: letters, digits, _ and -, at most 40 characters; empty if it has none of them."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_-")[:40].strip("_-")
 
 
 def _sized(row: Platform, size: int) -> Platform:
@@ -156,6 +142,10 @@ def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> li
     """The stickers with names in order. SealError for what can be known before anything is encoded."""
     if not stickers:
         raise SealError("images: no sticker in the batch; give at least one picture.")
+    names = [(f"name of sticker {i + 1}", sticker.name) for i, sticker in enumerate(stickers)]
+    for key, text in (("title", request.title), ("author", request.author), ("name", request.name), *names):
+        if any(unicodedata.category(c) == "Cs" for c in text):  # half a pair: how Python keeps bytes it cannot decode
+            raise SealError(f"{key}: {text!a} is no valid text (UTF-8); write or rename it anew.")
     for key, text, (least, most) in (("title", request.title, row.title), ("author", request.author, row.author)):
         length = manifest.length(text, row.wide_counts_two)
         if not text.strip() or not least <= length <= most:
@@ -173,13 +163,16 @@ def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> li
         takes = f"{counts[0]} to {counts[-1]}" if isinstance(counts, range) else ", ".join(map(str, counts))
         kind = "animated stickers" if any(animated) else "stickers"
         raise SealError(f"images: {len(stickers)} {kind}; a pack for {row.label} has {takes}: add or leave out some.")
-    for is_animated in set(animated):
-        _form(row.motion if is_animated else row.still, request.form, row.label, is_animated, len(set(animated)) > 1)
+    kinds = {is_animated: row.motion if is_animated else row.still for is_animated in animated}
+    some = any(request.form in spec.formats for spec in kinds.values())  # then the others have their best
+    for is_animated, spec in kinds.items():
+        _form(spec, request.form, row.label, is_animated, some)
     return [replace(sticker, name=_named(sticker.name, i, row)) for i, sticker in enumerate(stickers)]
 
 
-def _form(spec: Still | Motion, form: str, label: str, animated: bool, mixed: bool = False) -> str:
-    if form == "auto" or (mixed and form not in spec.formats):
+def _form(spec: Still | Motion, form: str, label: str, animated: bool, others: bool = False) -> str:
+    """The format to use. others: one that is not for this kind is for the pack's other kind."""
+    if form == "auto" or (others and form not in spec.formats):
         return spec.formats[0]
     if form not in spec.formats:
         kind = "animated" if animated else "static"
@@ -189,7 +182,7 @@ def _form(spec: Still | Motion, form: str, label: str, animated: bool, mixed: bo
 
 def _named(name: str, index: int, row: Platform) -> str:
     least, most = row.sticker_name
-    if _FORBIDDEN.search(name):
+    if FORBIDDEN.search(name):
         raise SealError(f'names: {name!r} has a character that file names cannot have; use none of / \\ : * ? " < > |.')
     name = name.strip()
     if len(name) < least:
@@ -231,6 +224,9 @@ def _fill(
             try:
                 data = extra_bytes(cover, extra, row, moving, request.cut)
             except SealError as error:
+                if extra.only_animated:  # beside a picture that serves as well
+                    notes.append(f"{extra.file} is left out: {error}")
+                    continue
                 raise SealError(f"images: {extra.file} (made of sticker 1): {error}") from None
             (folder / extra.file).write_bytes(data)
             extras.append({"file": extra.file, "bytes": len(data)})
@@ -251,7 +247,7 @@ def _fill(
 
 def _encoded(clip: Clip, row: Platform, request: Request) -> tuple[dict[str, Any], bytes]:
     spec = row.motion if clip.animated else row.still
-    form = _form(spec, request.form, row.label, clip.animated, mixed=True)
+    form = _form(spec, request.form, row.label, clip.animated, others=True)
     entry: dict[str, Any] = {"format": form, "suffix": f".{SUFFIX.get(form, form)}", "notes": []}
     if clip.animated:
         made = encode_animation(clip, row.motion, form, request.tags, request.cut)

@@ -41,7 +41,8 @@ class Still:
 class Motion:
     """An animated sticker. max_ms: one play, or all of them where they are counted.
 
-    plays: 0 = for ever, else the most (as many as max_ms has room for); whole_seconds: one play lasts 1, 2, ... s.
+    plays: 0 = for ever, else the most (as many as max_ms has room for); whole_seconds: one play lasts 1, 2, ... s;
+    constant_rate: video frames all last equally long.
     """
 
     formats: tuple[str, ...]
@@ -55,6 +56,7 @@ class Motion:
     min_frame_ms: float = 10
     plays: int = 0
     whole_seconds: bool = False
+    constant_rate: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ PLATFORMS: dict[str, Platform] = {
             "telegram",
             "Telegram",
             Still(("png", "webp"), "longest", 512, 512, 512 * KB),
-            Motion(("webm",), "longest", 512, 512, 256 * KB, max_ms=3000, min_frame_ms=1000 / 30),
+            Motion(("webm",), "longest", 512, 512, 256 * KB, max_ms=3000, min_frame_ms=1000 / 30, constant_rate=True),
             counts=range(1, 121),
             emoji=(1, 20),
             title=(1, 64),

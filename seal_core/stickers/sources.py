@@ -1,8 +1,9 @@
-"""A folder of pictures as stickers: PNG, WebP, GIF, APNG, JPEG files, and sub-folders of frames."""
+"""A folder of pictures as stickers: PNG, WebP, GIF, APNG, JPEG, BMP and AVIF files, and sub-folders of frames."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from PIL import Image, ImageOps
 
 from ..errors import SealError
 from .clip import Clip
+from .names import cleaned
 from .pack import Sticker
 
-ENDINGS = (".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg")
+ENDINGS = (".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg", ".jfif", ".bmp", ".avif")
+OTHERS = (".tif", ".tiff", ".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".tgs", ".webm", ".mp4", ".mov", ".mkv")
+"""Pictures and videos that are not read; that they are left out is worth a note."""
 _NO_TIME_MS = 100.0
 """What browsers take for GIF frames that give no time."""
 
@@ -21,17 +25,15 @@ _NO_TIME_MS = 100.0
 def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
     """The stickers of a folder, or of one file, in the natural order of their names (2 before 10).
 
-    Every picture is one, animated if the file is; every sub-folder of pictures is an animated one at `fps`. Pictures
-    are read when they are needed. SealError for a missing or empty folder.
+    Every picture is one, animated if the file is; every sub-folder of pictures is an animated one at `fps`, and its
+    files are the frames: an animated file among them is an error. Hidden files, what macOS adds to archives, and packs
+    (folders with a pack.json) are left out. Pictures are read when they are needed. SealError for a missing or empty
+    folder, and for files that are no pictures.
     """
     if folder.is_file():
         return [_of_file(folder)]
-    try:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except OSError as error:
-        raise SealError(f"in: cannot read the folder {folder} ({error.strerror}); give a folder of pictures.") from None
     found = []
-    for entry in sorted(entries, key=_natural):
+    for entry in _entries(folder):
         if entry.is_dir() and _pictures(entry):
             found.append(_of_frames(entry, fps))
         elif entry.suffix.lower() in ENDINGS and entry.is_file():
@@ -41,43 +43,119 @@ def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
     return found
 
 
+def left_out(folder: Path) -> list[str]:
+    """Names of the pictures and videos in a folder, and in its sub-folders of frames, that are not read."""
+    if folder.is_file():
+        return []
+    inside = (path for entry in _entries(folder) for path in ([entry] if entry.is_file() else _listed(entry)))
+    return [str(path.relative_to(folder)) for path in inside if path.suffix.lower() in OTHERS]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(_visible(folder), key=_natural)
+    except OSError as error:
+        raise SealError(f"in: cannot read the folder {folder} ({error.strerror}); give a folder of pictures.") from None
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "__MACOSX")
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The files of a sub-folder in order; none of one that is a pack or closed to us."""
+    try:
+        files = sorted((entry for entry in _visible(folder) if entry.is_file()), key=_natural)
+    except OSError:
+        return []
+    return [] if any(file.name == "pack.json" for file in files) else files
+
+
 def _natural(path: Path) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", path.name.lower())
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
 def _pictures(folder: Path) -> list[Path]:
-    try:
-        return sorted((p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.is_file()), key=_natural)
-    except OSError:
-        return []
+    return [path for path in _listed(folder) if path.suffix.lower() in ENDINGS]
 
 
 def _of_file(path: Path) -> Sticker:
-    with _opened(path) as image:
-        animated = getattr(image, "n_frames", 1) > 1
-    return Sticker(path.stem, animated, partial(_read, path))
+    return Sticker(cleaned(path.stem), _moves(path), partial(_read, path))
 
 
 def _of_frames(folder: Path, fps: float) -> Sticker:
     paths = _pictures(folder)
-    return Sticker(folder.name, len(paths) > 1, partial(_read_frames, folder.name, paths, fps))
+    animated = next((path.name for path in paths if _moves(path)), None)
+    if animated is not None:
+        raise SealError(
+            f"in: {folder.name} is a folder of frames, and {animated} in it is animated; move it up, where every file "
+            "is a sticker."
+        )
+    return Sticker(cleaned(folder.name), len(paths) > 1, partial(_read_frames, folder.name, paths, fps))
+
+
+def _moves(path: Path) -> bool:
+    """Whether a file has several frames. SealError if it is no picture."""
+    try:
+        with Image.open(path) as image:
+            return len(_shown(image)) > 1
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow stumble in any way
+        raise SealError(f"in: cannot read {path.name} as a picture ({_told(error)}); leave it out.") from None
+
+
+def _shown(image: Image.Image) -> range:
+    """The numbers of its frames: without an APNG's default image, which is for those who see no animation, and without
+    the second pictures that phones put into JPEG files."""
+    count = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
+    return range(1 if count > 1 and image.info.get("default_image") else 0, count)
 
 
 def _read(path: Path) -> Clip:
     frames, durations = [], []
-    with _opened(path) as image:
-        count = getattr(image, "n_frames", 1)
-        try:
-            for i in range(count):
+    try:
+        with Image.open(path) as image:
+            for i in (shown := _shown(image)):
                 image.seek(i)
+                depth = _depth(path)
                 image.load()
-                shown = image if count > 1 else ImageOps.exif_transpose(image)
-                frames.append(np.asarray(shown.convert("RGBA")))
+                upright = image if len(shown) > 1 else ImageOps.exif_transpose(image)
+                frames.append(_rgba(upright, depth))
                 durations.append(float(image.info.get("duration") or _NO_TIME_MS))
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise SealError(f"in: {path.name} is damaged ({error}); leave it out or save it again.") from None
-    return Clip(np.stack(frames), tuple(durations)) if count > 1 else Clip.still(frames[0])
+            together = np.stack(frames)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise SealError(f"in: {path.name} is damaged ({_told(error)}); leave it out or save it again.") from None
+    return Clip(together, tuple(durations)) if len(frames) > 1 else Clip.still(frames[0])
+
+
+def _depth(path: Path) -> int:
+    """Bits of one channel of a PNG; 8 for other files."""
+    with path.open("rb") as file:
+        head = file.read(25)
+    return head[24] if head[1:4] == b"PNG" else 8
+
+
+def _rgba(image: Image.Image, depth: int) -> np.ndarray:
+    """uint8 (H, W, 4). Pillow clips 16-bit grey, and compares a transparent colour only with 8-bit ones."""
+    clear = image.info.get("transparency")
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).astype(np.int64)
+        level = ((grey + 128) // 257).clip(0, 255).astype(np.uint8)
+        alpha = np.where(grey == clear, 0, 255).astype(np.uint8) if clear is not None else np.full_like(level, 255)
+        return np.dstack([level, level, level, alpha])
+    if image.mode == "L" and isinstance(clear, int) and depth in (2, 4):
+        image.info["transparency"] = clear * (255 // (2**depth - 1))
+    elif image.mode == "RGB" and isinstance(clear, tuple) and depth == 16:
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
+    return np.asarray(image.convert("RGBA"))
+
+
+def _told(error: Exception) -> str:
+    return f"{error}" or type(error).__name__
 
 
 def _read_frames(name: str, paths: list[Path], fps: float) -> Clip:
@@ -87,10 +165,3 @@ def _read_frames(name: str, paths: list[Path], fps: float) -> Clip:
         shown = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
         raise SealError(f"in: the frames in {name} have several sizes ({shown}); an animation needs one.")
     return Clip.at_rate(np.stack(frames), fps) if len(frames) > 1 else Clip.still(frames[0])
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        return Image.open(path)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SealError(f"in: cannot read {path.name} as a picture ({error}); leave it out.") from None

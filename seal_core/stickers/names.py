@@ -1,0 +1,46 @@
+"""Names of stickers, of packs' folders and of the hidden folders that packs are written in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+from ..errors import SealError
+from ..file_names import is_reserved
+
+_NAME_BYTES = 200
+"""File systems take 255 bytes; a count, an archive's ending and the temporary folder's mark are added."""
+FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
+
+
+def unfinished(parent: Path) -> list[str]:
+    """Names of folders that packs are written in, or that were left by a process which was killed."""
+    try:
+        return sorted(path.name for path in parent.iterdir() if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name))
+    except OSError:
+        return []
+
+
+def folder_name(name: str) -> str:
+    """`name` itself if it can be a folder's; SealError for separators and whatever a disk does not take."""
+    if FORBIDDEN.search(name) or name.strip(" .") != name or not name or len(name) > 64:
+        raise SealError(
+            f'name: {name!r} cannot be a folder; no / \\ : * ? " < > |, 1 to 64 characters, no dot at the ends.'
+        )
+    if len(name.encode()) > _NAME_BYTES:
+        raise SealError(f"name: {len(name.encode())} bytes are too long for a folder; use at most {_NAME_BYTES}.")
+    if is_reserved(name):
+        raise SealError(f"name: {name!r} is reserved by Windows; choose another, such as my-{name}.")
+    return name
+
+
+def cleaned(name: str) -> str:
+    """A file's name as a sticker's: what some disk does not take becomes a space."""
+    return " ".join(FORBIDDEN.sub(" ", name).split())
+
+
+def slug(text: str) -> str:
+    """A text as part of a file name: letters, digits, _ and -, at most 40 characters; empty if it has none of them."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_-")[:40].strip("_-")
