@@ -145,9 +145,9 @@ def test_batches(source):
 def test_loss_is_lowest_for_the_truth(source):
     image, mask, alpha, own = source.batch(4, 1)
     logits = torch.logit(alpha.clamp(1e-4, 1 - 1e-4))
-    best = train_edges.loss((logits, own), alpha, own, mask)
+    best = train_edges.loss((logits, own), image, mask, alpha, own)
     for worse in ((torch.logit(mask.clamp(1e-4, 1 - 1e-4)), own), (logits, image)):
-        assert train_edges.loss(worse, alpha, own, mask) > best + 0.005
+        assert train_edges.loss(worse, image, mask, alpha, own) > best + 0.005
 
 
 def test_training_learns_and_goes_on(source, tmp_path):
@@ -159,7 +159,7 @@ def test_training_learns_and_goes_on(source, tmp_path):
     images, masks, alpha, own = source.batch(6, 0)
 
     def loss(network):
-        return train_edges.loss(network(images, masks), alpha, own, masks)
+        return train_edges.loss(network(images, masks), images, masks, alpha, own)
 
     first = training()
     values = [first.step(loss, 0.0) for _ in range(12)]

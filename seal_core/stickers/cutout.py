@@ -19,7 +19,7 @@ KEEP = ("main", "largest", "all")
 """What stays: the largest part with what lies close to it or is large too; the largest part alone; all but specks."""
 FAINT = 0.1  # opacity from which a pixel counts as part of something
 LARGE, CLOSE = 0.05, 0.06  # "main": share of the largest part's area, or of the picture's side as a gap, that belongs
-OPAQUE, CLEAN = 0.97, 0.03  # opacity of pixels that may be all the subject's, and how little the network changes them
+OPAQUE, CLEAN = 0.97, 0.015  # opacity of pixels that may be all the subject's, and how little the network changes them
 MIN_CARRY, CARRY = 4, 0.04  # how far colours are carried: pixels, and a share of the picture's side
 UNCLEAR = 0.2  # mean difference of edge opacities from which what the colours say of an edge is doubted
 BLEED = 3  # pixels around the edge whose hidden colours are the subject's, so that scaling finds no other colour

@@ -133,7 +133,7 @@ class Source:
         paths = [folder / f"edges-{n:03d}.npy" for n in range(chunks)]
         with ProcessPoolExecutor(min(chunks, os.cpu_count() or 1)) as pool:
             made = tqdm(pool.map(make, paths, range(chunks)), "pictures", chunks, disable=quiet)
-            return cls([np.load(path, mmap_mode="r", allow_pickle=False) for path in made])
+            return cls([np.load(path, allow_pickle=False) for path in made])
 
     def batch(self, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """images (count, 3, CROP, CROP), masks to be made finer (count, CROP, CROP), exact opacity (the same shape) and

@@ -21,18 +21,21 @@ from .files import write_bytes
 from .train_kit import WORK
 
 RATE = 5e-3
-EDGE = 8.0
-"""Weight of pixels at the outline beyond that of the others."""
+EDGE, COLOUR, WASHED = 8.0, 12.0, 8.0
+"""Weights: of pixels at the outline beyond that of the others; of colours beside the opacity; and of those that differ
+from the picture's."""
 
 
-def loss(found: tuple[Tensor, Tensor], alpha: Tensor, own: Tensor, masks: Tensor) -> Tensor:
-    """Mean over pictures of logits and colours, exact opacity (B, H, W), own colours (B, 3, H, W) and the masks given:
-    cross-entropy and absolute error of the opacity, and the colours' absolute error where they are seen."""
+def loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Tensor, own: Tensor) -> Tensor:
+    """Mean over pictures of the logits and colours `found` in images (B, 3, H, W) and masks (B, H, W), beside the exact
+    opacity and own colours: cross-entropy and absolute error of the opacity, and the colours' where they are seen."""
     logits, colours = found
     near = sum(F.max_pool2d(m[:, None], 7, 1, 3) + F.max_pool2d(-m[:, None], 7, 1, 3) for m in (alpha, masks))
     weight = 1 + EDGE * near[:, 0].clamp(max=1)
     opacity = F.binary_cross_entropy_with_logits(logits, alpha, reduction="none") + (logits.sigmoid() - alpha).abs()
-    colour = 12 * (colours - own).abs().mean(1) * alpha
+    # Most of a subject is as the picture shows it: what a style has washed the ground into counts more.
+    washed = 1 + WASHED * (images - own).abs().amax(1)
+    colour = COLOUR * washed * (colours - own).abs().mean(1) * alpha
     return (weight * (opacity + colour)).sum() / weight.sum()
 
 
@@ -82,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
             images, masks, alpha, own = source.batch(options.batch, step)
             with torch.autocast("cpu", torch.bfloat16):
                 found = network(images, masks)
-            return loss(found, alpha, own, masks)
+            return loss(found, images, masks, alpha, own)
 
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
