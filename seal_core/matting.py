@@ -15,6 +15,7 @@ FAINTEST = 0.2
 
 _BOX = np.ones((3, 3), bool)
 _REACH = 2  # pixels from the mask's outline that are taken for edge, both ways
+_UNLIKE = 0.06  # distance (RGB) of a pixel from all mixtures that is more than noise
 _PENALTY = {"inner": 0.0, "rim": 0.5, "peak": 2.0}  # where a subject's colour may come from, surest first
 
 
@@ -85,9 +86,7 @@ def sampled(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple
     solid = mask > 0.5
     if not solid.any() or solid.all():
         return image, mask
-    outside = ndimage.distance_transform_edt(~solid) - 0.5
-    inside = ndimage.distance_transform_edt(solid) - 0.5
-    band = np.where(solid, inside, outside) < _REACH
+    outside, inside, band = _around(solid)
     grounds = [_samples(image, outside >= 1.5, band), _samples(image, outside >= 0.5, band)]
     back = next((g for g in grounds if g is not None), None)
     if back is None:
@@ -115,6 +114,27 @@ def sampled(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple
     out[band] = alpha
     colours[band] = np.where((alpha < 0.99)[:, None], subject.clip(0, 1), colour)
     return colours, out
+
+
+def unexplained(image: np.ndarray, mask: np.ndarray) -> float:
+    """Share of the pixels near a mask's outline whose colour is no mixture of what lies further in and further out.
+
+    0 for crisp edges, more for lines along the edge, patterns and washes; 1 where nothing lies further in or out.
+    """
+    outside, inside, band = _around(mask > 0.5)
+    colour = image[band]
+    front, back = (_samples(image, far >= 1.5, band) for far in (inside, outside))
+    if front is None or back is None or not len(colour):
+        return 1.0
+    off = [np.linalg.norm(_mixed(colour, f, b)[1], axis=1) for f in front for b in back]
+    return float((np.min(off, 0) > _UNLIKE).mean())
+
+
+def _around(solid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distances (H, W) in pixels outwards and inwards from an outline, and where it is near."""
+    outside = ndimage.distance_transform_edt(~solid) - 0.5
+    inside = ndimage.distance_transform_edt(solid) - 0.5
+    return outside, inside, np.where(solid, inside, outside) < _REACH
 
 
 def _mixed(colour: np.ndarray, front: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from seal_core.errors import SealError
 from seal_core.masks import border_mask
-from seal_core.matting import is_hard, is_straight, sampled
+from seal_core.matting import is_hard, is_straight, sampled, unexplained
 from seal_core.stickers.border import Border, Shadow, add_border
 from seal_core.stickers.contact_sheet import arrange, contact_sheet
 from seal_core.stickers.cutout import cutout
@@ -137,6 +137,17 @@ def test_a_hard_mask_gets_a_smooth_edge_but_pixel_art_stays():
     assert np.abs(found - alpha).max() < 0.1 and ((found > 0.1) & (found < 0.9)).sum() > 50
     blocks = picture((alpha > 0.5).astype(np.float32))
     assert torch.equal(cutout(blocks, hard)[1], hard)
+
+
+def test_unexplained_are_lines_along_the_edge():
+    """A crisp edge is a mixture of both sides, noise or not; a thin line of a third colour is none."""
+    alpha, noise = disc(), np.random.default_rng(0).normal(0, 0.01, (64, 64, 3)).astype(np.float32)
+    crisp = picture(alpha)[0].numpy()
+    rim = np.abs(alpha - ndimage.minimum_filter(alpha, 3))[..., None]
+    lined = crisp * (1 - rim) + rim * np.float32([0.1, 0.1, 0.6])
+    assert unexplained(crisp, alpha) < 0.01 and unexplained(crisp + noise, alpha) < 0.02
+    assert unexplained(lined, alpha) > 0.2
+    assert unexplained(crisp, np.zeros_like(alpha)) == unexplained(crisp, np.ones_like(alpha)) == 1
 
 
 def test_sampled_finds_a_hair():
