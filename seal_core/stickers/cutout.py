@@ -102,21 +102,21 @@ def _cut(
 def _edged(image: np.ndarray, mask: np.ndarray, source: str) -> tuple[np.ndarray, np.ndarray]:
     """Colours and alpha of an edge, from a mask that says what the subject is and its outline to a few pixels.
 
-    The colours on both sides explain a crisp edge best. A rim thinner than a pixel, as die-cut stickers have, is no
+    The colours on both sides tell a crisp edge's alpha best. A rim thinner than a pixel, as die-cut stickers have, is no
     mixture of those, nor is watercolour; there the edge network is believed.
     """
-    drawn = source != "border"
+    drawn = source == "alpha"  # by somebody: pixels keep their side
     try:
         proposed, alpha = edges(image, mask)
     except SealError:
-        return sampled(image, mask, decided=drawn)
-    if source != "learned":
-        explained = sampled(image, mask, decided=drawn)
-        doubt = _apart(explained[1], alpha)
-        if doubt < DOUBTED or (doubt < WRONG and unexplained(image, mask) < UNEXPLAINED):
-            return explained
-    if source == "alpha":  # somebody drew it: pixels keep their side
+        return sampled(image, mask, decided=source != "border")
+    if drawn:
         alpha = np.where(mask > 0.5, np.maximum(alpha, 0.51), np.minimum(alpha, 0.49))
+    if source != "learned":
+        told = sampled(image, mask, decided=drawn)[1]
+        doubt = _apart(told, alpha)
+        if doubt < DOUBTED or (doubt < WRONG and unexplained(image, mask) < UNEXPLAINED):
+            alpha = told
     return _clean(image, proposed, alpha), alpha
 
 
