@@ -27,6 +27,10 @@ SURE_SHADOW, FAINT, CRISPER = 0.96, 0.1, 3.5
 """What the segmenter must expect of its own mask to be believed where that may hold a shadow; a shadow's end: contrast
 of its outline, and how many times that the flood's outline inside of it must have."""
 
+SURE_PARTS, CLEAR = 0.95, 0.1
+"""Where they nearly agree, what the segmenter must expect of its own mask, and how little it must see of the subject
+in a part, that this is taken out (or how much, that it is put in)."""
+
 _BOX = np.ones((3, 3), bool)
 
 
@@ -42,14 +46,31 @@ def preferred(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | Non
         return None
     least = SURE
     if flooded is not None:
-        flooded = resize(flooded, *small.shape)
+        whole, flooded = flooded, resize(flooded, *small.shape)
         agree = agreement(flooded, small)
         if agree >= AGREE:
-            return None
+            return _corrected(image, whole, small, flooded) if sure >= SURE_PARTS else None
         least = SURE_NEAR if agree >= NEAR else SURE if agree >= FAR else SURE_FAR
         if sure < SURE_SHADOW and _shadowed(resize(image, *small.shape), small > 0.5, flooded > 0.5):
             return None
     return enlarged(image, small) if sure >= least else None
+
+
+def _corrected(image: np.ndarray, whole: np.ndarray, small: np.ndarray, flooded: np.ndarray) -> np.ndarray | None:
+    """The flood's mask without the parts that the segmenter is sure are none of the subject's, and with those that it
+    is sure are: a shadow under the feet, ground between two legs, a rim of the ground's colour. None if there are none.
+
+    whole: the flood's (H, W); small, flooded: the segmenter's and the flood's (h, w).
+    """
+    ours, theirs = small > 0.5, flooded > 0.5
+    parts = np.zeros(small.shape, bool)
+    for differ, clear in ((theirs & ~ours, small < CLEAR), (ours & ~theirs, small > 1 - CLEAR)):
+        seeds = ndimage.binary_opening(differ & clear, _BOX)
+        parts |= ndimage.binary_propagation(seeds, mask=differ)
+    if not parts.any():
+        return None
+    near = resize(ndimage.binary_dilation(parts, _BOX).astype(np.float32), *whole.shape) > 0.5
+    return np.where(near, enlarged(image, small), whole)
 
 
 def agreement(one: np.ndarray, two: np.ndarray) -> float:

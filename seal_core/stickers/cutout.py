@@ -102,8 +102,8 @@ def _cut(
 def _edged(image: np.ndarray, mask: np.ndarray, source: str) -> tuple[np.ndarray, np.ndarray]:
     """Colours and alpha of an edge, from a mask that says what the subject is and its outline to a few pixels.
 
-    The colours on both sides tell a crisp edge's alpha best. A rim thinner than a pixel, as die-cut stickers have, is no
-    mixture of those, nor is watercolour; there the edge network is believed.
+    The colours on both sides tell a crisp edge's alpha best. A rim thinner than a pixel, as die-cut stickers have, is
+    no mixture of those, nor is watercolour; there the edge network is believed.
     """
     drawn = source == "alpha"  # by somebody: pixels keep their side
     try:
