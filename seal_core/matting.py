@@ -19,6 +19,11 @@ _UNLIKE = 0.06  # distance (RGB) of a pixel from all mixtures that is more than 
 _PENALTY = {"inner": 0.0, "rim": 0.5, "peak": 2.0}  # where a subject's colour may come from, surest first
 
 
+def snapped(alpha: np.ndarray) -> np.ndarray:
+    """Opacities with those that are nearly all or nothing rounded: bodies are solid, and no veil lies around them."""
+    return np.where(alpha > 0.96, 1, np.where(alpha < 0.03, 0, alpha)).astype(np.float32)
+
+
 def nearest(among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each pixel (H, W), row and column of the nearest one among the given; there must be one."""
     rows, columns = ndimage.distance_transform_edt(~among, return_distances=False, return_indices=True)
@@ -151,8 +156,7 @@ def _bounded(
     """Alpha that the mask's outline bears out: nothing far outside, all far inside, and rounded where nearly so."""
     low = np.where(solid, 0.5 if decided else ((inside - 0.5) / 2).clip(0, 1), 0)
     high = np.where(solid, 1, (1.25 - outside / 2).clip(0, 0.5 if decided else 1))
-    alpha = np.clip(alpha, low, high)
-    return np.where(alpha > 0.96, 1, np.where(alpha < 0.03, 0, alpha)).astype(np.float32)
+    return snapped(np.clip(alpha, low, high))
 
 
 def _samples(image: np.ndarray, among: np.ndarray, band: np.ndarray) -> list[np.ndarray] | None:

@@ -77,6 +77,13 @@ def test_renders_leave_little_old_ground_whatever_the_ground():
         assert iou > 0.97 and alpha_error < 0.2 and old < 0.15
 
 
+def test_bodies_are_solid_and_no_veil_lies_around():
+    case = next(bench_cutout.world_cases("scenic", 1, 256, 20_009_600))
+    alpha = cut_out(case.image)[..., 3]
+    assert not ((alpha > 0.96) & (alpha < 1)).any() and not ((alpha > 0) & (alpha < 0.03)).any()
+    assert ((alpha > 0.1) & (alpha < 0.9)).any()
+
+
 def cut_out(image):
     return cutout(torch.from_numpy(image)[None])[0][0].numpy()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..edges import edges
 from ..errors import SealError
 from ..masks import Attention, feather_mask, found_mask, grow_mask, one_each
-from ..matting import decontaminated, is_hard, is_straight, nearest, sampled, unexplained
+from ..matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
 from .die_cut import outlined
 
 KEEP = ("main", "largest", "all")
@@ -117,7 +117,7 @@ def _edged(image: np.ndarray, mask: np.ndarray, source: str) -> tuple[np.ndarray
         doubt = _apart(told, alpha)
         if doubt < DOUBTED or (doubt < WRONG and unexplained(image, mask) < UNEXPLAINED):
             alpha = told
-    return _clean(image, proposed, alpha), alpha
+    return _clean(image, proposed, alpha), snapped(alpha)
 
 
 def _apart(alpha: np.ndarray, other: np.ndarray) -> float:
