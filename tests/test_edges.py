@@ -93,7 +93,7 @@ def test_tiles_leave_no_seams(monkeypatch):
 
 def test_the_file_is_small_and_tells_its_figures():
     _, card = edges.load()
-    assert edges.FILE.stat().st_size < 1e6 and card["crops"] > 10_000
+    assert edges.FILE.stat().st_size < 1e6 and card["pictures"] > 10_000
     assert {"opacity 128", "colour 128", "opacity 512", "colour 512"} <= card["figures"].keys()
 
 
@@ -154,7 +154,7 @@ def test_training_learns_and_goes_on(source, tmp_path):
     def training():
         torch.manual_seed(0)
         network = edges.EdgeNetwork(edges.Layout((8, 8, 8, 8)), norm=True)
-        return Training(tmp_path / "state.pt", network, 5e-3, plain=("stem", "out"))
+        return Training(tmp_path / "state.pt", network)
 
     images, masks, alpha, own = source.batch(6, 0)
 

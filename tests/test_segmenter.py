@@ -219,7 +219,7 @@ def test_training_goes_on_where_it_stopped(source, tmp_path):
     def training():
         torch.manual_seed(0)
         network = segmenter.Network(segmenter.Layout((8, 8, 8, 8)), norm=True)
-        return Training(tmp_path / "state.pt", network, 5e-3, plain=("stem", "out"))
+        return Training(tmp_path / "state.pt", network)
 
     def loss(images, truth):
         return lambda network: train_segmenter.loss(network(images), truth)

@@ -1,12 +1,13 @@
-"""Training of a small network whose average ships: its state in a file, its steps and its clock (ours)."""
+"""Training of a small network whose average ships: its options, its state in a file, its steps and its clock (ours)."""
 
 from __future__ import annotations
 
+import argparse
 import copy
 import io
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,44 @@ from tqdm import tqdm
 from ..errors import SealError
 from .files import write_bytes
 from .optimiser import Optimiser
-from .train_kit import SAVE_SECONDS
+from .train_kit import SAVE_SECONDS, WORK
+
+RATE = 5e-3
+"""Muon's peak; AdamW, for the first and last layers and for vectors, has half of it."""
+PLAIN = ("stem", "out")
+
+
+def add_options(parser: argparse.ArgumentParser, out: Path, batch: int, chunks: int, each: str, held_out: int) -> None:
+    """The options of a training with their defaults; each: what a chunk of pictures is."""
+    parser.add_argument("--out", type=Path, default=out, help="where the network is written (%(default)s)")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder of pictures and the state (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=30, help="processor time of this run (%(default)s)")
+    parser.add_argument("--batch", type=int, default=batch, help="pictures a step (%(default)s)")
+    parser.add_argument("--chunks", type=int, default=chunks, help=f"chunks of {each} (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of the training (%(default)s)")
+    parser.add_argument("--held-out", type=int, default=held_out, help="validation characters to measure (%(default)s)")
+    parser.add_argument("--measure-only", action="store_true", help="measure what the state holds, train nothing")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def begin(options: argparse.Namespace, folder: Path, build: Callable[[], nn.Module]) -> Training:
+    """The training of a network, new or as `folder` holds it. Raises SealError for bad options."""
+    for name, least in (("minutes", 0.01), ("batch", 4), ("chunks", 1), ("threads", 1), ("held_out", 1)):
+        if getattr(options, name) < least:
+            raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    return Training(folder / "state.pt", build())
 
 
 class Training:
     """A network in training, the exponential moving average of its weights, and their state in a file. A stopped
     training goes on with the same command, a finished one learns on from where it was."""
 
-    def __init__(self, file: Path, network: nn.Module, rate: float, plain: tuple[str, ...]) -> None:
-        """rate: Muon's peak; AdamW, for what `plain` names and for vectors, has half of it."""
+    def __init__(self, file: Path, network: nn.Module) -> None:
         self.file, self.network = file, network
         self.average = copy.deepcopy(network).requires_grad_(False)
-        self.optimiser = Optimiser(network.named_parameters(), rate, rate / 2, plain=plain)
+        self.optimiser = Optimiser(network.named_parameters(), RATE, RATE / 2, plain=PLAIN)
         self.about: dict[str, Any] = {"step": 0, "seconds": 0.0, "done": 1.0, "first_step": 0, "minutes": 0.0}
         """Steps and processor seconds of all runs; of the last one its share that is done, first step and budget."""
         if file.exists():
@@ -90,3 +117,10 @@ class Training:
                 if time.monotonic() - saved > SAVE_SECONDS or about["done"] >= 1:
                     self.save()
                     saved = time.monotonic()
+
+    def ship(self, options: argparse.Namespace, data: Callable[[Mapping[str, Any]], bytes], figures: dict) -> None:
+        """Write the file that `data` makes of a card, and print the figures."""
+        seen, minutes = self.about["step"] * options.batch, round(self.about["seconds"] / 60, 1)
+        write_bytes(options.out, data({"figures": figures, "pictures": seen, "minutes": minutes}))
+        print(" ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+        print(f"{options.out} ({options.out.stat().st_size / 1e6:.2f} MB)")

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import functools
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor, nn
 
 from ..edges import FILE, EdgeNetwork, predict, to_file
-from ..errors import SealError
 from ..masks_border import resize
 from ..segmenter import seen
-from . import seeds
-from .averaged import Training
-from .edge_data import Source, sticker
-from .files import write_bytes
-from .train_kit import WORK
+from . import averaged, seeds
+from .edge_data import PICTURES, Source, sticker
 
-RATE = 5e-3
 EDGE, COLOUR, WASHED = 8.0, 12.0, 8.0
 """Weights: of pixels at the outline beyond that of the others; of colours beside the opacity; and of those that differ
 from the picture's."""
@@ -40,7 +36,7 @@ def loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Ten
 
 
 def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, float]:
-    """Errors of the opacity and of the colours at the outlines of `count` characters' stickers, by size in pixels."""
+    """Mean errors of the opacity and of the colours along the true outlines of `count` characters' stickers, by size in pixels."""
     found: dict[str, float] = {}
     for size in (128, 512):
         rows = []
@@ -48,7 +44,7 @@ def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, fl
             image, own, alpha = sticker(seed, size)
             mask = resize(seen(image)[0], size, size)
             colours, opacity = predict(network, image, mask)
-            soft = (alpha > 0.02) & (alpha < 0.98) | (opacity > 0.02) & (opacity < 0.98)
+            soft = ndimage.binary_dilation((alpha > 0.02) & (alpha < 0.98), np.ones((3, 3)))
             off = np.abs(colours - own).mean(2) * alpha
             rows.append((np.abs(opacity - alpha)[soft].mean(), off[soft].mean()))
         for name, value in zip(("opacity", "colour"), np.mean(rows, 0)):
@@ -58,26 +54,13 @@ def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, fl
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m seal_core.world edges`."""
-    parser.add_argument("--out", type=Path, default=FILE, help="where the edge network is written (%(default)s)")
-    parser.add_argument("--work", type=Path, default=WORK, help="folder of pictures and the state (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=30, help="processor time of this run (%(default)s)")
-    parser.add_argument("--batch", type=int, default=16, help="crops a step (%(default)s)")
-    parser.add_argument("--chunks", type=int, default=60, help="chunks of 64 pictures (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of the training (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=40, help="validation characters to measure (%(default)s)")
-    parser.add_argument("--measure-only", action="store_true", help="measure what the state holds, train nothing")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    averaged.add_options(parser, FILE, batch=16, chunks=60, each=f"the crops of {PICTURES} pictures", held_out=40)
 
 
 def run(options: argparse.Namespace) -> None:
     """Train (or continue), measure, write. Raises SealError for bad options."""
-    for name, least in (("minutes", 0.01), ("batch", 4), ("chunks", 1), ("threads", 1), ("held_out", 1)):
-        if getattr(options, name) < least:
-            raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
     folder = options.work / "edges"
-    training = Training(folder / "state.pt", EdgeNetwork(norm=True), RATE, plain=("stem", "out"))
+    training = averaged.begin(options, folder, lambda: EdgeNetwork(norm=True))
     if not options.measure_only:
         source = Source.load(folder, options.chunks, options.quiet)
 
@@ -90,11 +73,4 @@ def run(options: argparse.Namespace) -> None:
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
     figures = measure(network, seeds.VALIDATION, options.held_out)
-    card = {
-        "figures": figures,
-        "crops": training.about["step"] * options.batch,
-        "minutes": round(training.about["seconds"] / 60, 1),
-    }
-    write_bytes(options.out, to_file(network, card))
-    print(" ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-    print(f"edge network: {options.out} ({options.out.stat().st_size / 1e6:.2f} MB)")
+    training.ship(options, functools.partial(to_file, network), figures)

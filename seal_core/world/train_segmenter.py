@@ -6,23 +6,17 @@ Binary cross-entropy, weighted towards the outline, and the soft intersection ov
 from __future__ import annotations
 
 import argparse
+import functools
 import random
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import SealError
-from ..segmenter import FILE, Layout, Network, predict, to_file
-from . import seeds
-from .averaged import Training
-from .files import write_bytes
-from .train_kit import WORK
+from ..segmenter import FILE, Network, predict, to_file
+from . import averaged, seeds
 
-RATE = 5e-3
-"""Muon's peak; AdamW, for the rest, has half of it."""
 EDGE = 3.0
 """Weight of pixels at the outline beyond that of the others."""
 GROUNDS = ("plain", "patterned", "scenic")
@@ -65,15 +59,7 @@ def measure(network: Network, characters: range, count: int) -> dict[str, float]
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m seal_core.world segmenter`."""
-    parser.add_argument("--out", type=Path, default=FILE, help="where the segmenter is written (%(default)s)")
-    parser.add_argument("--work", type=Path, default=WORK, help="folder of pictures and the state (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=30, help="processor time of this run (%(default)s)")
-    parser.add_argument("--batch", type=int, default=24, help="pictures a step (%(default)s)")
-    parser.add_argument("--chunks", type=int, default=12, help="chunks of 1024 renders, the judges' (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of the training (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=120, help="validation characters to measure (%(default)s)")
-    parser.add_argument("--measure-only", action="store_true", help="measure what the state holds, train nothing")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    averaged.add_options(parser, FILE, batch=24, chunks=12, each="1024 renders, the judges'", held_out=120)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -81,13 +67,8 @@ def run(options: argparse.Namespace) -> None:
     from .judge_data import Cache
     from .segmenter_data import Source
 
-    for name, least in (("minutes", 0.01), ("batch", 4), ("chunks", 1), ("threads", 1), ("held_out", 1)):
-        if getattr(options, name) < least:
-            raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
-    torch.set_num_threads(options.threads)
     folder = options.work / "segmenter"
-    torch.manual_seed(0)
-    training = Training(folder / "state.pt", Network(Layout(), norm=True), RATE, plain=("stem", "out"))
+    training = averaged.begin(options, folder, lambda: Network(norm=True))
     if not options.measure_only:
         source = Source.load(Cache(options.work / "judges"), folder, options.chunks, options.quiet)
 
@@ -100,11 +81,4 @@ def run(options: argparse.Namespace) -> None:
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
     figures = measure(network, seeds.VALIDATION, options.held_out)
-    card = {
-        "figures": figures,
-        "pictures": training.about["step"] * options.batch,
-        "minutes": round(training.about["seconds"] / 60, 1),
-    }
-    write_bytes(options.out, to_file(network, card))
-    print(" ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-    print(f"segmenter: {options.out} ({options.out.stat().st_size / 1e6:.2f} MB)")
+    training.ship(options, functools.partial(to_file, network), figures)
