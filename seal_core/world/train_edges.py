@@ -36,7 +36,7 @@ def loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Ten
 
 
 def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, float]:
-    """Mean errors of the opacity and of the colours along the true outlines of `count` characters' stickers, by size in pixels."""
+    """Mean errors of opacity and colours along the true outlines of `count` characters' stickers, by size in pixels."""
     found: dict[str, float] = {}
     for size in (128, 512):
         rows = []
