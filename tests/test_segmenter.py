@@ -162,6 +162,30 @@ def test_auto_keeps_the_flood_where_both_agree_and_where_the_segmenter_is_unsure
             assert glyphs.iou(better, small) > 0.98
 
 
+def test_parts_that_the_segmenter_is_sure_of_are_put_right(monkeypatch):
+    """A shadow under the feet comes out of a flood that is right otherwise, ground that it filled too; a thin line and
+    what the segmenter is not sure of do not."""
+    subject = disc(128, 50)
+    shadow, gap, line = (np.zeros((128, 128), np.float32) for _ in range(3))
+    shadow[109:116, 44:84] = 1 - subject[109:116, 44:84]
+    gap[60:68, 60:68] = 1
+    line[40:80, 120:121] = 1
+    truth = subject * (1 - gap)
+    image = painted(truth, back=(1, 1, 1))
+    flooded = np.maximum(np.maximum(subject, shadow), line)
+    monkeypatch.setattr(masks_learned, "seen", lambda _: (truth, 0.98))
+    found = masks_learned.preferred(image, flooded)
+    for part, value in ((shadow, 0), (gap, 0), (line, 1)):
+        inner = part > 0.9 if part is line else ndimage.binary_erosion(part > 0.9)
+        assert inner.sum() > 20 and abs(found[inner].mean() - value) < 0.1
+    near = ndimage.binary_dilation(np.maximum(shadow, gap) > 0, iterations=4)
+    assert np.array_equal(found[~near], flooded[~near])
+    monkeypatch.setattr(masks_learned, "seen", lambda _: (truth, 0.94))
+    assert masks_learned.preferred(image, flooded) is None
+    monkeypatch.setattr(masks_learned, "seen", lambda _: (np.maximum(truth, 0.3 * np.maximum(shadow, gap)), 0.98))
+    assert masks_learned.preferred(image, flooded) is None
+
+
 def test_a_shadow_is_left_to_the_flood(monkeypatch):
     subject = disc(128, 30)
     shade = ndimage.gaussian_filter(ndimage.shift(disc(128, 33), (6, 5)), 4)
