@@ -1,5 +1,6 @@
 """Prints how well StickerCutout cuts: python tests/bench_cutout.py [count] [glyphs | world | both] [side] [first seed]
-[method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground.
+[method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground. count may be a range:
+40:60 is the last 20 glyphs (those before were seen while thresholds were chosen).
 
 IoU with the exact mask at 0.5. Alpha error: mean |alpha - supersampled truth| in the pixels where the truth is soft and
 those beside them.
@@ -115,7 +116,7 @@ def glyph_case(glyph: str, ground: str, seed: int, side: int) -> Case:
     return Case(glyph, image, alpha, carried(image, alpha < 0.004), sticker[..., :3])
 
 
-def world_cases(ground: str, count: int, side: int, first: int) -> Iterator[Case]:
+def world_cases(ground: str, count: int | range, side: int, first: int) -> Iterator[Case]:
     from seal_core.world.characters import character
     from seal_core.world.contexts import VALUES, random_context
     from seal_core.world.render import render
@@ -127,7 +128,7 @@ def world_cases(ground: str, count: int, side: int, first: int) -> Iterator[Case
         return image, alpha, carried(image, alpha < 0.004) if (alpha < 0.004).any() else image
 
     values = [v for v in VALUES["background"] if ground_of(v) == ground]
-    for seed in range(first, first + count):
+    for seed in (first + i for i in _numbers(count)):
         rng = random.Random(seed)
         who, (one, other) = character(seed), rng.sample(values, 2)
         context = random_context(rng, background=one)
@@ -136,15 +137,19 @@ def world_cases(ground: str, count: int, side: int, first: int) -> Iterator[Case
         yield Case(f"{seed} {context.style}", image, alpha, back, twin=(twin, ground_))
 
 
-def cases(source: str, ground: str, count: int, side: int, first: int) -> Iterator[Case]:
+def _numbers(count: int | range) -> range:
+    return range(count) if isinstance(count, int) else count
+
+
+def cases(source: str, ground: str, count: int | range, side: int, first: int) -> Iterator[Case]:
     if source == "world":
         yield from world_cases(ground, count, side, first)
         return
-    for i in range(count):
+    for i in _numbers(count):
         yield glyph_case(glyphs.REPORTED[i % len(glyphs.REPORTED)], ground, first + i, side)
 
 
-def bench(source: str, ground: str, count: int, side: int, first: int, method: str) -> None:
+def bench(source: str, ground: str, count: range, side: int, first: int, method: str) -> None:
     """Cut all cases of a kind and print their line."""
     rows, failed, spent = [], [], 0.0
 
@@ -182,8 +187,10 @@ def main() -> None:
         if source == "glyphs" and not glyphs.available():
             print(glyphs.MISSING)
             continue
-        count, side, first = (int(given[i]) if len(given) > i else d for i, d in zip((0, 2, 3), DEFAULTS[source]))
-        print(f"{count} of {source} at {side} px, seeds from {first}, method {method}")
+        asked, *numbers = (given[i] if len(given) > i else str(d) for i, d in zip((0, 2, 3), DEFAULTS[source]))
+        count = range(*map(int, asked.split(":")))
+        side, first = map(int, numbers)
+        print(f"{len(count)} of {source} at {side} px, seeds from {first}, method {method}")
         print("ground     mean IoU  lowest alpha err old ground median  shown  exact > 3 %    ms  worst")
         for ground in GROUNDS[source]:
             bench(source, ground, count, side, first, method)
