@@ -19,8 +19,8 @@ KEEP = ("main", "largest", "all")
 """What stays: the largest part with what lies close to it or is large too; the largest part alone; all but specks."""
 FAINT = 0.1  # opacity from which a pixel counts as part of something
 LARGE, CLOSE = 0.05, 0.06  # "main": share of the largest part's area, or of the picture's side as a gap, that belongs
-PURE, WASHED = (0.99, 0.005), (0.97, 0.03)
-"""Opacity, and how much the network would change a colour: of pixels that others take theirs from; of those others."""
+SOLID = 0.99  # opacity above which the edge network takes a pixel for the subject's alone
+PURE, WASHED = 0.005, 0.03  # by how little it changes colours that others are taken from; by how much those of others
 MIN_CARRY, CARRY = 4, 0.04  # how far colours are carried: pixels, and a share of the picture's side
 WRONG, DOUBTED, UNEXPLAINED = 0.2, 0.14, 0.08
 """Mean difference from the edge network's opacity from which what the colours say is not believed; the same where more
@@ -131,12 +131,12 @@ def _clean(image: np.ndarray, proposed: np.ndarray, alpha: np.ndarray) -> np.nda
     from the nearest that are opaque and that it leaves as they are: styles that wash the ground into the subject do so
     beyond where it ends. What is too thin to have such pixels gets the proposed colours."""
     change = np.abs(proposed - image).max(2)
-    pure = (ndimage.minimum_filter(alpha, 3) > 0.5) & (alpha > PURE[0]) & (change < PURE[1])
+    pure = (ndimage.minimum_filter(alpha, 3) > 0.5) & (alpha > SOLID) & (change < PURE)
     if not pure.any():
         return proposed
     away, where = ndimage.distance_transform_edt(~pure, return_indices=True)
     far = away > max(MIN_CARRY, CARRY * max(alpha.shape))
-    washed = (alpha <= WASHED[0]) | (change >= WASHED[1])
+    washed = (alpha <= SOLID) | (change >= WASHED)
     return np.where(washed[..., None], np.where(far[..., None], proposed, image[tuple(where)]), image)
 
 
