@@ -7,7 +7,6 @@ opacity and colours together, as FBA matting does (Forte and Pitié 2020). It wa
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,15 +86,6 @@ def load(path: Path | str = FILE) -> tuple[EdgeNetwork, dict[str, Any]]:
     return networks.load(Path(path), KEY, lambda about: EdgeNetwork(Layout(tuple(about["widths"]))), _REMEDY)
 
 
-@functools.lru_cache(maxsize=2)
-def _shipped(path: Path, changed: int) -> EdgeNetwork:
-    return load(path)[0]
-
-
-def _network() -> EdgeNetwork:
-    return _shipped(FILE, FILE.stat().st_mtime_ns if FILE.exists() else 0)
-
-
 def edges(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The subject's colours (H, W, 3) and opacity (H, W), float32 in [0, 1], of an image (H, W, 3) and a mask (h, w) of
     it, of its own size or a smaller one, that is right to three of its pixels or so.
@@ -103,7 +93,7 @@ def edges(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A smaller mask is made finer each time its size doubles. Far from its outline a mask is believed.
     SealError as `load`.
     """
-    full, network = image.shape[:2], _network()
+    full, network = image.shape[:2], networks.cached(load, FILE)
     while True:
         longest = min(2 * max(mask.shape), max(full))
         size = tuple(max(1, round(side * longest / max(full))) for side in full)

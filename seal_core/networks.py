@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -57,6 +58,16 @@ def fold(trained: nn.Module, plain: N) -> N:
     return plain.eval()
 
 
+def cached(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path) -> N:
+    """The network that `load` reads from a file, read again only when the file has changed."""
+    return _cached(load, path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@functools.lru_cache(maxsize=4)
+def _cached(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path, changed: int) -> N:
+    return load(path)[0]
+
+
 def to_file(network: nn.Module, key: str, card: Mapping[str, Any]) -> bytes:
     """A network in float16 as a safetensors file; key: what it is; card: how it was trained and what it scored."""
     about = {"format": FORMAT, "layout": asdict(network.layout), "card": dict(card)}
@@ -64,9 +75,7 @@ def to_file(network: nn.Module, key: str, card: Mapping[str, Any]) -> bytes:
     return to_bytes(tensors, metadata={key: json.dumps(about, sort_keys=True, allow_nan=False)})
 
 
-def load(
-    path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: str
-) -> tuple[N, dict[str, Any]]:
+def load(path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: str) -> tuple[N, dict[str, Any]]:
     """The network of a file, ready for use, and its card; build: a network from its layout's values. SealError, naming
     `key` and the remedy, where the file is missing or damaged."""
     tensors, about = read_tensors(path, key, key, remedy)

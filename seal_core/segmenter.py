@@ -8,7 +8,6 @@ watercolour and scenery, and nothing of photographs.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,15 +113,6 @@ def load(path: Path | str = FILE) -> tuple[Network, dict[str, Any]]:
     return networks.load(Path(path), KEY, lambda about: Network(Layout(tuple(about["widths"]))), _REMEDY)
 
 
-@functools.lru_cache(maxsize=2)
-def _shipped(path: Path, changed: int) -> Network:
-    return load(path)[0]
-
-
-def _network() -> Network:
-    return _shipped(FILE, FILE.stat().st_mtime_ns if FILE.exists() else 0)
-
-
 def learned(image: np.ndarray) -> np.ndarray:
     """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
 
@@ -135,7 +125,7 @@ def learned(image: np.ndarray) -> np.ndarray:
 def seen(image: np.ndarray) -> tuple[np.ndarray, float]:
     """What the network sees of an image (H, W, 3): the mask (h, w) of a copy whose longest side is `SIDE`, and the
     intersection over union with the truth that it expects of that, 0 to 1. Errors as `learned`."""
-    network = _network()
+    network = networks.cached(load, FILE)
     height, width = image.shape[:2]
     shrink = max(height, width) / SIDE
     size = max(1, round(height / shrink)), max(1, round(width / shrink))

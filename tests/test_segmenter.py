@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core import masks_learned, segmenter
+from seal_core import masks_learned, networks, segmenter
 from seal_core.errors import SealError
 from seal_core.masks import METHODS, semantic_mask
 from seal_core.stickers.cutout import cutout
@@ -123,7 +123,7 @@ def test_a_missing_or_damaged_file_is_an_error_but_auto_goes_on(other_file):
             cutout(image, method="learned")
         assert glyphs.iou(semantic_mask(image)[0], alpha) > 0.98
         assert glyphs.iou(cutout(image)[1][0], alpha) > 0.98
-        segmenter._shipped.cache_clear()
+        networks._cached.cache_clear()
 
 
 def test_a_file_holds_the_folded_network(tmp_path):

@@ -7,11 +7,11 @@ three are made from the exact one in every batch.
 
 from __future__ import annotations
 
-import io
 import os
 import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +23,13 @@ from torch import Generator, Tensor
 from tqdm import tqdm
 
 from ..masks_border import resize
+from ..matting import nearest
 from ..segmenter import seen
 from . import seeds
 from .characters import character
 from .contexts import random_context
-from .files import write_bytes
 from .render import own_colours, render
-from .segmenter_data import degraded, drawn_look
+from .segmenter_data import degraded, drawn_look, kept
 from .segmenter_grounds import ground, thing
 
 CROP = 96
@@ -60,8 +60,7 @@ def composed(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Float
     """The same of a procedural object, with or without a border, a line and a shadow, on a procedural ground."""
     rgb, alpha = thing(rng, size)
     alpha = alpha.astype(np.float32) / 255
-    where = ndimage.distance_transform_edt(alpha < 0.95, return_distances=False, return_indices=True)
-    own = rgb.astype(np.float32)[tuple(where)] / 255
+    own = rgb.astype(np.float32)[nearest(alpha >= 0.95)] / 255
     own = own[..., rng.permutation(3)]
     look, unit = drawn_look(rng), size / 128
     whole = alpha
@@ -112,13 +111,13 @@ def chunk(number: int) -> NDArray[np.void]:
     return np.stack(rows)
 
 
-def make(path: Path, number: int) -> Path:
-    """A chunk's file, made now where it is not there."""
-    if not path.exists():
-        buffer = io.BytesIO()
-        np.save(buffer, chunk(number))
-        write_bytes(path, buffer.getvalue())
-    return path
+def _make(folder: Path, number: int) -> None:
+    """A chunk's file, written in another process; its crops are too many to send back."""
+    _chunk(folder, number)
+
+
+def _chunk(folder: Path, number: int) -> NDArray[np.void]:
+    return kept(folder / f"edges-{number:03d}.npy", partial(chunk, number))
 
 
 @dataclass
@@ -130,10 +129,10 @@ class Source:
     @classmethod
     def load(cls, folder: Path, chunks: int, quiet: bool = False) -> Source:
         """`chunks` chunks of a folder; those that are missing are made now, on all cores."""
-        paths = [folder / f"edges-{n:03d}.npy" for n in range(chunks)]
         with ProcessPoolExecutor(min(chunks, os.cpu_count() or 1)) as pool:
-            made = tqdm(pool.map(make, paths, range(chunks)), "pictures", chunks, disable=quiet)
-            return cls([np.load(path, allow_pickle=False) for path in made])
+            made = pool.map(partial(_make, folder), range(chunks))
+            list(tqdm(made, "pictures", chunks, disable=quiet))
+        return cls([np.array(_chunk(folder, n)) for n in range(chunks)])  # in memory: batches pick from all of them
 
     def batch(self, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """images (count, 3, CROP, CROP), masks to be made finer (count, CROP, CROP), exact opacity (the same shape) and

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from ..errors import SealError
+from ..matting import nearest
 from .characters import Character
 from .contexts import Context
 from .figures import HEAD, figure
@@ -62,8 +62,7 @@ def own_colours(character: Character, context: Context, seed: int = 0, size: int
     image, mask, _ = _drawn(character, context, seed, size, bare=True)
     cover = mask.astype(np.float32)[..., None] / 255
     shows = cover[..., 0] > 0.3
-    where = ndimage.distance_transform_edt(~shows, return_distances=False, return_indices=True)
-    image = (image / np.maximum(cover, 0.3))[tuple(where)]
+    image = (image / np.maximum(cover, 0.3))[nearest(shows)]
     return _rounded(STYLES[context.style].surface(image, np.ones(mask.shape, np.float32), seed))
 
 

@@ -20,6 +20,7 @@ from torch import Generator, Tensor
 from tqdm import tqdm
 
 from ..errors import SealError
+from ..matting import nearest
 from . import judge_noise
 from .files import write_bytes
 from .judge_data import RECORD, Cache, masks, pictures
@@ -41,8 +42,7 @@ _DECODED = 0.35
 def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.void]:
     """A SPRITE from colours (SIZE, SIZE, 3) and opacity (SIZE, SIZE) in [0, 1] that shows something."""
     record = np.zeros((), SPRITE)
-    where = ndimage.distance_transform_edt(alpha < 0.95, return_distances=False, return_indices=True)
-    record["rgb"] = rgb[tuple(where)]
+    record["rgb"] = rgb[nearest(alpha >= 0.95)]
     record["alpha"] = np.rint(alpha * 255)
     # Half covered is where a distance of nothing lies.
     edge = ndimage.distance_transform_edt(alpha < 0.5)
@@ -88,8 +88,8 @@ class Source:
         parts = ([], [], [])
         for number in tqdm(range(chunks), "pictures", disable=quiet):
             parts[0].append(_renders(cache, number))
-            parts[1].append(_kept(folder / f"sprites-{number:03d}.npy", lambda n=number: sprites(cache, n, 400)))
-            parts[2].append(_kept(folder / f"grounds-{number:03d}.npy", lambda n=number: _grounds(n, 250)))
+            parts[1].append(kept(folder / f"sprites-{number:03d}.npy", lambda n=number: sprites(cache, n, 400)))
+            parts[2].append(kept(folder / f"grounds-{number:03d}.npy", lambda n=number: _grounds(n, 250)))
         source = cls(*(np.concatenate(part) for part in parts))
         if source.renders.dtype != RECORD or source.sprites.dtype != SPRITE:
             raise SealError(f"cache: {folder} holds other files; delete it and try again.")
@@ -247,7 +247,7 @@ def _grounds(number: int, count: int) -> NDArray[np.uint8]:
     return np.stack([np.rint(ground(rng, None, SIZE) * 255).astype(np.uint8) for _ in range(count)])
 
 
-def _kept(path: Path, make) -> np.ndarray:
+def kept(path: Path, make) -> np.ndarray:
     """An array on disk; made and written now where it is not there."""
     if not path.exists():
         buffer = io.BytesIO()
