@@ -76,9 +76,7 @@ def _conditioning(clip: Any, full: Conditioning, plain: Conditioning) -> Conditi
     return result
 
 
-def _encode(
-    clip: Any, text: str, used: Sequence[Concept], active: Sequence[Concept], strength: float
-) -> Conditioning:
+def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Concept], strength: float) -> Conditioning:
     """One encoding: the `active` concepts learned, the other `used` ones as their class words."""
     vectors = {}
 

@@ -90,9 +90,7 @@ class Draws:
         order = torch.randperm(count, generator=self._generator).tolist()
         return [replace(draws[j], key=i) for i, j in enumerate(order)]
 
-    def _draw(
-        self, key: int = -1, of: int = 0, view: int | None = None, window: tuple[int, int] | None = None
-    ) -> Draw:
+    def _draw(self, key: int = -1, of: int = 0, view: int | None = None, window: tuple[int, int] | None = None) -> Draw:
         view = self._view() if view is None else view
         low, high = window or self.window()
         # A pool's noise levels are spread evenly, so that a small pool still covers them all (ours).

@@ -86,8 +86,10 @@ def _tensors(concept: Concept) -> dict[str, Tensor]:
     tail = concept.carrier == "tail"
     expected = ("tail",) if tail else concept.family.encoders
     if tuple(sorted(concept.vectors)) != tuple(sorted(expected)):
-        raise SealError(f"embedding: {concept.name} has vectors for {', '.join(concept.vectors) or 'nothing'}, "
-                        f"but {concept.family} takes {', '.join(expected)}.")
+        raise SealError(
+            f"embedding: {concept.name} has vectors for {', '.join(concept.vectors) or 'nothing'}, "
+            f"but {concept.family} takes {', '.join(expected)}."
+        )
     widths = {"tail": sum(dict(concept.family.widths).values())} if tail else dict(concept.family.widths)
     for key, vectors in concept.vectors.items():
         _check(vectors, f"embedding: {concept.name}, {key}", widths[key])

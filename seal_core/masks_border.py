@@ -47,8 +47,10 @@ def resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
     data = torch.from_numpy(np.ascontiguousarray(array, np.float32))
     data = data[None, None] if data.ndim == 2 else data.permute(2, 0, 1)[None]
     smaller = height <= data.shape[2] and width <= data.shape[3]
-    out = interpolate(data, (height, width), mode="area") if smaller else interpolate(
-        data, (height, width), mode="bilinear", antialias=True
+    out = (
+        interpolate(data, (height, width), mode="area")
+        if smaller
+        else interpolate(data, (height, width), mode="bilinear", antialias=True)
     )
     return (out[0, 0] if array.ndim == 2 else out[0].permute(1, 2, 0)).numpy()
 

@@ -78,7 +78,7 @@ def subject_prompt(concept: Concept, text: str) -> Prompt:
         filled, count = text.replace("{}", "{concept}"), 1
     if not count:
         raise SealError(
-            f'prompt: {text!r} does not name the concept; write {concept.name} where the subject stands, '
+            f"prompt: {text!r} does not name the concept; write {concept.name} where the subject stands, "
             f'e.g. "a sticker of {concept.name} jumping".'
         )
     return Prompt(filled)

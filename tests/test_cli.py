@@ -20,6 +20,7 @@ from seal_core.embedding_file import load
 
 RESTRICTED = ("--layers", "up.2-4", "--attributes", '{"emotion": "sleepy"}')
 
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")

@@ -31,9 +31,7 @@ def host(pipe):
 
 def learned(host, count=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return {
-        "concept": {e: torch.randn(count, w, generator=generator).requires_grad_() for e, w in host.family.widths}
-    }
+    return {"concept": {e: torch.randn(count, w, generator=generator).requires_grad_() for e, w in host.family.widths}}
 
 
 def noise(batch=1, size=16, seed=1):
@@ -130,9 +128,7 @@ def test_gradient_reaches_every_vector_and_no_weight(pipe, host):
     assert all(p.grad is None and p.requires_grad for m in modules for p in m.parameters())
     assert pipe.unet.training and not pipe.vae.training
     assert all(torch.equal(t, before[name]) for name, t in weights(pipe).items())
-    assert hooks == [
-        len(m._forward_hooks) + len(m._forward_pre_hooks) for module in modules for m in module.modules()
-    ]
+    assert hooks == [len(m._forward_hooks) + len(m._forward_pre_hooks) for module in modules for m in module.modules()]
     pipe.unet.eval()
 
 

@@ -289,10 +289,16 @@ def test_claims_are_checked_against_the_numbers():
 
 
 def test_what_a_component_buys_is_signed():
-    flat = {name: {"identity": np.full(4, v)} for name, v in (
-        ("textual_inversion", 0.4), ("only-layers", 0.5), ("best", 0.8), ("best-without-layers", 0.6),
-        ("best-with-split", 0.7),
-    )}
+    flat = {
+        name: {"identity": np.full(4, v)}
+        for name, v in (
+            ("textual_inversion", 0.4),
+            ("only-layers", 0.5),
+            ("best", 0.8),
+            ("best-without-layers", 0.6),
+            ("best-with-split", 0.7),
+        )
+    }
     found = components(flat, resamples(4))
     assert found["layers"]["alone"]["identity"]["mean"] == pytest.approx(0.1)
     assert found["layers"]["in_best"]["identity"]["mean"] == pytest.approx(0.2)

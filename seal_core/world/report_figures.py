@@ -54,9 +54,7 @@ class Sheet:
     def dot(self, x: float, y: float, radius: float, fill: Colour) -> None:
         self._draw.ellipse([(v + d * radius) * FINE for d in (-1, 1) for v in (x, y)], fill=fill)
 
-    def text(
-        self, x: float, y: float, text: str, fill: Colour = INK, size: int = TEXT, anchor: str = "lm"
-    ) -> None:
+    def text(self, x: float, y: float, text: str, fill: Colour = INK, size: int = TEXT, anchor: str = "lm") -> None:
         self._texts.append(((x, y), text, fill, size, anchor))
 
     def picture(self, x: float, y: float, picture: Image.Image) -> None:
@@ -266,8 +264,10 @@ def _grids(numbers: Mapping[str, Mapping[str, Any]]) -> dict[str, Image.Image]:
     columns = [f"{start:.0%} to {end:.0%}" for start, end in GRID_TIMES]
     pictures = {}
     for metric in BARS:
-        cells = [[numbers.get(grid_name(s, *t), {}).get(metric, {}).get("mean", np.nan) for t in GRID_TIMES]
-                 for s in GRID_SITES]
+        cells = [
+            [numbers.get(grid_name(s, *t), {}).get(metric, {}).get("mean", np.nan) for t in GRID_TIMES]
+            for s in GRID_SITES
+        ]
         values = np.array(cells, float)
         if np.isfinite(values).any():
             note = "Textual Inversion with the token only in these sites, only in this part of the sampling"

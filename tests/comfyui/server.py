@@ -304,4 +304,3 @@ class ComfyServer:
         """All files under models/embeddings and models/seal_tails, temporary ones too."""
         folders = (self.embeddings, self.base / "models/seal_tails")
         return {str(p.relative_to(self.base)) for f in folders if f.exists() for p in f.rglob("*") if p.is_file()}
-

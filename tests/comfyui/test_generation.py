@@ -57,8 +57,6 @@ class Scene(Graph):
         return np.stack([np.asarray(server.view(image)) for image in result.outputs["save"]["images"]])
 
 
-
-
 def class_word(server: ComfyServer, **how: Any) -> Any:
     scene = Scene()
     return scene.shoot(server, scene.model, scene.plain("a photo of character , blue"), **how)

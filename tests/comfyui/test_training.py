@@ -54,9 +54,7 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     name = f"cat-{layout}"
     # CLIP-G reads a prompt in a second on two cores: SDXL trains with one prompt and the reference alone.
     few = {"prompts": "a sticker of {}", "augment": 0.0} if layout == "sdxl" else {}
-    graphs.train(
-        graph, parts, sticker(comfy), preset="best", steps=20, resolution=128, name=name, tokens=tokens, **few
-    )
+    graphs.train(graph, parts, sticker(comfy), preset="best", steps=20, resolution=128, name=name, tokens=tokens, **few)
     result = comfy.run(graph, timeout=400).ok()
 
     report = result.json("report")
