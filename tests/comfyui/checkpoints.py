@@ -203,11 +203,11 @@ def make(name: str) -> dict[str, Any]:
 
 def main() -> None:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    from launch import skip_missing_torchvision_operators
+    from launch import prepare
 
     comfy_dir, out, names = sys.argv[1], sys.argv[2], sys.argv[3:]
     sys.path.insert(0, comfy_dir)
-    skip_missing_torchvision_operators()
+    prepare()
     import comfy.options
 
     comfy.options.enable_args_parsing()

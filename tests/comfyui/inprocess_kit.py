@@ -23,7 +23,7 @@ sys.argv = [sys.argv[0], "--cpu", "--disable-all-custom-nodes"]
 
 import launch  # noqa: E402
 
-launch.skip_missing_torchvision_operators()
+launch.prepare()
 
 import comfy.options  # noqa: E402
 

@@ -20,7 +20,7 @@ def start(comfyui: str) -> None:
 
     sys.path.insert(0, os.path.abspath(comfyui))
     sys.argv = [sys.argv[0], "--cpu", "--disable-all-custom-nodes"]
-    launch.skip_missing_torchvision_operators()
+    launch.prepare()
     import comfy.options
 
     comfy.options.enable_args_parsing()

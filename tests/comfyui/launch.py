@@ -1,19 +1,61 @@
 """Run ComfyUI's main.py under its own interpreter: `python launch.py COMFY_DIR [ComfyUI's arguments]`.
 
-The one thing it changes: where torch and torchvision were built for different machines (a CPU torch
-next to a CUDA torchvision), torchvision's operators are missing and importing it fails with "operator
-torchvision::nms does not exist". ComfyUI needs none of them on the CPU, so their meta kernels are skipped.
+It changes two things, both for machines whose torch was built apart from its companions (a CPU torch next to a
+CUDA torchvision). torchvision's operators are missing there, and importing it fails with "operator torchvision::nms
+does not exist"; ComfyUI needs none of them on the CPU, so their meta kernels are skipped. torchaudio does not load at
+all, and newer ComfyUIs import it at the top of files that hold image models too, so an empty stand-in takes its place.
 """
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.machinery
 import os
 import runpy
 import sys
 import threading
 import time
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Sequence
 from typing import Any
+
+
+def prepare() -> None:
+    """Everything that ComfyUI needs on such a machine; to be called before anything of it is imported."""
+    skip_missing_torchvision_operators()
+    stand_in_for_torchaudio()
+
+
+class _Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds torchaudio and everything below it, as modules of which any attribute may be asked."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if _is_torchaudio(name) else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return types.ModuleType(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        def attribute(name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return type(name, (), {})
+
+        module.__getattr__ = attribute  # type: ignore[method-assign]
+
+
+def _is_torchaudio(name: str) -> bool:
+    return name.split(".")[0] == "torchaudio"
+
+
+def stand_in_for_torchaudio() -> None:
+    """Where torchaudio cannot be imported, let an empty module stand for it."""
+    try:
+        import torchaudio  # noqa: F401
+    except (ImportError, OSError):
+        for name in [name for name in sys.modules if _is_torchaudio(name)]:
+            del sys.modules[name]
+        sys.meta_path.insert(0, _Silence())
 
 
 def skip_missing_torchvision_operators() -> None:
@@ -51,7 +93,7 @@ def main() -> None:
     sys.path[0] = folder
     os.chdir(folder)
     end_with_parent()
-    skip_missing_torchvision_operators()
+    prepare()
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
