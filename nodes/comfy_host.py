@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from ..seal_core.errors import SealError
 from ..seal_core.fingerprint import add_samples
 from ..seal_core.host import Context, Prompt, Site, Stage, Vectors
-from .comfy_text import ComfyText, learned_tokenizer, out_of_place, text_models
+from .comfy_text import ComfyText, out_of_place, text_models
+from .comfy_tokens import PromptTokens, literal, tokenize
 from .unet_sites import require_unet, unet_sites
 
 TRAINING_MEMORY = 4.0
@@ -146,34 +147,28 @@ class ComfyHost(ComfyText):
         if self.clip.layer_idx is not None:
             stage.set_clip_options({"layer": self.clip.layer_idx})
         stage.set_clip_options({"execution_device": self.clip.patcher.load_device})
-        found: list[tuple[str, int]] = []
-        copies = learned_tokenizer(self.clip, vectors, found)
-        crosses, pooled, positions = [], None, ()
+        read = [self._tokens(prompt, vectors) for prompt in prompts]
+        crosses, pooled = [], None
         for encoder, model in text_models(self.clip).items():
-            part = getattr(copies, encoder)
-            rows, places = zip(*(self._tokens(part, prompt, found) for prompt in prompts))
-            output, pooled = model.encode(list(rows))[:2]
+            rows = [[token for token, _ in tokens[encoder].pairs()[0]] for tokens in read]
+            output, pooled = model.encode(rows)[:2]
             crosses.append(output)
-            positions = positions or places
+        positions = tuple(tokens[self.family.encoders[0]].positions() for tokens in read)
         cross = torch.cat(crosses, dim=-1).float().to(self.device)
         # SD 1.x and 2.x U-Nets take no pooled vector; ComfyUI's encoders return one all the same.
         vector = pooled.float().to(self.device) if len(crosses) > 1 and pooled is not None else None
-        return Context(cross, vector, tuple(positions))
+        return Context(cross, vector, positions)
 
-    def _tokens(self, tokenizer: Any, prompt: Prompt, found: list) -> tuple[list[Any], dict[str, tuple[int, ...]]]:
-        """ComfyUI's token list of one prompt, and where each slot's vectors stand in it."""
-        found.clear()
-        text = "".join(f" embedding:{piece} " if slot else piece for piece, slot in prompt.pieces())
-        chunks = tokenizer.tokenize_with_weights(text, disable_weights=True)
-        if len(chunks) > 1:
+    def _tokens(self, prompt: Prompt, vectors: Vectors) -> dict[str, PromptTokens]:
+        """Tokens of one prompt for each text encoder; they fit into one chunk."""
+        pieces = [(piece if is_slot else literal(piece), is_slot) for piece, is_slot in prompt.pieces()]
+        read = tokenize(self.clip, pieces, vectors)
+        if any(len(tokens.chunks) > 1 for tokens in read.values()):
             raise SealError(
                 f"prompts: {prompt.text!r} is longer than the {self.max_tokens} tokens that the text encoder reads "
                 "in one piece. Shorten the template or the attributes."
             )
-        tokens = [token for token, _ in chunks[0]]
-        learned = iter([i for i, token in enumerate(tokens) if isinstance(token, Tensor)])
-        places = [(name, tuple(next(learned) for _ in range(count))) for name, count in found]
-        return tokens, {name: at for name, at in places if name}
+        return read
 
     # -- image -------------------------------------------------------------------------------------
 
