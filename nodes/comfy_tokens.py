@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
@@ -66,8 +67,7 @@ def tokenize(clip: Any, pieces: Sequence[tuple[str, bool]], vectors: Vectors) ->
     The text is in ComfyUI's prompt language. Raises SealError where ComfyUI does not read a slot's place as a word.
     """
     slots = list(dict.fromkeys(piece for piece, is_slot in pieces if is_slot))
-    without = _read(clip, "".join(" " if is_slot else piece for piece, is_slot in pieces))
-    words = dict(zip(slots, _stand_ins(clip, without)))
+    words = dict(zip(slots, _stand_ins(clip, "".join(piece for piece, is_slot in pieces if not is_slot))))
     read = _read(clip, "".join(f" {words[piece][0]} " if is_slot else piece for piece, is_slot in pieces))
     frames, result = _frames(clip), {}
     for encoder, flat in read.items():
@@ -83,19 +83,22 @@ _Flat = list[tuple[Any, float, int]]
 
 def _read(clip: Any, text: str) -> dict[str, _Flat]:
     """Text encoder -> (token, weight, word id) of the prompt itself: word id 0 is the frame's."""
-    read = clip.tokenize(text, return_word_ids=True)
+    try:
+        read = clip.tokenize(text, return_word_ids=True)
+    except IndexError:  # ComfyUI's own
+        raise SealError("text: `embedding:` stands without a name after it; write one, or take it out.") from None
     return {
         f"clip_{key}": [token for chunk in chunks for token in chunk if token[2] != 0] for key, chunks in read.items()
     }
 
 
-def _stand_ins(clip: Any, prompt: Mapping[str, _Flat]) -> Iterator[tuple[str, dict[str, int]]]:
+def _stand_ins(clip: Any, prompt: str) -> Iterator[tuple[str, dict[str, int]]]:
     """Words of one token that the prompt does not hold: (word, text encoder -> id)."""
-    taken = {encoder: {token for token, _, _ in flat if isinstance(token, int)} for encoder, flat in prompt.items()}
+    said = unicodedata.normalize("NFKC", prompt).lower()
     for letters in itertools.product(reversed(ascii_lowercase), repeat=2):
         word = "".join(letters)
-        ids = token_ids(clip, word)
-        if all(len(found) == 1 and found[0] not in taken[encoder] for encoder, found in ids.items()):
+        ids = {} if word in said else token_ids(clip, word)
+        if ids and all(len(found) == 1 for found in ids.values()):
             yield word, {encoder: found[0] for encoder, found in ids.items()}
     raise SealError("text: no word is left to mark the concepts' places; shorten the prompt.")
 
