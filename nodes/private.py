@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 READ_IN = ("0.8.0", "0.33.0", "0.38.1")
@@ -161,10 +162,10 @@ def missing(members: Iterable[Member]) -> list[Member]:
 
 
 def _say(module: str, what: str) -> None:
+    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
     logging.warning(
-        "SEAL: the nodes of %s are switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that "
-        "it knows (%s).",
-        module, _version(), what, ", ".join(READ_IN),
+        "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
+        ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
     )  # fmt: skip
 
 

@@ -53,6 +53,7 @@ def check_a_missing_member_switches_off_what_needs_it_and_nothing_else():
             left = ids()
         assert gone <= everything - left and left.issuperset(WITHOUT), everything - left
         assert len(log.lines) == 1 and name in log.lines[0] and "0." in log.lines[0], log.lines
+        assert all(node in log.lines[0] for node in gone), log.lines
     assert ids() == everything
 
 
