@@ -178,7 +178,8 @@ def test_out_of_memory_is_one_line(capsys, monkeypatch):
 
 
 def test_help_needs_no_torch():
-    code = "import sys; sys.modules['torch'] = None; from seal_core.cli import main; main(['train', '--help'])"
+    code = "import sys; sys.modules['torch'] = None; from seal_core.__main__ import main as start
+from seal_core.cli import main; main(['train', '--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert done.returncode == 0 and "--class-word" in done.stdout
 
@@ -208,3 +209,12 @@ def test_control_c_in_a_real_process(model, sticker, tmp_path):
         process.kill()
     assert process.returncode == 130 and b"stopped" in error and b"Traceback" not in error
     assert names(tmp_path) == []
+
+
+def test_ctrl_c_while_it_is_still_being_imported(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seal_core.cli.main", interrupted)
+    assert start() == 130
+    assert capsys.readouterr().err == "\nstopped; nothing was begun.\n"
