@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from tiny import tiny_pipe
 
 from seal_core import cli, cli_run
+from seal_core.__main__ import main as start
 from seal_core.embedding_file import load
 
 RESTRICTED = ("--layers", "up.2-4", "--attributes", '{"emotion": "sleepy"}')
@@ -178,8 +179,7 @@ def test_out_of_memory_is_one_line(capsys, monkeypatch):
 
 
 def test_help_needs_no_torch():
-    code = "import sys; sys.modules['torch'] = None; from seal_core.__main__ import main as start
-from seal_core.cli import main; main(['train', '--help'])"
+    code = "import sys; sys.modules['torch'] = None; from seal_core.cli import main; main(['train', '--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert done.returncode == 0 and "--class-word" in done.stdout
 
