@@ -194,8 +194,7 @@ class Training:
         context = tiny.encode([Prompt(prompt(subject, said)) for subject, said in grid_prompts()], {})
         generator = torch.Generator().manual_seed(0)
         empty = tiny.encode([Prompt("")], {})
-        size = {"height": SIZE, "width": SIZE}
-        latents = sample(tiny, context, empty, **size, steps=steps, cfg=cfg, generator=generator)
+        latents = sample(tiny, context, empty, height=SIZE, width=SIZE, steps=steps, cfg=cfg, generator=generator)
         images = (tiny.decode_latents(latents) * 255).round().byte().numpy()
         rows = images.reshape(4, 4, SIZE, SIZE, 3).transpose(0, 2, 1, 3, 4).reshape(4 * SIZE, 4 * SIZE, 3)
         return Image.fromarray(rows)

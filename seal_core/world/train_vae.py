@@ -166,7 +166,7 @@ def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, An
             parts = job.step(count, side, scale_at(run.done, job.weights.steps - run.first_step, WARM_UP))
             run.tick()
             bar.n = round(100 * run.done, 1)
-            bar.set_postfix(step=job.weights.steps, **{k: f"{v:.4f}" for k, v in parts.items()}, refresh=False)
+            bar.set_postfix({"step": job.weights.steps, **{k: f"{v:.4f}" for k, v in parts.items()}}, refresh=False)
             bar.update(0)
             if run.due("save", SAVE_SECONDS):
                 figures = measure(job.averaged(), checks)
