@@ -2,8 +2,8 @@ import errno
 import json
 import os
 import signal
-import time
 import struct
+import time
 
 import pytest
 import torch
