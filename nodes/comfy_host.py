@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import comfy.model_management
 import comfy.model_patcher
@@ -119,7 +119,7 @@ class ComfyHost(ComfyText):
         Autograd cannot save inference tensors. Unpatching a LoRA brings some back, so every run checks.
         """
         for module in root.modules():
-            for store in (module._parameters, module._buffers):
+            for store in cast(list[dict[str, Any]], [module._parameters, module._buffers]):
                 for name, tensor in store.items():
                     if tensor is None:
                         continue

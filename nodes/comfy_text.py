@@ -65,7 +65,7 @@ def out_of_place(root: nn.Module) -> Iterator[None]:
     """Let ComfyUI's CLIP layers add out of place: their `x += ...` breaks autograd. Restored on exit."""
     layers = [m for m in root.modules() if isinstance(m, comfy.clip_model.CLIPLayer)]
 
-    def make(layer: nn.Module) -> Any:
+    def make(layer: Any) -> Any:
         def forward(x: Any, mask: Any = None, optimized_attention: Any = None) -> Any:
             x = x + layer.self_attn(layer.layer_norm1(x), mask, optimized_attention)
             return x + layer.mlp(layer.layer_norm2(x))

@@ -127,7 +127,8 @@ def latent_colours(latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
 
     latents: (B, 4, h, w), as the model sees them. pictures: (B, 3, H, W) in [-1, 1], H and W multiples of h and w.
     """
-    cells = nn.functional.adaptive_avg_pool2d(pictures, latents.shape[-2:]).movedim(1, -1).reshape(-1, 3)
+    rows, columns = latents.shape[-2:]
+    cells = nn.functional.adaptive_avg_pool2d(pictures, (rows, columns)).movedim(1, -1).reshape(-1, 3)
     known = latents.movedim(1, -1).flatten(0, 2)
     ones = torch.ones(len(known), 1)
     solved = torch.linalg.lstsq(torch.cat([known, ones], dim=1), cells, driver="gelsd").solution

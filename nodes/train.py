@@ -61,7 +61,7 @@ class SEALTrainEmbedding(io.ComfyNode):
         prompts: str = "",
         reference_attributes: str = "",
         resume: Any = None,
-        preview_prompt: str = "",
+        preview_prompt: str = "a sticker of {}",
         preview_every: int = 0,
         run_id: int = 0,
     ) -> io.NodeOutput:

@@ -59,7 +59,7 @@ def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
     return found
 
 
-def _blocks(unet: UNetModel) -> Iterator[tuple[str, int, nn.Module]]:
+def _blocks(unet: UNetModel) -> Iterator[tuple[str, int, Any]]:
     yield from (("down", i, block) for i, block in enumerate(unet.input_blocks))
     if unet.middle_block is not None:
         yield "mid", 0, unet.middle_block

@@ -45,7 +45,7 @@ class Draws:
         self.latents = [host.encode_image(v.image[None])[0] for v in self.views]
         self.masks = [latent_mask(v.mask, *z.shape[-2:]).to(host.device) for v, z in zip(self.views, self.latents)]
         self._pool = [self._draw(i, pool) for i in range(pool)]
-        self._queue: dict[tuple[int, int], list[Draw]] = defaultdict(list)
+        self._queue: dict[tuple[int, ...], list[Draw]] = defaultdict(list)
 
     def _pick(self, options: Sequence[int]) -> int:
         return options[int(torch.randint(len(options), (), generator=self._generator))]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ class Site:
     part: str
     ordinal: int
     scale: int
-    module: nn.Module = field(repr=False)
+    module: Any = field(repr=False)  # each host's own class, with to_q, to_k, to_v and heads
 
     @property
     def name(self) -> str:

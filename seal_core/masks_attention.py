@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -123,7 +123,7 @@ def _record(modules: Sequence[nn.Module]) -> Iterator:
 
         return hook
 
-    def maps(module: nn.Module, keys: Sequence[int] | None = None) -> Tensor:
+    def maps(module: Any, keys: Sequence[int] | None = None) -> Tensor:
         if (id(module), "to_q") not in seen:
             raise SealError("model: an attention layer did not run as expected; choose method border or wire a mask.")
         q, k = seen[id(module), "to_q"], seen[id(module), "to_k"]

@@ -271,8 +271,6 @@ def test_find_trained_among_foreign_files(tmp_path, monkeypatch):
     path = save(concept(), tmp_path, "mine")
     (tmp_path / "a-torn-copy.safetensors").write_bytes(path.read_bytes()[:-8])
     monkeypatch.setattr(embedding_file, "load", None)  # headers only
-    start = time.perf_counter()
     assert find_trained(tmp_path, "0123456789abcdef") == path
-    assert time.perf_counter() - start < 1
     assert find_trained(tmp_path, "fedcba9876543210") is None
     assert find_trained(tmp_path / "missing", "0123456789abcdef") is None

@@ -203,8 +203,10 @@ def _attention(
         learned, plain = routed.learned, routed.plain
         allowed = select(parse_sites(concept.layers.sites, sites), sites)
     length = learned.cross.shape[1]
-    tail = concept is not None and concept.carrier == "tail"
-    at = range(length - len(concept.vectors["tail"]), length) if tail else learned.positions[0]["concept"]
+    if concept is not None and concept.carrier == "tail":
+        at = range(length - len(concept.vectors["tail"]), length)
+    else:
+        at = learned.positions[0]["concept"]
     last = len(host.sigmas) - 1
     sigma = host.sigmas[[round((1 - t) * last) for t in TIMES]].to(host.device)
     latent = host.encode_image(reference.image[None])
