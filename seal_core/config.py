@@ -22,7 +22,7 @@ NORMS = ("free", "fixed")
 RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
-REVISION = 2
+REVISION = 3
 """Of the training itself: raise it when equal settings come to learn something else, so that no old file is reused."""
 
 ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
