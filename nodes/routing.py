@@ -172,8 +172,8 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
     guider = executor.class_obj
     conds = [cond for group in guider.conds.values() for cond in group]
     routes = dict(_live_routes(conds))
-    if routes:
-        plan, choices = _plan(guider.model_patcher, routes)
+    plan, choices = _plan(guider.model_patcher, routes) if routes else (None, {})
+    if choices:  # else every concept enters everywhere
         for i, cond in enumerate(conds):
             if "cross_attn" in cond:
                 # ComfyUI batches only conds with equal keys, so unrouted ones get their own context under each name.

@@ -116,7 +116,7 @@ def test_replay_has_the_loss_and_gradient_of_the_whole_pass(host):
 @pytest.mark.parametrize("preset", list(PRESETS))
 @pytest.mark.parametrize("sites", [None, "all"])
 def test_what_is_learned_does_not_depend_on_the_replay(host, monkeypatch, preset, sites):
-    """Step by step: a patched model (no stages) and all layers see the data that the settings say, and learn the same."""
+    """Step by step: also a patched model (no stages) and all layers see the data that the settings say."""
     config = quick(preset, steps=8)
     config = dataclasses.replace(config, layers=Layers(sites) if sites else config.layers)
     replayed = train(host, [reference()], config)

@@ -205,4 +205,5 @@ def check_two_text_encoders_take_the_class_words_pooled_vector():
     assert report["pool"]["bytes"] > 0
 
 
-run(globals())
+if __name__ == "__main__":
+    run(globals())

@@ -13,6 +13,7 @@ SCRIPTS = [
     "inprocess_compat.py",
     "inprocess_text.py",
     "inprocess_train.py",
+    "inprocess_noise.py",
     "inprocess_stickers_pack.py",
 ]
 
