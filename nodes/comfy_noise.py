@@ -50,8 +50,8 @@ class Noising:
         if self._unknown is not None:
             raise SealError(
                 f"model: it is sampled as {self._unknown}, through which SEAL cannot train (it can through "
-                f"{', '.join(KNOWN.values())}). Wire the MODEL from before the ModelSampling node; what is learned "
-                "works behind that node too."
+                f"{', '.join(KNOWN.values())}). Wire the MODEL from before its ModelSampling node (what is learned "
+                "works behind it too), or load another checkpoint."
             )
         if not (self.sigmas[0] > 0 and self.sigmas.isfinite().all() and (self.sigmas.diff() >= 0).all()):
             raise SealError(

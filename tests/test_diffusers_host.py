@@ -233,6 +233,8 @@ def test_zero_terminal_snr_stays_finite():
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, rescale_betas_zero_snr=True)
     host = DiffusersHost(pipe)
     assert host.sigmas.isfinite().all() and host.sigmas[-1] > 1000
+    weights = host.loss_weight(host.sigmas)
+    assert weights.isfinite().all() and weights[-1] == pytest.approx(1.0)
     with torch.no_grad():
         x = noise() * host.sigmas[-1]
         assert host.denoise(x, host.sigmas[-1:], host.encode([Prompt("cat")], {})).isfinite().all()
