@@ -162,6 +162,9 @@ def check_what_cannot_be_trained_is_refused_before():
     with refused("^model: its noise levels go from 0 to .*shift"):
         train(patched("ModelSamplingSD3", 0.0), name="refused")
     assert sorted(FOLDER.iterdir()) == before
+    with torch.inference_mode(False), ComfyHost(others["LCM"], CLIP, VAE) as host:  # masks by attention only look
+        seen, noise, sigma = torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8), host.sigmas[-1:]
+        assert torch.equal(host.add_noise(seen, noise, sigma), sigma * noise)
 
 
 def check_latents_are_scaled_by_the_format_that_a_node_patched():
