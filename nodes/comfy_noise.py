@@ -77,7 +77,7 @@ class Noising:
 
 def _owner(sampling: Any, method: str) -> tuple[str, bool]:
     """Name of the class whose method is in effect, and whether it is core's own as KNOWN means it."""
-    function = getattr(getattr(sampling, method), "__func__", None)
+    function = getattr(getattr(sampling, method, None), "__func__", None)
     kind = next((k for k in type(sampling).__mro__ if vars(k).get(method) is function), type(sampling))
     name = kind.__name__
     return name, name in KNOWN and kind is getattr(comfy.model_sampling, name)
