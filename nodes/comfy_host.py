@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ..seal_core.errors import SealError
 from ..seal_core.fingerprint import add_samples
 from ..seal_core.host import Context, Prompt, Site, Stage, Vectors
+from .comfy_noise import Noising
 from .comfy_text import ComfyText, out_of_place, text_models
 from .comfy_tokens import PromptTokens, literal, tokenize
 from .unet_sites import require_unet, unet_sites
@@ -55,9 +56,10 @@ class ComfyHost(ComfyText):
         self.unet = require_unet(model)
         self.device = model.load_device
         self.dtype = model.model.manual_cast_dtype or model.model.get_dtype()
-        sampling = model.get_model_object("model_sampling")
-        self.prediction = "v_prediction" if isinstance(sampling, comfy.model_sampling.V_PREDICTION) else "epsilon"
-        self.sigmas = sampling.sigmas.detach().clone().float().cpu()
+        self.noising = Noising(model.get_model_object("model_sampling"))
+        self.prediction, self.sigmas = self.noising.prediction, self.noising.sigmas
+        self.add_noise, self.loss_weight = self.noising.add_noise, self.noising.loss_weight
+        self.latent_format = model.get_model_object("latent_format")  # a node may have patched it
         self.resolution = native_resolution(model)
         self._check_widths()
         self._loaded = False
@@ -181,12 +183,12 @@ class ComfyHost(ComfyText):
                 f"vae: its latents are {tuple(latents.shape[1:])}, the model takes 4 channels. "
                 "Wire the VAE of the same checkpoint."
             )
-        return self.model.model.process_latent_in(latents).clone().float().to(self.device)
+        return self.latent_format.process_in(latents).clone().float().to(self.device)
 
     @torch.no_grad()
     def decode_latents(self, latents: Tensor) -> Tensor:
         self._loaded = False
-        return self.vae.decode(self.model.model.process_latent_out(latents)).clone().float().cpu()
+        return self.vae.decode(self.latent_format.process_out(latents)).clone().float().cpu()
 
     # -- U-Net -------------------------------------------------------------------------------------
 
@@ -259,9 +261,10 @@ class ComfyHost(ComfyText):
     def fingerprint(self) -> str:
         """Hash of a sample of every weight as it stands on the device, so LoRAs count; of CLIP skip and sampling."""
         self._load()
-        settings = (self.family, self.clip.layer_idx, self.prediction, self.dtype, *self._patches())
+        latents = type(self.latent_format).__name__
+        settings = (self.family, self.clip.layer_idx, self.prediction, latents, self.dtype, *self._patches())
         digest = hashlib.sha256(" ".join(map(str, settings)).encode())
-        add_samples(digest, [("sigmas", self.sigmas)])
+        add_samples(digest, self.noising.samples())
         for root in (self.unet, self.vae.first_stage_model):
             add_samples(digest, root.state_dict().items())
         for name, encoder in text_models(self.clip).items():

@@ -26,7 +26,7 @@ from ..seal_core.config import Layers
 from ..seal_core.embedding import Embedding
 from ..seal_core.errors import SealError
 from ..seal_core.host import Site
-from ..seal_core.sites import parse_sites
+from ..seal_core.sites import saved_sites
 from .unet_sites import SiteKey, require_unet, sites_with_keys, unet_sites
 
 KEY = "seal"  # of the wrappers, of the Route in a conditioning, of the Plan in transformer_options
@@ -172,8 +172,8 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
     guider = executor.class_obj
     conds = [cond for group in guider.conds.values() for cond in group]
     routes = dict(_live_routes(conds))
-    if routes:
-        plan, choices = _plan(guider.model_patcher, routes)
+    plan, choices = _plan(guider.model_patcher, routes) if routes else (None, {})
+    if choices:  # else every concept enters everywhere
         for i, cond in enumerate(conds):
             if "cross_attn" in cond:
                 # ComfyUI batches only conds with equal keys, so unrouted ones get their own context under each name.
@@ -239,7 +239,7 @@ def _plan(model: Any, routes: Mapping[int, Route]) -> tuple[Plan, dict[str, dict
 
 
 def _allowed(layers: Layers, sites: Sequence[Site]) -> set[str]:
-    return set(parse_sites(layers.sites if layers.sites.strip() else "all", sites))
+    return set(saved_sites(layers.sites, sites))
 
 
 def _moments(windows: Sequence[Window]) -> list[float]:

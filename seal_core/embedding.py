@@ -19,7 +19,7 @@ class Concept:
 
     vectors: carrier "input": text encoder -> (n, width); carrier "tail": {"tail": (n, D)}, the last n
     positions of the encoder's output. float32 on the CPU.
-    layers: the restriction it was trained under, its `sites` already resolved to names.
+    layers: the restriction it was trained under, as `sites.spelled` says it.
     clip_skip: ComfyUI's `clip.layer_idx` at training (-2 = skip one), or None for the model's default.
     file: stem of the file it is kept in, or "".
     provenance: plain JSON values: config, hash, leakage, versions.
