@@ -167,7 +167,7 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
         _equip_control(conds, routes)
     guider.model_options["transformer_options"][KEY] = plan
     result = executor(*args, **kwargs)
-    if choices and not plan.watch.arrived:
+    if choices and not plan.watch.met:
         plan.watch.say(LOST)
     return result
 

@@ -52,7 +52,7 @@ class Watch:
     """What became of the routing in one sampling."""
 
     def __init__(self) -> None:
-        self.arrived = False  # the contexts, in any pass
+        self.met = False  # a site that has a context to read, or a pass in which none has
         self.looked: set[SiteKey] = set()  # where regions were looked for
         self._said = False
 
@@ -102,7 +102,7 @@ def diffusion_model(
         sigmas = transformer_options.get("sigmas")
         names = plan.swaps(float((plan.sampling.sigma(timesteps) if sigmas is None else sigmas).max()))
         if BASE in contexts and contexts.keys() >= set(names.values()):
-            plan.watch.arrived = True
+            plan.watch.met |= not names
         elif names:
             names = {}
             if _any_in(context, plan.learned):
@@ -122,6 +122,7 @@ def _patches(plan: Plan, contexts: Mapping[str, Tensor], names: Mapping[SiteKey,
     def first(n: Tensor, context: Tensor, value: Tensor, extra: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         site = (*extra["block"], extra["block_index"])
         if site in names:
+            plan.watch.met = True
             (context, told), (value, value_told) = swap(context, names[site]), swap(value, names[site])
             if not (told and value_told):
                 plan.watch.say(CHANGED)
@@ -130,9 +131,10 @@ def _patches(plan: Plan, contexts: Mapping[str, Tensor], names: Mapping[SiteKey,
 
     def last(n: Tensor, context: Tensor, value: Tensor, extra: Mapping[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         site = (*extra["block"], extra["block_index"])
-        if context is not given[site] and site not in plan.watch.looked:
+        own = given.get(site, context)
+        if context is not own and site not in plan.watch.looked:
             plan.watch.looked.add(site)  # once: such a prompt stays through a sampling
-            if _any_in(context, [each for each in plan.learned if not _any_in(given[site], [each])]):
+            if _any_in(context, [each for each in plan.learned if not _any_in(own, [each])]):
                 plan.watch.say(REGION)
         return n, context, value
 
@@ -165,10 +167,9 @@ def _blocks(context: Tensor, base: Tensor) -> list[Block]:
     """Where `base` (B, L, D) stands in the rows of `context` (R, T, D); what reaches T's end may be cut there."""
     if context.ndim != 3 or context.shape[2] != base.shape[2]:
         return []
-    first = base[:1, 0] if bool((base[:, 0] == base[:1, 0]).all()) else base[:, 0]  # the start token, as a rule
-    starts = (context[:, :, None] == first).all(3).any(2).nonzero().tolist()
+    first = base[:, 0].float().unique(dim=0).to(base)  # the one start token, as a rule
     found: list[Block] = []
-    for row, start in starts:
+    for row, start in (context[:, :, None] == first).all(3).any(2).nonzero().tolist():
         if found and found[-1].row == row and start < found[-1].start + found[-1].length:
             continue
         length = min(base.shape[1], context.shape[1] - start)

@@ -26,12 +26,24 @@ from inprocess_kit import (
 
 # isort: split
 
-import comfy.samplers
+import importlib.util
+
 import torch
+from comfy import context_windows
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.patcher_extension import WrappersMP
-from comfy_extras import nodes_cfg, nodes_freelunch, nodes_model_downscale, nodes_pag, nodes_perpneg, nodes_sag
-from seal_pack.nodes import routing, routing_swap
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy_extras import (
+    nodes_cfg,
+    nodes_easycache,
+    nodes_freelunch,
+    nodes_hypertile,
+    nodes_model_downscale,
+    nodes_pag,
+    nodes_perpneg,
+    nodes_sag,
+)
+from seal_pack.nodes import routing_swap
 from seal_pack.seal_core.config import Layers
 from seal_pack.seal_core.embedding_file import save
 
@@ -231,16 +243,17 @@ def check_lost_is_said_once():
         known = {k: args["c"][k] for k in ("c_crossattn", "transformer_options")}
         return apply_model(args["input"], args["timestep"], **known)
 
-    def rebuilt(executor, model, conds, *rest):
-        conds = [[{**c, "model_conds": {"c_crossattn": c["model_conds"]["c_crossattn"]}} for c in g] for g in conds]
-        return executor(model, [conds[0], executor_conds(conds)], *rest)
+    def rebuilt(*groups):
+        """Prompts of these groups (0: positive) made anew, as nodes that schedule prompts do."""
 
-    def executor_conds(conds):
-        return conds[1]
+        def wrapper(executor, model, conds, *rest):
+            conds = list(conds)
+            for i in groups:
+                context = {"c_crossattn": conds[i][0]["model_conds"]["c_crossattn"]}
+                conds[i] = [{**conds[i][0], "model_conds": context}]
+            return executor(model, conds, *rest)
 
-    def only_positive(executor, model, conds, *rest):
-        kept = {"c_crossattn": conds[0][0]["model_conds"]["c_crossattn"]}
-        return executor(model, [[{**conds[0][0], "model_conds": kept}], conds[1]], *rest)
+        return wrapper
 
     def without(*keys):
         def wrapper(executor, x, t, c_concat, c_crossattn, control, transformer_options, **kwargs):
@@ -249,7 +262,10 @@ def check_lost_is_said_once():
 
         return wrapper
 
-    def outer(executor, *args, **kwargs):
+    def own_patches(executor, x, timesteps, context, y, control, transformer_options, **kwargs):
+        return executor(x, timesteps, context, y, control, {**transformer_options, "patches": {}}, **kwargs)
+
+    def unwrapped(executor, *args, **kwargs):
         del executor.class_obj.model_options["transformer_options"]["wrappers"][WrappersMP.DIFFUSION_MODEL]
         return executor(*args, **kwargs)
 
@@ -257,16 +273,114 @@ def check_lost_is_said_once():
     function.set_model_unet_function_wrapper(forgetful)
     models = [
         function,
-        wrapped(apply(), rebuilt, WrappersMP.CALC_COND_BATCH),
-        wrapped(apply(), only_positive, WrappersMP.CALC_COND_BATCH),
-        wrapped(apply(), outer, WrappersMP.OUTER_SAMPLE),
+        wrapped(apply(), rebuilt(0, 1), WrappersMP.CALC_COND_BATCH),
+        wrapped(apply(), rebuilt(0), WrappersMP.CALC_COND_BATCH),
+        wrapped(apply(), without("wrappers"), WrappersMP.APPLY_MODEL),
+        wrapped(apply(), without("seal"), WrappersMP.APPLY_MODEL),
+        wrapped(apply(), unwrapped, WrappersMP.OUTER_SAMPLE),
+        wrapped(apply(), own_patches),
     ]
     for model in models:
         with Log() as log:
             sample(model, learned(TEXT, concept()), steps=3)
         assert log.lines == [routing_swap.LOST], log.lines
         recorded(model, plain(TEXT))
-    del without
+    negative_only = wrapped(apply(), rebuilt(1), WrappersMP.CALC_COND_BATCH)
+    read, _ = recorded(negative_only)
+    assert all(any(torch.equal(rows[0], wanted(site)) for rows in read[site]) for site in SITES)
+
+
+def check_noise_level_told_by_the_timestep():
+    def without_sigmas(executor, x, t, c_concat, c_crossattn, control, transformer_options, **kwargs):
+        options = {k: v for k, v in transformer_options.items() if k not in ("sigmas", "uuids", "cond_or_uncond")}
+        return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+
+    positive = learned(TEXT, concept(layers=Layers("up.3, mid.0", 0.3, 0.6)))
+    expected = recorded(apply(), positive, steps=9)[1]
+    model = wrapped(apply(), without_sigmas, WrappersMP.APPLY_MODEL)
+    assert torch.equal(recorded(model, positive, steps=9)[1], expected)
+
+
+def check_nothing_to_route_is_no_loss():
+    time = comfy_nodes.ConditioningSetTimestepRange().set_range
+    recorded(apply(), time(learned(TEXT, concept()), 0.5, 0.51)[0] + plain(TEXT))
+    recorded(apply(), learned(TEXT, concept(layers=Layers("all", 0.0, 0.9))), steps=1)  # open in every pass
+    recorded(apply(), learned(TEXT, concept(layers=Layers())))
+
+
+def check_prompts_one_by_one():
+    model = apply()
+    kind, enough = type(model.model), type(model.model).memory_required
+    try:
+        kind.memory_required = lambda *args, **kwargs: 1e20  # as on a full card: conds do not share a pass
+        read = recorded(model)[0]
+    finally:
+        kind.memory_required = enough
+    for site in SITES:
+        rows_are({site: [torch.cat(read[site][i : i + 2]) for i in (0, 2)]}, lambda c: c, site)
+
+
+def check_equal_rows_with_different_contexts():
+    base = torch.randn(1, 77, 8).expand(2, -1, -1)
+    other = torch.randn(2, 77, 8)
+    swap = routing_swap._Swap({routing_swap.BASE: base, "a": other})
+    assert torch.equal(swap(base.clone(), "a")[0], other)  # their places tell them apart
+    longer, told = swap(torch.cat((base, base[:, :5] + 1), 1), "a")
+    assert told and torch.equal(longer[:, :77], other) and torch.equal(longer[:, 77:], base[:, :5] + 1)
+    for unclear in (base.repeat(2, 1, 1), base[:1]):
+        result, told = swap(unclear, "a")
+        assert not told and torch.equal(result, unclear)
+    swap = routing_swap._Swap({routing_swap.BASE: base, "a": other[:1].expand(2, -1, -1)})
+    result, told = swap(base[:1].repeat(5, 1, 1), "a")
+    assert told and torch.equal(result, other[:1].expand(5, -1, -1))
+
+
+def check_beside_core_nodes():
+    """With the layers closed, each of them gives with the concept what it gives with the class word."""
+    empty, closed, word = plain(""), learned(TEXT, concept(layers=NEVER)), plain(TEXT.replace("<x>", "cat"))
+
+    def windows(model):
+        model = model.clone()
+        schedule = context_windows.get_matching_context_schedule("standard_static")
+        fuse = context_windows.get_matching_fuse_method("pyramid")
+        model.model_options["context_handler"] = context_windows.IndexListContextHandler(schedule, fuse, 2, 1, dim=0)
+        return model
+
+    def compiled(model):
+        model = model.clone()
+        set_torch_compile_wrapper(model, backend="eager")
+        return model
+
+    def of(node, *args):
+        def applied(model):
+            output = node.execute(model, *args)
+            return getattr(output, "result", output)[0]
+
+        return applied
+
+    nodes = {
+        "PAG": of(nodes_pag.PerturbedAttentionGuidance, 3.0),
+        "SAG": of(nodes_sag.SelfAttentionGuidance, 0.5, 2.0),
+        "PerpNeg": of(nodes_perpneg.PerpNeg, empty, 1.0),
+        "CFGZeroStar": of(nodes_cfg.CFGZeroStar),
+        "EasyCache": of(nodes_easycache.EasyCacheNode, 0.2, 0.15, 0.95, False),
+        "LazyCache": of(nodes_easycache.LazyCacheNode, 0.2, 0.15, 0.95, False),
+        "FreeU": of(nodes_freelunch.FreeU_V2, 1.3, 1.4, 0.9, 0.2),
+        "DeepShrink": of(nodes_model_downscale.PatchModelAddDownscale, 2, 2.0, 0.0, 0.9, True, "bicubic", "bicubic"),
+        "HyperTile": of(nodes_hypertile.HyperTile, 256, 2, 0, False),
+        "context windows": windows,
+        "compiled": compiled,
+    }
+    if importlib.util.find_spec("comfy_extras.nodes_nag"):  # later than 0.8
+        nodes["NAG"] = of(importlib.import_module("comfy_extras.nodes_nag").NAGuidance, 5.0, 0.5, 1.5)
+    for name, node in nodes.items():
+        expected = sample(node(MODEL), word, batch=4, steps=4)
+        for model in (apply(node(MODEL)), node(apply())):
+            with Log() as log:
+                result = sample(model, closed, batch=4, steps=4)
+            assert torch.equal(result, expected), (name, (result - expected).abs().max())
+            assert not log.lines, (name, log.lines)
+        assert not torch.equal(sample(node(MODEL), closed, batch=4, steps=4), expected), name
 
 
 if __name__ == "__main__":
