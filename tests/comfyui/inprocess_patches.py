@@ -29,7 +29,7 @@ from inprocess_kit import (
 import importlib.util
 
 import torch
-from comfy import context_windows
+from comfy import context_windows, hooks
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.patcher_extension import WrappersMP
 from comfy_api.torch_helpers import set_torch_compile_wrapper
@@ -44,6 +44,7 @@ from comfy_extras import (
     nodes_sag,
 )
 from seal_pack.nodes import routing_swap
+from seal_pack.nodes.embedding import SEALRouteConditioning
 from seal_pack.seal_core.config import Layers
 from seal_pack.seal_core.embedding_file import save
 
@@ -320,6 +321,42 @@ def check_prompts_one_by_one():
         rows_are({site: [torch.cat(read[site][i : i + 2]) for i in (0, 2)]}, lambda c: c, site)
 
 
+def windowed(model):
+    """Two frames at a time, as ComfyUI's Context Windows and AnimateDiff sample; prompts per frame are sliced along."""
+    model = model.clone()
+    schedule = context_windows.get_matching_context_schedule("standard_static")
+    fuse = context_windows.get_matching_fuse_method("pyramid")
+    model.model_options["context_handler"] = context_windows.IndexListContextHandler(schedule, fuse, 2, 1, dim=0)
+    return model
+
+
+def check_a_prompt_per_frame():
+    frames = [plain(text)[0] for text in ("a", "a cat", "a cat sits", "cats")]
+    full, word = (torch.cat([each[0] for each in part]) for part in (frames, frames[::-1]))
+    for layers, expected in ((NEVER, word), (Layers("all"), full)):
+        positive = SEALRouteConditioning.execute([[full, {}]], [[word, {}]], layers).result[0]
+        for model in (apply(windowed(MODEL)), windowed(apply())):
+            result = recorded(model, positive, batch=4)[1]
+            assert torch.equal(result, sample(windowed(MODEL), [[expected, {}]], batch=4))
+
+
+def check_lora_hooks_of_a_prompt():
+    key = "diffusion_model.output_blocks.3.1.transformer_blocks.0.attn2.to_v"
+    out, width = MODEL.model.state_dict()[key + ".weight"].shape
+    lora = {f"{key}.lora_up.weight": torch.randn(out, 4), f"{key}.lora_down.weight": torch.randn(4, width)}
+
+    def hooked(conditioning):
+        return [[c, {**e, "hooks": hooks.create_hook_lora(lora, 1.0, 0.0)}] for c, e in conditioning]
+
+    word = hooked(plain(TEXT.replace("<x>", "cat")))
+    expected = sample(MODEL.clone(), word)
+    assert not torch.equal(expected, sample(MODEL, plain(TEXT.replace("<x>", "cat"))))
+    assert torch.equal(recorded(apply(), hooked(learned(TEXT, concept(layers=NEVER))))[1], expected)
+    read = recorded(apply(), hooked(learned(TEXT, concept())))[0]
+    for site in SITES:
+        assert any(torch.equal(row, wanted(site)) for rows in read[site] for row in rows)
+
+
 def check_equal_rows_with_different_contexts():
     base = torch.randn(1, 77, 8).expand(2, -1, -1)
     other = torch.randn(2, 77, 8)
@@ -338,13 +375,6 @@ def check_equal_rows_with_different_contexts():
 def check_beside_core_nodes():
     """With the layers closed, each of them gives with the concept what it gives with the class word."""
     empty, closed, word = plain(""), learned(TEXT, concept(layers=NEVER)), plain(TEXT.replace("<x>", "cat"))
-
-    def windows(model):
-        model = model.clone()
-        schedule = context_windows.get_matching_context_schedule("standard_static")
-        fuse = context_windows.get_matching_fuse_method("pyramid")
-        model.model_options["context_handler"] = context_windows.IndexListContextHandler(schedule, fuse, 2, 1, dim=0)
-        return model
 
     def compiled(model):
         model = model.clone()
@@ -368,7 +398,7 @@ def check_beside_core_nodes():
         "FreeU": of(nodes_freelunch.FreeU_V2, 1.3, 1.4, 0.9, 0.2),
         "DeepShrink": of(nodes_model_downscale.PatchModelAddDownscale, 2, 2.0, 0.0, 0.9, True, "bicubic", "bicubic"),
         "HyperTile": of(nodes_hypertile.HyperTile, 256, 2, 0, False),
-        "context windows": windows,
+        "context windows": windowed,
         "compiled": compiled,
     }
     if importlib.util.find_spec("comfy_extras.nodes_nag"):  # later than 0.8
