@@ -11,6 +11,7 @@ from server import find_python
 SCRIPTS = [
     "inprocess_routing.py",
     "inprocess_compat.py",
+    "inprocess_patches.py",
     "inprocess_text.py",
     "inprocess_private.py",
     "inprocess_train.py",
