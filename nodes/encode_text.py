@@ -14,7 +14,8 @@ import torch
 from ..seal_core.config import Layers
 from ..seal_core.embedding import Concept, Embedding
 from ..seal_core.errors import SealError
-from ..seal_core.strength import blended, with_tail
+from ..seal_core.mentions import mentioned, replaced
+from ..seal_core.strength import blended, check_strength, with_tail
 from .comfy_text import ComfyText, family, learned_tokenizer, text_models, tokenizers
 from .routing import KEY, Route, is_restricted
 
@@ -32,8 +33,9 @@ def encode(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) ->
     vector is the class words': SDXL adds it to every block, so it would undo the restriction.
     Raises SealError for an embedding of another family and for what cannot be encoded together.
     """
+    check_strength(strength)
     _check_family(clip, embedding)
-    used = [c for c in embedding.concepts if _pattern(c).search(text)]
+    used = mentioned(text, embedding.concepts)
     if not used:
         names = ", ".join(c.name for c in embedding.concepts)
         logging.warning("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
@@ -80,17 +82,15 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
     """One encoding: the `active` concepts learned, the other `used` ones as their class words."""
     vectors = {}
 
-    def stands(match: re.Match[str]) -> str:
-        concept = used[int((match.lastgroup or "c0")[1:])]
+    def stands(index: int) -> str:
+        concept = used[index]
         if concept not in active or concept.carrier == "tail":
             return _escaped(concept.class_word)
-        key = f".seal-{match.lastgroup}"  # a leading dot: no file of ComfyUI's list is called so
+        key = f".seal-c{index}"  # a leading dot: no file of ComfyUI's list is called so
         vectors[key] = vectors.get(key) or blended(ComfyText(clip), concept, strength)
         return f" embedding:{key} "
 
-    if used:  # all names at once, so that no name is looked for in another's class word; longest first
-        order = sorted(range(len(used)), key=lambda i: -len(used[i].name))
-        text = re.sub("|".join(f"(?P<c{i}>{_pattern(used[i]).pattern})" for i in order), stands, text)
+    text = replaced(text, used, stands)  # all at once, so that no name is looked for in another's class word
     tail = next((c for c in active if c.carrier == "tail"), None)
     reader = copy.copy(clip)
     reader.tokenizer = learned_tokenizer(clip, vectors)
@@ -100,17 +100,6 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
         _warn_long(clip, tokens, tail)
         encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
     return encoded
-
-
-def _pattern(concept: Concept) -> re.Pattern[str]:
-    """Matches the concept's name or embedding:FILE, but not inside longer words."""
-    before = r"(?<![\w/-])" if concept.name[:1].isalnum() else ""
-    after = r"(?![\w/-])" if concept.name[-1:].isalnum() else ""
-    name = before + re.escape(concept.name) + after
-    if not concept.file or concept.carrier == "tail":
-        return re.compile(name)
-    file = re.escape(concept.file).replace("/", r"[\\/]")
-    return re.compile(rf"{name}|embedding:{file}(?:\.(?:safetensors|pt|bin))?(?![\w/\\-])")
 
 
 def _escaped(words: str) -> str:
