@@ -86,7 +86,7 @@ def check_concept_and_class_word():
     }, report["changed"]  # fmt: skip
     learned, _, _ = train(tokens=ONE, name="unnamed")
     assert (learned.name, learned.class_word) == ("<unnamed>", "cat")
-    for named, word in (("concept", "cat"), ("class_word", " "), ("class_word", "\x07")):
+    for named, word in (("concept", "cat"), ("class_word", " "), ("class_word", "\u2028")):
         before = files()
         with refused(f"{named}: "):
             train(tokens=ONE, name="refused", **{named: word})

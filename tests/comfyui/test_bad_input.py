@@ -134,7 +134,7 @@ def tokenizer(graph: Graph, **settings: Any) -> Graph:
 
 def test_words(comfy: ComfyServer, sticker: Sticker) -> None:
     picture = sticker(comfy)
-    for named, word in (("concept", "cat"), ("concept", "{}"), ("class_word", "  "), ("class_word", "\x07")):
+    for named, word in (("concept", "cat"), ("concept", "{}"), ("class_word", "  "), ("class_word", "\u2028")):
         assert refusal(comfy, training(picture, name="words", **{named: word})).startswith(f"{named}:"), word
     assert "split" in refusal(comfy, tokenizer(Graph(), split=17))
     assert refusal(comfy, tokenizer(Graph(), init="described", merge="mean")).startswith("init:")
