@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..seal_core.config import Layers
 from ..seal_core.embedding import Concept, Embedding
 from ..seal_core.errors import SealError
-from ..seal_core.strength import blended, with_tail
+from ..seal_core.mentions import mentioned, parts
+from ..seal_core.strength import blended, check_strength, with_tail
 from .comfy_text import ComfyText, family, text_models
 from .comfy_tokens import PromptTokens, literal, tokenize
 from .routing import KEY, Route, is_restricted
@@ -30,8 +30,9 @@ def encode(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) ->
     vector is the class words': SDXL adds it to every block, so it would undo the restriction.
     Raises SealError for an embedding of another family and for what cannot be encoded together.
     """
+    check_strength(strength)
     _check_family(clip, embedding)
-    used = [c for c in embedding.concepts if _pattern(c).search(text)]
+    used = mentioned(text, embedding.concepts)
     if not used:
         names = ", ".join(c.name for c in embedding.concepts)
         logging.warning("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
@@ -84,7 +85,7 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
         vectors[concept.name] = vectors.get(concept.name) or blended(ComfyText(clip), concept, strength)
         return concept.name, True
 
-    pieces = [(part, False) if isinstance(part, str) else piece(part) for part in _parts(text, used)]
+    pieces = [(part, False) if isinstance(part, str) else piece(used[part]) for part in parts(text, used)]
     tail = next((c for c in active if c.carrier == "tail"), None)
     tokens = tokenize(clip, pieces, vectors)
     # ComfyUI's own names of the encoders are without "clip_".
@@ -93,32 +94,6 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
         _warn_long(tokens, tail)
         encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
     return encoded
-
-
-def _parts(text: str, used: Sequence[Concept]) -> Iterator[str | Concept]:
-    """The text, with each of the concepts where it is named."""
-    if not used:
-        yield text
-        return
-    # all names at once, so that no name is looked for in another's class word; longest first
-    order = sorted(range(len(used)), key=lambda i: -len(used[i].name))
-    at = 0
-    for match in re.finditer("|".join(f"(?P<c{i}>{_pattern(used[i]).pattern})" for i in order), text):
-        yield text[at : match.start()]
-        yield used[int((match.lastgroup or "c0")[1:])]
-        at = match.end()
-    yield text[at:]
-
-
-def _pattern(concept: Concept) -> re.Pattern[str]:
-    """Matches the concept's name or embedding:FILE, but not inside longer words."""
-    before = r"(?<![\w/-])" if concept.name[:1].isalnum() else ""
-    after = r"(?![\w/-])" if concept.name[-1:].isalnum() else ""
-    name = before + re.escape(concept.name) + after
-    if not concept.file or concept.carrier == "tail":
-        return re.compile(name)
-    file = re.escape(concept.file).replace("/", r"[\\/]")
-    return re.compile(rf"{name}|embedding:{file}(?:\.(?:safetensors|pt|bin))?(?![\w/\\-])")
 
 
 def _check_family(clip: Any, embedding: Embedding) -> None:

@@ -25,9 +25,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import plots
-from .attributes import parse_attributes
 from .bars import training_bar
-from .config import PRESETS, TrainConfig, configure
+from .choices import changed, in_words
+from .cli_train import train_config
+from .config import TrainConfig
 from .embedding import Concept
 from .embedding_file import load, save
 from .errors import SealError
@@ -37,6 +38,7 @@ from .masks import semantic_mask
 from .masks_attention import attention_mask
 from .references import Reference, digest, prepare
 from .sampling import generate_context, sample
+from .strength import check_strength
 from .trainer import TrainResult, train
 from .vocabulary import check
 
@@ -46,10 +48,11 @@ if TYPE_CHECKING:
 
 def train_command(options: Namespace) -> None:
     """Train, then write embedding, pictures and report. Raises SealError before the long part where it can."""
-    stem = safe_stem(options.name)
-    config = _config(options, stem)
-    images, masks = [read_picture(p, "image") for p in options.image], _masks(options)
     resume = _trained("resume", options.resume, options.class_word) if options.resume else None
+    config = train_config(options, resume)
+    asked = {"preset": options.preset, "changed": changed(options.preset, config)}
+    stem = safe_stem(options.name)
+    images, masks = [read_picture(p, "image") for p in options.image], _masks(options)
     _ready(options.out)
     host = _host(options)
     check(host, config.tokens)
@@ -64,22 +67,8 @@ def train_command(options: Namespace) -> None:
     inputs = digest(*images, *(r.mask for r in references))
     key = config.hash(host.fingerprint(), inputs, str(resume.provenance.get("hash", resume.file)) if resume else "")
     concept = replace(result.concept, file=unique, provenance={**result.concept.provenance, "hash": key})
+    result.report.update(asked)
     _write_results(result, concept, references[0], options.out, notes, time.perf_counter() - started)
-
-
-def _config(options: Namespace, stem: str) -> TrainConfig:
-    preset = PRESETS[options.preset]
-    return configure(
-        options.preset,
-        steps=options.steps,
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        resolution=options.resolution,
-        seed=options.seed,
-        tokens=replace(preset.tokens, concept=stem, class_word=options.class_word),
-        layers=replace(preset.layers, sites=options.layers) if options.layers else None,
-        attributes=parse_attributes(options.attributes),
-    )
 
 
 def _masks(options: Namespace) -> list[Tensor]:
@@ -95,7 +84,7 @@ def _references(
     """One reference a picture (they may differ in size), masks found where none is given."""
     references: list[Reference] = []
     notes: list[str] = []
-    seen = functools.partial(attention_mask, host, class_word=options.class_word)
+    seen = functools.partial(attention_mask, host, class_word=config.tokens.class_word)
     for i, image in enumerate(images):
         if masks:
             mask, polarity = masks[i if len(masks) > 1 else 0], options.mask_polarity
@@ -128,15 +117,19 @@ def _write_results(
     _write(folder / f"{stem}.json", json.dumps(report, indent=2).encode())
     for warning in report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
+    if report["changed"]:
+        print(f"{report['preset']}, but {in_words(report['changed'])}")
     if report["described"]:
         print(f'started as "{report["described"]["text"]}"')
     print(f"{path}: attention outside the subject {leak['before']:.0%} -> {leak['after']:.0%}, {seconds:.0f} s")
+    print(f"in prompts: {concept.name}" + (f" or embedding:{stem}" if concept.carrier == "input" else ""))
 
 
 def generate_command(options: Namespace) -> None:
     """Generate --count pictures, each from its own seed, written as it is finished."""
-    _finite("cfg", options.cfg)
-    _finite("strength", options.strength)
+    if not math.isfinite(options.cfg) or abs(options.cfg) > 100:
+        raise SealError(f"cfg: {options.cfg} is out of range; use a number such as 7.")
+    check_strength(options.strength)
     if options.count < 1:
         raise SealError(f"count: {options.count} pictures; use 1 or more.")
     if not 0 <= options.seed < 2**63:
@@ -185,11 +178,6 @@ def _size(text: str) -> tuple[int, int] | None:
     if width % 8 or height % 8 or not 64 <= min(width, height) <= max(width, height) <= 4096:
         raise SealError(f"size: {text} is not possible; use multiples of 8 from 64 to 4096 pixels.")
     return width, height
-
-
-def _finite(name: str, value: float) -> None:
-    if not math.isfinite(value) or not -100 <= value <= 100:
-        raise SealError(f"{name}: {value} is out of range; use a number such as {7 if name == 'cfg' else 1}.")
 
 
 # Models, pictures and files

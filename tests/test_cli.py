@@ -58,21 +58,22 @@ def trained(model, sticker, tmp_path_factory):
 def test_train_writes_four_files(trained):
     assert names(trained) == ["my-cat.attention.png", "my-cat.json", "my-cat.loss.png", "my-cat.safetensors"]
     concept = load(trained / "my-cat.safetensors")
-    assert (concept.name, concept.class_word, concept.layers.sites) == ("my-cat", "cat", "up.2, up.3, up.4")
+    assert (concept.name, concept.class_word, concept.layers.sites) == ("<my-cat>", "cat", "up.2, up.3, up.4")
     report = json.loads((trained / "my-cat.json").read_text())
     assert report["config"]["resolution"] == 128 and report["config"]["attributes"] == [["emotion", "sleepy"]]
+    assert report["preset"] == "best" and report["changed"] == {"steps": 6, "layers.sites": "up.2-4"}
     assert len(report["losses"]) == 6 and report["file"] == "my-cat.safetensors"
     assert all(Image.open(trained / f"my-cat.{kind}.png").size[0] > 100 for kind in ("loss", "attention"))
 
 
 def test_generate(trained, model, tmp_path, capsys):
     arguments = ["generate", "--model", str(model), "--embedding", str(trained / "my-cat.safetensors")]
-    arguments += ["--prompt", "a sticker of my-cat jumping", "--steps", "2", "--seed", "5", "--size", "64x96"]
+    arguments += ["--prompt", "a sticker of <my-cat> jumping", "--steps", "2", "--seed", "5", "--size", "64x96"]
     for _ in range(2):
         assert cli.main([*arguments, "--count", "2", "--out", str(tmp_path)]) == 0
     assert names(tmp_path) == ["my-cat-5-2.png", "my-cat-5.png", "my-cat-6-2.png", "my-cat-6.png"]
     first, again, other = (Image.open(tmp_path / n) for n in ("my-cat-5.png", "my-cat-5-2.png", "my-cat-6.png"))
-    assert first.size == (64, 96) and first.text["prompt"] == "a sticker of my-cat jumping"
+    assert first.size == (64, 96) and first.text["prompt"] == "a sticker of <my-cat> jumping"
     assert first.tobytes() == again.tobytes() != other.tobytes()
     assert capsys.readouterr().out.splitlines()[0] == str(tmp_path / "my-cat-5.png")
 
@@ -90,8 +91,9 @@ def test_resume_hiper_and_masks(trained, model, sticker, tmp_path):
     ImageDraw.Draw(mask).ellipse((40, 30, 110, 100), fill=0)  # polarity: found out
     mask.save(tmp_path / "mask.png")
     out = tmp_path / "new" / "folder"
-    resumed = train_arguments(model, sticker, out, "--resume", str(trained / "my-cat.safetensors"))
+    resumed = train_arguments(model, sticker, out, "--resume", str(trained / "my-cat.safetensors"), "--class-word", "")
     assert cli.main([*resumed, "--mask", str(tmp_path / "mask.png")]) == 0
+    assert load(out / "my-cat.safetensors").class_word == "cat", "that of the concept resumed"
     assert cli.main(train_arguments(model, sticker, out, "--preset", "hiper")) == 0
     assert load(out / "my-cat-2.safetensors").carrier == "tail"
 
@@ -100,7 +102,14 @@ def test_resume_hiper_and_masks(trained, model, sticker, tmp_path):
     ("more", "message"),
     [
         (("--name", "../x"), "name: '../x'"),
-        (("--name", "cat"), "name: 'cat' is already a word.* my-cat\\.$"),
+        (("--concept", "cat"), "concept: 'cat' is already a word.* my-cat\\.$"),
+        (("--split", "17"), "split: 17"),
+        (("--merge-at", "nan"), "merge-at: nan"),
+        (("--merge", "mean"), "init: described .* set merge to none"),
+        (("--start-percent", "nan"), "start-percent: nan"),
+        (("--augment", "nan"), "augment: nan"),
+        (("--attention-weight", "nan"), "attention-weight: nan"),
+        (("--prompts", "no place"), "prompts: 'no place'"),
         (("--steps", "-3"), "steps: -3"),
         (("--learning-rate", "nan"), "learning-rate: nan"),
         (("--learning-rate", "inf"), "learning-rate: inf"),
@@ -129,7 +138,10 @@ def test_bad_input_is_one_line_and_status_2(model, sticker, tmp_path, capsys, mo
     ("more", "message"),
     [
         (("--prompt", "a dog"), "prompt: 'a dog' does not name"),
-        (("--prompt", "my-cat " * 80), "prompts: .* tokens"),
+        (("--prompt", "my-cat"), "prompt: 'my-cat' does not name the concept; write <my-cat> where"),
+        (("--prompt", "{}"), "prompt: '{}' does not name"),
+        (("--strength", "nan"), "strength: nan"),
+        (("--prompt", "<my-cat> " * 80), "prompts: .* tokens"),
         (("--count", "0"), "count: 0"),
         (("--steps", "0"), "steps: 0"),
         (("--cfg", "nan"), "cfg: nan"),
@@ -144,7 +156,7 @@ def test_bad_input_is_one_line_and_status_2(model, sticker, tmp_path, capsys, mo
 )
 def test_bad_generation(trained, model, tmp_path, capsys, more, message):
     arguments = ["generate", "--model", str(model), "--embedding", str(trained / "my-cat.safetensors")]
-    assert cli.main([*arguments, "--prompt", "my-cat", "--out", str(tmp_path), *more]) == 2
+    assert cli.main([*arguments, "--prompt", "<my-cat>", "--out", str(tmp_path), *more]) == 2
     assert re.search(message, capsys.readouterr().err.splitlines()[-1]) and names(tmp_path) == []
 
 

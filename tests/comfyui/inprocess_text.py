@@ -135,9 +135,9 @@ def check_contexts_are_those_of_a_file_at_every_clip_skip():
             assert torch.equal(got[0][0], plain(core, clip)[0][0]), ours
 
 
-def check_a_name_right_after_embedding_is_refused():
+def check_embedding_without_a_name_is_refused():
     with refused("text: .*embedding:"):
-        learned("a sticker of embedding:<x>", concept())
+        learned("a sticker of embedding: <x>", concept())
     with refused("text: .*embedding:"):
         learned("a sticker of <x>, embedding:", concept())
 

@@ -21,13 +21,19 @@ import torch
 from seal_pack.nodes import training_run
 from seal_pack.nodes.comfy_host import ComfyHost
 from seal_pack.nodes.comfy_text import ComfyText
+from seal_pack.nodes.folders import folder_of
+from seal_pack.nodes.tokens import SplitMergeTokenizer
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.config import Layers, Tokens
+from seal_pack.seal_core.choices import TokenChoices
+from seal_pack.seal_core.config import PRESETS, Layers
 from seal_pack.seal_core.embedding import Embedding
 from seal_pack.seal_core.host import Prompt
 
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
+folder_paths.models_dir = str(FOLDER / "models")  # where tails go
 folder_paths.set_temp_directory(str(FOLDER / "temp"))
+ONE = TokenChoices(split=1, merge="mean", init="class_word_noise")
+"""Quick to train: one vector, and no words looked for."""
 
 
 def make_vae(channels=4):
@@ -51,7 +57,7 @@ def sticker(height=64, width=64):
 def train(model=MODEL, clip=CLIP, vae=VAE, **settings):
     image, mask = sticker()
     given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
-    given |= {"name": "cat", "image": image, "mask": mask, **settings}
+    given |= {"name": "cat", "class_word": "cat", "concept": "", "image": image, "mask": mask, **settings}
     embedding, name, _, _, report = SEALTrainEmbedding.execute(model, clip, vae, **given).result
     return embedding.concepts[0], name, json.loads(report)
 
@@ -72,18 +78,43 @@ def state(*roots):
     return found
 
 
-def check_wired_tokens_are_taken_as_they_are():
-    learned, _, _ = train(tokens=Tokens("<sticker>", "cat", split=1), name="wired")
-    assert (learned.name, learned.class_word) == ("<sticker>", "cat")
-    unwired, _, _ = train(name="unwired")
-    assert (unwired.name, unwired.class_word) == ("<unwired>", "character")
+def check_concept_and_class_word():
+    learned, _, report = train(tokens=ONE, name="wired", concept="<sticker>", class_word="dog")
+    assert (learned.name, learned.class_word, learned.tokens.split) == ("<sticker>", "dog", 1)
+    assert report["preset"] == "best" and report["changed"] == {
+        "steps": 2, "resolution": 64, "tokens.split": 1, "tokens.merge": "mean", "tokens.init": "class_word_noise"
+    }, report["changed"]  # fmt: skip
+    learned, _, _ = train(tokens=ONE, name="unnamed")
+    assert (learned.name, learned.class_word) == ("<unnamed>", "cat")
+    for named, word in (("concept", "cat"), ("class_word", " "), ("class_word", "\u2028")):
+        before = files()
+        with refused(f"{named}: "):
+            train(tokens=ONE, name="refused", **{named: word})
+        assert files() == before
+
+
+def check_untouched_tokens_change_nothing():
+    """Wired as it comes, the node gives the same hash and the same bytes as none, with every preset."""
+    untouched = {i.id: i.default for i in SplitMergeTokenizer.define_schema().inputs}
+    tokens = SplitMergeTokenizer.execute(**untouched).result[0]
+    for preset in ("best", "paper", "textual_inversion", "hiper"):
+        folder = folder_of(PRESETS[preset].carrier)
+        name = f"untouched-{preset}"
+        _, _, report = train(preset=preset, name=name)
+        assert "reused" not in report and report["changed"] == {"steps": 2, "resolution": 64}, report["changed"]
+        file = folder / f"{name}.safetensors"
+        content = file.read_bytes()
+        _, _, report = train(preset=preset, name=name, tokens=tokens)
+        assert report["reused"] == file.name and report["changed"] == {"steps": 2, "resolution": 64}
+        file.unlink()
+        _, _, report = train(preset=preset, name=name, tokens=tokens)
+        assert "reused" not in report and file.read_bytes() == content, preset
 
 
 def check_same_settings_reuse_another_name_does_not():
-    tokens = Tokens("<mine>", "cat", split=1)
-    _, first, report = train(tokens=tokens, name="one")
-    _, again, known = train(tokens=tokens, name="one")
-    _, other, fresh = train(tokens=tokens, name="two")
+    _, first, report = train(tokens=ONE, name="one")
+    _, again, known = train(tokens=ONE, name="one")
+    _, other, fresh = train(tokens=ONE, name="two")
     assert first == again == "embedding:one" and "reused" not in report and known["reused"] == "one.safetensors"
     assert other == "embedding:two" and "reused" not in fresh and fresh["losses"] == report["losses"]
 
@@ -91,7 +122,7 @@ def check_same_settings_reuse_another_name_does_not():
 def check_another_start_to_resume_from_is_another_training():
     for seed in (1, 2):  # third-party files of one name but of other content
         start = Embedding((concept(seed=seed, word="dog"),))
-        learned, _, report = train(resume=start, name="resumed")
+        learned, _, report = train(resume=start, name="resumed", class_word="")
         assert "reused" not in report, seed
         assert learned.class_word == "dog", learned.class_word
 
@@ -116,10 +147,9 @@ def check_a_preview_that_cannot_be_drawn_costs_no_training():
 
 
 def check_preview_changes_nothing_and_takes_any_resolution():
-    tokens = Tokens("<a>", "cat", split=1)
-    alone, _, _ = train(name="alone", resolution=70, steps=3, tokens=tokens)
+    alone, _, _ = train(name="alone", resolution=70, steps=3, tokens=ONE)
     seen, _, report = train(
-        name="seen", resolution=70, steps=3, tokens=tokens, preview_prompt="a {} sleeping", preview_every=1
+        name="seen", resolution=70, steps=3, tokens=ONE, preview_prompt="a {} sleeping", preview_every=1
     )
     assert not report["warnings"], report["warnings"]
     assert all(torch.equal(alone.vectors[k], seen.vectors[k]) for k in alone.vectors)

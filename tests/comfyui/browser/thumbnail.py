@@ -63,7 +63,7 @@ def main() -> None:
     workflow = json.loads((PACK / f"workflows/{options.name}.json").read_text(encoding="utf-8"))
     if options.steps is not None:
         (train,) = (node for node in workflow["nodes"] if node["type"] == "SEALTrainEmbedding")
-        train["widgets_values"][1] = options.steps
+        train["widgets_values"][4] = options.steps
     comfyui = next(iter(find_comfyuis()), None)
     assert comfyui is not None, "no ComfyUI found"
     with tempfile.TemporaryDirectory() as base:
