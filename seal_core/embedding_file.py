@@ -221,7 +221,7 @@ def _plain(value: Any, kind: type) -> Any:
 
 def _fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a dataclass's fields, each of its default's type."""
-    known = {field.name: field.default for field in dataclasses.fields(kind) if field.name in values}
+    known = {field.name: field.default for field in dataclasses.fields(kind) if field.name in _plain(values, dict)}
     whole = {name for name, default in known.items() if type(default) is float and type(values[name]) is int}
     return {name: values[name] if name in whole else _plain(values[name], type(d)) for name, d in known.items()}
 
@@ -236,30 +236,37 @@ def _ours(tensors: Mapping[str, Tensor], family: Family, carrier: str, what: str
 
 
 def find_trained(folder: Path, hash: str) -> Path | None:
-    """The first of `trained_files`, or None."""
-    return next(trained_files(folder, hash), None)
+    """A whole file in `folder` whose metadata carries this config hash (`provenance["hash"]`), or None."""
+    return next((path for path, whole in _trained(folder, hash) if whole), None)
 
 
 def trained_files(folder: Path, hash: str) -> Iterator[Path]:
-    """The files in `folder` that are whole and whose metadata carries this config hash (`provenance["hash"]`).
+    """All files in `folder` whose metadata carries this config hash; whether they are as they were saved, `load` tells.
 
-    Reads headers only: quick among hundreds of foreign files. Whether one is as it was saved is for `load` to find out.
+    Reads headers only: quick among hundreds of foreign files.
     """
+    return (path for path, _ in _trained(folder, hash))
+
+
+def _trained(folder: Path, hash: str) -> Iterator[tuple[Path, bool]]:
+    """(file with this hash, whether it is as long as its header says)."""
     for entry in entries(folder):
         if entry.name.lower().endswith(SUFFIX) and not entry.name.startswith("."):
             with contextlib.suppress(OSError, *BROKEN):
-                # A pipe would wait for ever.
-                if entry.is_file() and _header_hash(Path(entry.path), hash.encode()) == hash:
-                    yield Path(entry.path)
+                if entry.is_file():  # a pipe would wait for ever
+                    found, whole = _header(Path(entry.path), hash.encode())
+                    if found == hash:
+                        yield Path(entry.path), whole
 
 
-def _header_hash(path: Path, wanted: bytes) -> str | None:
+def _header(path: Path, wanted: bytes) -> tuple[str | None, bool]:
+    """(config hash, whether the file is whole) of a file with the bytes `wanted` in its header, else (None, False)."""
     with open(path, "rb") as file:
         size = header_size(file.read(8))
         text = file.read(size)
         if not size or wanted not in text:  # spares parsing foreign headers
-            return None
+            return None, False
         header = json.loads(text)
         end = max(value["data_offsets"][1] for key, value in header.items() if key != "__metadata__")
         whole = os.fstat(file.fileno()).st_size == 8 + size + end
-    return json.loads(header["__metadata__"]["seal"])["provenance"]["hash"] if whole else None
+    return json.loads(header["__metadata__"]["seal"])["provenance"]["hash"], whole

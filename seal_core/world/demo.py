@@ -90,9 +90,9 @@ def demo_command(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     if options.steps < 0:
         raise SealError(f"steps: {options.steps} is out of range; use 1 or more, 0 = the presets'.")
-    out = ready(options.out, "out")
     model, judges = host(load_model()), Judges.load()
     subject = _subject(options, judges, model.resolution)
+    out = ready(options.out, "out")
     columns = asks(subject.known)
     results: dict[str, TrainResult] = {}
     shown: dict[str, Tensor] = {}

@@ -12,6 +12,7 @@ SCRIPTS = [
     "inprocess_routing.py",
     "inprocess_compat.py",
     "inprocess_text.py",
+    "inprocess_embedding_files.py",
     "inprocess_train.py",
     "inprocess_stickers_pack.py",
 ]
