@@ -256,6 +256,7 @@ def check_load_node():
         node.execute("other.safetensors", "cat", embedding)
     before = node.fingerprint_inputs("x.safetensors")
     assert before == node.fingerprint_inputs(name="x.safetensors", class_word="", previous=None)
+    (root / "embeddings" / "x.safetensors").unlink()
     save(concept(count=3), root / "embeddings", "x")
     assert node.fingerprint_inputs("x.safetensors") != before
 

@@ -14,6 +14,7 @@ SCRIPTS = [
     "inprocess_patches.py",
     "inprocess_text.py",
     "inprocess_private.py",
+    "inprocess_embedding_files.py",
     "inprocess_train.py",
     "inprocess_noise.py",
     "inprocess_stickers_pack.py",
