@@ -25,6 +25,7 @@ from ..seal_core.sampling import generate_context, sample
 from ..seal_core.trainer import PROBES, Progress, TrainResult, train
 from .comfy_host import ComfyHost
 from .folders import folder_of
+from .trained_files import hand_out
 
 SAMPLE_STEPS = 12
 
@@ -76,9 +77,16 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     resumed = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
     # The name is in it: who asks for another file gets one.
     inputs = (digest(run.image, run.mask), run.mask_polarity, resumed, stem, str(run.run_id))
-    key = config.hash(host.fingerprint(), *inputs)
-    known = find_trained(folder, key)
+    models = host.identity()
+    key = config.hash(models.hash, *inputs)
+    if models.unread:
+        warnings.append(
+            f"model: patches on it hold what cannot be compared ({', '.join(models.unread)}), so this was trained anew "
+            "although a file with the same settings may exist."
+        )
+    known = None if models.unread else find_trained(folder, key)
     if known is not None:
+        hand_out(known, run.name)
         concept = load(known)
         report = _report(concept, warnings) | {"seconds": 0.0, "file": str(known), "reused": known.name}
         return _outcome(concept, references[0], report, f"Reused {known.name}: same settings, same sticker.")
@@ -86,12 +94,16 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     if unique != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {unique}.")
     started = time.perf_counter()
-    result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
+    with host:
+        result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
     concept = _kept(result, key, host, unique)
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save(concept, folder, unique)
+    hand_out(path, run.name)
     seconds = round(time.perf_counter() - started, 2)
     report = _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
+    if host.copied_bytes:  # newer ComfyUIs stream the wired models, which gradients cannot pass
+        report["copied_bytes"] = host.copied_bytes
     leak = report["leakage"]
     seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
     headline = (
