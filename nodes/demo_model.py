@@ -8,6 +8,7 @@ it stays in float32: it is small, and then a picture is the same on every machin
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,7 @@ def _clip(file: ModelFile) -> comfy.sd.CLIP:
     weights = {**file.text_encoder, "text_projection.weight": torch.eye(width)}
     shape = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "hidden_act")
     shape += ("max_position_embeddings", "eos_token_id")
+    static = "disable_dynamic" in inspect.signature(comfy.sd.CLIP).parameters  # too small to be streamed
     clip = comfy.sd.CLIP(
         comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel),
         embedding_directory=folder_paths.get_folder_paths("embeddings"),
@@ -165,6 +167,7 @@ def _clip(file: ModelFile) -> comfy.sd.CLIP:
         },
         parameters=sum(tensor.numel() for tensor in weights.values()),
         model_options={"clip_l_model_config": {name: config[name] for name in shape}, "dtype": _DTYPE},
+        **({"disable_dynamic": True} if static else {}),
     )
     clip.load_sd(weights)
     _fits(clip.cond_stage_model.clip_l.transformer, weights, "text_encoder")

@@ -64,6 +64,7 @@ class StreamedPatcher(comfy.model_patcher.ModelPatcher):
 class StreamedCLIP(comfy.sd.CLIP):
     def clone(self, disable_dynamic=False):
         clone = super().clone()
+        clone.__class__ = StreamedCLIP
         clone.patcher = self.patcher.clone(disable_dynamic=disable_dynamic)
         return clone
 

@@ -13,6 +13,8 @@ SCRIPTS = [
     "inprocess_compat.py",
     "inprocess_text.py",
     "inprocess_train.py",
+    "inprocess_loading.py",
+    "inprocess_identity.py",
     "inprocess_stickers_pack.py",
 ]
 
