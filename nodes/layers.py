@@ -6,9 +6,8 @@ from comfy_api.latest import io
 
 from ..seal_core.config import Layers
 from ..seal_core.sites import PRESETS, parse_sites, site_table, spelled
-from .comfy_host import native_resolution
 from .schema import LayersType, schema
-from .unet_sites import require_unet, unet_sites
+from .unet_sites import native_resolution, require_unet, unet_sites
 
 
 class LayerRestrictionSpec(io.ComfyNode):

@@ -30,6 +30,7 @@ from ..seal_core.trainer import PROBES, Progress, TrainResult, train
 from ..seal_core.whole_file import ready
 from .comfy_host import ComfyHost
 from .folders import folder_of, spare_folders
+from .trained_files import hand_out
 
 SAMPLE_STEPS = 12
 
@@ -83,24 +84,37 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
     # The name is in it: who asks for another file gets one.
     inputs = (digest(run.image, run.mask), run.mask_polarity, start, stem, str(run.run_id))
-    key = config.hash(host.fingerprint(), *inputs)
-    for known in trained_files(folder, key):
+    models = host.identity()
+    key = config.hash(models.hash, *inputs)
+    if models.unread:
+        warnings.append(
+            f"model: patches on it hold what cannot be compared ({', '.join(models.unread)}), so this was trained anew "
+            "although a file with the same settings may exist."
+        )
+    for known in () if models.unread else trained_files(folder, key):
         try:
-            return _reused(known, references[0], asked, warnings)
+            reused = _reused(known, references[0], asked, warnings)
         except (SealError, RuntimeError, *BROKEN) as error:
             logging.warning("SEAL: %s is not used again: %s", known.name, error)
             warnings.append(f"name: {known.name} was damaged or edited and is not used again; trained anew.")
+        else:
+            hand_out(known, run.name)
+            return reused
     ready(folder, "name")
     started = time.perf_counter()
-    result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
+    with host:
+        result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
     concept = _kept(result, key, host)
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save(concept, folder, stem, spare_folders())
+    hand_out(path, run.name)
     concept = replace(concept, file=path.stem)
     if path.stem != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
     seconds = round(time.perf_counter() - started, 2)
     report = asked | _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
+    if host.copied_bytes:  # newer ComfyUIs stream the wired models, which gradients cannot pass
+        report["copied_bytes"] = host.copied_bytes
     leak = report["leakage"]
     seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
     differs = f" {run.preset}, but {in_words(changes)}." if changes else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import comfy.model_sampling
 from comfy.ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, UNetModel, Upsample
 from torch import nn
@@ -75,3 +76,13 @@ def _rescaled(scale: int, layer: nn.Module) -> int:
     if isinstance(change, Downsample):
         return scale * 2
     return scale // 2 if isinstance(change, Upsample) else scale
+
+
+def native_resolution(model: Any) -> int:
+    """The side in pixels that a U-Net was made for: as its config says, else by its context's width and prediction."""
+    said = vars(model.model.model_config).get("native_resolution")  # of ours; getattr would log that others lack it
+    if said:
+        return int(said)
+    width = unet_sites(require_unet(model))[0].module.to_k.weight.shape[1]
+    is_v = isinstance(model.get_model_object("model_sampling"), comfy.model_sampling.V_PREDICTION)
+    return 1024 if width == 2048 else 768 if width == 1024 and is_v else 512

@@ -17,6 +17,8 @@ SCRIPTS = [
     "inprocess_embedding_files.py",
     "inprocess_train.py",
     "inprocess_noise.py",
+    "inprocess_loading.py",
+    "inprocess_identity.py",
     "inprocess_stickers_pack.py",
 ]
 
