@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import comfy.model_sampling
 from comfy.ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, UNetModel, Upsample
+from comfy.model_base import ModelType
 from torch import nn
 
 from ..seal_core.errors import SealError
@@ -84,5 +84,5 @@ def native_resolution(model: Any) -> int:
     if said:
         return int(said)
     width = unet_sites(require_unet(model))[0].module.to_k.weight.shape[1]
-    is_v = isinstance(model.get_model_object("model_sampling"), comfy.model_sampling.V_PREDICTION)
+    is_v = model.model.model_type is ModelType.V_PREDICTION  # of the checkpoint, whatever ModelSampling nodes say
     return 1024 if width == 2048 else 768 if width == 1024 and is_v else 512
