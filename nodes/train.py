@@ -13,6 +13,7 @@ from ..seal_core.config import ATTENTION_LOSSES, PRESETS
 from ..seal_core.prompts import parse_attributes
 from .comfy_host import ComfyHost
 from .schema import EmbeddingType, LayersType, TokensType, schema
+from .trained_files import losses
 from .training_run import Preview, Run, resumed, train_or_reuse
 
 
@@ -36,6 +37,11 @@ class SEALTrainEmbedding(io.ComfyNode):
                 io.String.Output("report", tooltip="JSON: settings, seed, device, seconds, losses, leakage, warnings."),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
+        """Another value when a trained file has gone since, or ComfyUI's cache would answer instead of training."""
+        return losses(name)
 
     @classmethod
     def execute(
@@ -64,7 +70,7 @@ class SEALTrainEmbedding(io.ComfyNode):
         prompts: str = "",
         reference_attributes: str = "",
         resume: Any = None,
-        preview_prompt: str = "",
+        preview_prompt: str = "a sticker of {}",
         preview_every: int = 0,
         run_id: int = 0,
     ) -> io.NodeOutput:
@@ -90,7 +96,8 @@ class SEALTrainEmbedding(io.ComfyNode):
             attributes=parse_attributes(reference_attributes),
         )
         # ComfyUI runs nodes in inference mode, whose tensors autograd cannot use.
-        with torch.inference_mode(False), torch.enable_grad(), ComfyHost(model, clip, vae) as host:
+        with torch.inference_mode(False), torch.enable_grad():
+            host = ComfyHost(model, clip, vae)
             run = Run(name, image.clone(), mask.clone(), mask_polarity, preset, config, start, run_id)
             outcome = train_or_reuse(host, run, Preview(preview_prompt, preview_every))
         report = json.dumps(outcome.report, indent=2)

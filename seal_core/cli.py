@@ -150,7 +150,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dtype", choices=DTYPES, default="auto", help="precision of the U-Net (auto: float32, on CUDA bfloat16)"
     )
-    command.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="where files go (default: here)")
+    command.add_argument("--out", default=".", metavar="DIR", help="where files go (default: here)")
 
 
 def _generate_options(command: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ NORMS = ("free", "fixed")
 RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
-REVISION = 2
+REVISION = 3
 """Of the training itself: raise it when equal settings come to learn something else, so that no old file is reused."""
 
 ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
@@ -156,8 +156,8 @@ class TrainConfig:
     rate: how the learning rate goes: "constant", or "cosine" from its full value to nearly nothing at the last step, so
     that the noise of single draws averages out (ours).
     augment: share of the draws that show the subject pasted, shifted, scaled and mirrored on another ground.
-    views: how many such views are prepared. pool: size of the finite pool of draws for the frozen
-    prefix, 0 = no pool (fresh draws each step). pool_bytes: its memory limit.
+    views: how many such views are prepared. pool: from how many fixed draws the steps take theirs, 0 = fresh ones each
+    step; only fixed ones can be replayed by the frozen prefix. pool_bytes: what that may keep.
     templates: prompts with {}; "{background}" in one marks where the background is named.
     describe_draws: by how many draws the words of init "described" are judged; 0 = as many as make the search about
     as long as the training, 4 to 48.

@@ -26,7 +26,17 @@ def mentioned(text: str, concepts: Sequence[Concept]) -> list[Concept]:
 
 def replaced(text: str, concepts: Sequence[Concept], stand: Callable[[int], str]) -> str:
     """The text with `stand(i)` wherever concept i is named. What was put in is not looked at again."""
-    return _pattern(concepts).sub(lambda match: stand(_index(match)), text)
+    return "".join(part if isinstance(part, str) else stand(part) for part in parts(text, concepts))
+
+
+def parts(text: str, concepts: Sequence[Concept]) -> Iterator[str | int]:
+    """The text in order, with the index of a concept in place of each of its names."""
+    at = 0
+    for match in _pattern(concepts).finditer(text):
+        yield text[at : match.start()]
+        yield _index(match)
+        at = match.end()
+    yield text[at:]
 
 
 def _index(match: re.Match[str]) -> int:

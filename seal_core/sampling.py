@@ -15,7 +15,7 @@ from .embedding import Concept
 from .errors import SealError
 from .host import Context, Host, Prompt, Site
 from .mentions import mentioned, replaced
-from .sites import parse_sites, select
+from .sites import saved_sites, select
 from .strength import blended, check_strength, with_tail
 
 PIXELS = 8
@@ -65,7 +65,7 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
         else:
             learned = replace(host.encode([prompt], {"concept": blended(host, concept, strength)}), pooled=plain.pooled)
     sites = host.sites()
-    allowed = select(parse_sites(concept.layers.sites, sites), sites)
+    allowed = select(saved_sites(concept.layers.sites, sites), sites)
     return RoutedContext(learned, plain, tuple(allowed), concept.layers.start_percent, concept.layers.end_percent)
 
 
@@ -138,7 +138,8 @@ def sample(
     learned = None
     if routed:
         learned = torch.cat([routed.learned.cross, negative.cross]) if guided else routed.learned.cross
-    x = torch.randn(count, 4, height // PIXELS, width // PIXELS, generator=generator).to(host.device) * sigmas[0]
+    noise = torch.randn(count, 4, height // PIXELS, width // PIXELS, generator=generator).to(host.device)
+    x = host.add_noise(torch.zeros_like(noise), noise, sigmas[:1].to(host.device).expand(count))
     for i, timestep in enumerate(timesteps.tolist()):
         sigma, following = sigmas[i].item(), sigmas[i + 1].item()
         rows = torch.cat([x, x]) if guided else x

@@ -208,8 +208,8 @@ class Training(Passes):
             "described": described,
             "leakage": {"before": round(leak_before, 4), "after": round(leak_after, 4)},
             "probe_loss": {"before": round(loss_before, 6), "after": round(loss_after, 6)},
-            "pool": {"draws": config.pool, "bytes": self.prefix.bytes, "limit": self.prefix.limit}
-            if self.prefix
+            "pool": {"draws": config.pool, "bytes": self.prefix.bytes if self.prefix else 0, "limit": config.pool_bytes}
+            if config.pool
             else None,
             "warnings": self.warnings,
         }

@@ -48,6 +48,9 @@ class Gaussian:
     sigmas = torch.logspace(-1.5, 1.2, 1000)
     spread = 0.5
 
+    def add_noise(self, x_0, noise, sigma):
+        return x_0 + sigma[:, None, None, None] * noise
+
     def denoise(self, x, sigma, context):
         return x * (self.spread**2 / (self.spread**2 + sigma**2))[:, None, None, None]
 
@@ -60,6 +63,27 @@ def test_euler_solves_the_ode():
     noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * host.sigmas[-1]
     scale = host.spread / (host.spread**2 + host.sigmas[-1] ** 2).sqrt()
     assert torch.allclose(x, noise * scale, rtol=0.05)
+
+
+def test_euler_solves_the_flow_of_a_host_that_mixes_picture_and_noise():
+    """Flow matching, x_t = (1 - s) x_0 + s n: all comes from noise at level 1, and N(0, spread^2) is met again."""
+
+    class Flow(Gaussian):
+        sigmas = torch.arange(1, 1001) / 1000
+
+        def add_noise(self, x_0, noise, sigma):
+            s = sigma[:, None, None, None]
+            return (1 - s) * x_0 + s * noise
+
+        def denoise(self, x, sigma, context):
+            s = sigma[:, None, None, None]
+            return x * (1 - s) * self.spread**2 / (((1 - s) * self.spread) ** 2 + s**2)
+
+    host, empty = Flow(), Context(torch.zeros(2, 1, 1))
+    generator = torch.Generator().manual_seed(0)
+    x = sample(host, empty, empty, height=64, width=64, steps=400, cfg=1.0, generator=generator)
+    noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(x, noise * host.spread, rtol=0.05)
 
 
 def test_schedule():
@@ -131,6 +155,12 @@ def test_same_seed_same_latents(host):
     made = generate_context(host, concept(host), "a my-cat")
     first, second = draw(host, made), draw(host, made)
     assert first.shape == (1, 4, 8, 12) and first.isfinite().all() and torch.equal(first, second)
+
+
+def test_an_old_list_of_every_site_enters_everywhere(host):
+    names = [s.name for s in host.sites()]
+    for text in (", ".join(names), ", ".join([*names, "up.40"])):
+        assert len(generate_context(host, concept(host, layers=Layers(text)), "my-cat").sites) == len(names)
 
 
 def test_everywhere_equals_the_plain_embedding(host):

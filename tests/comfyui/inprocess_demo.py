@@ -26,12 +26,13 @@ import torch
 from demo_measure import measure
 from safetensors.torch import load_file, save_file
 from seal_pack.nodes import demo, demo_model
-from seal_pack.nodes.comfy_host import ComfyHost, native_resolution
+from seal_pack.nodes.comfy_host import ComfyHost
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding, SEALTextEncode
 from seal_pack.nodes.layers import LayerRestrictionSpec
 from seal_pack.nodes.masks import SemanticMask
 from seal_pack.nodes.tokens import SplitMergeTokenizer
 from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes.unet_sites import native_resolution
 from seal_pack.seal_core.attributes import parse_attributes
 from seal_pack.seal_core.host import Prompt
 from seal_pack.seal_core.sampling import sample as euler
