@@ -22,7 +22,7 @@ import torch
 from seal_pack.nodes import demo_model, loading
 from seal_pack.nodes.comfy_host import ComfyHost
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.config import Tokens
+from seal_pack.seal_core.choices import TokenChoices
 from seal_pack.seal_core.host import Prompt
 from streamed import StreamedPatcher, streamed_clip, streamed_model, streaming
 
@@ -100,7 +100,8 @@ def train(model, clip, **settings):
     mask[:, 16:-16, 16:-16] = 1
     image[mask > 0] = 0.8
     given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
-    given |= {"image": image, "mask": mask, "tokens": Tokens("<cat>", "cat", split=1), **settings}
+    given |= {"image": image, "mask": mask, "class_word": "cat", "concept": "", **settings}
+    given.setdefault("tokens", TokenChoices(split=1, merge="mean", init="class_word_noise"))
     result = SEALTrainEmbedding.execute(model, clip, VAE, **given).result
     return result[0].concepts[0], json.loads(result[4])
 
