@@ -21,7 +21,6 @@ from comfy_extras.nodes_freelunch import FreeU, FreeU_V2
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, RescaleCFG
 from seal_pack.nodes.model_identity import identity
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.choices import TokenChoices
 from streamed import streamed_clip, streamed_model, streaming
 
 import nodes as comfy_nodes
@@ -173,15 +172,7 @@ def train(model, **settings):
     mask[:, 16:-16, 16:-16] = 1
     image[mask > 0] = 0.8
     given = {"preset": "textual_inversion", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64}
-    given |= {
-        "seed": 0,
-        "image": image,
-        "mask": mask,
-        "class_word": "cat",
-        "concept": "",
-        "tokens": TokenChoices(split=1, init="class_word"),
-        **settings,
-    }
+    given |= {"seed": 0, "image": image, "mask": mask, "class_word": "cat", "concept": "", **settings}
     result = SEALTrainEmbedding.execute(model, CLIP, VAE, **given).result
     return result[1], json.loads(result[4])
 

@@ -100,14 +100,8 @@ def train(model, clip, **settings):
     mask[:, 16:-16, 16:-16] = 1
     image[mask > 0] = 0.8
     given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
-    given |= {
-        "image": image,
-        "mask": mask,
-        "class_word": "cat",
-        "concept": "",
-        "tokens": TokenChoices(split=1, init="class_word"),
-        **settings,
-    }
+    given |= {"image": image, "mask": mask, "class_word": "cat", "concept": "", **settings}
+    given.setdefault("tokens", TokenChoices(split=1, merge="mean", init="class_word_noise"))
     result = SEALTrainEmbedding.execute(model, clip, VAE, **given).result
     return result[0].concepts[0], json.loads(result[4])
 
