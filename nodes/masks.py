@@ -105,7 +105,7 @@ def attention_of(method: str, model, clip, vae, class_word: str) -> Attention | 
         # Only here: reading the wired model is needed only when the other methods have not answered.
         from .comfy_host import ComfyHost
 
-        with torch.inference_mode(False), ComfyHost(model, clip, vae) as host:
+        with torch.inference_mode(False), torch.no_grad(), ComfyHost(model, clip, vae, gradients=False) as host:
             return attention_mask(host, image, class_word)
 
     return find

@@ -116,7 +116,7 @@ def check_streamed_models_count_the_same_while_they_are_used():
 def check_sampling_settings_count():
     settings = [(kind, zsnr) for kind in ("eps", "v_prediction") for zsnr in (False, True)]
     marks = [mark(ran(ModelSamplingDiscrete, MODEL, *how)) for how in settings]
-    assert len({*marks, mark()}) == 5
+    assert len(set(marks)) == 4
     assert marks == [mark(ran(ModelSamplingDiscrete, MODEL, *how)) for how in settings]
     model = ran(ModelSamplingDiscrete, MODEL, "v_prediction", True)
     before = mark(model)

@@ -21,6 +21,7 @@ import folder_paths
 import torch
 from seal_pack.nodes import demo_model, loading
 from seal_pack.nodes.comfy_host import ComfyHost
+from seal_pack.nodes.masks import SemanticMask
 from seal_pack.nodes.train import SEALTrainEmbedding
 from seal_pack.seal_core.choices import TokenChoices
 from seal_pack.seal_core.host import Prompt
@@ -219,6 +220,26 @@ def check_what_cannot_be_copied_is_refused_in_one_sentence():
         model.set_additional_models("other", [streamed()[0]])
         with refused("^model: .*streams"):
             opened(model, clip)
+
+
+def check_a_mask_by_attention_needs_no_copy():
+    with streaming():
+        model, clip = streamed()
+        model.cached_patcher_init = None
+        image = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(1))
+        given = {"method": "attention", "grow": 0, "feather": 0.0, "vae": VAE, "class_word": "cat"}
+        masks = [
+            SemanticMask.execute(image, model=parts[0], clip=parts[1], **given).result[0]
+            for parts in ((model, clip), (make_model(), clip_of_files()))
+        ]
+    assert torch.equal(*masks) and 0 < masks[0].mean() < 1
+
+
+def check_a_checkpoint_without_a_vae_is_told():
+    empty = comfy.sd.VAE.__new__(comfy.sd.VAE)  # as ComfyUI's loader gives it
+    for vae in (None, empty):
+        with refused("^vae: there is none"):
+            ComfyHost(make_model(), clip_of_files(), vae)
 
 
 def check_novram_and_quantised_weights_are_refused_before_loading():
