@@ -17,6 +17,7 @@ from comfy_api.latest import io, ui
 from ..seal_core.errors import SealError
 from ..seal_core.stickers.canvas import rgba8
 from ..seal_core.stickers.clip import Clip
+from ..seal_core.stickers.layers import pictures
 from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
 from .schema import schema
@@ -178,8 +179,7 @@ def _stickers(
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
     for i, batch in enumerate(images):
-        mask = masks[i if len(masks) > 1 else 0].cpu().numpy() if masks else None
-        frames = rgba8(batch.cpu().numpy(), mask)
+        frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None))
         if not animated:
             found += [Clip.still(frame) for frame in frames]
         elif len(frames) > 1:

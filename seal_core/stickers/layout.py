@@ -59,7 +59,7 @@ def lay_out(
         raise SealError(f"margin: {margin:g} is out of range; use 0 to 40 percent.")
     if platform == CUSTOM and not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
         raise SealError(f"width: {width} x {height} pixels is not possible; use 1 to {LARGEST} for each side.")
-    frames = rgba8(pictures(image, mask), name="image")
+    frames = rgba8(pictures(image, mask))
     box = content_box(frames, threshold=2)
     if box is None:
         raise SealError("image: shows nothing to lay out; every picture is transparent.")
