@@ -1,10 +1,23 @@
-"""What the user should know of a result that is given all the same: told as warnings, gathered by who can show them."""
+"""What the user sees of work that goes on (progress) and should know of its result (warnings, gathered and shown)."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+"""Called as (done, all); what it raises (Cancel) ends the work."""
+
+
+def each(items: Sequence[T], progress: Progress | None) -> Iterator[T]:
+    """The items, progress told after each."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress:
+            progress(done, len(items))
 
 
 class SealWarning(UserWarning):

@@ -69,7 +69,7 @@ def _from(art):
 
 
 def check(alpha, line, width, smooth):
-    """No pixel of a line is further than its width + 1 from the art but in inner corners, none within width - 1 lacks."""
+    """A line reaches no pixel beyond its width + 1 from the art but in inner corners, and all within width - 1."""
     seen, solid = _from(alpha > 0.01), _from(alpha > 0.5)
     beyond = seen > width + 1
     if smooth:  # rounded inner corners: what a disc of this radius that keeps its distance from the art does not reach
@@ -105,16 +105,14 @@ def test_a_one_pixel_detail_has_a_line_of_the_width_asked(detail):
     assert 8 <= reach <= 9.5
 
 
-@pytest.mark.parametrize(
-    "text", ["Hi!", "no?", "Yay!", "привет", "ありがとう", "Hello", "100%", "I love you", "so tired..."]
-)
+@pytest.mark.parametrize("text", ["...", "tired...", "no?", "Hello", "привет", "ありがとう", "100% so tired..."])
 def test_the_line_around_small_captions_is_as_wide_as_asked(text):
     checked = 0
-    for height, stroke in itertools.product(range(38, 120, 6), (4, 12)):  # letters of 8 pixels and more
-        block = text_block(Caption(text, size=24, stroke=stroke, fill="#ff0000", stroke_colour="#0000ff"), 600, height)
+    for height, stroke in itertools.product(range(50, 90, 2), (12, 50)):
+        block = text_block(Caption(text, stroke=stroke, fill="#ff0000", stroke_colour="#0000ff"), 300, height)
         shown = block[..., 3]
         away = _from(block[..., 0] * shown > 0.01)  # from the letters, which alone are red
-        most = 1.5 * stroke / 100 * height * 0.24 / 1.06  # half of the line's width more in inner corners
+        most = 1.5 * stroke / 100 * height * 0.16 / 1.06  # half of the line's width more in inner corners
         assert shown[away > most + 1].max(initial=0) < 0.02, (height, stroke)
         checked += int((shown > 0.5).sum())
     assert checked > 1000
