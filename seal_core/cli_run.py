@@ -106,7 +106,7 @@ def _references(
             notes, polarity = [*notes, *noticed], "foreground"
         found, said = prepare(image[None], mask, config.resolution, polarity)
         references += found
-        notes += said
+        notes += [words for words in said if words not in notes]
     return references, notes
 
 

@@ -73,9 +73,8 @@ def rgba(image: Image.Image) -> np.ndarray:
     depth = _depth(image)
     image.load()
     clear = image.info.get("transparency")
-    upright = (
-        image if getattr(image, "is_animated", False) and image.format != "MPO" else ImageOps.exif_transpose(image)
-    )
+    moves = getattr(image, "is_animated", False) and image.format != "MPO"  # a phone's JPEG with a second picture
+    upright = image if moves else ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
         return _deep(np.asarray(upright), clear)
     if image.mode == "L" and isinstance(clear, int) and depth in (2, 4):

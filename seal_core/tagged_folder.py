@@ -21,6 +21,7 @@ from typing import Any
 
 from .attributes import ATTRIBUTES, canonical, clean
 from .errors import SealError
+from .picture_file import opened
 from .tagged_rows import SUFFIXES, RowError, read_rows
 
 NAMES = ("stickers", "attributes", "tags", "metadata", "annotations", "labels", "captions")
