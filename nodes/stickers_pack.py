@@ -169,7 +169,7 @@ def _stickers(
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
     for i, batch in enumerate(images):
-        frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None))
+        frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]
         elif len(frames) > 1:

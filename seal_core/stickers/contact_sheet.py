@@ -68,7 +68,7 @@ def contact_sheet(
         raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
     if not SMALLEST <= cell <= 1024:
         raise SealError(f"cell: {cell} is out of range; use {SMALLEST} to 1024 pixels.")
-    frames = [list(rgba8(pictures(batch))) for batch in each(images, progress)]
+    frames = [list(rgba8(pictures(batch, name="images"))) for batch in each(images, progress)]
     count = sum(map(len, frames))
     if not 1 <= count <= MOST:
         raise SealError(f"image: {count} pictures; a contact sheet holds 1 to {MOST}.")

@@ -28,11 +28,11 @@ def colour(text: str, name: str) -> tuple[np.ndarray, float]:
     return np.array(values[:3], np.float32) / 255, (values[3] / 255 if len(values) == 4 else 1.0)
 
 
-def pictures(image: Tensor, mask: Tensor | None = None) -> np.ndarray:
+def pictures(image: Tensor, mask: Tensor | None = None, name: str = "image") -> np.ndarray:
     """(B, H, W, 4) float32 in [0, 1], straight alpha, of an IMAGE, and perhaps a MASK (foreground = 1), which is
-    multiplied with the pictures' own alpha; see `sockets` for both, and for the SealErrors.
+    multiplied with the pictures' own alpha; see `sockets` for both, and for the SealErrors. name: the image input's.
     """
-    images = righted(images_of(image))
+    images = righted(images_of(image, name=name))
     rgb, alpha = rgb_and_alpha(images)
     alpha = torch.ones(images.shape[:3]) if alpha is None else alpha
     if mask is not None:

@@ -136,10 +136,10 @@ def check_errors_name_the_input() -> None:
         ({"images": [discs(1)], "animated": [True]}, "images: batch 1 has one picture"),
         ({"images": [discs(2)], "names": ["a\nb\nc"]}, "names: 3 for 2"),
         ({"images": [discs(2)], "names": ["a/b", "c"]}, "names: 'a/b'"),
-        ({"images": [discs(2)], "mask": [discs(3)[..., 3]]}, "mask: shape"),
+        ({"images": [discs(2)], "mask": [discs(3)[..., 3]]}, "mask: 3 masks for 2 images"),
         ({"images": [discs(1) * 0]}, "images: sticker 1: the picture is fully transparent"),
         ({"images": [discs(1)], "emoji": [":)"]}, "emoji: ':)' is not an emoji"),
-        ({"images": [discs(1)[:0]]}, "images: no pictures"),
+        ({"images": [discs(1)[:0]]}, "images: needs the shape"),
         ({"images": [discs(1)], "name": ["../up"]}, "name: '../up'"),
     ):
         try:

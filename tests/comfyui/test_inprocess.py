@@ -14,6 +14,7 @@ SCRIPTS = [
     "inprocess_text.py",
     "inprocess_train.py",
     "inprocess_stickers_pack.py",
+    "inprocess_pictures.py",
 ]
 
 
