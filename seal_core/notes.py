@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any
 
-T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Called as (done, all); what it raises (Cancel) ends the work."""
 
 
-def each(items: Sequence[T], progress: Progress | None) -> Iterator[T]:
-    """The items, progress told after each."""
+def each(items: Any, progress: Progress | None) -> Iterator[Any]:
+    """The items of a list or an array, progress told after each."""
     for done, item in enumerate(items, 1):
         yield item
         if progress:

@@ -9,14 +9,15 @@ import contextlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from .errors import SealError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """What is read, where Pillow can (AVIF is newer); phones' MPO files are opened as JPEG."""
@@ -59,6 +60,8 @@ def read_picture(path: Path, name: str) -> Tensor:
 
     SealError as `opened`.
     """
+    import torch  # late: the pack command, which needs none, reads its pictures here too
+
     with opened(path, name) as image:
         pixels = rgba(image)
         clear = "A" in image.getbands() or "transparency" in image.info

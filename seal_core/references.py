@@ -49,11 +49,12 @@ def prepare(
             raise SealError("mask: nothing is wired and the image has no alpha; wire SemanticMask's mask.")
         masks, polarity = alphas, "foreground"
         warnings.append("mask: the image's own alpha is used.")
-    masks = masks_for(masks, *images.shape[:3], warnings.append)
+    height, width = images.shape[1:3]
+    fitting = masks_for(masks, len(images), height, width, warnings.append)
     step = 64 if resolution % 64 == 0 else multiple
     references = []
     for i in range(len(images)):
-        mask = foreground_from_mask(masks[i], polarity)
+        mask = foreground_from_mask(fitting[i], polarity)
         share = coverage(mask)
         which = f" of image {i + 1}" if len(images) > 1 else ""
         if not 0.001 < share < 0.999:

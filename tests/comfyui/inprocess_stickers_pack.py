@@ -70,7 +70,7 @@ def check_static_batch_with_workflow() -> None:
     made = save(images=[discs(2), discs(1, 200)], names=["a", "b", "c"])
     folder, report = Path(made.result[0]), json.loads(made.result[1])
     assert folder == OUTPUT / "stickers" / "A_Cat" and [s["name"] for s in report["stickers"]] == ["a", "b", "c"]
-    shown = made.ui.as_dict()["images"]
+    shown = made.ui["images"]
     assert [Path(OUTPUT, s["subfolder"], s["filename"]).is_file() for s in shown] == [True] * 3
     exif = Image.open(folder / report["stickers"][0]["file"]).getexif()
     assert exif[0x010F] == "workflow:" + json.dumps(WORKFLOW["workflow"]) and exif[0x0110] == "prompt:" + json.dumps(
@@ -93,7 +93,7 @@ def check_animated_lists_are_one_sticker_each() -> None:
         ["😀"],
         ["😢"],
     ]
-    assert made.ui.as_dict()["animated"] == (True,)
+    assert made.ui["animated"] == (True,)
 
 
 def check_webm_with_comfyuis_av() -> None:
