@@ -15,6 +15,7 @@ from ..seal_core.stickers.font import SUFFIXES
 from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
 from .schema import schema
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
+from .told import noted, progress_of
 
 FONT = (
     "Font file: its path, or its name in ComfyUI's models/fonts or input folder; several with ; between them: each "
@@ -82,7 +83,9 @@ class StickerText(io.ComfyNode):
         mask: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         caption = Caption(text, place, size, width, height, fill, stroke, stroke_colour, align)
-        return io.NodeOutput(*add_text(image, mask, caption, _font_files(font)))
+        with noted() as ui:
+            made = add_text(image, mask, caption, _font_files(font), progress_of())
+        return io.NodeOutput(*made, ui=ui)
 
     @classmethod
     def fingerprint_inputs(cls, font: str = "", **_: Any) -> Any:
@@ -178,7 +181,10 @@ class ContactSheet(io.ComfyNode):
         words = [w for w in labels or [] if w is not None]
         marks = [float(s) for s in scores or [] if s is not None]
         look = {"columns": columns[0], "cell": cell[0], "ground": ground[0], "title": title[0]}
-        return io.NodeOutput(contact_sheet(images, words, marks, **look, fonts=_font_files((font or [""])[0])))
+        fonts = _font_files((font or [""])[0])
+        with noted() as ui:
+            sheet = contact_sheet(images, words, marks, **look, fonts=fonts, progress=progress_of())
+        return io.NodeOutput(sheet, ui=ui)
 
     @classmethod
     def fingerprint_inputs(cls, font: list[str] | None = None, **_: Any) -> Any:

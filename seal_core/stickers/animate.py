@@ -166,7 +166,7 @@ def clip_bytes(
 
 def _moving_frames(data: bytes) -> int:
     """How many frames are in a file, which encoders merge that low quality makes equal; 1 if all of them look alike."""
-    with Image.open(io.BytesIO(data)) as file:
+    with Image.open(io.BytesIO(data), formats=("PNG", "GIF", "WEBP")) as file:
         count = getattr(file, "n_frames", 1)
         first = np.asarray(file.convert("RGBA"))
         for i in range(1, count):

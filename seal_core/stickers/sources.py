@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..errors import SealError
+from ..picture_file import opened, rgba
 from .clip import Clip
 from .names import cleaned
 from .pack import Sticker
@@ -97,13 +98,8 @@ def _of_frames(folder: Path, fps: float) -> Sticker:
 
 def _moves(path: Path) -> bool:
     """Whether a file has several frames. SealError if it is no picture."""
-    try:
-        with Image.open(path) as image:
-            return len(_shown(image)) > 1
-    except MemoryError:
-        raise
-    except Exception as error:  # damaged files make Pillow stumble in any way
-        raise SealError(f"in: cannot read {path.name} as a picture ({_told(error)}); leave it out.") from None
+    with opened(path, "in", path.name) as image:
+        return len(_shown(image)) > 1
 
 
 def _shown(image: Image.Image) -> range:
@@ -115,47 +111,13 @@ def _shown(image: Image.Image) -> range:
 
 def _read(path: Path) -> Clip:
     frames, durations = [], []
-    try:
-        with Image.open(path) as image:
-            for i in (shown := _shown(image)):
-                image.seek(i)
-                depth = _depth(path)
-                image.load()
-                upright = image if len(shown) > 1 else ImageOps.exif_transpose(image)
-                frames.append(_rgba(upright, depth))
-                durations.append(float(image.info.get("duration") or _NO_TIME_MS))
-            together = np.stack(frames)
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise SealError(f"in: {path.name} is damaged ({_told(error)}); leave it out or save it again.") from None
+    with opened(path, "in", path.name) as image:
+        for i in _shown(image):
+            image.seek(i)
+            frames.append(rgba(image))
+            durations.append(float(image.info.get("duration") or _NO_TIME_MS))
+        together = np.stack(frames)
     return Clip(together, tuple(durations)) if len(frames) > 1 else Clip.still(frames[0])
-
-
-def _depth(path: Path) -> int:
-    """Bits of one channel of a PNG; 8 for other files."""
-    with path.open("rb") as file:
-        head = file.read(25)
-    return head[24] if head[1:4] == b"PNG" else 8
-
-
-def _rgba(image: Image.Image, depth: int) -> np.ndarray:
-    """uint8 (H, W, 4). Pillow clips 16-bit grey, and compares a transparent colour only with 8-bit ones."""
-    clear = image.info.get("transparency")
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.int64)
-        level = ((grey + 128) // 257).clip(0, 255).astype(np.uint8)
-        alpha = np.where(grey == clear, 0, 255).astype(np.uint8) if clear is not None else np.full_like(level, 255)
-        return np.dstack([level, level, level, alpha])
-    if image.mode == "L" and isinstance(clear, int) and depth in (2, 4):
-        image.info["transparency"] = clear * (255 // (2**depth - 1))
-    elif image.mode == "RGB" and isinstance(clear, tuple) and depth == 16:
-        image.info["transparency"] = tuple(value >> 8 for value in clear)
-    return np.asarray(image.convert("RGBA"))
-
-
-def _told(error: Exception) -> str:
-    return f"{error}" or type(error).__name__
 
 
 def _read_frames(name: str, paths: list[Path], fps: float) -> Clip:
