@@ -19,6 +19,7 @@ from ..seal_core.stickers.canvas import rgba8
 from ..seal_core.stickers.clip import Clip
 from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
+from ..seal_core.stopping import each
 from .schema import schema
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
@@ -151,7 +152,7 @@ class SaveStickerPack(io.ComfyNode):
             tags=_tags(cls.hidden) if embed_workflow[0] and not args.disable_metadata else {},
         )
         output = Path(folder_paths.get_output_directory())
-        pack = save_pack(stickers, request, output / FOLDER, _progress(len(stickers)))
+        pack = save_pack(stickers, request, output / FOLDER, _progress(len(stickers)), check=_check)
         where = str(pack.folder.relative_to(output))
         shown = [ui.SavedResult(path.name, where, io.FolderType.output) for path in pack.stickers]
         return io.NodeOutput(
@@ -161,11 +162,14 @@ class SaveStickerPack(io.ComfyNode):
         )
 
 
+_check = comfy.model_management.throw_exception_if_processing_interrupted
+"""Raises once Cancel was pressed."""
+
+
 def _progress(count: int) -> Callable[[int, int], None]:
     bar = comfy.utils.ProgressBar(count)
 
     def show(done: int, total: int) -> None:
-        comfy.model_management.throw_exception_if_processing_interrupted()
         bar.update_absolute(done, total)
 
     return show
@@ -177,7 +181,7 @@ def _stickers(
     if len(masks) not in (0, 1, len(images)):
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
-    for i, batch in enumerate(images):
+    for i, batch in enumerate(each(images, _check)):
         mask = masks[i if len(masks) > 1 else 0].cpu().numpy() if masks else None
         frames = rgba8(batch.cpu().numpy(), mask)
         if not animated:

@@ -104,7 +104,8 @@ def encode_animation(
 ) -> Animation:
     """The best file of an animation within all limits. form: webp, apng, gif or webm; tags as for `encode_still`.
 
-    check: called before each frame of each try; may raise. SealError with the numbers where even the smallest setting is too large.
+    check: called before each frame of each try; may raise. SealError with the numbers where even the smallest setting
+    is too large.
     """
     spec = _of_format(spec, form)
     clip, notes = timed(clip.merged(), spec, cut)
@@ -215,7 +216,7 @@ def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[i
 def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool, check: Check) -> bytes:
     images = [Image.fromarray(frame) for frame in clip.frames]
     for image in images:
-        setattr(image, "seek", lambda _: check())  # what Pillow calls before it encodes one of them
+        image.seek = lambda _: check()  # what Pillow calls before it encodes one of them
     buffer = io.BytesIO()
     images[0].save(
         buffer,

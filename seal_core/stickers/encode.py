@@ -65,7 +65,7 @@ def placed(
     top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
     canvas = np.zeros((len(frames), height, width, 4), np.uint8)
     slack = inner[0] - frames.shape[2], inner[1] - frames.shape[1]
-    own = 0 <= min(slack) and max(slack) < 2  # only rounded up to even sides: no resampling
+    own = min(slack) >= 0 and max(slack) < 2  # only rounded up to even sides: no resampling
     for i, frame in enumerate(each(frames, check)):
         if own:
             canvas[i, top : top + frame.shape[0], left : left + frame.shape[1]] = frame

@@ -49,7 +49,7 @@ _STEPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "Log in at creator.line.me, choose New Submission > {kind}.",
             "Write title ({title}), creator ({author}) and a description of at most 160 characters.",
             "Set the number of stickers to {count}.",
-            "Under Sticker Images choose Upload ZIP File and give {archive}: it has main.png, tab.png and all stickers.",
+            "Under Sticker Images choose Upload ZIP File and give {archive}, which has main.png and tab.png too.",
             "Say that AI was used where it was, and request the review.",
         ),
     ),

@@ -1,4 +1,4 @@
-"""What a pack says of itself: pack.json, how to upload it, WhatsApp's contents.json, and the zip files that two platforms want."""
+"""What a pack says of itself: pack.json, how to upload it, WhatsApp's contents.json, two platforms' zip files."""
 
 from __future__ import annotations
 

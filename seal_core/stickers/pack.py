@@ -97,7 +97,8 @@ def save_pack(
 
     Everything goes into a hidden folder beside it first (.NAME.xxxxxxxx.tmp), which is renamed at the end and removed
     on any failure, Cancel included; only a process that is killed outright leaves it. progress(done, total) is called
-    before each sticker and may raise; so may check(), called before each frame of each try. SealError, with the numbers, for whatever the platform does not take.
+    before each sticker, check() before each frame of each try; both may raise. SealError, with the numbers, for
+    whatever the platform does not take.
     """
     row = _sized(platform_of(request.platform), request.size)
     stickers = _checked(stickers, row, request)
