@@ -8,13 +8,12 @@ WEB_DIRECTORY = "./js"
 
 
 class SealExtension(ComfyExtension):
-    """The pack's V3 entry: collects the NODES lists of the modules under `nodes/`."""
+    """The pack's V3 entry: the NODES lists of the modules under `nodes/` that this ComfyUI can run."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from .nodes import demo, embedding, layers, lettering, masks, prompts, stickers, stickers_pack, tokens, train
+        from .nodes.private import usable_nodes
 
-        modules = (masks, tokens, layers, train, embedding, prompts, demo, stickers, lettering, stickers_pack)
-        return [node for module in modules for node in module.NODES]
+        return usable_nodes()
 
 
 async def comfy_entrypoint() -> SealExtension:

@@ -8,6 +8,7 @@ it stays in float32: it is small, and then a picture is the same on every machin
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ def latent_colours(latents: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
 
     latents: (B, 4, h, w), as the model sees them. pictures: (B, 3, H, W) in [-1, 1], H and W multiples of h and w.
     """
-    cells = nn.functional.adaptive_avg_pool2d(pictures, latents.shape[-2:]).movedim(1, -1).reshape(-1, 3)
+    rows, columns = latents.shape[-2:]
+    cells = nn.functional.adaptive_avg_pool2d(pictures, (rows, columns)).movedim(1, -1).reshape(-1, 3)
     known = latents.movedim(1, -1).flatten(0, 2)
     ones = torch.ones(len(known), 1)
     solved = torch.linalg.lstsq(torch.cat([known, ones], dim=1), cells, driver="gelsd").solution
@@ -144,8 +146,8 @@ def _model(file: ModelFile, latents: StickerLatents) -> comfy.model_patcher.Mode
     dtype = manage.unet_dtype(model_params=size, supported_dtypes=kinds, weight_dtype=_DTYPE)
     kind.set_inference_dtype(dtype, manage.unet_manual_cast(dtype, device, kinds))
     model = kind.get_model(weights, device=manage.unet_inital_load_device(size, dtype))
+    model.load_model_weights(dict(weights))  # it takes them out of the dict
     _fits(model.diffusion_model, weights, "unet")
-    model.load_model_weights(weights)
     return comfy.model_patcher.ModelPatcher(model, load_device=device, offload_device=manage.unet_offload_device())
 
 
@@ -156,6 +158,7 @@ def _clip(file: ModelFile) -> comfy.sd.CLIP:
     weights = {**file.text_encoder, "text_projection.weight": torch.eye(width)}
     shape = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "hidden_act")
     shape += ("max_position_embeddings", "eos_token_id")
+    static = "disable_dynamic" in inspect.signature(comfy.sd.CLIP).parameters  # too small to be streamed
     clip = comfy.sd.CLIP(
         comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel),
         embedding_directory=folder_paths.get_folder_paths("embeddings"),
@@ -165,9 +168,10 @@ def _clip(file: ModelFile) -> comfy.sd.CLIP:
         },
         parameters=sum(tensor.numel() for tensor in weights.values()),
         model_options={"clip_l_model_config": {name: config[name] for name in shape}, "dtype": _DTYPE},
+        **({"disable_dynamic": True} if static else {}),
     )
-    _fits(clip.cond_stage_model.clip_l.transformer, weights, "text_encoder")
     clip.load_sd(weights)
+    _fits(clip.cond_stage_model.clip_l.transformer, weights, "text_encoder")
     return clip
 
 
@@ -206,8 +210,16 @@ def _latents(file: ModelFile, vae: comfy.sd.VAE) -> StickerLatents:
 
 
 def _fits(module: nn.Module, weights: Mapping[str, Tensor], part: str) -> None:
-    """Raises ValueError where a weight is missing, left over or of another shape (ComfyUI only logs that)."""
+    """Raises ValueError where a weight was missing, left over or of another shape (ComfyUI only logs that).
+
+    After loading: in newer ComfyUIs layers have no weights before, and take what they get, whatever its shape.
+    """
     have = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Linear):
+            have[f"{name}.weight"] = (layer.out_features, layer.in_features)
+        elif isinstance(layer, nn.Embedding):
+            have[f"{name}.weight"] = (layer.num_embeddings, layer.embedding_dim)
     given = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     wrong = sorted(name for name in have.keys() | given.keys() if have.get(name) != given.get(name))
     if wrong:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import logging
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-
-import torch
 
 from ..seal_core.config import Layers
 from ..seal_core.embedding import Concept, Embedding
 from ..seal_core.errors import SealError
-from ..seal_core.strength import blended, with_tail
-from .comfy_text import ComfyText, family, learned_tokenizer, text_models, tokenizers
+from ..seal_core.mentions import mentioned, parts
+from ..seal_core.strength import blended, check_strength, with_tail
+from .comfy_text import ComfyText, family, text_models
+from .comfy_tokens import PromptTokens, literal, tokenize
 from .routing import KEY, Route, is_restricted
 
 MAX_RESTRICTIONS = 4  # 2^4 encodings of the prompt
@@ -32,8 +30,9 @@ def encode(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) ->
     vector is the class words': SDXL adds it to every block, so it would undo the restriction.
     Raises SealError for an embedding of another family and for what cannot be encoded together.
     """
+    check_strength(strength)
     _check_family(clip, embedding)
-    used = [c for c in embedding.concepts if _pattern(c).search(text)]
+    used = mentioned(text, embedding.concepts)
     if not used:
         names = ", ".join(c.name for c in embedding.concepts)
         logging.warning("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
@@ -80,41 +79,21 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
     """One encoding: the `active` concepts learned, the other `used` ones as their class words."""
     vectors = {}
 
-    def stands(match: re.Match[str]) -> str:
-        concept = used[int((match.lastgroup or "c0")[1:])]
+    def piece(concept: Concept) -> tuple[str, bool]:
         if concept not in active or concept.carrier == "tail":
-            return _escaped(concept.class_word)
-        key = f".seal-{match.lastgroup}"  # a leading dot: no file of ComfyUI's list is called so
-        vectors[key] = vectors.get(key) or blended(ComfyText(clip), concept, strength)
-        return f" embedding:{key} "
+            return literal(concept.class_word), False
+        vectors[concept.name] = vectors.get(concept.name) or blended(ComfyText(clip), concept, strength)
+        return concept.name, True
 
-    if used:  # all names at once, so that no name is looked for in another's class word; longest first
-        order = sorted(range(len(used)), key=lambda i: -len(used[i].name))
-        text = re.sub("|".join(f"(?P<c{i}>{_pattern(used[i]).pattern})" for i in order), stands, text)
+    pieces = [(part, False) if isinstance(part, str) else piece(used[part]) for part in parts(text, used)]
     tail = next((c for c in active if c.carrier == "tail"), None)
-    reader = copy.copy(clip)
-    reader.tokenizer = learned_tokenizer(clip, vectors)
-    tokens = reader.tokenize(text)
-    encoded = clip.encode_from_tokens_scheduled(tokens)
+    tokens = tokenize(clip, pieces, vectors)
+    # ComfyUI's own names of the encoders are without "clip_".
+    encoded = clip.encode_from_tokens_scheduled({e.removeprefix("clip_"): read.pairs() for e, read in tokens.items()})
     if tail is not None:
-        _warn_long(clip, tokens, tail)
+        _warn_long(tokens, tail)
         encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
     return encoded
-
-
-def _pattern(concept: Concept) -> re.Pattern[str]:
-    """Matches the concept's name or embedding:FILE, but not inside longer words."""
-    before = r"(?<![\w/-])" if concept.name[:1].isalnum() else ""
-    after = r"(?![\w/-])" if concept.name[-1:].isalnum() else ""
-    name = before + re.escape(concept.name) + after
-    if not concept.file or concept.carrier == "tail":
-        return re.compile(name)
-    file = re.escape(concept.file).replace("/", r"[\\/]")
-    return re.compile(rf"{name}|embedding:{file}(?:\.(?:safetensors|pt|bin))?(?![\w/\\-])")
-
-
-def _escaped(words: str) -> str:
-    return re.sub(r"([()])", r"\\\1", words)  # parentheses would be read as prompt weights
 
 
 def _check_family(clip: Any, embedding: Embedding) -> None:
@@ -144,12 +123,7 @@ def _layer(clip: Any, layer_idx: int | None) -> int:
     return next(i for i in (layer_idx, default, -1) if i is not None)
 
 
-def _warn_long(clip: Any, tokens: dict[str, list[Any]], tail: Concept) -> None:
+def _warn_long(tokens: Mapping[str, PromptTokens], tail: Concept) -> None:
     room = 77 - tail.vectors["tail"].shape[0]
-    end = next(iter(tokenizers(clip).values())).end_token
-    for chunks in tokens.values():
-        ids = [token for token, *_ in chunks[0]]
-        length = next((i for i, t in enumerate(ids) if not torch.is_tensor(t) and t == end), len(ids)) + 1
-        if len(chunks) > 1 or length > room:
-            logging.warning("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)
-            return
+    if any(len(read.chunks) > 1 or read.length + 2 > room for read in tokens.values()):
+        logging.warning("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import folder_paths
 
+from ..seal_core.errors import SealError
+from ..seal_core.whole_file import refusal
+
 TAILS = "seal_tails"
 
 
@@ -24,7 +27,15 @@ def tails_folder() -> Path:
 
 
 def folder_of(carrier: str) -> Path:
-    """Folder of a carrier's files ("input" or "tail"), made if it is not there."""
+    """Folder of a carrier's files ("input" or "tail"), made if it is not there. Raises SealError where it cannot be."""
     folder = tails_folder() if carrier == "tail" else embeddings_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SealError(f"name: {folder} cannot be made: {refusal(error)}.") from error
     return folder
+
+
+def spare_folders() -> list[Path]:
+    """Where a result is kept that cannot be saved in its own folder: ComfyUI's output, else its temp folder."""
+    return [Path(folder_paths.get_output_directory()), Path(folder_paths.get_temp_directory())]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..seal_core.config import Layers
-from ..seal_core.sites import PRESETS, parse_sites, site_table
-from .comfy_host import native_resolution
+from ..seal_core.sites import PRESETS, parse_sites, site_table, spelled
 from .schema import LayersType, schema
-from .unet_sites import require_unet, unet_sites
+from .unet_sites import native_resolution, require_unet, unet_sites
 
 
 class LayerRestrictionSpec(io.ComfyNode):
@@ -63,7 +62,7 @@ class LayerRestrictionSpec(io.ComfyNode):
     def execute(cls, model, preset, layers, start_percent, end_percent) -> io.NodeOutput:
         sites = unet_sites(require_unet(model))
         names = parse_sites(layers if preset == "custom" else preset, sites)
-        spec = Layers(", ".join(names), start_percent, end_percent)
+        spec = Layers(spelled(names, sites), start_percent, end_percent)
         return io.NodeOutput(spec, site_table(sites, names, native_resolution(model)))
 
 

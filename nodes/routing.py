@@ -26,17 +26,12 @@ from ..seal_core.config import Layers
 from ..seal_core.embedding import Embedding
 from ..seal_core.errors import SealError
 from ..seal_core.host import Site
-from ..seal_core.sites import parse_sites
+from ..seal_core.sites import saved_sites
+from .routing_swap import BASE, KEY, LOST, PREFIX, Plan, Window, diffusion_model, is_open
 from .unet_sites import SiteKey, require_unet, sites_with_keys, unet_sites
-
-KEY = "seal"  # of the wrappers, of the Route in a conditioning, of the Plan in transformer_options
-_PREFIX = "seal_context_"
 
 Choice = frozenset[int]
 """Which of a Route's layer restrictions let their concepts in."""
-
-Window = tuple[float, float]
-"""Noise levels (from, down to) between which a restriction lets its concepts in, ends included."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,22 +98,6 @@ def is_restricted(layers: Layers) -> bool:
     return not everywhere or (layers.start_percent, layers.end_percent) != (0.0, 1.0)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which extra context each site reads during one sampling, by noise level."""
-
-    windows: tuple[Window, ...]
-    table: Mapping[tuple[bool, ...], Mapping[SiteKey, str]]
-
-    def swaps(self, sigma: float) -> Mapping[SiteKey, str]:
-        """Site -> name of the context that it reads in place of the conditioning's own."""
-        return self.table[_open(self.windows, sigma)]
-
-
-def _open(windows: Sequence[Window], sigma: float) -> tuple[bool, ...]:
-    return tuple(last <= sigma <= first for first, last in windows)
-
-
 def routed(model: Any) -> Any:
     """A clone of a ComfyUI MODEL that routes contexts; routing a routed model changes nothing.
 
@@ -126,7 +105,7 @@ def routed(model: Any) -> Any:
     """
     require_unet(model)
     patched = model.clone()
-    for kind, wrapper in ((WrappersMP.OUTER_SAMPLE, _outer_sample), (WrappersMP.DIFFUSION_MODEL, _diffusion_model)):
+    for kind, wrapper in ((WrappersMP.OUTER_SAMPLE, _outer_sample), (WrappersMP.DIFFUSION_MODEL, diffusion_model)):
         patched.remove_wrappers_with_key(kind, KEY)
         patched.add_wrapper_with_key(kind, KEY, wrapper)
     return patched
@@ -172,20 +151,25 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
     guider = executor.class_obj
     conds = [cond for group in guider.conds.values() for cond in group]
     routes = dict(_live_routes(conds))
-    if routes:
-        plan, choices = _plan(guider.model_patcher, routes)
-        for i, cond in enumerate(conds):
-            if "cross_attn" in cond:
-                # ComfyUI batches only conds with equal keys, so unrouted ones get their own context under each name.
-                extra = {
-                    name: CONDCrossAttn(routes[i].contexts[chosen[i]] if i in routes else cond["cross_attn"])
-                    for name, chosen in choices.items()
-                }
-                cond["model_conds"] = {**cond.get("model_conds", {}), **extra}
-        if any("control" in cond for cond in conds):
-            _equip_control(conds, routes)
-        guider.model_options["transformer_options"][KEY] = plan
-    return executor(*args, **kwargs)
+    plan, choices = _plan(guider.model_patcher, routes)
+    if not plan.learned:
+        return executor(*args, **kwargs)
+    for i, cond in enumerate(conds):
+        if choices and "cross_attn" in cond:
+            # ComfyUI batches only conds with equal keys, so unrouted ones get their own context under each name.
+            own = CONDCrossAttn(cond["cross_attn"])
+            extra = {
+                name: CONDCrossAttn(routes[i].contexts[chosen[i]]) if i in routes else own
+                for name, chosen in choices.items()
+            }
+            cond["model_conds"] = {**cond.get("model_conds", {}), BASE: own, **extra}
+    if choices and any("control" in cond for cond in conds):
+        _equip_control(conds, routes)
+    guider.model_options["transformer_options"][KEY] = plan
+    result = executor(*args, **kwargs)
+    if choices and not plan.watch.met:
+        plan.watch.say(LOST)
+    return result
 
 
 def _live_routes(conds: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Route]]:
@@ -225,28 +209,29 @@ def _plan(model: Any, routes: Mapping[int, Route]) -> tuple[Plan, dict[str, dict
     table: dict[tuple[bool, ...], dict[SiteKey, str]] = {}
     names: dict[tuple[Choice, ...], str] = {}
     for sigma in _moments(windows):
-        state = _open(windows, sigma)
-        is_open = dict(zip(windows, state, strict=True))
+        state = is_open(windows, sigma)
+        opened = dict(zip(windows, state, strict=True))
         table[state] = row = {}
         for site, key in sites:
-            let_in = {spec for spec in specs if site.name in allowed[spec] and is_open[window[spec]]}
+            let_in = {spec for spec in specs if site.name in allowed[spec] and opened[window[spec]]}
             chosen = tuple(
                 frozenset(i for i, spec in enumerate(route.layers) if spec in let_in) for route in routes.values()
             )
             if any(choice != route.full for choice, route in zip(chosen, routes.values(), strict=True)):
-                row[key] = names.setdefault(chosen, f"{_PREFIX}{len(names)}")
-    return Plan(windows, table), {name: dict(zip(routes, chosen, strict=True)) for chosen, name in names.items()}
+                row[key] = names.setdefault(chosen, f"{PREFIX}{len(names)}")
+    plan = Plan(windows, table, sampling, [route.base for route in list(_alive)])
+    return plan, {name: dict(zip(routes, chosen, strict=True)) for chosen, name in names.items()}
 
 
 def _allowed(layers: Layers, sites: Sequence[Site]) -> set[str]:
-    return set(parse_sites(layers.sites if layers.sites.strip() else "all", sites))
+    return set(saved_sites(layers.sites, sites))
 
 
 def _moments(windows: Sequence[Window]) -> list[float]:
     """Noise levels at which every state that the windows can be in occurs: their ends, and between these."""
     ends = sorted({end for window in windows for end in window})
     between = [(a + b) / 2 for a, b in pairwise(ends)]
-    return [-1.0, *ends, *between, ends[-1] + 1.0, float("inf")]
+    return [-1.0, *ends, *between, *(end + 1.0 for end in ends[-1:]), float("inf")]
 
 
 def _equip_control(conds: Sequence[dict[str, Any]], routes: Mapping[int, Route]) -> None:
@@ -254,35 +239,3 @@ def _equip_control(conds: Sequence[dict[str, Any]], routes: Mapping[int, Route])
     for i, cond in enumerate(conds):
         if "cross_attn" in cond and cond.get("cross_attn_controlnet") is None:
             cond["cross_attn_controlnet"] = routes[i].plain if i in routes else cond["cross_attn"]
-
-
-def _diffusion_model(
-    executor: Any,
-    x: Tensor,
-    timesteps: Any = None,
-    context: Any = None,
-    y: Any = None,
-    control: Any = None,
-    transformer_options: Mapping[str, Any] = {},
-    **kwargs: Any,
-) -> Any:
-    """Once per pass: take the extra contexts (cast and row-aligned by now) and swap them in by an attn2 patch."""
-    contexts = {name: kwargs.pop(name) for name in list(kwargs) if name.startswith(_PREFIX)}
-    plan, sigmas = transformer_options.get(KEY), transformer_options.get("sigmas")
-    if contexts and plan is not None and sigmas is not None:
-        swaps = plan.swaps(float(sigmas.max()))
-        alternatives = {site: contexts[name] for site, name in swaps.items() if name in contexts}
-        patches = transformer_options.get("patches", {})
-        ours = [_swap(context, alternatives), *patches.get("attn2_patch", [])]  # first: others see what the site reads
-        transformer_options = {**transformer_options, "patches": {**patches, "attn2_patch": ours}}
-    return executor(x, timesteps, context, y, control, transformer_options, **kwargs)
-
-
-def _swap(base: Any, alternatives: Mapping[SiteKey, Tensor]) -> Any:
-    def patch(n: Tensor, context: Tensor, value: Tensor, extra_options: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        if context is base:  # else another pack's wrapper put a context of its own there
-            site = (*extra_options["block"], extra_options["block_index"])
-            context = value = alternatives.get(site, base)
-        return n, context, value
-
-    return patch

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from ..seal_core.config import ATTENTION_LOSSES, PRESETS, configure
+from ..seal_core.choices import configure
+from ..seal_core.config import ATTENTION_LOSSES, PRESETS
 from ..seal_core.prompts import parse_attributes
 from .comfy_host import ComfyHost
 from .schema import EmbeddingType, LayersType, TokensType, schema
-from .training_run import Preview, Run, default_tokens, train_or_reuse
+from .trained_files import losses
+from .training_run import Preview, Run, resumed, train_or_reuse
 
 
 class SEALTrainEmbedding(io.ComfyNode):
@@ -37,6 +39,11 @@ class SEALTrainEmbedding(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
+        """Another value when a trained file has gone since, or ComfyUI's cache would answer instead of training."""
+        return losses(name)
+
+    @classmethod
     def execute(
         cls,
         model: Any,
@@ -44,13 +51,15 @@ class SEALTrainEmbedding(io.ComfyNode):
         vae: Any,
         image: torch.Tensor,
         mask: torch.Tensor,
+        class_word: str,
+        name: str,
+        concept: str,
         preset: str,
         steps: int,
         learning_rate: float,
         batch_size: int,
         resolution: int,
         seed: int,
-        name: str,
         tokens: Any = None,
         layers: Any = None,
         mask_polarity: str = "auto",
@@ -61,18 +70,23 @@ class SEALTrainEmbedding(io.ComfyNode):
         prompts: str = "",
         reference_attributes: str = "",
         resume: Any = None,
-        preview_prompt: str = "",
+        preview_prompt: str = "a sticker of {}",
         preview_every: int = 0,
         run_id: int = 0,
     ) -> io.NodeOutput:
+        start = resumed(resume)
         config = configure(
             preset,
+            name=name,
+            class_word=class_word,
+            concept=concept,
+            resume=start,
             steps=steps,
             learning_rate=learning_rate,
             batch_size=batch_size,
             resolution=resolution,
             seed=seed,
-            tokens=tokens or default_tokens(preset, name, resume),
+            tokens=tokens,
             layers=layers,
             attention_loss=attention_loss,
             attention_weight=attention_weight,
@@ -82,8 +96,9 @@ class SEALTrainEmbedding(io.ComfyNode):
             attributes=parse_attributes(reference_attributes),
         )
         # ComfyUI runs nodes in inference mode, whose tensors autograd cannot use.
-        with torch.inference_mode(False), torch.enable_grad(), ComfyHost(model, clip, vae) as host:
-            run = Run(name, image.clone(), mask.clone(), mask_polarity, config, resume, run_id)
+        with torch.inference_mode(False), torch.enable_grad():
+            host = ComfyHost(model, clip, vae)
+            run = Run(name, image.clone(), mask.clone(), mask_polarity, preset, config, start, run_id)
             outcome = train_or_reuse(host, run, Preview(preview_prompt, preview_every))
         report = json.dumps(outcome.report, indent=2)
         shown = ui.PreviewImage(outcome.attention_map, cls=cls).as_dict() | {"text": [outcome.headline]}
@@ -99,6 +114,18 @@ def _required() -> list[io.Input]:
         io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
         io.Image.Input("image", tooltip="The sticker. Several images of one size are several references."),
         io.Mask.Input("mask", tooltip="The sticker's subject: from SemanticMask, LoadImage or any segmentation."),
+        io.String.Input(
+            "class_word",
+            default="",
+            tooltip="What the sticker shows, in a word or two: cat. The token starts from it, and layers that it "
+            "may not enter read it. With `resume`, empty = that of the concept resumed.",
+        ),
+        io.String.Input("name", default="my-sticker", tooltip="File name of the concept: letters, digits, _ and -."),
+        io.String.Input(
+            "concept",
+            default="",
+            tooltip="What prompts call it; no ordinary word. Empty = <name>: <my-sticker>.",
+        ),
         io.Combo.Input(
             "preset",
             options=["best", "paper", "textual_inversion", "hiper"],
@@ -129,13 +156,12 @@ def _required() -> list[io.Input]:
         io.Int.Input(
             "seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Same seed, same file."
         ),
-        io.String.Input("name", default="my-sticker", tooltip="File name of the concept: letters, digits, _ and -."),
     ]
 
 
 def _optional() -> list[io.Input]:
     return [
-        TokensType.Input("tokens", optional=True, tooltip="From SEAL Split-Merge Tokens; replaces the preset's."),
+        TokensType.Input("tokens", optional=True, tooltip="From SEAL Split-Merge Tokens: what is set there."),
         LayersType.Input("layers", optional=True, tooltip="From SEAL Layer Restriction; replaces the preset's."),
         io.Combo.Input(
             "mask_polarity",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import comfy.model_management
@@ -13,18 +15,22 @@ import torch
 from torch import Tensor
 
 from ..seal_core import plots
-from ..seal_core.config import PRESETS, Tokens, TrainConfig
+from ..seal_core.choices import changed, in_words
+from ..seal_core.config import TrainConfig
 from ..seal_core.describe import most_notices
 from ..seal_core.embedding import Concept, Embedding
-from ..seal_core.embedding_file import find_trained, load, save
+from ..seal_core.embedding_file import BROKEN, load, save, trained_files
 from ..seal_core.errors import SealError
-from ..seal_core.file_names import safe_stem, unique_stem
+from ..seal_core.file_names import safe_stem
 from ..seal_core.host import Prompt
+from ..seal_core.mentions import mentioned
 from ..seal_core.references import Reference, digest, prepare
 from ..seal_core.sampling import generate_context, sample
 from ..seal_core.trainer import PROBES, Progress, TrainResult, train
+from ..seal_core.whole_file import ready
 from .comfy_host import ComfyHost
-from .folders import folder_of
+from .folders import folder_of, spare_folders
+from .trained_files import hand_out
 
 SAMPLE_STEPS = 12
 
@@ -37,8 +43,9 @@ class Run:
     image: Tensor
     mask: Tensor
     mask_polarity: str
+    preset: str
     config: TrainConfig
-    resume: Embedding | None
+    resume: Concept | None
     run_id: int
 
 
@@ -68,50 +75,65 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     Raises SealError for bad input before anything is trained; whatever is raised, no file is left.
     """
     stem = safe_stem(run.name)
-    resume = _resumed(run.resume)
+    resume, changes = run.resume, changed(run.preset, run.config)
+    asked = {"preset": run.preset, "changed": changes}
     config = run.config if run.config.resolution else replace(run.config, resolution=host.resolution)
     references, warnings = prepare(run.image, run.mask, config.resolution, run.mask_polarity)
     host.plan(config.batch_size, config.resolution)
     folder = folder_of(config.carrier)
-    resumed = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
+    start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
     # The name is in it: who asks for another file gets one.
-    inputs = (digest(run.image, run.mask), run.mask_polarity, resumed, stem, str(run.run_id))
-    key = config.hash(host.fingerprint(), *inputs)
-    known = find_trained(folder, key)
-    if known is not None:
-        concept = load(known)
-        report = _report(concept, warnings) | {"seconds": 0.0, "file": str(known), "reused": known.name}
-        return _outcome(concept, references[0], report, f"Reused {known.name}: same settings, same sticker.")
-    unique = unique_stem(folder, stem)
-    if unique != stem:
-        warnings.append(f"name: {stem} is taken by another training; this one is saved as {unique}.")
+    inputs = (digest(run.image, run.mask), run.mask_polarity, start, stem, str(run.run_id))
+    models = host.identity()
+    key = config.hash(models.hash, *inputs)
+    if models.unread:
+        warnings.append(
+            f"model: patches on it hold what cannot be compared ({', '.join(models.unread)}), so this was trained anew "
+            "although a file with the same settings may exist."
+        )
+    for known in () if models.unread else trained_files(folder, key):
+        try:
+            reused = _reused(known, references[0], asked, warnings)
+        except (SealError, RuntimeError, *BROKEN) as error:
+            logging.warning("SEAL: %s is not used again: %s", known.name, error)
+            warnings.append(f"name: {known.name} was damaged or edited and is not used again; trained anew.")
+        else:
+            hand_out(known, run.name)
+            return reused
+    ready(folder, "name")
     started = time.perf_counter()
-    result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
-    concept = _kept(result, key, host, unique)
+    with host:
+        result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
+    concept = _kept(result, key, host)
     comfy.model_management.throw_exception_if_processing_interrupted()
-    path = save(concept, folder, unique)
+    path = save(concept, folder, stem, spare_folders())
+    hand_out(path, run.name)
+    concept = replace(concept, file=path.stem)
+    if path.stem != stem:
+        warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
     seconds = round(time.perf_counter() - started, 2)
-    report = _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
+    report = asked | _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
+    if host.copied_bytes:  # newer ComfyUIs stream the wired models, which gradients cannot pass
+        report["copied_bytes"] = host.copied_bytes
     leak = report["leakage"]
     seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
+    differs = f" {run.preset}, but {in_words(changes)}." if changes else ""
     headline = (
         f"{path.stem}: {config.steps} steps in {seconds:.0f} s; attention outside the subject "
-        f"{leak['before']:.0%} -> {leak['after']:.0%}.{seen}"
+        f"{leak['before']:.0%} -> {leak['after']:.0%}.{seen}{differs}"
     )
     return _outcome(concept, references[0], report, headline)
 
 
-def default_tokens(preset: str, name: str, resume: Embedding | None) -> Tokens:
-    """The preset's tokens for a node without SEAL_TOKENS: the concept is called like its file.
-
-    Its class word is that of the concept to go on from, else "character".
-    """
-    tokens = PRESETS[preset].tokens if preset in PRESETS else Tokens()
-    start = _resumed(resume)
-    return replace(tokens, concept=f"<{safe_stem(name)}>", class_word=start.class_word if start else "character")
+def _reused(file: Path, reference: Reference, asked: dict[str, Any], warnings: list[str]) -> Outcome:
+    """What a trained file gives. Raises SealError or one of BROKEN where it is not as a training saves it."""
+    concept = load(file)
+    report = asked | _report(concept, warnings) | {"seconds": 0.0, "file": str(file), "reused": file.name}
+    return _outcome(concept, reference, report, f"Reused {file.name}: same settings, same sticker.")
 
 
-def _resumed(embedding: Embedding | None) -> Concept | None:
+def resumed(embedding: Embedding | None) -> Concept | None:
+    """The one concept to go on from, if any. Raises SealError for several."""
     if embedding is None:
         return None
     if len(embedding.concepts) != 1:
@@ -119,12 +141,12 @@ def _resumed(embedding: Embedding | None) -> Concept | None:
     return embedding.concepts[0]
 
 
-def _kept(result: TrainResult, key: str, host: ComfyHost, stem: str) -> Concept:
+def _kept(result: TrainResult, key: str, host: ComfyHost) -> Concept:
     """The concept with what is needed to show the training again. No times in it: equal runs, equal bytes."""
     maps = {"before": _rounded(result.attention_before), "after": _rounded(result.attention_after)}
     report = {k: v for k, v in result.report.items() if k not in result.concept.provenance}
     provenance = {**result.concept.provenance, "hash": key, "report": report, "attention": maps}
-    return replace(result.concept, file=stem, clip_skip=host.clip.layer_idx, provenance=provenance)
+    return replace(result.concept, clip_skip=host.clip.layer_idx, provenance=provenance)
 
 
 def _report(concept: Concept, warnings: list[str]) -> dict[str, Any]:
@@ -194,8 +216,9 @@ def _watcher(
 def _drawn(host: ComfyHost, concept: Concept, prompt: str, config: TrainConfig) -> Tensor:
     """A quick picture of the concept as learned so far, (H, W, 3)."""
     text = prompt.replace("{}", concept.name)
+    text = text if mentioned(text, [concept]) else f"{text}, {concept.name}"
     side = -(-config.resolution // 8) * 8
-    positive = generate_context(host, concept, text if concept.name in text else f"{text}, {concept.name}")
+    positive = generate_context(host, concept, text)
     latents = sample(
         host,
         positive,

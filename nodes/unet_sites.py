@@ -7,6 +7,7 @@ from typing import Any
 
 from comfy.ldm.modules.attention import BasicTransformerBlock, SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, UNetModel, Upsample
+from comfy.model_base import ModelType
 from torch import nn
 
 from ..seal_core.errors import SealError
@@ -59,7 +60,7 @@ def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
     return found
 
 
-def _blocks(unet: UNetModel) -> Iterator[tuple[str, int, nn.Module]]:
+def _blocks(unet: UNetModel) -> Iterator[tuple[str, int, Any]]:
     yield from (("down", i, block) for i, block in enumerate(unet.input_blocks))
     if unet.middle_block is not None:
         yield "mid", 0, unet.middle_block
@@ -75,3 +76,13 @@ def _rescaled(scale: int, layer: nn.Module) -> int:
     if isinstance(change, Downsample):
         return scale * 2
     return scale // 2 if isinstance(change, Upsample) else scale
+
+
+def native_resolution(model: Any) -> int:
+    """The side in pixels that a U-Net was made for: as its config says, else by its context's width and prediction."""
+    said = vars(model.model.model_config).get("native_resolution")  # of ours; getattr would log that others lack it
+    if said:
+        return int(said)
+    width = unet_sites(require_unet(model))[0].module.to_k.weight.shape[1]
+    is_v = model.model.model_type is ModelType.V_PREDICTION  # of the checkpoint, whatever ModelSampling nodes say
+    return 1024 if width == 2048 else 768 if width == 1024 and is_v else 512

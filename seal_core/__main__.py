@@ -2,7 +2,17 @@
 
 import sys
 
-from .cli import main
+
+def main() -> int:
+    """The command line; Ctrl-C while it is still being imported ends it as quietly as later."""
+    try:
+        from .cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was begun.", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -150,6 +150,10 @@ def make_carrier(host: Host, config: TrainConfig, generator: torch.Generator, re
                 f"resume: {resume.name} is kept in {resume.carrier} vectors, this preset trains {config.carrier} "
                 "vectors; use the preset it was trained with."
             )
+        counts = {encoder: len(vectors) for encoder, vectors in resume.vectors.items()}
+        if len(set(counts.values())) > 1:
+            has = " and ".join(f"{count} vectors for {encoder}" for encoder, count in counts.items())
+            raise SealError(f"resume: {resume.name} has {has}; training goes on only from equally many.")
         carrier.load(resume.vectors)
     return carrier
 

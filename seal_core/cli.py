@@ -16,13 +16,15 @@ from types import FrameType
 
 from .cli_demo import demo_options
 from .cli_pack import pack_command, pack_options
-from .config import PRESETS
+from .cli_train import train_options
 from .errors import SealError
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-POLARITIES = ("auto", "foreground", "background")
-OPTIONS = {"reference_attributes": "attributes", "concept": "name"}
-OPTIONS |= {name: name.replace("_", "-") for name in ("class_word", "learning_rate", "batch_size", "mask_polarity")}
+WITH_DASHES = (
+    "class_word", "learning_rate", "batch_size", "mask_polarity", "merge_at", "context_token", "start_percent",
+    "end_percent", "attention_loss", "attention_weight", "background_weight",
+)  # fmt: skip
+OPTIONS = {"reference_attributes": "attributes", **{name: name.replace("_", "-") for name in WITH_DASHES}}
 """The options of the inputs that errors name, where the two differ."""
 
 
@@ -111,22 +113,22 @@ def parser() -> argparse.ArgumentParser:
             epilog="example: python -m seal_core demo",
         )
     )
-    _train_options(
-        commands.add_parser(
-            "train",
-            help="learn a concept from one sticker",
-            description="Learn a concept from one sticker (or several pictures of one character). "
-            "Writes NAME.safetensors, NAME.loss.png, NAME.attention.png and NAME.json.",
-            epilog="example: python -m seal_core train --model sd15 --image a.png --class-word cat --name my-cat",
-        )
+    train = commands.add_parser(
+        "train",
+        help="learn a concept from one sticker",
+        description="Learn a concept from one sticker (or several pictures of one character). "
+        "Writes NAME.safetensors, NAME.loss.png, NAME.attention.png and NAME.json.",
+        epilog="example: python -m seal_core train --model sd15 --image a.png --class-word cat --name my-cat",
     )
+    train_options(train)
+    _common(train)
     _generate_options(
         commands.add_parser(
             "generate",
             help="generate pictures with a learned concept",
             description="Generate pictures with a learned concept; it enters only the layers it was trained for.",
             epilog="example: python -m seal_core generate --model sd15 --embedding my-cat.safetensors "
-            '--prompt "a sticker of my-cat jumping"',
+            '--prompt "a sticker of <my-cat> jumping"',
         )
     )
     pack_options(
@@ -148,35 +150,14 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dtype", choices=DTYPES, default="auto", help="precision of the U-Net (auto: float32, on CUDA bfloat16)"
     )
-    command.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="where files go (default: here)")
-
-
-def _train_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("--model", type=Path, required=True, metavar="DIR", help="diffusers folder, the one with model_index.json")
-    add("--image", type=Path, required=True, nargs="+", metavar="PNG", help="the sticker; several = several references")
-    add("--class-word", required=True, metavar="WORD", help="what it shows, in a word or two: cat")
-    add("--name", required=True, help="the concept's name in prompts and the files' stem: letters, digits, _ and -")
-    add("--preset", choices=tuple(PRESETS), default="best", help="default: best")
-    found = "the image's alpha, else cut out by the ground's colour, else by the model's attention"
-    add("--mask", type=Path, nargs="+", metavar="PNG", help=f"the subject, one each or one for all (default: {found})")
-    add("--mask-polarity", choices=POLARITIES, default="auto", help="what white means in --mask")
-    add("--steps", type=int, default=0, help="training steps (default: the preset's)")
-    add("--learning-rate", type=float, default=0.0, metavar="LR", help="default: the preset's")
-    add("--batch-size", type=int, default=0, metavar="N", help="draws a step (default: the preset's)")
-    add("--resolution", type=int, default=0, metavar="PIXELS", help="longer side (default: the model's own)")
-    add("--layers", metavar="EXPR", help='where the token may enter: all, up, appearance or e.g. "up.2-8, down.0"')
-    example = '{"emotion": "sleepy", "background": "beach"}'
-    add("--attributes", default="", metavar="JSON", help=f"what words can say of the sticker: '{example}'")
-    add("--resume", type=Path, metavar="FILE", help="go on from this trained embedding")
-    _common(command)
+    command.add_argument("--out", default=".", metavar="DIR", help="where files go (default: here)")
 
 
 def _generate_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--model", type=Path, required=True, metavar="DIR", help="diffusers folder, the one with model_index.json")
     add("--embedding", type=Path, required=True, metavar="FILE", help="trained by SEAL, or any Textual Inversion file")
-    add("--prompt", required=True, help='the concept\'s name stands for the subject: "a sticker of my-cat jumping"')
+    add("--prompt", required=True, help='the concept\'s name stands for the subject: "a sticker of <my-cat> jumping"')
     add("--negative", default="", metavar="TEXT", help="what pictures should not show")
     add("--steps", type=int, default=25, help="sampling steps (default 25)")
     add("--cfg", type=float, default=7.0, help="guidance scale, 1 = none (default 7)")

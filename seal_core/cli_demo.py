@@ -23,6 +23,6 @@ def demo_options(command: argparse.ArgumentParser) -> None:
         help=f"what it shows; the tiny model knows {known} (default: guessed)",
     )
     add("--attributes", default="", metavar="JSON", help='what words can say of it: \'{"background": "beach"}\'')
-    add("--out", type=Path, default=Path("seal-demo"), metavar="DIR", help="where files go (default: seal-demo)")
+    add("--out", default="seal-demo", metavar="DIR", help="where files go (default: seal-demo)")
     add("--steps", type=int, default=0, help="training steps of both methods (default: the presets')")
     add("--seed", type=int, default=0, help="same seed, same result on one machine (default 0)")

@@ -8,7 +8,6 @@ import io
 import json
 import math
 import os
-import secrets
 import sys
 import time
 import warnings
@@ -25,20 +24,23 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import plots
-from .attributes import parse_attributes
 from .bars import training_bar
-from .config import PRESETS, TrainConfig, configure
+from .choices import changed, in_words
+from .cli_train import train_config
+from .config import TrainConfig
 from .embedding import Concept
-from .embedding_file import load, save
+from .embedding_file import encoded, load
 from .errors import SealError
-from .file_names import safe_stem, unique_stem
+from .file_names import TAKING, safe_stem
 from .host import Prompt
 from .masks import semantic_mask
 from .masks_attention import attention_mask
 from .references import Reference, digest, prepare
 from .sampling import generate_context, sample
+from .strength import check_strength
 from .trainer import TrainResult, train
 from .vocabulary import check
+from .whole_file import ready, temporary_folders, write_new
 
 if TYPE_CHECKING:
     from .hosts.diffusers import DiffusersHost
@@ -46,40 +48,24 @@ if TYPE_CHECKING:
 
 def train_command(options: Namespace) -> None:
     """Train, then write embedding, pictures and report. Raises SealError before the long part where it can."""
-    stem = safe_stem(options.name)
-    config = _config(options, stem)
-    images, masks = [read_picture(p, "image") for p in options.image], _masks(options)
     resume = _trained("resume", options.resume, options.class_word) if options.resume else None
-    _ready(options.out)
+    config = train_config(options, resume)
+    asked = {"preset": options.preset, "changed": changed(options.preset, config)}
+    stem = safe_stem(options.name)
+    images, masks = [read_picture(p, "image") for p in options.image], _masks(options)
+    options.out = ready(options.out, "out")
     host = _host(options)
     check(host, config.tokens)
     config = config if config.resolution else replace(config, resolution=host.resolution)
     references, notes = _references(host, images, masks, options, config)
-    unique = unique_stem(options.out, stem)
-    if unique != stem:
-        notes.append(f"name: {stem} is taken in {options.out}; this training is saved as {unique}.")
     started = time.perf_counter()
     with _running_out(), _bar(config.steps, "training") as bar:
         result = train(host, references, config, training_bar(bar), resume)
     inputs = digest(*images, *(r.mask for r in references))
     key = config.hash(host.fingerprint(), inputs, str(resume.provenance.get("hash", resume.file)) if resume else "")
-    concept = replace(result.concept, file=unique, provenance={**result.concept.provenance, "hash": key})
+    concept = replace(result.concept, file=stem, provenance={**result.concept.provenance, "hash": key})
+    result.report.update(asked)
     _write_results(result, concept, references[0], options.out, notes, time.perf_counter() - started)
-
-
-def _config(options: Namespace, stem: str) -> TrainConfig:
-    preset = PRESETS[options.preset]
-    return configure(
-        options.preset,
-        steps=options.steps,
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        resolution=options.resolution,
-        seed=options.seed,
-        tokens=replace(preset.tokens, concept=stem, class_word=options.class_word),
-        layers=replace(preset.layers, sites=options.layers) if options.layers else None,
-        attributes=parse_attributes(options.attributes),
-    )
 
 
 def _masks(options: Namespace) -> list[Tensor]:
@@ -95,7 +81,7 @@ def _references(
     """One reference a picture (they may differ in size), masks found where none is given."""
     references: list[Reference] = []
     notes: list[str] = []
-    seen = functools.partial(attention_mask, host, class_word=options.class_word)
+    seen = functools.partial(attention_mask, host, class_word=config.tokens.class_word)
     for i, image in enumerate(images):
         if masks:
             mask, polarity = masks[i if len(masks) > 1 else 0], options.mask_polarity
@@ -121,29 +107,38 @@ def _write_results(
         leak["after"],
     )
     chart = plots.loss_plot(result.losses, [result.merged_at] if result.merged_at else [])
-    path = save(concept, folder, stem)
-    report |= {"file": path.name, "seconds": round(seconds, 2), "warnings": [*notes, *report["warnings"]]}
-    _write(folder / f"{stem}.loss.png", _png(chart))
-    _write(folder / f"{stem}.attention.png", _png(shown))
-    _write(folder / f"{stem}.json", json.dumps(report, indent=2).encode())
+
+    report["seconds"], warned = round(seconds, 2), [*notes, *report["warnings"]]
+
+    def told(free: str) -> bytes:
+        taken = [f"name: {stem} is taken in {folder}; this training is saved as {free}."] if free != stem else []
+        report["file"], report["warnings"] = f"{free}.safetensors", [*taken, *warned]
+        return json.dumps(report, indent=2).encode()
+
+    files = {".safetensors": encoded(concept), ".loss.png": _png(chart), ".attention.png": _png(shown), ".json": told}
+    path = write_new(folder, stem, files, "out", taken_by=TAKING, elsewhere=temporary_folders())[".safetensors"]
     for warning in report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
+    if report["changed"]:
+        print(f"{report['preset']}, but {in_words(report['changed'])}")
     if report["described"]:
         print(f'started as "{report["described"]["text"]}"')
     print(f"{path}: attention outside the subject {leak['before']:.0%} -> {leak['after']:.0%}, {seconds:.0f} s")
+    print(f"in prompts: {concept.name}" + (f" or embedding:{stem}" if concept.carrier == "input" else ""))
 
 
 def generate_command(options: Namespace) -> None:
     """Generate --count pictures, each from its own seed, written as it is finished."""
-    _finite("cfg", options.cfg)
-    _finite("strength", options.strength)
+    if not math.isfinite(options.cfg) or abs(options.cfg) > 100:
+        raise SealError(f"cfg: {options.cfg} is out of range; use a number such as 7.")
+    check_strength(options.strength)
     if options.count < 1:
         raise SealError(f"count: {options.count} pictures; use 1 or more.")
     if not 0 <= options.seed < 2**63:
         raise SealError(f"seed: {options.seed} is out of range; use a whole number from 0 to 2^63 - 1.")
     size = _size(options.size)
     concept = _trained("embedding", options.embedding, options.class_word)
-    _ready(options.out)
+    options.out = ready(options.out, "out")
     host = _host(options)
     width, height = size or (host.resolution, host.resolution)
     with warnings.catch_warnings(record=True) as caught:
@@ -169,9 +164,9 @@ def generate_command(options: Namespace) -> None:
             image = host.decode_latents(latents)[0]
         if not image.isfinite().all():
             raise SealError("dtype: the picture has values that are no numbers; use --dtype bfloat16 or float32.")
-        path = _free(options.out, f"{concept.file}-{seed}")
-        _write(path, _png(image, {"prompt": options.prompt, "negative": options.negative, "seed": str(seed)}))
-        print(path)
+        data = _png(image, {"prompt": options.prompt, "negative": options.negative, "seed": str(seed)})
+        written = write_new(options.out, f"{concept.file}-{seed}", {".png": data}, "out", elsewhere=temporary_folders())
+        print(written[".png"])
 
 
 def _size(text: str) -> tuple[int, int] | None:
@@ -185,11 +180,6 @@ def _size(text: str) -> tuple[int, int] | None:
     if width % 8 or height % 8 or not 64 <= min(width, height) <= max(width, height) <= 4096:
         raise SealError(f"size: {text} is not possible; use multiples of 8 from 64 to 4096 pixels.")
     return width, height
-
-
-def _finite(name: str, value: float) -> None:
-    if not math.isfinite(value) or not -100 <= value <= 100:
-        raise SealError(f"{name}: {value} is out of range; use a number such as {7 if name == 'cfg' else 1}.")
 
 
 # Models, pictures and files
@@ -262,35 +252,3 @@ def _png(image: Tensor, texts: dict[str, str] | None = None) -> bytes:
     values = (image.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     Image.fromarray(values).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
-
-
-def _ready(folder: Path) -> None:
-    """Make the folder and see that it can be written to, before hours of work."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{secrets.token_hex(6)}.part"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise SealError(f"out: {folder} cannot be written to ({error.strerror or error}); choose another.") from None
-
-
-def _free(folder: Path, stem: str) -> Path:
-    path, count = folder / f"{stem}.png", 1
-    while path.exists():
-        count += 1
-        path = folder / f"{stem}-{count}.png"
-    return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The file whole or not at all, also when interrupted."""
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.part"
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise SealError(f"out: {path} could not be written ({error.strerror or error}); free some space.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

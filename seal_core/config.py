@@ -22,7 +22,7 @@ NORMS = ("free", "fixed")
 RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
-REVISION = 2
+REVISION = 3
 """Of the training itself: raise it when equal settings come to learn something else, so that no old file is reused."""
 
 ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
@@ -36,6 +36,12 @@ TEMPLATES = (
     "a sticker showing {}",
     "an emoji sticker of {}",
 )
+
+
+MAX_WORDS = 400
+"""Characters of a concept's name or class word: tokenisers take much longer for long words."""
+MAX_TEMPLATES, MAX_TEMPLATE = 1000, 1000
+"""Lines of training prompts, and characters of each; 77 tokens are far fewer."""
 
 
 def _choice(name: str, value: str, options: tuple[str, ...]) -> None:
@@ -92,6 +98,9 @@ class Tokens:
                 f"init: described starts from words in a row, which cannot merge by {self.merge}; set merge to none, "
                 "or init to class_word_noise."
             )
+        for name, value in (("class_word", self.class_word), ("concept", self.concept)):
+            if len(value) > MAX_WORDS:
+                raise SealError(f"{name}: {len(value)} characters are too many; use at most {MAX_WORDS}.")
         if not self.class_word.strip():
             raise SealError("class_word: empty; say in a word or two what the sticker shows, e.g. cat.")
         if not self.concept.strip():
@@ -147,8 +156,8 @@ class TrainConfig:
     rate: how the learning rate goes: "constant", or "cosine" from its full value to nearly nothing at the last step, so
     that the noise of single draws averages out (ours).
     augment: share of the draws that show the subject pasted, shifted, scaled and mirrored on another ground.
-    views: how many such views are prepared. pool: size of the finite pool of draws for the frozen
-    prefix, 0 = no pool (fresh draws each step). pool_bytes: its memory limit.
+    views: how many such views are prepared. pool: from how many fixed draws the steps take theirs, 0 = fresh ones each
+    step; only fixed ones can be replayed by the frozen prefix. pool_bytes: what that may keep.
     templates: prompts with {}; "{background}" in one marks where the background is named.
     describe_draws: by how many draws the words of init "described" are judged; 0 = as many as make the search about
     as long as the training, 4 to 48.
@@ -203,7 +212,11 @@ class TrainConfig:
             _whole("resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels.")
         if not self.templates:
             raise SealError("prompts: empty; give at least one line with {} where the concept stands.")
+        if len(self.templates) > MAX_TEMPLATES:
+            raise SealError(f"prompts: {len(self.templates)} lines are too many; use at most {MAX_TEMPLATES}.")
         for line in self.templates:
+            if len(line) > MAX_TEMPLATE:
+                raise SealError(f"prompts: a line has {len(line)} characters; use at most {MAX_TEMPLATE}.")
             if line.count("{}") != 1:
                 raise SealError(f"prompts: {line!r} must have exactly one {{}} where the concept stands.")
 
@@ -247,52 +260,3 @@ PRESETS: dict[str, TrainConfig] = {
         pool=100,
     ),
 }
-
-
-def configure(
-    preset: str,
-    *,
-    steps: int = 0,
-    learning_rate: float = 0.0,
-    batch_size: int = 0,
-    resolution: int = 0,
-    seed: int = 0,
-    tokens: Tokens | None = None,
-    layers: Layers | None = None,
-    attention_loss: str = "preset",
-    attention_weight: float = -1.0,
-    background_weight: float = -1.0,
-    augment: float = -1.0,
-    prompts: str = "",
-    attributes: dict[str, str] | None = None,
-) -> TrainConfig:
-    """A preset with a user's changes; the defaults here change nothing.
-
-    steps, learning_rate, batch_size: 0 = the preset's. The weights and augment: -1 = the preset's; an
-    attention loss that is switched on without a weight gets its published one. prompts: a template a
-    line, empty = the preset's. Raises SealError naming the input that is out of range.
-    """
-    if preset not in PRESETS:
-        raise SealError(f"preset: {preset!r} is not known; choose one of {', '.join(PRESETS)}.")
-    changes: dict[str, Any] = {"seed": seed, "resolution": resolution}
-    for name, value in (("steps", steps), ("learning_rate", learning_rate), ("batch_size", batch_size)):
-        if value != 0:
-            changes[name] = value
-    if attention_loss != "preset":
-        changes |= {"attention_loss": attention_loss, "attention_weight": ATTENTION_WEIGHTS.get(attention_loss, 0.0)}
-    for name, value in (
-        ("attention_weight", attention_weight),
-        ("background_weight", background_weight),
-        ("augment", augment),
-    ):
-        if value != -1:
-            changes[name] = value
-    if prompts.strip():
-        changes["templates"] = tuple(line.strip() for line in prompts.splitlines() if line.strip())
-    if attributes:
-        changes["attributes"] = tuple(sorted(attributes.items()))
-    if tokens is not None:
-        changes["tokens"] = tokens
-    if layers is not None:
-        changes["layers"] = layers
-    return dataclasses.replace(PRESETS[preset], **changes)

@@ -31,11 +31,11 @@ class Draws:
     """The views of the reference(s), encoded once, and an endless supply of draws from them.
 
     latents: one (4, h, w) per view; masks: one (h, w) per view, at the latents' size.
-    Views may differ in size; the draws of one batch never do. pool: draw from this many fixed draws
-    again and again (0 = always fresh ones).
+    Views may differ in size; the draws of one batch never do. With `config.pool` they are so many fixed draws, again
+    and again; without, always fresh ones.
     """
 
-    def __init__(self, host: Host, references: Sequence[Reference], config: TrainConfig, pool: int = 0) -> None:
+    def __init__(self, host: Host, references: Sequence[Reference], config: TrainConfig) -> None:
         self._config = config
         self._generator = torch.Generator().manual_seed(config.seed)
         self._steps = len(host.sigmas) - 1
@@ -44,8 +44,8 @@ class Draws:
         self.plain = [i for i, v in enumerate(self.views) if not v.background]
         self.latents = [host.encode_image(v.image[None])[0] for v in self.views]
         self.masks = [latent_mask(v.mask, *z.shape[-2:]).to(host.device) for v, z in zip(self.views, self.latents)]
-        self._pool = [self._draw(i, pool) for i in range(pool)]
-        self._queue: dict[tuple[int, int], list[Draw]] = defaultdict(list)
+        self._pool = [self._draw(i, config.pool) for i in range(config.pool)]
+        self._queue: dict[tuple[int, ...], list[Draw]] = defaultdict(list)
 
     def _pick(self, options: Sequence[int]) -> int:
         return options[int(torch.randint(len(options), (), generator=self._generator))]

@@ -18,8 +18,9 @@ class Concept:
     """One learned concept.
 
     vectors: carrier "input": text encoder -> (n, width); carrier "tail": {"tail": (n, D)}, the last n
-    positions of the encoder's output. float32 on the CPU.
-    layers: the restriction it was trained under, its `sites` already resolved to names.
+    positions of the encoder's output. float32 on the CPU. SDXL's two encoders may hold different numbers n in foreign
+    files: each reads its own row of vectors.
+    layers: the restriction it was trained under, as `sites.spelled` says it.
     clip_skip: ComfyUI's `clip.layer_idx` at training (-2 = skip one), or None for the model's default.
     file: stem of the file it is kept in, or "".
     provenance: plain JSON values: config, hash, leakage, versions.
@@ -37,12 +38,9 @@ class Concept:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        count = next(iter(self.vectors.values())).shape[0]
-        kind = (
-            f"{count} tail position{'s' * (count > 1)}"
-            if self.carrier == "tail"
-            else f"{count} token{'s' * (count > 1)}"
-        )
+        counts = [vectors.shape[0] for vectors in self.vectors.values()]
+        number = " and ".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
+        kind = f"{number} {'tail position' if self.carrier == 'tail' else 'token'}{'s' * (max(counts) > 1)}"
         return f"{self.name} ({self.class_word}): {kind} for {self.family}; layers {self.layers}"
 
 

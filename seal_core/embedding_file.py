@@ -1,116 +1,104 @@
 """Learned concepts on disk: safetensors that ComfyUI's own `embedding:NAME` reads too.
 
 Tensors: `emb_params` (one text encoder) or `clip_l` and `clip_g` (SDXL), nothing else, because ComfyUI
-takes whatever key sorts first; `tail` for an output tail. All that SEAL adds stands in one metadata
-key `seal` as sorted JSON without times, so that equal concepts give equal bytes. Names of files are the
-subject of `seal_core.file_names`.
+takes the first tensor, whatever it is called; `tail` for an output tail. All that SEAL adds stands in one metadata
+key `seal` as sorted JSON without times, so that equal concepts give equal bytes, with a checksum of itself and of the
+vectors. What foreign files hold is the subject of `seal_core.embedding_tensors`, names that of `seal_core.file_names`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
+import hashlib
 import json
 import os
-import secrets
-import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from .config import Layers, Tokens
+from .config import CARRIERS, Layers, Tokens
 from .embedding import Concept
+from .embedding_tensors import damaged, foreign, header_size, joined, read
 from .errors import SealError
-from .file_names import entries, safe_stem, unique_stem
+from .file_names import TAKING, entries, safe_stem, unique_stem
 from .host import Family
+from .whole_file import write_new
 
-__all__ = ["find_trained", "load", "safe_stem", "save", "unique_stem"]
+__all__ = ["encoded", "find_trained", "load", "safe_stem", "save", "trained_files", "unique_stem"]
 
 FORMAT = 1
-_KNOWN = {768: Family("sd1", (("clip_l", 768),)), 1024: Family("sd2", (("clip_h", 1024),))}
-_SDXL = Family("sdxl", (("clip_l", 768), ("clip_g", 1280)))
-_MAX_BYTES = 256 << 20  # 75 vectors of SDXL are 0.6 MB: anything this large is a checkpoint
-_MAX_HEADER = 16 << 20
+SUFFIX = ".safetensors"
+MOST_TAIL = 76
+"""Of the 77 positions that CLIP gives, the start token's always stays the prompt's."""
+BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading values that somebody edited can raise."""
 
 
-def save(concept: Concept, folder: Path, stem: str) -> Path:
-    """Write `concept` to folder/stem.safetensors and return that path.
+def save(concept: Concept, folder: Path, stem: str, elsewhere: Iterable[Path] = ()) -> Path:
+    """Write `concept` to folder/stem.safetensors, or stem-2, stem-3, ... where that is taken, and return that path.
 
-    The file appears whole or not at all: written under a hidden temporary name, synced, renamed.
-    An existing file of that name is replaced; `unique_stem` finds a free one.
-    Raises SealError for a bad stem, bad vectors, no free disk or a folder that cannot be written.
+    The file appears whole or not at all, and never in another's place, also if that came while this was training.
+    Raises SealError for a bad stem, bad vectors, no free disk or a folder that cannot be written; the file is then kept
+    in one of the folders `elsewhere`, if it can be, and the message says where.
     """
     safe_stem(stem)
-    target = Path(folder) / f"{stem}.safetensors"
-    data = to_bytes(_tensors(concept), metadata={"seal": _metadata(concept)})
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, data)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "no free disk space; free some, then queue again"
-        else:
-            remedy = f"{error.strerror or error}; check that ComfyUI may write there"
-        raise SealError(f"name: {target} could not be saved: {remedy}. Nothing was changed.") from error
-    return target
+    return write_new(folder, stem, {SUFFIX: encoded(concept)}, "name", taken_by=TAKING, elsewhere=elsewhere)[SUFFIX]
 
 
-def _replace(target: Path, data: bytes) -> None:
-    # A leading dot and a suffix that is no embedding's keep a leftover out of ComfyUI's lists.
-    temporary = target.parent / f".{target.stem}.{secrets.token_hex(6)}.part"
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    with contextlib.suppress(OSError):  # Windows and some network disks cannot sync a folder: the file is whole anyway
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def encoded(concept: Concept) -> bytes:
+    """The bytes of a concept's file. Raises SealError for vectors or a provenance that no file can hold."""
+    vectors = _stored(concept)
+    return to_bytes(
+        {_key(concept.family, encoder): v for encoder, v in vectors.items()},
+        metadata={"seal": _metadata(concept, vectors)},
+    )
 
 
-def _tensors(concept: Concept) -> dict[str, Tensor]:
-    tail = concept.carrier == "tail"
-    expected = ("tail",) if tail else concept.family.encoders
-    if tuple(sorted(concept.vectors)) != tuple(sorted(expected)):
+def _stored(concept: Concept) -> dict[str, Tensor]:
+    widths = _widths(concept.family, concept.carrier)
+    if concept.vectors.keys() != widths.keys():
         raise SealError(
             f"embedding: {concept.name} has vectors for {', '.join(concept.vectors) or 'nothing'}, "
-            f"but {concept.family} takes {', '.join(expected)}."
+            f"but {concept.family} takes {', '.join(widths)}."
         )
-    widths = {"tail": sum(dict(concept.family.widths).values())} if tail else dict(concept.family.widths)
     for key, vectors in concept.vectors.items():
-        _check(vectors, f"embedding: {concept.name}, {key}", widths[key])
-    single = not tail and len(expected) == 1
-    return {
-        "emb_params" if single else key: vectors.detach().to("cpu", torch.float32).clone().contiguous()
-        for key, vectors in concept.vectors.items()
-    }
+        _check(vectors, key, widths[key], f"embedding: {concept.name}")
+    return {key: v.detach().to("cpu", torch.float32).clone().contiguous() for key, v in concept.vectors.items()}
 
 
-def _check(vectors: Any, what: str, width: int | None = None) -> None:
+def _widths(family: Family, carrier: str) -> dict[str, int]:
+    """What is kept of a concept -> its width: a text encoder's vectors, or the tail of all their outputs."""
+    widths = dict(family.widths)
+    return {"tail": sum(widths.values())} if carrier == "tail" else widths
+
+
+def _key(family: Family, encoder: str) -> str:
+    """How a file calls the vectors of an encoder, or the tail."""
+    return "emb_params" if len(family.widths) == 1 and encoder != "tail" else encoder
+
+
+def _check(vectors: Any, key: str, width: int, what: str) -> None:
+    what = f"{what}, {key}"
     if not isinstance(vectors, Tensor) or not vectors.is_floating_point() or vectors.ndim != 2 or vectors.shape[0] == 0:
         shape = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
         raise SealError(f"{what}: {shape} is not a list of vectors (n, width); load another file.")
-    if width is not None and vectors.shape[1] != width:
+    if vectors.shape[1] != width:
         raise SealError(f"{what}: vectors are {vectors.shape[1]} wide instead of {width}; load another file.")
+    if key == "tail" and vectors.shape[0] > MOST_TAIL:
+        raise SealError(
+            f"{what}: a tail of {vectors.shape[0]} positions leaves none to the prompt, which has {MOST_TAIL + 1}; "
+            "load another file."
+        )
     if not bool(torch.isfinite(vectors.float()).all()):
         raise SealError(f"{what}: holds values that are not finite (NaN); train again with a lower learning_rate.")
 
 
-def _metadata(concept: Concept) -> str:
+def _metadata(concept: Concept, vectors: Mapping[str, Tensor]) -> str:
     values = {
         "format": FORMAT,
         "name": concept.name,
@@ -123,9 +111,23 @@ def _metadata(concept: Concept) -> str:
         "provenance": dict(concept.provenance),
     }
     try:
-        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        values = json.loads(_json(values))  # as it will be read: keys are texts
+        return _json({**values, "checksum": _checksum(values, vectors)})
     except (TypeError, ValueError) as error:
         raise SealError(f"embedding: the provenance of {concept.name} is not plain JSON ({error}).") from error
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _checksum(values: Mapping[str, Any], vectors: Mapping[str, Tensor]) -> str:
+    """Of all metadata but the checksum itself, and of the vectors (float32)."""
+    digest = hashlib.sha256(_json(values).encode())
+    for key in sorted(vectors):
+        digest.update(f"{key} {tuple(vectors[key].shape)}".encode())
+        digest.update(vectors[key].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load(path: Path, class_word: str = "", name: str = "") -> Concept:
@@ -138,9 +140,19 @@ def load(path: Path, class_word: str = "", name: str = "") -> Concept:
     """
     path = Path(path)
     what = f"name: {path.name}"
-    tensors, metadata = _read(path, what)
-    recorded = _recorded(metadata, what)
-    family, carrier, vectors = _interpret(tensors, recorded, what)
+    tensors, metadata = read(path, what)
+    if metadata is None:
+        recorded, carrier = {}, "input"
+        family, vectors = foreign(tensors, what)
+    else:
+        values, checksum = _values(metadata, what)
+        recorded = _recorded(values, what)
+        family, carrier = recorded["family"], recorded["carrier"]
+        vectors = _ours(tensors, family, carrier, what)
+        if checksum is not None and checksum != _checksum(values, vectors):
+            raise SealError(f"{what}: was changed since it was saved; copy it again, or train it anew.")
+    for key, width in _widths(family, carrier).items():
+        _check(vectors[key], key, width, what)
     class_word = class_word.strip() or recorded.get("class_word", "")
     if not class_word:
         raise SealError(
@@ -161,139 +173,100 @@ def load(path: Path, class_word: str = "", name: str = "") -> Concept:
     )
 
 
-def _read(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise SealError(f"{what}: is not a file; choose another.")
-        if not 0 < size <= _MAX_BYTES:
-            kind = "empty" if size == 0 else "too large for an embedding"
-            raise SealError(f"{what}: is {kind}; choose another file, or copy it again.")
-        if path.suffix.lower() in (".safetensors", ".sft"):
-            with safe_open(path, framework="pt", device="cpu") as file:
-                metadata = (file.metadata() or {}).get("seal")
-                return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118 (not a dict)
-        return _flat(torch.load(path, map_location="cpu", weights_only=True), what), None
-    except SealError:
-        raise
-    except FileNotFoundError:
-        raise SealError(f"{what}: no such file; choose another.") from None
-    except Exception as error:  # safetensors and torch.load raise a dozen kinds, depending on what is broken
-        raise _damaged(what, error) from error
-
-
-def _damaged(what: str, error: Exception) -> SealError:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-    if type(error).__name__ == "UnpicklingError":  # torch's own text is pages of advice to programmers
-        first = "not a file of plain tensors"
-    return SealError(f"{what}: is damaged or no embedding ({first}); copy it again or choose another.")
-
-
-def _flat(content: Any, what: str) -> dict[str, Tensor]:
-    """Tensors of a .pt or .bin file: A1111's `string_to_param`, diffusers' {token: vector}, a bare tensor."""
-    if isinstance(content, Tensor):
-        return {"emb_params": content}
-    if isinstance(content, Mapping):
-        inner = content.get("string_to_param", content)
-        tensors = {str(k): v for k, v in inner.items() if isinstance(v, Tensor)} if isinstance(inner, Mapping) else {}
-        if tensors:
-            return tensors
-    raise SealError(f"{what}: holds no embedding that SEAL knows; convert it to safetensors or choose another file.")
-
-
-def _recorded(text: str | None, what: str) -> dict[str, Any]:
-    """Our metadata as constructor values, or nothing for third-party files."""
-    if text is None:
-        return {}
+def _values(text: str, what: str) -> tuple[dict[str, Any], Any]:
+    """Our metadata, and the checksum (None in files of the first version)."""
     try:
         values = json.loads(text)
         if values["format"] > FORMAT:
             raise SealError(f"{what}: was made by a newer SEAL; update this pack.")
-        widths = tuple((str(n), int(w)) for n, w in values["family"]["widths"])
-        skip = values["clip_skip"]
-        return {
-            "name": str(values["name"]),
-            "class_word": str(values["class_word"]),
-            "family": Family(str(values["family"]["name"]), widths),
-            "carrier": str(values["carrier"]),
-            "tokens": Tokens(**_fields(Tokens, values["tokens"])),
-            "layers": Layers(**_fields(Layers, values["layers"])),
-            "clip_skip": None if skip is None else int(skip),
-            "provenance": dict(values["provenance"]),
-        }
+        json.dumps(values, allow_nan=False)
+        return values, values.pop("checksum", None)
     except SealError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(what, error) from error
+    except BROKEN as error:
+        raise damaged(what, error) from error
+
+
+def _recorded(values: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Metadata as constructor values. Raises SealError for whatever a training does not write."""
+    try:
+        skip = values["clip_skip"]
+        return {
+            "name": _plain(values["name"], str),
+            "class_word": _plain(values["class_word"], str),
+            "family": _family(values["family"]),
+            "carrier": CARRIERS[CARRIERS.index(values["carrier"])],
+            "tokens": Tokens(**_fields(Tokens, values["tokens"])),
+            "layers": Layers(**_fields(Layers, values["layers"])),
+            "clip_skip": None if skip is None else max(-100, min(_plain(skip, int), 0)),
+            "provenance": _plain(values["provenance"], dict),
+        }
+    except BROKEN as error:  # SealError too: of values that a training refuses
+        raise damaged(what, error) from error
+
+
+def _family(values: Mapping[str, Any]) -> Family:
+    widths = tuple((_plain(name, str), _plain(width, int)) for name, width in values["widths"])
+    if not 0 < len(dict(widths)) == len(widths):
+        raise ValueError("text encoders are named twice or not at all")
+    return Family(_plain(values["name"], str), widths)
+
+
+def _plain(value: Any, kind: type) -> Any:
+    """`value` if it is of that very type, and says something where it is a text."""
+    if type(value) is not kind or (kind is str and not value.strip()):
+        raise TypeError(f"{str(value)[:40]!r} is not what SEAL writes there")
+    return value
 
 
 def _fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    known = {field.name for field in dataclasses.fields(kind)}
-    return {key: value for key, value in values.items() if key in known}
+    """The values of a dataclass's fields, each of its default's type."""
+    known = {field.name: field.default for field in dataclasses.fields(kind) if field.name in _plain(values, dict)}
+    whole = {name for name, default in known.items() if type(default) is float and type(values[name]) is int}
+    return {name: values[name] if name in whole else _plain(values[name], type(d)) for name, d in known.items()}
 
 
-def _interpret(
-    tensors: dict[str, Tensor], recorded: Mapping[str, Any], what: str
-) -> tuple[Family, str, dict[str, Tensor]]:
-    """Family, carrier and vectors that the tensors of a file amount to."""
-    tensors = {key: t.unsqueeze(0) if t.ndim == 1 else t for key, t in tensors.items()}
-    family: Family | None = recorded.get("family")
-    carrier = recorded.get("carrier", "input")
-    if family is not None and carrier == "tail":
-        wanted = {"tail": ("tail", sum(w for _, w in family.widths))}
-    elif family is not None:
-        single = len(family.widths) == 1
-        wanted = {"emb_params" if single else name: (name, width) for name, width in family.widths}
-    elif {"clip_l", "clip_g"} <= tensors.keys():
-        family = _SDXL
-        wanted = {name: (name, width) for name, width in _SDXL.widths}
-    else:
-        key = "emb_params" if "emb_params" in tensors else next(iter(tensors), "")
-        if not tensors or (key != "emb_params" and len(tensors) > 1):
-            keys = ", ".join(sorted(tensors)[:4]) or "nothing"
-            raise SealError(f"{what}: holds {keys}, not an embedding; choose a Textual Inversion file.")
-        _check(tensors[key], what)
-        family = _KNOWN.get(tensors[key].shape[1])
-        if family is None:
-            raise SealError(
-                f"{what}: its vectors are {tensors[key].shape[1]} wide, which belongs to none of SD 1.x (768), "
-                "SD 2.x (1024) and SDXL (clip_l 768 and clip_g 1280); choose another file."
-            )
-        wanted = {key: family.widths[0]}
-    missing = sorted(wanted.keys() - tensors.keys())
+def _ours(tensors: Mapping[str, Tensor], family: Family, carrier: str, what: str) -> dict[str, Tensor]:
+    """The vectors (n, width) float32 of a file of ours."""
+    keys = {encoder: _key(family, encoder) for encoder in _widths(family, carrier)}
+    missing = sorted(set(keys.values()) - tensors.keys())
     if missing:
         raise SealError(f"{what}: lacks {', '.join(missing)}; the file is damaged, copy it again.")
-    for key, (_, width) in wanted.items():
-        _check(tensors[key], f"{what}, {key}", width)
-    vectors = {name: tensors[key].float().clone() for key, (name, _) in wanted.items()}
-    if len({v.shape[0] for v in vectors.values()}) > 1:
-        raise SealError(f"{what}: clip_l and clip_g hold different numbers of vectors; choose another file.")
-    return family, carrier, vectors
+    return {encoder: joined([tensors[key]], f"{what}, {key}") for encoder, key in keys.items()}
 
 
 def find_trained(folder: Path, hash: str) -> Path | None:
-    """A whole file in `folder` whose metadata carries this config hash (`provenance["hash"]`), or None.
+    """A whole file in `folder` whose metadata carries this config hash (`provenance["hash"]`), or None."""
+    return next((path for path, whole in _trained(folder, hash) if whole), None)
+
+
+def trained_files(folder: Path, hash: str) -> Iterator[Path]:
+    """All files in `folder` whose metadata carries this config hash; whether they are as they were saved, `load` tells.
 
     Reads headers only: quick among hundreds of foreign files.
     """
+    return (path for path, _ in _trained(folder, hash))
+
+
+def _trained(folder: Path, hash: str) -> Iterator[tuple[Path, bool]]:
+    """(file with this hash, whether it is as long as its header says)."""
     for entry in entries(folder):
-        if entry.name.lower().endswith(".safetensors") and not entry.name.startswith("."):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                if _header_hash(Path(entry.path), hash.encode()) == hash:
-                    return Path(entry.path)
-    return None
+        if entry.name.lower().endswith(SUFFIX) and not entry.name.startswith("."):
+            with contextlib.suppress(OSError, *BROKEN):
+                if entry.is_file():  # a pipe would wait for ever
+                    found, whole = _header(Path(entry.path), hash.encode())
+                    if found == hash:
+                        yield Path(entry.path), whole
 
 
-def _header_hash(path: Path, wanted: bytes) -> str | None:
+def _header(path: Path, wanted: bytes) -> tuple[str | None, bool]:
+    """(config hash, whether the file is whole) of a file with the bytes `wanted` in its header, else (None, False)."""
     with open(path, "rb") as file:
-        length = file.read(8)
-        (size,) = struct.unpack("<Q", length) if len(length) == 8 else (0,)
-        if not 0 < size <= _MAX_HEADER:
-            return None
+        size = header_size(file.read(8))
         text = file.read(size)
-        if wanted not in text:  # spares parsing foreign headers
-            return None
+        if not size or wanted not in text:  # spares parsing foreign headers
+            return None, False
         header = json.loads(text)
         end = max(value["data_offsets"][1] for key, value in header.items() if key != "__metadata__")
         whole = os.fstat(file.fileno()).st_size == 8 + size + end
-    return json.loads(header["__metadata__"]["seal"])["provenance"]["hash"] if whole else None
+    return json.loads(header["__metadata__"]["seal"])["provenance"]["hash"], whole

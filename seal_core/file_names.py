@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import SealError
@@ -11,7 +12,11 @@ from .errors import SealError
 EXTENSIONS = (".safetensors", ".pt", ".bin")
 """What ComfyUI tries after `embedding:NAME`, in this order, after NAME itself."""
 
-_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}
+TAKING = ("", *EXTENSIONS)
+"""Suffixes of what `embedding:NAME` could mean: none of these files may be there where NAME is to be saved."""
+
+_PORTS = (f"{port}{number}" for port in ("COM", "LPT") for number in "123456789¹²³")
+_RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS}
 _MAX_STEM = 64
 
 
@@ -38,7 +43,7 @@ def safe_stem(name: str) -> str:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether Windows takes a name, with or without an ending, for a device: CON, nul, com1.txt."""
+    """Whether Windows takes a name, with or without an ending, for a device: CON, nul, com1.txt, COM¹."""
     return name.partition(".")[0].strip().upper() in _RESERVED
 
 
@@ -50,14 +55,18 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def unique_stem(folder: Path, stem: str) -> str:
-    """`stem`, or stem-2, stem-3, ... : the first that no embedding in `folder` has, whatever its case."""
+def unique_stem(folder: Path, stem: str, suffixes: Iterable[str] = TAKING) -> str:
+    """`stem`, or stem-2, stem-3, ... : the first that with no suffix is a file's name in `folder`, whatever its case.
+
+    With its number it keeps to the length that `safe_stem` allows, if `stem` did.
+    """
     taken = {entry.name.lower() for entry in entries(folder)}
+    endings = [suffix.lower() for suffix in suffixes]
     candidate, count = stem, 1
-    while any(candidate.lower() + extension in taken for extension in ("", *EXTENSIONS)):
+    while any(candidate.lower() + ending in taken for ending in endings):
         count += 1
         suffix = f"-{count}"
-        candidate = stem[: _MAX_STEM - len(suffix)] + suffix
+        candidate = (stem if len(stem) > _MAX_STEM else stem[: _MAX_STEM - len(suffix)]) + suffix
     return candidate
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ class Site:
     part: str
     ordinal: int
     scale: int
-    module: nn.Module = field(repr=False)
+    module: Any = field(repr=False)  # each host's own class, with to_q, to_k, to_v and heads
 
     @property
     def name(self) -> str:
@@ -144,13 +144,14 @@ class Words(Protocol):
 class Host(Words, Protocol):
     """A text-to-image U-Net with its text encoder(s) and VAE, ready to be differentiated through.
 
-    Latents are scaled as the U-Net takes them. The noise convention is variance exploding:
-    x_t = x_0 + sigma * noise, whatever the model itself was trained with.
+    Latents are scaled as the U-Net takes them. A host noises and weights as its model was trained: x_t is
+    x_0 + sigma * noise (variance exploding, whatever the model's own scale) or (1 - sigma) * x_0 + sigma * noise
+    (flow matching). In both, (x_t - x_0) / sigma is dx/dsigma of the probability-flow ODE.
     """
 
     device: torch.device
     dtype: torch.dtype  # the U-Net's computing precision; contexts, losses and learned vectors are float32
-    prediction: str  # "epsilon" or "v_prediction": what the model was trained to predict
+    prediction: str  # what the model was trained to predict, to be told: "epsilon", "v_prediction", ...
     resolution: int  # the side in pixels that the model was made for (512, 768, 1024, ...)
     sigmas: Tensor  # (T,) float32 on the CPU, rising: the training noise levels
     max_tokens: int  # tokens the text encoder reads at once, start and end included (77)
@@ -159,6 +160,17 @@ class Host(Words, Protocol):
         """Contexts of a batch of prompts; differentiable with respect to `vectors`.
 
         Raises SealError when a prompt does not fit into `max_tokens`.
+        """
+        ...
+
+    def add_noise(self, x_0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        """x_t (B, 4, H, W) of x_0 and standard normal noise (B, 4, H, W) at the noise levels sigma (B,)."""
+        ...
+
+    def loss_weight(self, sigma: Tensor) -> Tensor:
+        """Factors (B,) that make a squared error of x_0 one of what the model was trained to predict.
+
+        Raises SealError for a model whose own training is not known, which therefore cannot be trained through.
         """
         ...
 

@@ -12,20 +12,18 @@ TRANSPORT_SIDE = 16
 
 
 def denoising_errors(
-    predicted: Tensor, target: Tensor, sigma: Tensor, prediction: str, mask: Tensor, background_weight: float
+    predicted: Tensor, target: Tensor, weight: Tensor, mask: Tensor, background_weight: float
 ) -> Tensor:
     """Mean squared error (B,) of the model's own prediction, weighted by the mask: foreground 1, background less.
 
-    predicted, target: x_0, (B, 4, h, w). sigma: (B,). prediction: "epsilon" or "v_prediction"; the
-    error in x_0 is scaled to what the model was trained on (epsilon: 1/sigma, v: sqrt(sigma^2+1)/sigma).
+    predicted, target: x_0, (B, 4, h, w). weight: (B,), the host's `loss_weight` at their noise levels.
     mask: (B, h, w) in [0, 1]. background_weight: 0 = Break-a-Scene's masked loss, 1 = plain.
-    The weights are normalised to mean 1, so that a small subject is not a small loss (ours).
+    The mask's weights are normalised to mean 1, so that a small subject is not a small loss (ours).
     """
-    scale = 1 / sigma.square() if prediction == "epsilon" else (sigma.square() + 1) / sigma.square()
-    error = (predicted - target).square().mean(dim=1) * scale[:, None, None]
-    weight = mask + background_weight * (1 - mask)
-    weight = weight / weight.mean(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
-    return (weight * error).mean(dim=(1, 2))
+    error = (predicted - target).square().mean(dim=1) * weight[:, None, None]
+    share = mask + background_weight * (1 - mask)
+    share = share / share.mean(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
+    return (share * error).mean(dim=(1, 2))
 
 
 def attention_loss(kind: str, attention: Tensor, mask: Tensor) -> Tensor:

@@ -180,10 +180,10 @@ def found_mask(
     height, width = rgb.shape[:2]
 
     def from_alpha() -> Tensor:
-        if mask is None and alpha is None:
-            raise SealError("mask: nothing is wired and the image has no alpha; wire a MASK or choose method border.")
         # An image's own alpha has one meaning only, so the polarity input does not apply to it.
-        found = foreground_from_mask(mask, polarity) if mask is not None else alpha
+        found = alpha if mask is None else foreground_from_mask(mask, polarity)
+        if found is None:
+            raise SealError("mask: nothing is wired and the image has no alpha; wire a MASK or choose method border.")
         return _usable(resize_mask(found, height, width), "mask", "wire another one or choose method border")
 
     def from_border() -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -61,13 +61,13 @@ def attention_mask(
     coarse = [s for s in sites if s.scale in (2 * scale, 4 * scale)] or sites or host.sites()
 
     generator = torch.Generator().manual_seed(seed)
-    sigma = host.sigmas[int(NOISE_LEVEL * (len(host.sigmas) - 1))].to(host.device, torch.float32)
+    sigma = host.sigmas[[int(NOISE_LEVEL * (len(host.sigmas) - 1))]].to(host.device, torch.float32)
     affinity = torch.zeros(grid[0] * grid[1], grid[0] * grid[1])
     vote = torch.zeros(grid)
     for _ in range(draws):
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         with _record([*own, *(s.module for s in coarse)]) as maps:
-            host.denoise(latents + sigma * noise, sigma[None], context)
+            host.denoise(host.add_noise(latents, noise, sigma), sigma, context)
             for module in own:
                 affinity += maps(module) / (draws * len(own))
             for site in coarse:
@@ -123,7 +123,7 @@ def _record(modules: Sequence[nn.Module]) -> Iterator:
 
         return hook
 
-    def maps(module: nn.Module, keys: Sequence[int] | None = None) -> Tensor:
+    def maps(module: Any, keys: Sequence[int] | None = None) -> Tensor:
         if (id(module), "to_q") not in seen:
             raise SealError("model: an attention layer did not run as expected; choose method border or wire a mask.")
         q, k = seen[id(module), "to_q"], seen[id(module), "to_k"]

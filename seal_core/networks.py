@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -39,22 +39,27 @@ def conv(inputs: int, outputs: int, norm: bool, stride: int = 1, size: int = 3) 
     return nn.Sequential(layer, nn.BatchNorm2d(outputs)) if norm else nn.Sequential(layer)
 
 
+def channels_last(network: N) -> N:
+    """The network in the memory layout in which convolutions are fastest on a CPU."""
+    return cast(Any, network).to(memory_format=torch.channels_last)  # torch's types lack this way to call it
+
+
 @torch.no_grad()
 def fold(trained: nn.Module, plain: N) -> N:
     """`plain`, a network without normalisations, as the same function as `trained`, which has them: their running
     figures are taken into the convolutions."""
-    ours = dict(trained.named_modules())
+    ours: dict[str, Any] = dict(trained.named_modules())
     for name, module in plain.named_modules():
         if not isinstance(module, (nn.Conv2d, nn.Linear)):
             continue
-        pair = ours[name.rpartition(".")[0]]
-        if not isinstance(pair, nn.Sequential) or len(pair) < 2:
+        norm = ours.get(f"{name.rpartition('.')[0]}.1")  # beside its convolution: see conv
+        if norm is None or not isinstance(norm, nn.BatchNorm2d):
             module.load_state_dict(ours[name].state_dict())
             continue
-        layer, norm = pair[0], pair[1]
-        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        module.weight.copy_(layer.weight * scale[:, None, None, None])
-        module.bias.copy_(norm.bias - norm.running_mean * scale)
+        figures = norm.state_dict()
+        scale = norm.weight / (figures["running_var"] + norm.eps).sqrt()
+        weight = ours[name].weight * scale[:, None, None, None]
+        module.load_state_dict({"weight": weight, "bias": norm.bias - figures["running_mean"] * scale})
     return plain.eval()
 
 
@@ -68,8 +73,9 @@ def _cached(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path, change
     return load(path)[0]
 
 
-def to_file(network: nn.Module, key: str, card: Mapping[str, Any]) -> bytes:
-    """A network in float16 as a safetensors file; key: what it is; card: how it was trained and what it scored."""
+def to_file(network: Any, key: str, card: Mapping[str, Any]) -> bytes:
+    """A network with a `layout`, in float16 as a safetensors file; key: what it is; card: how it was trained and what
+    it scored."""
     about = {"format": FORMAT, "layout": asdict(network.layout), "card": dict(card)}
     tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.named_parameters()}
     return to_bytes(tensors, metadata={key: json.dumps(about, sort_keys=True, allow_nan=False)})
@@ -89,4 +95,4 @@ def load(path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: 
         card = dict(about["card"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise SealError(f"{key}: {path} holds no whole {key} ({error!r}); {remedy}.") from None
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False), card
+    return channels_last(network).eval().requires_grad_(False), card

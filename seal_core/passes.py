@@ -18,7 +18,7 @@ from .host import Context, Host, Prompt
 from .losses import attention_loss, denoising_errors, leakage
 from .prefix import FrozenPrefix
 from .references import Reference
-from .sites import parse_sites, select, supervised
+from .sites import parse_sites, select, spelled, supervised
 
 DESCRIBED_ROWS = 4
 """Rows of which errors are found at once, at least: without a gradient they take little memory."""
@@ -28,26 +28,28 @@ class Passes:
     """One configuration on one host: the draws, what is learned (`carrier`), and the passes that use both.
 
     allowed: the sites that the learned context enters; everywhere: all of them. watched: those whose maps the
-    attention loss reads. config: with the sites resolved to names.
+    attention loss reads. config: with the layers as they are saved. prefix: only saves time; nothing that is learned
+    depends on whether there is one.
     """
 
     def __init__(
         self, host: Host, references: Sequence[Reference], config: TrainConfig, resume: Concept | None = None
     ) -> None:
         self.host = host
+        self._weights = host.loss_weight(host.sigmas.to(host.device))  # first: it refuses what cannot be trained
         sites = host.sites()
         self.allowed = select(parse_sites(config.layers.sites, sites), sites)
         self.everywhere = len(self.allowed) == len(sites)
         self.watched = supervised(self.allowed)
-        self.config = replace(config, layers=replace(config.layers, sites=", ".join(s.name for s in self.allowed)))
+        said = spelled([s.name for s in self.allowed], sites)
+        self.config = replace(config, layers=replace(config.layers, sites=said))
         self.prefix = self.new_prefix() if config.pool else None
-        # A finite pool only pays where its draws are replayed; otherwise every step gets a fresh draw.
-        self.draws = Draws(host, references, config, pool=config.pool if self.prefix else 0)
+        self.draws = Draws(host, references, config)
         self.carrier = make_carrier(host, config, torch.Generator().manual_seed(config.seed + 1), resume)
         self._plain: dict[Prompt, Context] = {}
 
     def new_prefix(self) -> FrozenPrefix | None:
-        """A frozen prefix with an empty pool, or None where the token enters everywhere."""
+        """A frozen prefix with an empty pool, or None where nothing can be replayed."""
         stages = None if self.everywhere else self.host.stages()
         return FrozenPrefix.find(stages, self.allowed[0], self.config.pool_bytes)
 
@@ -63,28 +65,26 @@ class Passes:
         return Context(torch.cat([r.cross for r in rows]), pooled)
 
     def _batch(self, draws: Sequence[Draw]) -> tuple[Tensor, Tensor, Tensor, list[Prompt]]:
-        """latents (B, 4, h, w), masks (B, h, w), sigma (B,) and prompts of draws of one size."""
+        """latents (B, 4, h, w), masks (B, h, w), loss weights (B,) and prompts of draws of one size."""
         latents = torch.stack([self.draws.latents[d.view] for d in draws])
         masks = torch.stack([self.draws.masks[d.view] for d in draws])
-        sigma = self.host.sigmas[[d.timestep for d in draws]].to(self.host.device)
-        return latents, masks, sigma, [d.prompt for d in draws]
+        return latents, masks, self._weights[[d.timestep for d in draws]], [d.prompt for d in draws]
 
     def predict(
         self,
         draws: Sequence[Draw],
         latents: Tensor,
-        sigma: Tensor,
         plain: Context,
         learned: Context,
-        prefix: FrozenPrefix | None = None,
+        prefix: FrozenPrefix | None,
     ) -> Tensor:
         """x_0 as the U-Net sees it, the learned context entering at the allowed sites only.
 
-        prefix: another pool than the training's, for draws that have keys of their own.
+        prefix: where what comes before them is kept by the draws' keys; None computes it.
         """
-        prefix = prefix or self.prefix
         noise = torch.stack([d.noise for d in draws]).to(latents.device)
-        noisy = latents + sigma[:, None, None, None] * noise
+        sigma = self.host.sigmas[[d.timestep for d in draws]].to(latents.device)
+        noisy = self.host.add_noise(latents, noise, sigma)
         if self.everywhere:
             return self.host.denoise(noisy, sigma, learned)
         with contextlib.ExitStack() as stack:
@@ -99,17 +99,13 @@ class Passes:
     def losses(self, draws: Sequence[Draw]) -> tuple[Tensor, dict[str, float]]:
         """The training loss of a batch, and its terms."""
         config = self.config
-        latents, masks, sigma, prompts = self._batch(draws)
+        latents, masks, weights, prompts = self._batch(draws)
         plain = self.plain(prompts)
         learned = self.carrier.encode(prompts, plain)
         wants_maps = config.attention_loss != "none" and config.attention_weight > 0
         with tap(self.watched) if wants_maps else contextlib.nullcontext() as maps:
-            predicted = self.predict(draws, latents, sigma, plain, learned)
-        terms = {
-            "denoising": denoising_errors(
-                predicted, latents, sigma, self.host.prediction, masks, config.background_weight
-            ).mean()
-        }
+            predicted = self.predict(draws, latents, plain, learned, self.prefix)
+        terms = {"denoising": denoising_errors(predicted, latents, weights, masks, config.background_weight).mean()}
         if maps is not None:
             size = latents.shape[-2:]
             term = self._attention_term(maps.token_maps(self.carrier.concept_positions(learned), *size), masks)
@@ -135,21 +131,20 @@ class Passes:
         """
         low, high = self.draws.window()
         generator = torch.Generator().manual_seed(self.config.seed + 2)
-        latent, mask = self.draws.latents[0], self.draws.masks[0]
+        latent = self.draws.latents[0]
         prompt = self.draws.prompt(0, self.config.templates[0])
         draws = [
             Draw(0, prompt, round(low + s * (high - low)), torch.randn(latent.shape, generator=generator))
             for s in shares
         ]
-        latents, masks = latent.expand(len(draws), *latent.shape), mask.expand(len(draws), *mask.shape)
-        sigma = self.host.sigmas[[d.timestep for d in draws]].to(self.host.device)
-        plain = self.plain([d.prompt for d in draws])
+        latents, masks, weights, prompts = self._batch(draws)
+        plain = self.plain(prompts)
         with tap(self.watched) as maps:
-            learned = self.carrier.encode([d.prompt for d in draws], plain, look=True)
-            predicted = self.predict(draws, latents, sigma, plain, learned)
+            learned = self.carrier.encode(prompts, plain, look=True)
+            predicted = self.predict(draws, latents, plain, learned, None)
         attention = maps.token_maps(self.carrier.concept_positions(learned), *latent.shape[-2:])
         small = torch.nn.functional.interpolate(masks[:, None], size=attention.shape[-2:], mode="area")[:, 0]
-        loss = denoising_errors(predicted, latents, sigma, self.host.prediction, masks, 1.0).mean()
+        loss = denoising_errors(predicted, latents, weights, masks, 1.0).mean()
         return attention.mean(0).cpu(), float(leakage(attention, small).mean()), float(loss)
 
     @torch.no_grad()
@@ -161,9 +156,9 @@ class Passes:
             same = [i for i, d in enumerate(draws) if d.noise.shape == size]
             for at in (same[i : i + rows] for i in range(0, len(same), rows)):
                 batch = [draws[i] for i in at]
-                latents, masks, sigma, prompts = self._batch(batch)
+                latents, masks, weights, prompts = self._batch(batch)
                 plain = self.plain(prompts)
                 said = self.carrier.encode_words(prompts, words, plain)
-                predicted = self.predict(batch, latents, sigma, plain, said, prefix)
-                found[at] = denoising_errors(predicted, latents, sigma, self.host.prediction, masks, 0.0).cpu()
+                predicted = self.predict(batch, latents, plain, said, prefix)
+                found[at] = denoising_errors(predicted, latents, weights, masks, 0.0).cpu()
         return found

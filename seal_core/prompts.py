@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -26,6 +27,10 @@ __all__ = [
 # The appearance is what the token is to learn, so training never explains it by words.
 EXPLAINED = ("emotion", "action", "camera", "style")
 MAX_SWEEP = 1024
+MAX_NAME, MAX_TEXT = 400, 4000
+"""Characters of a concept, and of the extra words or a template."""
+_LEAD = re.compile(r"(?:^|[\s,])(?:in front of|on|in|at|with|against|before|over|under|and|an?|the)\Z")
+_LONGEST_LEAD = len(",in front of")
 
 
 def training_prompt(
@@ -84,7 +89,10 @@ def _background_phrase(words: str, token: bool) -> str:
 
 def _drop_dangling(text: str) -> str:
     """The text without the words that led to a place that stays empty ("a cat on a" -> "a cat")."""
-    return re.sub(r"(?:(?:^|[\s,])(?:in front of|on|in|at|with|against|before|over|under|and|an?|the))+\s*$", "", text)
+    end = kept = len(text.rstrip())
+    while lead := _LEAD.search(text, max(0, kept - _LONGEST_LEAD), kept):
+        kept = lead.start()
+    return text if kept == end else text[:kept]
 
 
 def plain_words(class_word: str) -> dict[str, str]:
@@ -128,9 +136,17 @@ def attribute_prompt(
             "A tail embedding has no such name: use the concept's own name with SEALTextEncode."
         )
     text = template.strip() or default_template()
+    _short("concept", name, MAX_NAME)
+    _short("extra", values["extra"], MAX_TEXT)
+    _short("template", text, MAX_TEXT)
     chosen = {n: values[n] for n in ATTRIBUTES if values[n]}
     prompt = _render(text, name, values)
     return AttributePrompt(prompt, _negative(_render(text, "", values), chosen), chosen)
+
+
+def _short(what: str, words: str, most: int) -> None:
+    if len(words) > most:
+        raise SealError(f"{what}: {len(words)} characters are too many; use at most {most}.")
 
 
 def sweep(
@@ -161,11 +177,12 @@ def sweep(
             raise SealError(f"values_{i}: no value for {attribute}; write one a line, e.g. {tips}.")
     if not 1 <= len(grid) <= 2:
         raise SealError(f"attribute_1: sweep one or two attributes, not {len(grid)}; use {', '.join(ATTRIBUTES)}.")
+    count = math.prod(len(options) for options in grid.values())
+    if count > MAX_SWEEP:
+        raise SealError(f"values_1: {count} prompts in one sweep; use at most {MAX_SWEEP}.")
     cells: list[dict[str, str]] = [{}]
     for attribute, options in grid.items():
         cells = [{**cell, attribute: value} for cell in cells for value in options]
-    if len(cells) > MAX_SWEEP:
-        raise SealError(f"values_1: {len(cells)} prompts in one sweep; use at most {MAX_SWEEP}.")
     prompts = [attribute_prompt(concept, **{**fixed, **c}, extra=extra, template=template).prompt for c in cells]
     # SaveImage reads %...% and path separators in its file name prefix, Windows refuses the others.
     labels = [re.sub(r'[/\\:*?"<>|%]+', "-", ", ".join(cell.values()))[:120].strip(" .,") or "-" for cell in cells]
@@ -225,13 +242,16 @@ def _spaced(concept: str, before: str, after: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """One line without empty brackets, doubled or dangling commas and spaces."""
+    """One line without empty brackets, doubled or dangling commas and spaces.
+
+    Runs of commas and spaces are looked at from their first character only, so that the time is linear.
+    """
     text = " ".join(text.split())
     text = re.sub(r"[(\[][\s,]*(?::[\d.]+)?[)\]]", "", text)
     text = re.sub(r"([(\[])[\s,]+", r"\1", text)
-    text = re.sub(r"[\s,]+(?=[)\]]|:[\d.]+\))", "", text)
-    text = re.sub(r"\s*,[\s,]*", ", ", text)
-    return " ".join(text.split()).strip(" ,")
+    text = re.sub(r"(?<![\s,])[\s,]+(?=[)\]]|:[\d.]+\))", "", text)
+    text = re.sub(r"[\s,]+", lambda run: ", " if "," in run[0] else " ", text)
+    return text.strip(" ,")
 
 
 def _negative(text: str, chosen: Mapping[str, str]) -> str:

@@ -50,15 +50,15 @@ def prepare(
             raise SealError("mask: nothing is wired and the image has no alpha; wire SemanticMask's mask.")
         masks, polarity = alphas, "foreground"
         warnings.append("mask: the image's own alpha is used.")
-    masks = _one_each(masks, len(images), warnings)
-    if masks.shape[-2:] != images.shape[1:3]:
-        have, want = (f"{width} x {height}" for height, width in (masks.shape[-2:], images.shape[1:3]))
+    fitting = _one_each(masks, len(images), warnings)
+    if fitting.shape[-2:] != images.shape[1:3]:
+        have, want = (f"{width} x {height}" for height, width in (fitting.shape[-2:], images.shape[1:3]))
         warnings.append(f"mask: resized from {have} to the image's {want}.")
-        masks = torch.stack([resize_mask(m, *images.shape[1:3]) for m in masks])
+        fitting = torch.stack([resize_mask(m, *images.shape[1:3]) for m in fitting])
     step = 64 if resolution % 64 == 0 else multiple
     references = []
     for i in range(len(images)):
-        mask = foreground_from_mask(masks[i if len(masks) > 1 else 0], polarity)
+        mask = foreground_from_mask(fitting[i if len(fitting) > 1 else 0], polarity)
         share = coverage(mask)
         which = f" of image {i + 1}" if len(images) > 1 else ""
         if not 0.001 < share < 0.999:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,8 +14,9 @@ from .attention import route
 from .embedding import Concept
 from .errors import SealError
 from .host import Context, Host, Prompt, Site
-from .sites import parse_sites, select
-from .strength import blended, with_tail
+from .mentions import mentioned, replaced
+from .sites import saved_sites, select
+from .strength import blended, check_strength, with_tail
 
 PIXELS = 8
 """Pixels per latent along each side: the VAEs of all models that SEAL takes."""
@@ -43,7 +43,7 @@ class RoutedContext:
 
 
 def generate_context(host: Host, concept: Concept, text: str, strength: float = 1.0) -> RoutedContext:
-    """The contexts (one row) of a prompt in which the concept's name or `embedding:FILE` stands for the subject.
+    """The contexts (one row) of a prompt in which the concept is named where the subject stands (see `mentions`).
 
     strength: 0 = class word, 1 = as learned; in between the token embeddings (or the tail) lie on the
     straight line, a class word of several tokens being interpolated along the word.
@@ -51,6 +51,7 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
     reaches into them is cut there, with a warning. Raises SealError where the text does not name the
     concept or the concept was trained for another model family.
     """
+    check_strength(strength)
     if not concept.family.fits(host.family):
         raise SealError(f"embedding: {concept.name} was trained for {concept.family}, the model is {host.family}.")
     prompt = subject_prompt(concept, text)
@@ -64,24 +65,18 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
         else:
             learned = replace(host.encode([prompt], {"concept": blended(host, concept, strength)}), pooled=plain.pooled)
     sites = host.sites()
-    allowed = select(parse_sites(concept.layers.sites, sites), sites)
+    allowed = select(saved_sites(concept.layers.sites, sites), sites)
     return RoutedContext(learned, plain, tuple(allowed), concept.layers.start_percent, concept.layers.end_percent)
 
 
 def subject_prompt(concept: Concept, text: str) -> Prompt:
     """The text as a prompt with the slot {concept} where the concept is named. Raises SealError if it is not."""
-    names = {n for n in (concept.name, concept.name.strip("<>"), concept.file) if n}
-    options = "|".join(re.escape(n) for n in sorted(names, key=len, reverse=True))
-    found = re.compile(rf"(?<![\w<-])(?:embedding:)?<?(?:{options})>?(?:\.safetensors)?(?![\w>-])")
-    filled, count = found.subn("{concept}", text)
-    if not count and "{}" in text:
-        filled, count = text.replace("{}", "{concept}"), 1
-    if not count:
+    if not mentioned(text, [concept]):
         raise SealError(
             f"prompt: {text!r} does not name the concept; write {concept.name} where the subject stands, "
             f'e.g. "a sticker of {concept.name} jumping".'
         )
-    return Prompt(filled)
+    return Prompt(replaced(text, [concept], lambda _: "{concept}"))
 
 
 def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, strength: float) -> Context:
@@ -143,7 +138,8 @@ def sample(
     learned = None
     if routed:
         learned = torch.cat([routed.learned.cross, negative.cross]) if guided else routed.learned.cross
-    x = torch.randn(count, 4, height // PIXELS, width // PIXELS, generator=generator).to(host.device) * sigmas[0]
+    noise = torch.randn(count, 4, height // PIXELS, width // PIXELS, generator=generator).to(host.device)
+    x = host.add_noise(torch.zeros_like(noise), noise, sigmas[:1].to(host.device).expand(count))
     for i, timestep in enumerate(timesteps.tolist()):
         sigma, following = sigmas[i].item(), sigmas[i + 1].item()
         rows = torch.cat([x, x]) if guided else x

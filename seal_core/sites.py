@@ -75,6 +75,34 @@ def _expand(match: re.Match[str], sites: Sequence[Site]) -> list[str]:
     return [names[i] for i in wanted] if wanted and all(i in names for i in wanted) else []
 
 
+def spelled(names: Sequence[str], sites: Sequence[Site]) -> str:
+    """The selection as it is saved: "all", whole parts by their name ("mid, up"), single sites otherwise.
+
+    On this model it says exactly `names`. A part is the U-Net's own, so "up" also means the up part of a model of
+    another depth; a preset's name is not kept, for what it selects may change in a later version.
+    """
+    chosen = set(names)
+    if all(s.name in chosen for s in sites):
+        return "all"
+    terms: list[str] = []
+    for part in PARTS:
+        own = [s.name for s in sites if s.part == part]
+        terms += [part] if own and chosen.issuperset(own) else [n for n in own if n in chosen]
+    return ", ".join(terms)
+
+
+def saved_sites(text: str, sites: Sequence[Site]) -> tuple[str, ...]:
+    """Names of the sites of this model that a saved restriction lets the token into, in execution order.
+
+    As `parse_sites`, but where the text names every site of this model it may name others too: the first version
+    saved a concept that enters everywhere as a list of its model's sites. An empty text is no restriction.
+    Raises SealError where this model lacks a site.
+    """
+    everything = tuple(s.name for s in sites)
+    named = set(re.split(r"[,\s]+", text.strip().lower()))
+    return everything if not text.strip() or named.issuperset(everything) else parse_sites(text, sites)
+
+
 def describe(sites: Sequence[Site]) -> str:
     """The valid names in short: "down.0-5, mid.0, up.0-8"."""
     spans = []

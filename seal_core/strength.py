@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,12 @@ from .host import Words
 
 TAIL_STRENGTH = 0.8
 """Factor of a learned tail at generation: target[:77-n] + 0.8 * tail (HiPer, 2303.08767, official code)."""
+
+
+def check_strength(strength: float) -> None:
+    """Raise SealError for a strength that is no number, or far from any use."""
+    if not math.isfinite(strength) or abs(strength) > 100:
+        raise SealError(f"strength: {strength} is out of range; use a number such as 1 (as learned).")
 
 
 def blended(words: Words, concept: Concept, strength: float) -> dict[str, Tensor]:

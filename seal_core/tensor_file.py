@@ -25,7 +25,7 @@ def read_tensors(path: Path, key: str, what: str, remedy: str) -> tuple[dict[str
         raise SealError(f"{what}: there is no file {path}; {remedy}.") from None
     except KeyError:
         raise SealError(f"{what}: {path} is another kind of file (no `{key}` in its metadata); {remedy}.") from None
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise SealError(f"{what}: {path} cannot be read ({error}); {remedy}.") from None
     if not isinstance(about, dict):
         raise SealError(f"{what}: {path} is damaged (its metadata is no JSON object); {remedy}.")

@@ -21,7 +21,7 @@ from .loss_scale import LossScale
 from .passes import Passes
 from .references import Reference
 from .tokens import word_vectors
-from .vocabulary import check
+from .vocabulary import check, tokenised
 
 PROBES = 10
 """How often, at most, the attention is looked at during a training."""
@@ -199,6 +199,7 @@ class Training(Passes):
             "prediction": self.host.prediction,
             "device": str(self.host.device),
             "dtype": str(self.host.dtype).removeprefix("torch."),
+            "class_word": tokenised(self.host, config.tokens.class_word),
             "sites": [s.name for s in self.allowed],
             "attention_sites": [s.name for s in self.watched],
             "losses": [round(v, 6) for v in losses],
@@ -207,8 +208,8 @@ class Training(Passes):
             "described": described,
             "leakage": {"before": round(leak_before, 4), "after": round(leak_after, 4)},
             "probe_loss": {"before": round(loss_before, 6), "after": round(loss_after, 6)},
-            "pool": {"draws": config.pool, "bytes": self.prefix.bytes, "limit": self.prefix.limit}
-            if self.prefix
+            "pool": {"draws": config.pool, "bytes": self.prefix.bytes if self.prefix else 0, "limit": config.pool_bytes}
+            if config.pool
             else None,
             "warnings": self.warnings,
         }

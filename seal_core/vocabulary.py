@@ -1,4 +1,4 @@
-"""How names meet a vocabulary: checks and a readable summary for SplitMergeTokenizer."""
+"""How names meet a vocabulary: what a training refuses, and what its report says of the class word."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ def check(text: Words, tokens: Tokens) -> None:
         class_vector(text, encoder, tokens.class_word)
 
 
-def summary(text: Words, tokens: Tokens) -> str:
-    """Lines that tell how the class word tokenises, what is learned and how long vectors are."""
-    lines = [str(tokens)]
+def tokenised(text: Words, word: str) -> dict[str, str]:
+    """Text encoder -> how it reads a class word, and how long vectors are, in words."""
+    found = {}
     for encoder, width in text.family.widths:
-        ids = text.token_ids(encoder, tokens.class_word)
-        start = class_vector(text, encoder, tokens.class_word)
-        several = f" (their mean is the start: {tokens.class_word!r} is {len(ids)} tokens)" if len(ids) > 1 else ""
-        lines.append(
-            f"{encoder}: {tokens.class_word!r} -> {ids}{several}; {tokens.split} x {width}, norm of the start "
-            f"{float(start.norm()):.3f}, vocabulary's mean {mean_norm(text, encoder):.3f}"
-        )
-    return "\n".join(lines)
+        ids = text.token_ids(encoder, word)
+        length, usual = float(class_vector(text, encoder, word).norm()), mean_norm(text, encoder)
+        what = "token" if len(ids) == 1 else "tokens, whose mean is the class word"
+        sizes = f"{width} wide, {length:.3f} long (the vocabulary's mean: {usual:.3f})"
+        found[encoder] = f"{word!r} -> {ids}: {len(ids)} {what}, {sizes}"
+    return found

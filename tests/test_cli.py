@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +17,8 @@ import pytest
 from PIL import Image, ImageDraw
 from tiny import tiny_pipe
 
-from seal_core import cli, cli_run
+from seal_core import cli, cli_run, whole_file
+from seal_core.__main__ import main as start
 from seal_core.embedding_file import load
 
 RESTRICTED = ("--layers", "up.2-4", "--attributes", '{"emotion": "sleepy"}')
@@ -57,21 +60,22 @@ def trained(model, sticker, tmp_path_factory):
 def test_train_writes_four_files(trained):
     assert names(trained) == ["my-cat.attention.png", "my-cat.json", "my-cat.loss.png", "my-cat.safetensors"]
     concept = load(trained / "my-cat.safetensors")
-    assert (concept.name, concept.class_word, concept.layers.sites) == ("my-cat", "cat", "up.2, up.3, up.4")
+    assert (concept.name, concept.class_word, concept.layers.sites) == ("<my-cat>", "cat", "up.2, up.3, up.4")
     report = json.loads((trained / "my-cat.json").read_text())
     assert report["config"]["resolution"] == 128 and report["config"]["attributes"] == [["emotion", "sleepy"]]
+    assert report["preset"] == "best" and report["changed"] == {"steps": 6, "layers.sites": "up.2-4"}
     assert len(report["losses"]) == 6 and report["file"] == "my-cat.safetensors"
     assert all(Image.open(trained / f"my-cat.{kind}.png").size[0] > 100 for kind in ("loss", "attention"))
 
 
 def test_generate(trained, model, tmp_path, capsys):
     arguments = ["generate", "--model", str(model), "--embedding", str(trained / "my-cat.safetensors")]
-    arguments += ["--prompt", "a sticker of my-cat jumping", "--steps", "2", "--seed", "5", "--size", "64x96"]
+    arguments += ["--prompt", "a sticker of <my-cat> jumping", "--steps", "2", "--seed", "5", "--size", "64x96"]
     for _ in range(2):
         assert cli.main([*arguments, "--count", "2", "--out", str(tmp_path)]) == 0
     assert names(tmp_path) == ["my-cat-5-2.png", "my-cat-5.png", "my-cat-6-2.png", "my-cat-6.png"]
     first, again, other = (Image.open(tmp_path / n) for n in ("my-cat-5.png", "my-cat-5-2.png", "my-cat-6.png"))
-    assert first.size == (64, 96) and first.text["prompt"] == "a sticker of my-cat jumping"
+    assert first.size == (64, 96) and first.text["prompt"] == "a sticker of <my-cat> jumping"
     assert first.tobytes() == again.tobytes() != other.tobytes()
     assert capsys.readouterr().out.splitlines()[0] == str(tmp_path / "my-cat-5.png")
 
@@ -89,8 +93,9 @@ def test_resume_hiper_and_masks(trained, model, sticker, tmp_path):
     ImageDraw.Draw(mask).ellipse((40, 30, 110, 100), fill=0)  # polarity: found out
     mask.save(tmp_path / "mask.png")
     out = tmp_path / "new" / "folder"
-    resumed = train_arguments(model, sticker, out, "--resume", str(trained / "my-cat.safetensors"))
+    resumed = train_arguments(model, sticker, out, "--resume", str(trained / "my-cat.safetensors"), "--class-word", "")
     assert cli.main([*resumed, "--mask", str(tmp_path / "mask.png")]) == 0
+    assert load(out / "my-cat.safetensors").class_word == "cat", "that of the concept resumed"
     assert cli.main(train_arguments(model, sticker, out, "--preset", "hiper")) == 0
     assert load(out / "my-cat-2.safetensors").carrier == "tail"
 
@@ -99,7 +104,14 @@ def test_resume_hiper_and_masks(trained, model, sticker, tmp_path):
     ("more", "message"),
     [
         (("--name", "../x"), "name: '../x'"),
-        (("--name", "cat"), "name: 'cat' is already a word.* my-cat\\.$"),
+        (("--concept", "cat"), "concept: 'cat' is already a word.* my-cat\\.$"),
+        (("--split", "17"), "split: 17"),
+        (("--merge-at", "nan"), "merge-at: nan"),
+        (("--merge", "mean"), "init: described .* set merge to none"),
+        (("--start-percent", "nan"), "start-percent: nan"),
+        (("--augment", "nan"), "augment: nan"),
+        (("--attention-weight", "nan"), "attention-weight: nan"),
+        (("--prompts", "no place"), "prompts: 'no place'"),
         (("--steps", "-3"), "steps: -3"),
         (("--learning-rate", "nan"), "learning-rate: nan"),
         (("--learning-rate", "inf"), "learning-rate: inf"),
@@ -128,7 +140,10 @@ def test_bad_input_is_one_line_and_status_2(model, sticker, tmp_path, capsys, mo
     ("more", "message"),
     [
         (("--prompt", "a dog"), "prompt: 'a dog' does not name"),
-        (("--prompt", "my-cat " * 80), "prompts: .* tokens"),
+        (("--prompt", "my-cat"), "prompt: 'my-cat' does not name the concept; write <my-cat> where"),
+        (("--prompt", "{}"), "prompt: '{}' does not name"),
+        (("--strength", "nan"), "strength: nan"),
+        (("--prompt", "<my-cat> " * 80), "prompts: .* tokens"),
         (("--count", "0"), "count: 0"),
         (("--steps", "0"), "steps: 0"),
         (("--cfg", "nan"), "cfg: nan"),
@@ -143,7 +158,7 @@ def test_bad_input_is_one_line_and_status_2(model, sticker, tmp_path, capsys, mo
 )
 def test_bad_generation(trained, model, tmp_path, capsys, more, message):
     arguments = ["generate", "--model", str(model), "--embedding", str(trained / "my-cat.safetensors")]
-    assert cli.main([*arguments, "--prompt", "my-cat", "--out", str(tmp_path), *more]) == 2
+    assert cli.main([*arguments, "--prompt", "<my-cat>", "--out", str(tmp_path), *more]) == 2
     assert re.search(message, capsys.readouterr().err.splitlines()[-1]) and names(tmp_path) == []
 
 
@@ -157,15 +172,65 @@ def test_an_interrupt_leaves_nothing(model, sticker, tmp_path, capsys, monkeypat
     assert names(tmp_path) == [] and "stopped" in capsys.readouterr().err
 
 
-def test_an_interrupt_while_writing_leaves_no_torn_file(tmp_path, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
+GROUP = ("attention.png", "json", "loss.png", "safetensors")
 
-    (tmp_path / "a.png").write_bytes(b"old")
-    monkeypatch.setattr(os, "replace", stop)
-    with pytest.raises(KeyboardInterrupt):
-        cli_run._write(tmp_path / "a.png", b"new")
-    assert names(tmp_path) == ["a.png"] and (tmp_path / "a.png").read_bytes() == b"old"
+
+@pytest.mark.parametrize("kind", GROUP)
+def test_a_file_that_comes_during_the_training_is_left_alone(model, sticker, tmp_path, monkeypatch, kind):
+    """The name is claimed at the end, for all four files: whatever lies there by then stays."""
+
+    def meanwhile(progress):
+        (tmp_path / f"my-cat.{kind}").write_text("somebody's")
+
+    monkeypatch.setattr(cli_run, "training_bar", lambda bar: meanwhile)
+    assert cli.main(train_arguments(model, sticker, tmp_path)) == 0
+    assert (tmp_path / f"my-cat.{kind}").read_text() == "somebody's"
+    assert names(tmp_path) == sorted([f"my-cat.{kind}", *(f"my-cat-2.{each}" for each in GROUP)])
+    report = json.loads((tmp_path / "my-cat-2.json").read_text())
+    assert report["file"] == "my-cat-2.safetensors"
+    assert [w for w in report["warnings"] if "my-cat is taken" in w and "saved as my-cat-2" in w]
+
+
+def no_space_in(folder, monkeypatch):
+    own = whole_file._hidden
+
+    def hidden(where, name, data):
+        if where == folder:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return own(where, name, data)
+
+    monkeypatch.setattr(whole_file, "_hidden", hidden)
+
+
+def test_a_full_disk_is_told_before_the_training(model, sticker, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli_run, "_host", None)
+    no_space_in(tmp_path, monkeypatch)
+    assert cli.main(train_arguments(model, sticker, tmp_path)) == 2
+    assert re.search("^error: out: .*no free disk space; free some", capsys.readouterr().err)
+
+
+def test_a_disk_that_fills_during_the_training_costs_nothing(model, sticker, tmp_path, capsys, monkeypatch):
+    out, spare = tmp_path / "out", tmp_path / "spare"
+    spare.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spare))
+    monkeypatch.setattr(cli_run, "training_bar", lambda bar: lambda progress: no_space_in(out, monkeypatch))
+    assert cli.main(train_arguments(model, sticker, out)) == 2
+    assert names(out) == [] and names(spare) == [f"my-cat.{kind}" for kind in GROUP]
+    error = capsys.readouterr().err
+    assert re.search("error: out: .*no free disk space", error) and str(spare / "my-cat.safetensors") in error
+    assert load(spare / "my-cat.safetensors").class_word == "cat"
+
+
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_an_empty_out_is_refused(trained, model, sticker, tmp_path, capsys, monkeypatch, nothing):
+    """As from a shell variable that is not set: it was taken for the current folder."""
+    monkeypatch.chdir(tmp_path)
+    generate = ["generate", "--model", str(model), "--embedding", str(trained / "my-cat.safetensors")]
+    generate += ["--prompt", "my-cat", "--out", nothing]
+    for arguments in (train_arguments(model, sticker, nothing), generate, ["demo", "--out", nothing]):
+        assert cli.main(arguments) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == "error: out: empty; give a folder (. is the current one)."
+    assert names(tmp_path) == []
 
 
 def test_out_of_memory_is_one_line(capsys, monkeypatch):
@@ -208,3 +273,12 @@ def test_control_c_in_a_real_process(model, sticker, tmp_path):
         process.kill()
     assert process.returncode == 130 and b"stopped" in error and b"Traceback" not in error
     assert names(tmp_path) == []
+
+
+def test_ctrl_c_while_it_is_still_being_imported(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seal_core.cli.main", interrupted)
+    assert start() == 130
+    assert capsys.readouterr().err == "\nstopped; nothing was begun.\n"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, LCMScheduler
 from tiny import KINDS, tiny_pipe, tiny_unet
 
 from seal_core.errors import SealError
@@ -92,6 +92,8 @@ def test_refusals():
         (changed(text_encoder=torch.nn.Linear(1, 1)), "Linear, not CLIP"),
         (changed(text_encoder=None, text_encoder_2=tiny_pipe("sdxl").text_encoder_2), "refiner"),
         (changed(scheduler=FlowMatchEulerDiscreteScheduler()), "noise schedule"),
+        (changed(scheduler=DPMSolverMultistepScheduler(use_flow_sigmas=True)), "noise schedule"),
+        (changed(scheduler=LCMScheduler()), "distilled"),
     ]
     for pipe, message in cases:
         with pytest.raises(SealError, match=f"model: .*{message}"):

@@ -190,14 +190,21 @@ def test_sigmas_are_the_schedules(pipe, host):
     assert host.timestep(host.sigmas[[0, 17, 500, 999]]).tolist() == [0, 17, 500, 999]
 
 
-def test_x0_of_a_known_output(pipe, host, kind):
-    """If the U-Net answers with the true noise (or v), x_0 is the clean picture, and its input has unit variance."""
-    clean, noise_ = noise(2), noise(2, seed=3)
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_x0_of_a_known_output(kind, prediction):
+    """If the U-Net answers with its target, x_0 is the clean picture, and its input has unit variance.
+
+    If it is off by an error, the weighted error of x_0 is that error's square.
+    """
+    pipe = tiny_pipe(kind)
+    pipe.scheduler.register_to_config(prediction_type=prediction)
+    host = DiffusersHost(pipe)
+    clean, noise_, error = noise(2), noise(2, seed=3), noise(2, seed=4)
     sigma = host.sigmas[[120, 800]]
     wide = sigma[:, None, None, None]
     alpha, spread = (wide**2 + 1).rsqrt(), wide * (wide**2 + 1).rsqrt()
-    answer = alpha * noise_ - spread * clean if kind == "sd2v" else noise_
-    seen = {}
+    target = {"epsilon": noise_, "v_prediction": alpha * noise_ - spread * clean, "sample": clean}[prediction]
+    seen, answer = {}, target
 
     def forward(sample, timestep, encoder_hidden_states, added_cond_kwargs=None, return_dict=True):
         seen.update(sample=sample, timestep=timestep, added=added_cond_kwargs)
@@ -205,11 +212,11 @@ def test_x0_of_a_known_output(pipe, host, kind):
 
     context = host.encode([Prompt("a cat")] * 2, {})
     host.unet.forward = forward
-    try:
-        x0 = host.denoise(clean + wide * noise_, sigma, context)
-    finally:
-        del host.unet.forward
-    assert torch.allclose(x0, clean, atol=1e-4)
+    noisy = host.add_noise(clean, noise_, sigma)
+    assert torch.allclose(host.denoise(noisy, sigma, context), clean, atol=1e-4)
+    answer = target + error
+    off = (host.denoise(noisy, sigma, context) - clean).square() * host.loss_weight(sigma)[:, None, None, None]
+    assert torch.allclose(off, error.square(), rtol=2e-3, atol=1e-4)
     assert torch.allclose(seen["sample"], alpha * clean + spread * noise_, atol=1e-5)
     assert seen["timestep"].tolist() == [120, 800]
     if kind == "sdxl":
@@ -226,6 +233,8 @@ def test_zero_terminal_snr_stays_finite():
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, rescale_betas_zero_snr=True)
     host = DiffusersHost(pipe)
     assert host.sigmas.isfinite().all() and host.sigmas[-1] > 1000
+    weights = host.loss_weight(host.sigmas)
+    assert weights.isfinite().all() and weights[-1] == pytest.approx(1.0)
     with torch.no_grad():
         x = noise() * host.sigmas[-1]
         assert host.denoise(x, host.sigmas[-1:], host.encode([Prompt("cat")], {})).isfinite().all()

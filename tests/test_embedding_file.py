@@ -85,14 +85,22 @@ def test_bad_vectors_are_not_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_no_disk_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch, step):
+def test_saving_never_replaces_a_file(tmp_path):
+    """The fault: the name was chosen before the training, and `save` wrote over what had come there meanwhile."""
+    old = save(concept(), tmp_path, "cat").read_bytes()
+    assert save(concept(seed=1), tmp_path, "cat") == tmp_path / "cat-2.safetensors"
+    (tmp_path / "Cat-3.pt").write_bytes(b"somebody's")
+    assert save(concept(seed=2), tmp_path, "cat").name == "cat-4.safetensors"
+    assert (tmp_path / "cat.safetensors").read_bytes() == old and (tmp_path / "Cat-3.pt").read_bytes() == b"somebody's"
+
+
+def test_no_disk_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch):
     old = save(concept(), tmp_path, "cat").read_bytes()
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, step, full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SealError, match=r"name: .*no free disk space; free some"):
         save(concept(seed=1), tmp_path, "cat")
     assert [p.name for p in tmp_path.iterdir()] == ["cat.safetensors"]
@@ -121,7 +129,6 @@ def test_kill_in_the_middle_of_a_save_never_tears_the_file(tmp_path):
     versions = [concept(count=800, seed=seed) for seed in range(2)]
     whole = {save(version, tmp_path / "whole", f"v{i}").read_bytes() for i, version in enumerate(versions)}
     folder = tmp_path / "target"
-    save(versions[0], folder, "cat")
     leftovers = 0
     for attempt in range(25):
         child = os.fork()
@@ -136,11 +143,12 @@ def test_kill_in_the_middle_of_a_save_never_tears_the_file(tmp_path):
         time.sleep(0.005 + 0.003 * attempt)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        assert (folder / "cat.safetensors").read_bytes() in whole
-        rest = [p for p in folder.iterdir() if p.name != "cat.safetensors"]
+        files = list(folder.iterdir()) if folder.is_dir() else []
+        rest = [p for p in files if p.suffix != ".safetensors"]
         leftovers += len(rest)
+        assert all(p.read_bytes() in whole for p in files if p not in rest)
         assert all(p.name.startswith(".") and p.suffix not in COMFY_LISTS for p in rest)
-        for p in rest:
+        for p in files:
             p.unlink()
     assert leftovers > 0, "no kill fell into a save: the test shows nothing"
 
@@ -236,7 +244,6 @@ def bad_files(folder):
         "none": {"emb_params": torch.randn(0, 768)},
         "int": {"emb_params": torch.ones(1, 768, dtype=torch.int64)},
         "lora": {"lora.up": torch.randn(4, 4), "lora.down": torch.randn(4, 4)},
-        "uneven": {"clip_l": torch.randn(1, 768), "clip_g": torch.randn(2, 1280)},
         "swapped": {"clip_l": torch.randn(1, 1280), "clip_g": torch.randn(1, 768)},
     }
     for name, content in tensors.items():
@@ -271,8 +278,6 @@ def test_find_trained_among_foreign_files(tmp_path, monkeypatch):
     path = save(concept(), tmp_path, "mine")
     (tmp_path / "a-torn-copy.safetensors").write_bytes(path.read_bytes()[:-8])
     monkeypatch.setattr(embedding_file, "load", None)  # headers only
-    start = time.perf_counter()
     assert find_trained(tmp_path, "0123456789abcdef") == path
-    assert time.perf_counter() - start < 1
     assert find_trained(tmp_path, "fedcba9876543210") is None
     assert find_trained(tmp_path / "missing", "0123456789abcdef") is None

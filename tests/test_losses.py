@@ -19,22 +19,21 @@ def test_denoising_loss_is_the_models_own_mse_where_nothing_is_masked():
     noisy = x0 + s * noise
     ones = torch.ones(2, 4, 6)
     epsilon_x0 = noisy - s * output
-    got = denoising_errors(epsilon_x0, x0, sigma, "epsilon", ones, 1.0)
+    got = denoising_errors(epsilon_x0, x0, 1 / sigma.square(), ones, 1.0)
     assert torch.allclose(got, (output - noise).square().mean(dim=(1, 2, 3)), rtol=1e-4)
     # v-prediction: x_t / (s^2+1) - v s / sqrt(s^2+1), with v = (noise - s x0) / sqrt(s^2+1)
     root = (s.square() + 1).sqrt()
     v_x0 = noisy / root.square() - output * s / root
     velocity = (noise - s * x0) / root
-    got = denoising_errors(v_x0, x0, sigma, "v_prediction", ones, 1.0)
+    got = denoising_errors(v_x0, x0, (sigma.square() + 1) / sigma.square(), ones, 1.0)
     assert torch.allclose(got, (output - velocity).square().mean(dim=(1, 2, 3)), rtol=1e-4)
 
 
 def test_denoising_loss_ignores_the_masked_background():
     x0 = torch.zeros(1, 4, 4, 6)
     wrong_outside = (1 - MASK)[:, None].expand(1, 4, 4, 6)
-    sigma = torch.ones(1)
-    assert denoising_errors(wrong_outside, x0, sigma, "epsilon", MASK, 0.0) == 0
-    half = denoising_errors(wrong_outside, x0, sigma, "epsilon", MASK, 0.5)
+    assert denoising_errors(wrong_outside, x0, torch.ones(1), MASK, 0.0) == 0
+    half = denoising_errors(wrong_outside, x0, torch.ones(1), MASK, 0.5)
     # 18 of 24 cells wrong with weight 0.5, mean weight (6 + 9) / 24
     assert half.item() == pytest.approx((18 * 0.5 / 24) / (15 / 24))
 

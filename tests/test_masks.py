@@ -178,9 +178,9 @@ def test_nothing_but_noise_or_one_colour_is_an_error():
 def test_eight_megapixels():
     truth = disc(2828, 2828, 900)
     truth[1400:1406, 100:2700] = 1
-    started = time.monotonic()
+    started = time.process_time()
     mask = border_mask(paint(truth))
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     assert glyphs.iou(mask, truth.numpy()) > 0.99
     assert (mask[1403, 100:400] > 0.5).float().mean() > 0.9  # a line that is one pixel wide on the small copy
 

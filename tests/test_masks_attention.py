@@ -50,6 +50,9 @@ class FakeHost:
         cross[0, 4 : 4 + count] = vectors["word"]["clip_l"]
         return Context(cross, None, ({"word": tuple(range(4, 4 + count))},))
 
+    def add_noise(self, x_0, noise, sigma):
+        return x_0 + sigma[:, None, None, None] * noise
+
     def denoise(self, x_t, sigma, context):
         for i, scale in enumerate((1, 2)):
             x = nn.functional.avg_pool2d(x_t, scale).flatten(2).transpose(1, 2)

@@ -76,9 +76,9 @@ def test_a_merge_is_marked_at_its_step_and_only_if_it_has_happened():
 
 def test_a_hundred_thousand_steps_are_quick():
     losses = np.random.default_rng(0).random(100_000).tolist()
-    started = time.perf_counter()
+    started = time.process_time()
     valid(loss_plot(losses))
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_smoothing_keeps_the_level_and_calms_the_noise():

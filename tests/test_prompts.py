@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seal_core import prompts
 from seal_core.config import TEMPLATES
 from seal_core.errors import SealError
 from seal_core.prompts import (
@@ -310,3 +311,26 @@ def test_attributes_round_trip():
 def test_bad_reference_attributes(text, message):
     with pytest.raises(SealError, match=f"^reference_attributes: .*{message}"):
         parse_attributes(text)
+
+
+LONG = "a" + "," * 60_000 + "b"
+
+
+@pytest.mark.parametrize("named", ["concept", "extra", "template"])
+def test_long_input_is_refused_before_any_work(named):
+    given = {"concept": "<x>"} | {named: "{concept}" * (named == "template") + LONG}
+    with pytest.raises(SealError, match=rf"^{named}: \d+ characters are too many"):
+        attribute_prompt(**given)
+    with pytest.raises(SealError, match=r"^values_1: 3600000000 prompts"):
+        sweep("<x>", {}, {"emotion": map(str, range(60_000)), "action": map(str, range(60_000))})
+
+
+def test_runs_of_commas_and_words_are_read_once():
+    """Each of these takes minutes where every character of a run is looked at anew."""
+    run = 200_000
+    assert prompts._tidy("a" + "," * run + "b" + ", " * run + ")") == "a, b)"
+    assert prompts._tidy("() " * run + "x") == "x"
+    assert prompts._tidy("(" * run) == "(" * run
+    assert prompts._drop_dangling("cat" + " on a" * run) == "cat"
+    assert prompts._drop_dangling("on " * run + "x") == "on " * run + "x"
+    assert prompts._drop_dangling("a cat, in front of \n") == "a cat,"

@@ -171,9 +171,9 @@ def test_shapes_that_are_no_picture(shape):
 
 def test_eight_megapixels_and_half_precision():
     image, mask = picture(2449, 3267)
-    started = time.perf_counter()
+    started = time.process_time()
     (reference,), _ = prepare(image.half(), mask, 512)
-    assert reference.image.shape == (384, 512, 3) and time.perf_counter() - started < 10
+    assert reference.image.shape == (384, 512, 3) and time.process_time() - started < 10
 
 
 def test_inputs_are_not_changed_and_inference_tensors_work():

@@ -5,7 +5,7 @@ import torch
 
 from seal_core.errors import SealError
 from seal_core.host import Site
-from seal_core.sites import describe, parse_sites, preset_names, select, site_table, supervised
+from seal_core.sites import describe, parse_sites, preset_names, saved_sites, select, site_table, spelled, supervised
 
 SCALES = {"down": [1, 1, 2, 2, 4, 4], "mid": [8], "up": [4, 4, 4, 2, 2, 2, 1, 1, 1]}
 SITES = [Site(part, i, s, torch.nn.Identity()) for part, scales in SCALES.items() for i, s in enumerate(scales)]
@@ -36,6 +36,40 @@ def test_groups_and_presets():
     assert parse_sites("all", SITES) == everything == preset_names("all", SITES)
     assert preset_names("up", SITES) == tuple(f"up.{i}" for i in range(9))
     assert preset_names("appearance", SITES) == tuple(f"up.{i}" for i in range(3, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("all", "all"),
+        ("down, mid, up", "all"),
+        ("up", "up"),
+        ("up.0-8, mid.0", "mid, up"),
+        ("up.2-3, down", "down, up.2, up.3"),
+        ("appearance", "up.3, up.4, up.5, up.6, up.7, up.8"),
+        ("all, -mid", "down, up"),
+    ],
+)
+def test_a_selection_is_saved_by_its_parts_and_read_back_as_it_was(text, expected):
+    names = parse_sites(text, SITES)
+    said = spelled(names, SITES)
+    assert said == expected and saved_sites(said, SITES) == names
+
+
+def test_parts_mean_the_parts_of_another_model_too():
+    shallow = [s for s in SITES if s.ordinal < 3 and s.part != "mid"]
+    assert saved_sites("up", shallow) == ("up.0", "up.1", "up.2")
+    with pytest.raises(SealError, match=r"'mid'.*down\.0-2, up\.0-2"):
+        saved_sites("mid, up", shallow)
+
+
+def test_a_list_of_all_sites_is_no_restriction_also_where_some_are_missing():
+    everything = ", ".join(s.name for s in SITES)  # as the first version saved "all"
+    pruned = [s for s in SITES if s.name not in ("mid.0", "up.8", "down.5")]
+    assert saved_sites(everything, SITES) == tuple(s.name for s in SITES)
+    assert saved_sites(everything, pruned) == saved_sites("", pruned) == tuple(s.name for s in pruned)
+    with pytest.raises(SealError, match="up\\.8"):
+        saved_sites("up.0, up.8", pruned)
 
 
 @pytest.mark.parametrize("text", ["", " , ", "up.9", "side.1", "up.3-2", "up.", "all.1", "mid, -mid", "up.7-9"])

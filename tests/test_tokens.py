@@ -9,7 +9,7 @@ from seal_core.errors import SealError
 from seal_core.host import Prompt
 from seal_core.hosts.diffusers import DiffusersHost
 from seal_core.tokens import TokenBank, class_vector, mean_norm
-from seal_core.vocabulary import check, summary
+from seal_core.vocabulary import check, tokenised
 
 
 @pytest.fixture(scope="module", params=["sd1", "sdxl"])
@@ -108,8 +108,10 @@ def test_concept_that_is_a_word_already(host):
     check(host, Tokens(concept="<my-dog>", class_word="cat"))
 
 
-def test_summary_tells_ids_and_norms(host):
-    text = summary(host, Tokens(concept="<kit>", class_word="cat dog", split=2))
+def test_how_a_class_word_is_read(host):
+    found = tokenised(host, "cat dog")
+    assert list(found) == list(host.family.encoders)
     for encoder, width in host.family.widths:
-        assert f"{encoder}: 'cat dog' -> {host.token_ids(encoder, 'cat dog')}" in text
-        assert f"2 x {width}" in text
+        ids = host.token_ids(encoder, "cat dog")
+        assert found[encoder].startswith(f"'cat dog' -> {ids}: 2 tokens, whose mean is the class word, {width} wide, ")
+    assert ": 1 token, " in tokenised(host, "cat")[host.family.encoders[0]]

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny import tiny_pipe, weights
 
-from seal_core.config import PRESETS, Layers, Tokens, TrainConfig, configure
+from seal_core.choices import configure
+from seal_core.config import PRESETS, Layers, Tokens, TrainConfig
 from seal_core.errors import SealError
 from seal_core.hosts.diffusers import DiffusersHost
 from seal_core.loss_scale import LossScale
@@ -29,8 +30,7 @@ def reference(size=(64, 64), seed=0):
 
 
 def quick(preset, **changes):
-    tokens = dataclasses.replace(PRESETS[preset].tokens, class_word="cat")
-    base = configure(preset, steps=6, resolution=64, tokens=tokens)
+    base = configure(preset, name="sticker", class_word="cat", steps=6, resolution=64)
     return dataclasses.replace(base, **{"pool": min(base.pool, 4), "views": 2, **changes})
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from seal_core.attributes import ATTRIBUTES
+from seal_core.choices import TokenChoices
 from seal_core.config import PRESETS
 from seal_core.prompts import sweep
 from seal_core.stickers.clip import Clip
@@ -147,12 +148,10 @@ def _inside(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 def test_training_shows_the_best_preset_as_it_is():
-    """Wired specs replace the preset's, so what the boxes say must be what the preset does."""
+    """The tokens node is wired untouched; wired layers replace the preset's, so they must say what the preset does."""
     workflow, best = read("seal_train"), PRESETS["best"]
     (tokens,), (layers,) = nodes_of(workflow, "SplitMergeTokenizer"), nodes_of(workflow, "LayerRestrictionSpec")
-    shown = widgets(tokens)
-    for name in ("split", "merge", "merge_at", "context_token", "init", "norm"):
-        assert shown[name] == getattr(best.tokens, name), name
+    assert TokenChoices(**widgets(tokens)) == TokenChoices()
     shown = widgets(layers)
     assert (shown["preset"], shown["start_percent"], shown["end_percent"]) == (
         best.layers.sites, best.layers.start_percent, best.layers.end_percent
@@ -162,15 +161,14 @@ def test_training_shows_the_best_preset_as_it_is():
 
 
 def test_demo_shows_the_best_preset_and_the_examples_animal():
-    workflow, best = read("seal_demo"), PRESETS["best"].tokens
-    (model,), (tokens,) = nodes_of(workflow, "SEALDemoModel"), nodes_of(workflow, "SplitMergeTokenizer")
-    (train,), (prompt,) = nodes_of(workflow, "SEALTrainEmbedding"), nodes_of(workflow, "StickerAttributePrompt")
-    shown = widgets(tokens)
-    for name in ("split", "merge", "merge_at", "context_token", "init", "norm"):
-        assert shown[name] == getattr(best, name), name
+    workflow = read("seal_demo")
+    (model,), (train,) = nodes_of(workflow, "SEALDemoModel"), nodes_of(workflow, "SEALTrainEmbedding")
+    (prompt,) = nodes_of(workflow, "StickerAttributePrompt")
+    assert not nodes_of(workflow, "SplitMergeTokenizer"), "whatever preset is chosen is that preset"
+    shown = widgets(train)
     seed, context = EXAMPLES[widgets(model)["example"]]
     assert shown["class_word"] == character(seed).species
-    assert widgets(train)["preset"] == "best" and widgets(prompt)["concept"] == shown["concept"]
+    assert shown["preset"] == "best" and widgets(prompt)["concept"] == shown["concept"]
     for name, values in VALUES.items():
         assert widgets(prompt)[name] in values, "words that the tiny model knows"
     assert widgets(prompt)["emotion"] != context.emotion and widgets(prompt)["background"] != context.background
@@ -179,17 +177,17 @@ def test_demo_shows_the_best_preset_and_the_examples_animal():
 def test_sticker_pack_gives_every_sticker_its_emoji():
     """Six emotions and two actions that the tiny model knows; a number of stickers that each platform takes."""
     workflow = read("sticker_pack")
-    (model,), (tokens,), (axes,), (emoji,) = (
+    (model,), (train,), (axes,), (emoji,) = (
         nodes_of(workflow, kind)
-        for kind in ("SEALDemoModel", "SplitMergeTokenizer", "StickerAttributeSweep", "PrimitiveStringMultiline")
+        for kind in ("SEALDemoModel", "SEALTrainEmbedding", "StickerAttributeSweep", "PrimitiveStringMultiline")
     )
     shown = widgets(axes)
     values = {shown[f"attribute_{i}"]: shown[f"values_{i}"].splitlines() for i in (1, 2)}
     assert set(values["emotion"]) == set(VALUES["emotion"]) and len(values["action"]) == 2
     assert set(values["action"]) <= set(VALUES["action"])
     assert all(shown[name] in VALUES[name] for name in ("camera", "style", "background"))
-    assert widgets(tokens)["class_word"] == character(EXAMPLES[widgets(model)["example"]][0]).species
-    assert widgets(tokens)["concept"] == shown["concept"]
+    assert widgets(train)["class_word"] == character(EXAMPLES[widgets(model)["example"]][0]).species
+    assert widgets(train)["concept"] == shown["concept"]
     _, labels = sweep(shown["concept"], {}, values)
     stickers = [Sticker(label, False, lambda: Clip.still(None)) for label in labels]
     packs = {widgets(node)["platform"]: node for node in nodes_of(workflow, "SaveStickerPack")}
@@ -228,10 +226,8 @@ def test_compared_methods_are_their_presets():
     assert len({widgets(node)["seed"] for node in trainings}) == 1
     for node in trainings:
         slots = {slot["name"]: slot["link"] for slot in node["inputs"]}
-        assert slots["layers"] is None, "the preset's own"
-        shown, wanted = widgets(nodes[links[slots["tokens"]]]), PRESETS[widgets(node)["preset"]].tokens
-        for name in ("split", "merge", "merge_at", "context_token", "init", "norm"):
-            assert shown[name] == getattr(wanted, name), (widgets(node)["preset"], name)
+        assert slots["layers"] is None and slots["tokens"] is None, "the preset's own"
+        assert nodes[links[slots["class_word"]]]["title"] == "Class word", "one for all three"
 
 
 def test_note_tells_the_presets_steps():
@@ -250,7 +246,8 @@ def test_one_workflow_takes_up_what_another_made():
 def test_concept_is_in_the_prompts():
     for name in ("seal_train", "seal_compare"):
         workflow = read(name)
-        concepts = {widgets(node)["concept"] for node in nodes_of(workflow, "SplitMergeTokenizer")}
+        trainings = map(widgets, nodes_of(workflow, "SEALTrainEmbedding"))
+        concepts = {shown["concept"] or f"<{shown['name']}>" for shown in trainings}
         kind, field = ("SEALTextEncode", "text") if name == "seal_train" else ("PrimitiveStringMultiline", "value")
         (prompt,) = nodes_of(workflow, kind)
         (concept,) = concepts

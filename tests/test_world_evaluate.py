@@ -224,6 +224,12 @@ def test_a_damaged_judges_file_is_told_before_anything_is_trained(tmp_path):
         quick(bad, FakeSource())
 
 
+def test_another_evaluation_in_the_folder_is_in_nobodys_way(tmp_path, known):
+    (tmp_path / "concepts" / ".probe").mkdir(parents=True)  # a name that both would use
+    quick(tmp_path, known)
+    assert [p.name for p in (tmp_path / "concepts").iterdir()] == [".probe"]
+
+
 def test_the_options_fit_the_issue(tmp_path):
     smaller = ("--concepts", "2", "--prompts", "8", "--samples", "1", "--methods", "base,best")
     found = options("--out", str(tmp_path), *smaller)

@@ -26,7 +26,7 @@ from .diffusers_clip import TextEncoder, text_encoders, text_family
 from .diffusers_folder import load_pipe
 from .diffusers_unet import check_unet, unet_sites, unet_stages
 
-PREDICTIONS = ("epsilon", "v_prediction")
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
 ZERO_SNR = 4.8973451890853435e-08
 """Smallest alpha-bar: zero-terminal-SNR schedules end at 0, an infinite sigma. ComfyUI stops at the same value."""
 
@@ -130,6 +130,15 @@ class DiffusersHost:
         known = self.sigmas.to(sigma.device).log()
         return (sigma.float().log()[:, None] - known).abs().argmin(dim=1)
 
+    def add_noise(self, x_0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        return x_0 + sigma.to(x_0)[:, None, None, None] * noise
+
+    def loss_weight(self, sigma: Tensor) -> Tensor:
+        if self.prediction == "sample":
+            return torch.ones_like(sigma)
+        variance = sigma.square()
+        return (variance + 1) / variance if self.prediction == "v_prediction" else 1 / variance
+
     def denoise(self, x_t: Tensor, sigma: Tensor, context: Context) -> Tensor:
         x_t = x_t.float()
         wide = sigma.to(x_t)[:, None, None, None]
@@ -149,6 +158,8 @@ class DiffusersHost:
             )[0].float()
         if self.prediction == "v_prediction":
             return x_t / variance - wide * variance.rsqrt() * output
+        if self.prediction == "sample":
+            return output
         return x_t - wide * output
 
     def _sizes(self, x: Tensor) -> Tensor:
@@ -217,12 +228,18 @@ def quiet() -> None:
 
 def _noise_levels(scheduler: Any) -> tuple[str, Tensor]:
     """(what the model predicts, its training sigmas (T,) float32 rising), from a scheduler's betas."""
-    prediction = getattr(scheduler.config, "prediction_type", "epsilon")
+    config, name = scheduler.config, type(scheduler).__name__
+    prediction = config.get("prediction_type", "epsilon")
     betas: Any = getattr(scheduler, "betas", None)
-    if prediction not in PREDICTIONS or not isinstance(betas, Tensor):
+    if prediction not in PREDICTIONS or not isinstance(betas, Tensor) or config.get("use_flow_sigmas"):
         raise SealError(
-            f"model: its scheduler {type(scheduler).__name__} (prediction {prediction}) has no variance-preserving "
-            f"noise schedule; SEAL knows models that predict {' or '.join(PREDICTIONS)} (SD 1.x, SD 2.x, SDXL)."
+            f"model: its scheduler {name} (prediction {prediction}) has no variance-preserving noise schedule. Use a "
+            f"model that predicts {' or '.join(PREDICTIONS)} (SD 1.x, SD 2.x, SDXL)."
+        )
+    if "original_inference_steps" in config:  # LCM, TCD
+        raise SealError(
+            f"model: its scheduler {name} is one for models distilled to a few steps, which predict another thing than "
+            "they are trained on here. Train on the model that it was distilled from; what is learned works with both."
         )
     kept = torch.cumprod(1 - betas.double().cpu(), dim=0).clamp(min=ZERO_SNR)
     return prediction, ((1 - kept) / kept).sqrt().float()

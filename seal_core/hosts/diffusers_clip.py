@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from ..errors import SealError
@@ -21,7 +21,7 @@ Places = dict[str, tuple[int, ...]]
 class TextEncoder:
     """One tokenizer and text model. name: clip_l, clip_h or clip_g, as ComfyUI calls them."""
 
-    def __init__(self, name: str, tokenizer: Any, model: nn.Module) -> None:
+    def __init__(self, name: str, tokenizer: Any, model: Any) -> None:
         self.name, self.tokenizer, self.model = name, tokenizer, model
         self.max_tokens = min(int(tokenizer.model_max_length), model.config.max_position_embeddings)
         end = model.config.eos_token_id
@@ -97,7 +97,7 @@ class TextEncoder:
         return cross.float(), getattr(output, "text_embeds", None), tuple(places)
 
 
-def text_encoders(pipe: Any, own: Callable[[nn.Module], nn.Module]) -> list[TextEncoder]:
+def text_encoders(pipe: Any, own: Callable[[Any], Any]) -> list[TextEncoder]:
     """The pipeline's encoders in the order in which their outputs are concatenated.
 
     own: makes a module ready for the host. Raises SealError for other text encoders (T5, ChatGLM) and

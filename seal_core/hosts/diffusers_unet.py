@@ -60,7 +60,7 @@ def _parts(unet: UNet2DConditionModel) -> Iterator[tuple[str, nn.Module, int]]:
         scale //= 2 ** len(getattr(block, "upsamplers", None) or ())
 
 
-def unet_sites(unet: UNet2DConditionModel) -> list[tuple[str, int, int, nn.Module]]:
+def unet_sites(unet: UNet2DConditionModel) -> list[tuple[str, int, int, Any]]:
     """(part, ordinal in it, scale, transformer block with attn1 and attn2) of every cross-attention."""
     found = []
     counts = {"down": 0, "mid": 0, "up": 0}
@@ -82,7 +82,7 @@ def unet_stages(unet: UNet2DConditionModel) -> list[Stage] | None:
     stages = [Stage((unet.conv_in,), pushes=True)]
     for block in unet.down_blocks:
         stages += [Stage(layers, pushes=True) for layers in _pairs(block)]
-        stages += [Stage((sampler,), pushes=True) for sampler in block.downsamplers or ()]
+        stages += [Stage((sampler,), pushes=True) for sampler in getattr(block, "downsamplers", None) or ()]
     if middle is not None:
         layers = [middle.resnets[0]]
         for attention, resnet in zip(middle.attentions, middle.resnets[1:]):
@@ -90,10 +90,10 @@ def unet_stages(unet: UNet2DConditionModel) -> list[Stage] | None:
         stages.append(Stage(tuple(layers)))
     for block in unet.up_blocks:
         stages += [Stage(layers, pops=True) for layers in _pairs(block)]
-        stages += [Stage((sampler,)) for sampler in block.upsamplers or ()]
+        stages += [Stage((sampler,)) for sampler in getattr(block, "upsamplers", None) or ()]
     return stages
 
 
-def _pairs(block: nn.Module) -> list[tuple[nn.Module, ...]]:
+def _pairs(block: Any) -> list[tuple[nn.Module, ...]]:
     attentions = getattr(block, "attentions", None)
     return list(zip(block.resnets, attentions)) if attentions is not None else [(r,) for r in block.resnets]

@@ -82,7 +82,7 @@ def add_border(
 
 def _room(layers: np.ndarray, reach: float, shadow: Shadow) -> tuple[int, int, int, int]:
     """Pixels to add at left, top, right and bottom."""
-    seen = (layers[..., 3] > 0).any(0)
+    seen = layers[..., 3].max(0) > 0
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     blur = 3 * shadow.blur / 2 + 2  # three standard deviations of the blur; a shift by part of a pixel smears one more
     far = {"left": reach, "top": reach, "right": reach, "bottom": reach}

@@ -216,7 +216,7 @@ def _drawn(
         if len(scores):
             ink = _GOOD if scores[i] == best else _MUTED
             _write(sheet, at, f"{scores[i]:.3g}", cell, chain, text, ink)
-    return torch.from_numpy(np.divide(sheet, 255, dtype=np.float32))[None]
+    return torch.from_numpy(np.divide(np.asarray(sheet), 255, dtype=np.float32))[None]
 
 
 def _write(

@@ -87,7 +87,7 @@ def distance(alpha: np.ndarray) -> np.ndarray:
         return np.zeros(alpha.shape, np.float32)
     away, ny, nx = _edge_within(alpha)
     where = ndimage.distance_transform_edt(~rim, return_distances=False, return_indices=True)
-    rows, columns = np.indices(alpha.shape, sparse=True)
+    rows, columns = np.ogrid[: alpha.shape[0], : alpha.shape[1]]
     best = np.full(alpha.shape, np.inf, np.float32)
     for dy, dx in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):  # a neighbour's nearest edge pixel may lie nearer
         at = tuple(_moved(w, dy, dx) for w in where)

@@ -55,7 +55,7 @@ class Training:
 
     def __init__(self, file: Path, network: nn.Module) -> None:
         self.file, self.network = file, network
-        self.average = copy.deepcopy(network).requires_grad_(False)
+        self.average: Any = copy.deepcopy(network).requires_grad_(False)  # of the network's class
         self.optimiser = Optimiser(network.named_parameters(), RATE, RATE / 2, plain=PLAIN)
         self.about: dict[str, Any] = {"step": 0, "seconds": 0.0, "done": 1.0, "first_step": 0, "minutes": 0.0}
         """Steps and processor seconds of all runs; of the last one its share that is done, first step and budget."""

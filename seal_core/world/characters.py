@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import SealError
@@ -95,7 +95,7 @@ def character(seed: int, **fixed: str) -> Character:
         pattern=rng.choice(PATTERNS),
         accessory=accessory,
         accessory_colour=third,
-        rgb=((0, 0, 0),) * 3,
+        rgb=((0, 0, 0), (0, 0, 0), (0, 0, 0)),
         head=rng.uniform(0.92, 1.1),
         body=rng.uniform(0.85, 1.25),
         limb=rng.uniform(0.85, 1.2),
@@ -107,7 +107,10 @@ def character(seed: int, **fixed: str) -> Character:
     drawn = replace(drawn, **fixed)
     jitter = [[rng.randint(-9, 9) for _ in range(3)] for _ in range(3)]
     names = (drawn.main, drawn.second, drawn.accessory_colour)
-    rgb = tuple(
-        tuple(min(255, max(0, v + d)) for v, d in zip(COLOURS[name], shift)) for name, shift in zip(names, jitter)
-    )
-    return replace(drawn, rgb=rgb)
+    main_rgb, second_rgb, third_rgb = (_shifted(COLOURS[name], shift) for name, shift in zip(names, jitter))
+    return replace(drawn, rgb=(main_rgb, second_rgb, third_rgb))
+
+
+def _shifted(rgb: RGB, by: Sequence[int]) -> RGB:
+    r, g, b = (min(255, max(0, v + d)) for v, d in zip(rgb, by))
+    return r, g, b

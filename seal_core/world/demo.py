@@ -30,6 +30,7 @@ from ..prompts import attribute_prompt, parse_attributes
 from ..references import Reference, prepare
 from ..stickers.contact_sheet import contact_sheet
 from ..trainer import TrainResult, train
+from ..whole_file import ready
 from .characters import SPECIES
 from .contexts import PLAIN, VALUES
 from .examples import EXAMPLES, example
@@ -91,6 +92,7 @@ def demo_command(options: argparse.Namespace) -> None:
         raise SealError(f"steps: {options.steps} is out of range; use 1 or more, 0 = the presets'.")
     model, judges = host(load_model()), Judges.load()
     subject = _subject(options, judges, model.resolution)
+    out = ready(options.out, "out")
     columns = asks(subject.known)
     results: dict[str, TrainResult] = {}
     shown: dict[str, Tensor] = {}
@@ -109,7 +111,7 @@ def demo_command(options: argparse.Namespace) -> None:
         scores[name] = scored(judges, subject, columns, shown[name])
     sheet = _sheet(subject, columns, results, shown, scores)
     seconds = time.perf_counter() - started
-    path = options.out / "contact-sheet.png"
+    path = out / "contact-sheet.png"
     write_bytes(path, _png(sheet))
     report = {
         "reference": subject.source,
@@ -118,7 +120,7 @@ def demo_command(options: argparse.Namespace) -> None:
         "scores": scores,
         "seconds": round(seconds, 1),
     }
-    write_bytes(options.out / "scores.json", json.dumps(report, indent=2).encode())
+    write_bytes(out / "scores.json", json.dumps(report, indent=2).encode())
     for name, found in scores.items():
         print(f"{method(name).label}: {_in_words(found)}")
     print(f"{path} ({seconds:.0f} s)")

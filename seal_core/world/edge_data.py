@@ -46,14 +46,15 @@ RECORD = np.dtype(
 _FIRST = seeds.JUDGE.start + 6_000_000  # characters that the judges' and the segmenter's chunks do not reach
 _COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch with the segmenter's mask, and with a spoiled picture
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 
 def sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
     """A StickerWorld picture (size, size, 3), its own colours and its mask (size, size), in [0, 1]."""
     who, context = character(seed), random_context(random.Random(f"edge {seed}"))
     shown, own = render(who, context, seed, size), own_colours(who, context, seed, size)
-    return tuple(a.astype(np.float32) / 255 for a in (shown.image, own, shown.mask))
+    image, colours, mask = (a.astype(np.float32) / 255 for a in (shown.image, own, shown.mask))
+    return image, colours, mask
 
 
 def composed(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
@@ -143,7 +144,9 @@ class Source:
             part = self.parts[rng.integers(len(self.parts))]
             rows.append(part[rng.integers(len(part))])
         record = np.stack(rows)
-        image, own, alpha, coarse = (torch.from_numpy(record[n]).float() / 255 for n in RECORD.names)
+        image, own, alpha, coarse = (
+            torch.from_numpy(record[n]).float() / 255 for n in ("image", "own", "alpha", "coarse")
+        )
         both = torch.cat([image, own, alpha[..., None], coarse[..., None]], 3).permute(0, 3, 1, 2)
         both = _turned(both, generator)
         image, own, alpha, coarse = both[:, :3], both[:, 3:6], both[:, 6], both[:, 7]

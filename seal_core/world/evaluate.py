@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -104,8 +105,7 @@ class Evaluation:
         self._digest = self.source.digest()
         try:
             (self.out / "concepts").mkdir(parents=True, exist_ok=True)
-            write_bytes(self.out / "concepts" / ".probe", b"")
-            (self.out / "concepts" / ".probe").unlink()
+            tempfile.TemporaryFile(dir=self.out / "concepts").close()
         except OSError as error:
             raise SealError(f"out: {self.out} is no folder to write to ({error.strerror or error}).") from None
 

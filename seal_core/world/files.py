@@ -9,11 +9,8 @@ configurations and of the model card.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import lzma
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +21,7 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from .. import whole_file
 from ..errors import SealError
 from ..tensor_file import read_tensors
 
@@ -106,19 +104,10 @@ def expand(ids: Tensor, rows: Tensor) -> Tensor:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: a temporary one beside it, synced and renamed. Makes the folder."""
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        whole_file.write(path, data)
     except OSError as error:
         raise SealError(f"out: {path} cannot be written ({error.strerror or error}); choose another folder.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ..errors import SealError
+from ..networks import channels_last, fold
 from ..tensor_file import read_tensors
 from .characters import TRAITS
 from .contexts import VALUES
@@ -84,21 +85,9 @@ class Network(nn.Module):
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
         return self.out(F.relu(self.hidden(pooled)))
 
-    @torch.no_grad()
     def folded(self) -> Network:
         """The same function with each normalisation (its running figures) taken into its convolution."""
-        plain = Network(self.layout)
-        ours = dict(self.named_modules())
-        for name, module in plain.named_modules():
-            if isinstance(module, nn.Linear):
-                module.load_state_dict(ours[name].state_dict())
-            elif isinstance(module, nn.Conv2d):
-                pair = ours[name.rpartition(".")[0]]
-                conv, norm = pair[0], pair[1]
-                scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-                module.weight.copy_(conv.weight * scale[:, None, None, None])
-                module.bias.copy_(norm.bias - norm.running_mean * scale)
-        return plain.eval()
+        return fold(self, Network(self.layout))
 
 
 @dataclass(eq=False)
@@ -180,7 +169,7 @@ def _restored(tensors: Mapping[str, Tensor], name: str, layout: Mapping[str, Any
     network.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")})
     if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
         raise ValueError(f"{name} holds values that are not finite")
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    return channels_last(network).eval().requires_grad_(False)
 
 
 def _pictures(images: Tensor) -> Tensor:

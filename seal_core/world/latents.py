@@ -34,7 +34,7 @@ from . import seeds
 from .characters import character
 from .contexts import CONTEXT, VALUES, Context, random_context
 from .files import write_bytes
-from .model import LATENT, VAE
+from .model import LATENT, VAE, moved
 from .render import render
 from .train_kit import WORK, cores
 from .train_vae import STATE, trained
@@ -67,12 +67,13 @@ def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
     variance around zero. Both quantisation layers are 1x1 convolutions, so the change can be folded into them exactly.
     """
     count = len(means)
-    quant, post = vae.quant_conv, vae.post_quant_conv
-    quant.weight[:count] /= stds.view(-1, 1, 1, 1)
-    quant.bias[:count] = (quant.bias[:count] - means) / stds
-    quant.bias[count:] -= 2 * stds.log()  # log variance
-    post.bias += post.weight[:, :, 0, 0] @ means
-    post.weight *= stds.view(1, -1, 1, 1)
+    weight, bias = vae.get_parameter("quant_conv.weight"), vae.get_parameter("quant_conv.bias")
+    weight[:count] /= stds.view(-1, 1, 1, 1)
+    bias[:count] = (bias[:count] - means) / stds
+    bias[count:] -= 2 * stds.log()  # log variance
+    weight, bias = vae.get_parameter("post_quant_conv.weight"), vae.get_parameter("post_quant_conv.bias")
+    bias += weight[:, :, 0, 0] @ means
+    weight *= stds.view(1, -1, 1, 1)
     vae.register_to_config(scaling_factor=1.0)
 
 
@@ -86,7 +87,7 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
     vae, step = trained(folder)
     if path.exists() and read_tensors(path, KEY, "folder", REMEDY)[1]["step"] == step:
         return path
-    vae.to(device)
+    moved(vae, device)
     vae.register_to_config(scaling_factor=1.0)
     rng = random.Random("balance")
     images = [render(character(rng.choice(seeds.TRAIN)), random_context(rng), i).image for i in range(HELD_OUT)]
@@ -154,7 +155,7 @@ _worker: dict[str, AutoencoderKL] = {}
 
 def _start(folder: Path, device: str) -> None:
     torch.set_num_threads(1)
-    _worker["vae"] = ready_vae(folder).to(device)
+    _worker["vae"] = moved(ready_vae(folder), device)
 
 
 def _make(path: Path, name: str, count: int, who: range) -> Path:

@@ -169,8 +169,8 @@ class Method:
         if not steps or self.config is None:
             return self
         share = steps * (2 if self.snapshots else 1) / self.config.steps
-        changed = self.but(self.name, {"steps": round(self.config.steps * share)})
-        return replace(changed, snapshots=_at(changed.config.steps) if self.snapshots else ())
+        longest = round(self.config.steps * share)
+        return replace(self.but(self.name, {"steps": longest}), snapshots=_at(longest) if self.snapshots else ())
 
 
 def _at(steps: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
@@ -22,6 +22,8 @@ from .files import END, MODEL_FILE, START, VOCABULARY, ModelFile, clip_bpe, read
 
 if TYPE_CHECKING:
     from ..hosts.diffusers import DiffusersHost
+
+M = TypeVar("M", bound=nn.Module)
 
 SIZE = 128
 """Pixels of an image's side."""
@@ -104,10 +106,16 @@ class TinyModel:
         return self
 
 
+def moved(module: M, to: str | torch.device | torch.dtype) -> M:
+    """The module itself on a device, or of a type; diffusers' own `to` says nothing of its arguments' types."""
+    return module.to(to)
+
+
 def tokenizer() -> CLIPTokenizer:
     """CLIP's own byte-pair encoding, 77 tokens, padded with the end token as SD 1.x."""
     vocabulary, merges = clip_bpe()
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TOKENS)
+    # typed as strings, but pairs are what it keeps
+    return CLIPTokenizer(vocab=vocabulary, merges=cast(Any, merges), model_max_length=TOKENS)
 
 
 def build(seed: int = 0, config: dict[str, dict[str, Any]] | None = None) -> TinyModel:
@@ -162,7 +170,7 @@ def host(model: TinyModel, quick: bool = False) -> DiffusersHost:
     from ..hosts.diffusers import DiffusersHost
 
     if quick:
-        model.unet.to(dtype=torch.bfloat16)
+        moved(model.unet, torch.bfloat16)
         if model.unet.device.type == "cpu":
             model.unet.set_attn_processor(AttnProcessor())
     return DiffusersHost(model)

@@ -66,7 +66,7 @@ def own_colours(character: Character, context: Context, seed: int = 0, size: int
     return _rounded(STYLES[context.style].surface(image, np.ones(mask.shape, np.float32), seed))
 
 
-def _rounded(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _rounded(image: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 

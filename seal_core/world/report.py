@@ -132,7 +132,9 @@ def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]
                 claim(f"best beats {label(rival)} on {m}, intervals apart", best[m]["lo"] > other[m]["hi"], numbers)
     for rival in RIVALS[:2]:
         other = methods.get(rival)
-        for m, share, words in (("leakage", 1 / 3, "a third"), ("rigidity", 1 / 2, "half")) if best and other else ():
+        if not (best and other):
+            continue
+        for m, share, words in (("leakage", 1 / 3, "a third"), ("rigidity", 1 / 2, "half")):
             holds = best[m]["mean"] <= share * other[m]["mean"]
             claim(f"best: {m} at most {words} of {label(rival)}'s", holds, f"{told(best[m])} to {told(other[m])}")
     return found

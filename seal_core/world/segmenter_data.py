@@ -39,7 +39,7 @@ _EMPTY = 0.02
 _DECODED = 0.35
 
 
-def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.void]:
+def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.floating]) -> NDArray[np.void]:
     """A SPRITE from colours (SIZE, SIZE, 3) and opacity (SIZE, SIZE) in [0, 1] that shows something."""
     record = np.zeros((), SPRITE)
     record["rgb"] = rgb[nearest(alpha >= 0.95)]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-Colour = NDArray[np.float32]
-Pixels = NDArray[np.float32]
+Colour = NDArray[np.floating]
+Pixels = NDArray[np.floating]
 """(side, side, 3) in [0, 1]."""
 
 GROUNDS: Mapping[str, float] = {
@@ -67,22 +67,22 @@ def ground(rng: np.random.Generator, base: Colour | None, side: int) -> Pixels:
     return picture.clip(0, 1).astype(np.float32)
 
 
-def _mix(share: NDArray[np.float32], one: Colour, two: Colour) -> Pixels:
+def _mix(share: NDArray[np.floating], one: Colour, two: Colour) -> Pixels:
     return one + (two - one) * share[..., None]
 
 
-def _wave(u: NDArray[np.float32], period: float, duty: float, side: int) -> NDArray[np.float32]:
+def _wave(u: NDArray[np.floating], period: float, duty: float, side: int) -> NDArray[np.floating]:
     """0 and 1 in turns, their edges smooth over a pixel."""
     inside = np.abs((u / period) % 1 - 0.5) - duty / 2
     return (0.5 - inside * period * side).clip(0, 1)
 
 
-def _checks(u: NDArray[np.float32], v: NDArray[np.float32], period: float, duty: float, side: int):
+def _checks(u: NDArray[np.floating], v: NDArray[np.floating], period: float, duty: float, side: int):
     a, b = _wave(u, period, 0.5, side), _wave(v, period, 0.5, side)
     return a * b + (1 - a) * (1 - b) if duty < 0.6 else (a + b) / 2
 
 
-def _dots(u: NDArray[np.float32], v: NDArray[np.float32], period: float, duty: float, side: int):
+def _dots(u: NDArray[np.floating], v: NDArray[np.floating], period: float, duty: float, side: int):
     far = np.hypot((u / period) % 1 - 0.5, (v / period) % 1 - 0.5)
     return (0.5 - (far - duty / 2) * period * side).clip(0, 1)
 
@@ -94,7 +94,7 @@ _PATTERNS: Mapping[str, Callable] = {
 }
 
 
-def _clouds(rng: np.random.Generator, side: int, fall: float) -> NDArray[np.float32]:
+def _clouds(rng: np.random.Generator, side: int, fall: float) -> NDArray[np.floating]:
     """Noise in octaves, 0 to 1; fall: weight of each octave beside the coarser one."""
     total, weight = np.zeros((side, side), np.float32), 1.0
     for cells in (2, 4, 8, 16, 32):

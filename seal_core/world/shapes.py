@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from .characters import RGB
 
-Curve = NDArray[np.complex128]
+Curve = NDArray[np.complexfloating]
 
 
 @functools.lru_cache(maxsize=8)
@@ -37,7 +37,7 @@ def smooth(points: Sequence[complex], rounds: int = 3) -> Curve:
     z = np.asarray(points, dtype=complex)
     for _ in range(rounds):
         after = np.roll(z, -1)
-        z = np.stack([0.75 * z + 0.25 * after, 0.25 * z + 0.75 * after], axis=1).ravel()
+        z = np.stack([0.75 * z + 0.25 * after, 0.25 * z + 0.75 * after], axis=1, dtype=complex).ravel()
     return z
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 from .characters import RGB
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.floating]
 """(H, W, 3) in 0..255."""
 BLOCK = 4
 """Side of a block of pixel art, in pixels of a 128 px picture."""
@@ -24,15 +24,15 @@ class Style:
 
     ink: float
     colour: RGB
-    surface: Callable[[Pixels, NDArray[np.float32], int], Pixels]
+    surface: Callable[[Pixels, NDArray[np.floating], int], Pixels]
 
 
-def _flat(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels:
+def _flat(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
     return picture
 
 
 @functools.lru_cache(maxsize=32)
-def _noise(height: int, width: int, grain: int, seed: int) -> NDArray[np.float32]:
+def _noise(height: int, width: int, grain: int, seed: int) -> NDArray[np.floating]:
     """Smooth noise of about unit variance, blotches of `grain` pixels."""
     rng = np.random.default_rng([seed, grain])
     coarse = rng.normal(size=(height // grain + 3, width // grain + 3)).astype(np.float32)
@@ -41,7 +41,7 @@ def _noise(height: int, width: int, grain: int, seed: int) -> NDArray[np.float32
     return (found - found.mean()) / found.std()
 
 
-def _comic(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels:
+def _comic(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
     """Strong colours, and halftone dots that grow towards the lower right."""
     height, width = mask.shape
     mean = picture.mean(axis=2, keepdims=True)
@@ -55,7 +55,7 @@ def _comic(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels:
     return strong * (1 - 0.3 * dots)
 
 
-def _pixel(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels:
+def _pixel(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
     """Blocks of one colour, and fewer colours."""
     height, width = mask.shape
     block = max(1, round(width * BLOCK / 128))
@@ -66,7 +66,7 @@ def _pixel(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels:
     return np.pad(wide, ((0, height - h * block), (0, width - w * block), (0, 0)), mode="edge")
 
 
-def _watercolor(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels:
+def _watercolor(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
     """Thin paint on paper: pale, blotchy, pooled along edges, the paper showing at the frame."""
     height, width = mask.shape
     scale = width / 128
@@ -88,7 +88,7 @@ def _watercolor(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels
     return paint * paper + 250 * (1 - paper)
 
 
-def _pencil(picture: Pixels, mask: NDArray[np.float32], seed: int) -> Pixels:
+def _pencil(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
     """Coloured pencil: hatching over cream paper, the ground fainter than the figure."""
     height, width = mask.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ..tensor_file import read_tensors
 from .files import json_line, write_bytes
 from .latents import KEY, READY, REMEDY, ready_vae
+from .model import moved
 from .render import SIZE
 from .train_kit import SAVE_SECONDS, WORK, Run
 from .train_state import Weights, scale_at
@@ -36,7 +37,7 @@ class Training:
 
     def __init__(self, folder: Path, device: str) -> None:
         self.folder, self.device = folder, torch.device(device)
-        self.vae = ready_vae(folder).to(device)
+        self.vae = moved(ready_vae(folder), device)
         parts = {"decoder": self.vae.decoder, "post_quant_conv": self.vae.post_quant_conv}
         self.weights = Weights(parts, torch.float32, RATE)
         self.about: dict[str, Any] = {"seconds": 0.0, "images": 0, "run": {}}
@@ -63,8 +64,8 @@ class Training:
     def averaged(self) -> AutoencoderKL:
         """The VAE with the decoder's averaged weights, on the CPU."""
         vae = ready_vae(self.folder)
-        vae.decoder.load_state_dict(self.weights.averaged("decoder"))
-        vae.post_quant_conv.load_state_dict(self.weights.averaged("post_quant_conv"))
+        for part in ("decoder", "post_quant_conv"):
+            vae.get_submodule(part).load_state_dict(self.weights.averaged(part))
         return vae
 
     def save(self, checks: Tensor) -> dict[str, Any]:

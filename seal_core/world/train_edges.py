@@ -26,13 +26,18 @@ def loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Ten
     """Mean over pictures of the logits and colours `found` in images (B, 3, H, W) and masks (B, H, W), beside the exact
     opacity and own colours: cross-entropy and absolute error of the opacity, and the colours' where they are seen."""
     logits, colours = found
-    near = sum(F.max_pool2d(m[:, None], 7, 1, 3) + F.max_pool2d(-m[:, None], 7, 1, 3) for m in (alpha, masks))
-    weight = 1 + EDGE * near[:, 0].clamp(max=1)
+    near = _spread(alpha) + _spread(masks)
+    weight = 1 + EDGE * near.clamp(max=1)
     opacity = F.binary_cross_entropy_with_logits(logits, alpha, reduction="none") + (logits.sigmoid() - alpha).abs()
     # Most of a subject is as the picture shows it: what a style has washed the ground into counts more.
     washed = 1 + WASHED * (images - own).abs().amax(1)
     colour = COLOUR * washed * (colours - own).abs().mean(1) * alpha
     return (weight * (opacity + colour)).sum() / weight.sum()
+
+
+def _spread(masks: Tensor) -> Tensor:
+    """Largest less smallest value within three pixels: where outlines are. (B, H, W)"""
+    return (F.max_pool2d(masks[:, None], 7, 1, 3) + F.max_pool2d(-masks[:, None], 7, 1, 3))[:, 0]
 
 
 def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, float]:

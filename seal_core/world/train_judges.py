@@ -26,6 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import SealError
+from ..networks import channels_last
 from .files import JUDGES_FILE, MODEL_FILE, write_bytes
 from .judge_data import CACHE, CHARACTERS, PAIR, POSES, Cache, Pictures, labels, masks, pictures
 from .judge_noise import mixed
@@ -115,7 +116,7 @@ def train(
     apart. The weights are the exponential moving average's.
     """
     torch.manual_seed(17)
-    network = Network(LAYOUTS[stage.name], norm=True).to(memory_format=torch.channels_last)
+    network = channels_last(Network(LAYOUTS[stage.name], norm=True))
     if begin:
         learned = torch.load(begin, weights_only=True)["average"]
         network.load_state_dict({k: v for k, v in learned.items() if not k.startswith("out.")}, strict=False)

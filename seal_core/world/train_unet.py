@@ -31,7 +31,7 @@ from .characters import SPECIES, character
 from .contexts import VALUES, random_context
 from .files import TABLE, VOCABULARY, json_line
 from .latents import Latents, context_of, fingerprint, ready_vae
-from .model import SIZE, TOKENS, TinyModel, build, host, save_model, used_ids
+from .model import SIZE, TOKENS, TinyModel, build, host, moved, save_model, used_ids
 from .ranks import Ranks
 from .train_kit import SAVE_SECONDS, WORK, Run
 from .train_state import Weights, mean, scale_at
@@ -55,7 +55,7 @@ class Text(nn.Module):
         super().__init__()
         self.ids = ids
         self.encoder = model.text_encoder
-        table = self.encoder.get_input_embeddings().weight.detach()
+        table = self.encoder.get_input_embeddings().get_parameter("weight").detach()
         self.encoder.set_input_embeddings(nn.Embedding.from_pretrained(table[list(ids)].clone(), freeze=False))
         self._tokenizer = model.tokenizer.backend_tokenizer
         # the sample of captions that `ids` is from is so large that it holds every word; else: end of text
@@ -117,7 +117,7 @@ class Training:
         self.latents = Latents(folder / "latents" / self.mark)
         model = build(seed)
         self.text = Text(model, vocabulary(model)).to(self.device)
-        self.unet = model.unet.to(self.device)
+        self.unet = moved(model.unet, self.device)
         if self.device.type == "cpu":  # twice as fast there as scaled_dot_product_attention's backward
             self.unet.set_attn_processor(AttnProcessor())
             self.text.encoder.set_attn_implementation("eager")
@@ -137,7 +137,8 @@ class Training:
         return *self._pictures(records), self.text.tokens(texts).to(self.device), *self._noise(rng, count)
 
     def _pictures(self, records: np.ndarray) -> tuple[Tensor, Tensor]:
-        return tuple(torch.from_numpy(records[n].astype(np.float32)).to(self.device) for n in ("latents", "focus"))
+        latents, focus = (torch.from_numpy(records[n].astype(np.float32)) for n in ("latents", "focus"))
+        return latents.to(self.device), focus.to(self.device)
 
     def _noise(self, rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
         strata = [(i + rng.random()) / count for i in range(count)]
@@ -163,7 +164,7 @@ class Training:
         rows = state.pop(table)
         model.text_encoder.load_state_dict(state, strict=False)
         with torch.no_grad():
-            model.text_encoder.get_input_embeddings().weight[list(self.text.ids)] = rows.cpu()
+            model.text_encoder.get_input_embeddings().get_parameter("weight")[list(self.text.ids)] = rows.cpu()
         model.vae, model.ids = self.vae, self.text.ids
         model.config = {**model.config, "vae": {**model.config["vae"], "scaling_factor": 1.0}}
         run = {k: v for k, v in self.about.items() if k in ("samples", "seconds")}
@@ -194,8 +195,7 @@ class Training:
         context = tiny.encode([Prompt(prompt(subject, said)) for subject, said in grid_prompts()], {})
         generator = torch.Generator().manual_seed(0)
         empty = tiny.encode([Prompt("")], {})
-        size = {"height": SIZE, "width": SIZE}
-        latents = sample(tiny, context, empty, **size, steps=steps, cfg=cfg, generator=generator)
+        latents = sample(tiny, context, empty, height=SIZE, width=SIZE, steps=steps, cfg=cfg, generator=generator)
         images = (tiny.decode_latents(latents) * 255).round().byte().numpy()
         rows = images.reshape(4, 4, SIZE, SIZE, 3).transpose(0, 2, 1, 3, 4).reshape(4 * SIZE, 4 * SIZE, 3)
         return Image.fromarray(rows)

@@ -26,7 +26,7 @@ from . import seeds
 from .characters import character
 from .contexts import random_context
 from .files import json_line
-from .model import VAE
+from .model import VAE, moved
 from .render import SIZE, render
 from .train_kit import SAVE_SECONDS, WORK, Run
 from .train_state import Weights, scale_at
@@ -126,10 +126,11 @@ class Training:
         torch.manual_seed(0)
         self.vae = AutoencoderKL(**VAE)  # in the plain layout: channels_last is twice as slow on CPUs in bfloat16
         with torch.no_grad():
-            half = self.vae.quant_conv.bias.shape[0] // 2
-            self.vae.quant_conv.weight[half:] *= 0.1
-            self.vae.quant_conv.bias[half:] = QUIET
-        self.vae.to(self.device)
+            bias = self.vae.get_parameter("quant_conv.bias")
+            half = len(bias) // 2
+            self.vae.get_parameter("quant_conv.weight")[half:] *= 0.1
+            bias[half:] = QUIET
+        moved(self.vae, self.device)
         self.weights = Weights({"vae": self.vae}, torch.float32, RATE)
         self.about: dict[str, Any] = {"seconds": 0.0, "images": 0, "run": {}}
         if (folder / STATE).exists():
@@ -166,7 +167,7 @@ def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, An
             parts = job.step(count, side, scale_at(run.done, job.weights.steps - run.first_step, WARM_UP))
             run.tick()
             bar.n = round(100 * run.done, 1)
-            bar.set_postfix(step=job.weights.steps, **{k: f"{v:.4f}" for k, v in parts.items()}, refresh=False)
+            bar.set_postfix({"step": job.weights.steps, **{k: f"{v:.4f}" for k, v in parts.items()}}, refresh=False)
             bar.update(0)
             if run.due("save", SAVE_SECONDS):
                 figures = measure(job.averaged(), checks)

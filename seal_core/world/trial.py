@@ -23,7 +23,7 @@ from ..losses import leakage
 from ..masks import border_mask, resize_mask
 from ..references import Reference, prepare
 from ..sampling import generate_context
-from ..sites import parse_sites, select, supervised
+from ..sites import supervised
 from ..trainer import Progress, TrainResult, train
 from .characters import TRAITS, Character, character
 from .contexts import CONTEXT, VALUES, random_context
@@ -192,26 +192,27 @@ def _attention(
     outside: mean over the sites that the attention loss would read (among those the token enters) and over TIMES;
     sites: site -> one share for each of TIMES, for every site that the token enters. No concept: the class word's.
     """
-    sites = host.sites()
     text = TEMPLATES[0]
     if concept is None:
         words = {e: host.vocabulary(e)[host.token_ids(e, class_word)].float() for e in host.family.encoders}
         learned = plain = host.encode([Prompt(text.replace("{}", "{concept}"))], {"concept": words})
-        allowed = sites
+        allowed = host.sites()
     else:
         routed = generate_context(host, concept, text.replace("{}", NAME))
-        learned, plain = routed.learned, routed.plain
-        allowed = select(parse_sites(concept.layers.sites, sites), sites)
+        learned, plain, allowed = routed.learned, routed.plain, routed.sites
     length = learned.cross.shape[1]
-    tail = concept is not None and concept.carrier == "tail"
-    at = range(length - len(concept.vectors["tail"]), length) if tail else learned.positions[0]["concept"]
+    if concept is not None and concept.carrier == "tail":
+        at = range(length - len(concept.vectors["tail"]), length)
+    else:
+        at = learned.positions[0]["concept"]
     last = len(host.sigmas) - 1
     sigma = host.sigmas[[round((1 - t) * last) for t in TIMES]].to(host.device)
     latent = host.encode_image(reference.image[None])
-    noise = torch.randn(len(TIMES), *latent.shape[1:], generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(len(TIMES), *latent.shape[1:], generator=torch.Generator().manual_seed(seed)).to(latent)
+    noisy = host.add_noise(latent.expand_as(noise), noise, sigma)
     repeat = [0] * len(TIMES)
     with tap(allowed) as maps, route(allowed, learned.cross.expand(len(TIMES), -1, -1)):
-        host.denoise(latent + sigma[:, None, None, None] * noise.to(latent), sigma, plain.rows(repeat))
+        host.denoise(noisy, sigma, plain.rows(repeat))
     shares: dict[str, list[float]] = {}
     for site in allowed:
         size = site.map_size(*latent.shape[-2:])

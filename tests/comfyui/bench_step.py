@@ -104,9 +104,9 @@ def table(variants: list[Variant]) -> str:
 def main() -> None:
     options = arguments()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from server import find_comfyui
+    from server import find_comfyuis
 
-    comfyui = Path(options.comfyui) if options.comfyui else find_comfyui()
+    comfyui = Path(options.comfyui) if options.comfyui else next(iter(find_comfyuis()), None)
     assert comfyui is not None, "no ComfyUI found; give --comfyui"
     file = checkpoint(comfyui, options.checkpoint)
     start(str(comfyui))

@@ -1,27 +1,18 @@
-"""One real ComfyUI for most tests of this folder; without a ComfyUI they skip and say so."""
+"""A server of each ComfyUI found for most tests of this folder, one alive at a time; see tests/conftest.py."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parent))
-
 import pictures
-from server import ComfyServer, find_comfyui
+import pytest
+from server import ComfyServer
 
 
-@pytest.fixture(scope="session")
-def comfyui() -> Path:
+@pytest.fixture(scope="session", autouse=True)
+def client() -> None:
     pytest.importorskip("websocket", reason="websocket-client is not installed: pip install .[dev]")
-    folder = find_comfyui()
-    if folder is None:
-        pytest.skip("no ComfyUI found: set COMFYUI_PATH, or put it in ~/comfy/ComfyUI or ../ComfyUI")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -31,13 +31,13 @@ def measure(host: Any, prompt: Any, sample: Any) -> dict[str, Tensor]:
     noise = torch.randn(len(STEPS), 4, 16, 16, generator=generator)
     clean = torch.randn(len(STEPS), 4, 16, 16, generator=generator) * 0.8
     sigma = host.sigmas[list(STEPS)]
-    wide = sigma[:, None, None, None]
+    noisy = host.add_noise(clean, noise, sigma)
     pictures = torch.rand(2, 128, 128, 3, generator=generator)
     found = {
         "sigmas": host.sigmas,
         "context": context.cross,
-        "denoised": host.denoise(clean + wide * noise, sigma, context),
-        "other size": host.denoise((clean + wide * noise)[:, :, :11, :14].contiguous(), sigma, context),
+        "denoised": host.denoise(noisy, sigma, context),
+        "other size": host.denoise(noisy[:, :, :11, :14].contiguous(), sigma, context),
         "encoded": host.encode_image(pictures),
         "decoded": host.decode_latents(clean[:2]),
         "words": torch.tensor(host.token_ids("clip_l", "A red-nosed Reindeer, 3 cats & a café's <3 sunburst!")),

@@ -28,9 +28,15 @@ def checkpoint(graph: Graph, name: str) -> tuple[Link, Link, Link]:
 
 
 TRAIN: dict[str, Any] = {
-    "preset": "textual_inversion", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 1,
-    "name": "sticker",
+    "class_word": "character", "name": "sticker", "concept": "", "preset": "textual_inversion", "steps": 2,
+    "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 1,
 }  # fmt: skip
+
+
+TOKENS: dict[str, Any] = {
+    "split": 0, "merge": "preset", "merge_at": -1.0, "context_token": "preset", "init": "preset", "norm": "preset",
+}  # fmt: skip
+"""An untouched SplitMergeTokenizer."""
 
 
 def train(
@@ -50,8 +56,7 @@ def train(
     model, clip, vae = parts
     if settings.get("preset") == "best" and not described and "tokens" not in settings:
         settings["tokens"] = graph.wire(
-            "SplitMergeTokenizer", "tokens", clip=clip, concept="<sticker>", class_word="character", split=8,
-            merge="none", merge_at=0.2, context_token=True, init="class_word_noise", norm="free",
+            "SplitMergeTokenizer", "tokens", **{**TOKENS, "split": 8, "init": "class_word_noise"}
         )  # fmt: skip
     picture = graph.add("LoadImage", "image", image=image)
     inputs = {**TRAIN, "model": model, "clip": clip, "vae": vae, "image": [picture, 0], "mask": mask or [picture, 1]}

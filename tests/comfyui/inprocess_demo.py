@@ -26,12 +26,13 @@ import torch
 from demo_measure import measure
 from safetensors.torch import load_file, save_file
 from seal_pack.nodes import demo, demo_model
-from seal_pack.nodes.comfy_host import ComfyHost, native_resolution
+from seal_pack.nodes.comfy_host import ComfyHost
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding, SEALTextEncode
 from seal_pack.nodes.layers import LayerRestrictionSpec
 from seal_pack.nodes.masks import SemanticMask
 from seal_pack.nodes.tokens import SplitMergeTokenizer
 from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes.unet_sites import native_resolution
 from seal_pack.seal_core.attributes import parse_attributes
 from seal_pack.seal_core.host import Prompt
 from seal_pack.seal_core.sampling import sample as euler
@@ -168,12 +169,12 @@ def check_every_example():
 
 def check_seal_nodes_train_save_load_and_draw():
     *_, image, mask, attributes = demo.SEALDemoModel.execute().result
-    tokens = SplitMergeTokenizer.execute(CLIP, "<demo>", "cat", 2, "mean", 0.5, True, "class_word_noise", "free")
+    tokens = SplitMergeTokenizer.execute(2, "mean", 0.5, "preset", "class_word_noise", "preset")
     layers = LayerRestrictionSpec.execute(MODEL, "up", "", 0.0, 1.0)
     assert "up.5" in layers.result[1] and "16 x 16" in layers.result[1], layers.result[1]
     with Log() as log:
         trained = SEALTrainEmbedding.execute(
-            MODEL, CLIP, VAE, image, mask, "best", 4, 0.0, 2, 0, 0, "demo",
+            MODEL, CLIP, VAE, image, mask, "cat", "demo", "", "best", 4, 0.0, 2, 0, 0,
             tokens=tokens.result[0], layers=layers.result[0], reference_attributes=attributes,
         )  # fmt: skip
         embedding, name, *_, report = trained.result
@@ -191,7 +192,7 @@ def check_seal_nodes_train_save_load_and_draw():
     free, held = drawn(ours), drawn(ours, model=routed)
     assert torch.isfinite(held).all() and not torch.equal(free, held), "the restriction does something"
     again = SEALTrainEmbedding.execute(
-        MODEL, CLIP, VAE, image, mask, "best", 4, 0.0, 2, 0, 0, "demo",
+        MODEL, CLIP, VAE, image, mask, "cat", "demo", "", "best", 4, 0.0, 2, 0, 0,
         tokens=tokens.result[0], layers=layers.result[0], reference_attributes=attributes,
     )  # fmt: skip
     assert json.loads(again.result[4])["reused"]

@@ -31,8 +31,11 @@ from inprocess_kit import (
 
 import torch
 from seal_pack.nodes import routing, unet_sites
-from seal_pack.nodes.embedding import SEALRouteConditioning
+from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALRouteConditioning
+from seal_pack.nodes.layers import LayerRestrictionSpec
+from seal_pack.nodes.routing import KEY
 from seal_pack.seal_core.config import Layers
+from seal_pack.seal_core.embedding import Embedding
 from seal_pack.seal_core.embedding_file import save
 
 
@@ -222,6 +225,23 @@ def check_not_a_unet():
 
     with refused("model: .*Flux or SD3"):
         routing.routed(Patcher())
+
+
+def check_all_stays_all_from_the_node_to_the_conditioning():
+    def said(preset, layers=""):
+        return LayerRestrictionSpec.execute(MODEL, preset, layers, 0.0, 1.0).result[0]
+
+    assert said("all") == said("custom", "down, mid, up.0-3") == Layers("all")
+    assert said("up") == said("custom", "up.0-3") == Layers("up")
+    assert said("custom", "up.2-3, mid") == Layers("mid, up.2, up.3")
+    assert KEY not in learned(TEXT, concept(layers=said("all")))[0][1]
+
+
+def check_an_old_list_of_every_site_is_no_restriction_where_the_model_confirms_it():
+    old = concept(layers=Layers(", ".join([*SITES, "up.4"])))  # of a model with one site more
+    SEALApplyEmbedding.execute(MODEL, Embedding((old,)))
+    everywhere = learned(TEXT, concept(layers=Layers("all")))
+    assert torch.equal(sample(apply(), learned(TEXT, old)), sample(MODEL, everywhere))
 
 
 if __name__ == "__main__":

@@ -8,14 +8,17 @@ from __future__ import annotations
 # The kit comes first: it puts ComfyUI on the path.
 from inprocess_kit import (
     CLIP,
+    FOLDER,
     MODEL,
     SITES,
     TEXT,
+    XL,
     Log,
     Recorder,
     apply,
     concept,
     learned,
+    make_clip,
     plain,
     read,
     refused,
@@ -25,6 +28,8 @@ from inprocess_kit import (
 
 # isort: split
 
+import inspect
+import random
 import tempfile
 from pathlib import Path
 
@@ -32,12 +37,109 @@ import folder_paths
 import torch
 from safetensors.torch import save_file
 from seal_pack.nodes.comfy_text import ComfyText
+from seal_pack.nodes.comfy_tokens import tokenize
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding
 from seal_pack.nodes.folders import tails_folder
 from seal_pack.seal_core.config import Layers
 from seal_pack.seal_core.embedding import Concept, Embedding
 from seal_pack.seal_core.embedding_file import save
 from seal_pack.seal_core.strength import blended
+
+SAID = (
+    "a sticker of ", "CAT, Night ", "( a red hat:1.3) ", "((happy)) ", "(sad:0.6), ", r"\(not weighted\) ", "x's ",
+    "\n", ", jumping ", "[brackets] ", "<angles> ", "a (b (c:1.1) d) ", "((unclosed ", "loose) ", "<|endoftext|> ",
+    "é 日本 🐈 ", " embedding:other ", " embedding:missing ", " embedding:other, and ", "word " * 30,
+    "one, two: three; ", "a:b ", "zz zy zx ",
+)  # fmt: skip
+COUNTS = {"x": 2, "x2": 3, "Long-Name_1": 9, "wide": 20, "one": 1}
+"""Names that begin alike or in upper case; rows that ComfyUI divides between chunks (8 and more), and others."""
+
+
+def random_pieces(rng):
+    """A prompt in pieces, and the same with embedding:NAME; names stand where ComfyUI reads them."""
+    pieces, text = [], ""
+    tidy = rng.random() < 0.5  # ComfyUI takes (embedding:x:1.2) for a name where other parentheses do not close
+    space, can_say = ("", [s for s in SAID if s not in ("((unclosed ", "loose) ")]) if tidy else (" ", SAID)
+    for _ in range(rng.randint(1, 12)):
+        if rng.random() < 0.45:
+            name = rng.choice(list(COUNTS))
+            weight = rng.choice(("", "", ":1.25", ":0.5"))
+            before, after = (f"({space}", f"{space}{weight})") if weight or rng.random() < 0.2 else ("", "")
+            pieces += [(before, False), (name, True), (after, False)]
+            text += f"{before}embedding:{name}{after}"
+            follows = rng.choice((" ", ", ", ",, ", *(("<b>", "[c] ") if NEWER and not after else ())))
+            pieces.append((follows, False))
+            text += follows
+        else:
+            said = rng.choice(can_say)
+            pieces.append((said, False))
+            text += said
+        if not text.endswith((" ", "\n")):
+            pieces.append((" ", False))
+            text += " "
+    return pieces, text
+
+
+def same_tokens(ours, core):
+    chunks = ours.pairs()
+    assert [len(c) for c in chunks] == [len(c) for c in core], ([len(c) for c in chunks], [len(c) for c in core])
+    for mine, theirs in zip(chunks, core):
+        for i, ((a, w), (b, v)) in enumerate(zip(mine, theirs)):
+            assert w == v, (i, w, v)
+            vectors = torch.is_tensor(a), torch.is_tensor(b)
+            assert torch.equal(a, b) if all(vectors) else not any(vectors) and a == b, (i, a, b)
+
+
+NEWER = "cleaned" in (
+    inspect.getdoc(type(CLIP.tokenizer.clip_l)._try_get_embedding) or ""
+)  # names end at < and [ there
+
+
+def check_tokens_are_those_of_a_file_with_the_same_vectors():
+    for xl, cases in ((False, 400), (True, 150)):
+        folder = Path(tempfile.mkdtemp())
+        clip = make_clip(folder, xl)
+        vectors = {}
+        for seed, (name, count) in enumerate(COUNTS.items()):
+            made = concept(f"<{name}>", count=count, seed=seed, widths=XL if xl else XL[:1])
+            save(made, folder, name)
+            vectors[name] = made.vectors
+        save(concept("<other>", count=4, seed=9, widths=XL if xl else XL[:1]), folder, "other")
+        rng = random.Random(7)
+        for case in range(cases):
+            pieces, text = random_pieces(rng)
+            try:
+                ours, core = tokenize(clip, pieces, vectors), clip.tokenize(text)
+                assert ours.keys() == {f"clip_{key}" for key in core}
+                for key, chunks in core.items():
+                    same_tokens(ours[f"clip_{key}"], chunks)
+            except AssertionError as error:
+                raise AssertionError(f"case {case}: {text!r} {pieces!r}") from error
+
+
+def check_contexts_are_those_of_a_file_at_every_clip_skip():
+    rng, x, x2 = random.Random(3), concept(count=3), concept("<x2>", count=9, seed=6)
+    save(x, FOLDER, "three")
+    save(x2, FOLDER, "nine")
+    names = {"x": (x, "three"), "x2": (x2, "nine")}
+    for skip in (None, -1, -2):
+        clip = CLIP.clone()
+        if skip is not None:
+            clip.clip_layer(skip)
+        for _ in range(8):
+            parts = [rng.choice((*SAID[:5], "x", "x2")) for _ in range(6)] + ["x"]
+            ours = "".join(f" <{p}> " if p in names else p for p in parts)
+            core = "".join(f" embedding:{names[p][1]} " if p in names else p for p in parts)
+            with Log():
+                got = learned(ours, x, x2, clip=clip)
+            assert torch.equal(got[0][0], plain(core, clip)[0][0]), ours
+
+
+def check_embedding_without_a_name_is_refused():
+    with refused("text: .*embedding:"):
+        learned("a sticker of embedding: <x>", concept())
+    with refused("text: .*embedding:"):
+        learned("a sticker of <x>, embedding:", concept())
 
 
 def check_strength():
@@ -154,6 +256,7 @@ def check_load_node():
         node.execute("other.safetensors", "cat", embedding)
     before = node.fingerprint_inputs("x.safetensors")
     assert before == node.fingerprint_inputs(name="x.safetensors", class_word="", previous=None)
+    (root / "embeddings" / "x.safetensors").unlink()
     save(concept(count=3), root / "embeddings", "x")
     assert node.fingerprint_inputs("x.safetensors") != before
 

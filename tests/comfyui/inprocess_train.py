@@ -11,6 +11,7 @@ from inprocess_kit import CLIP, FOLDER, MODEL, Recorder, concept, make_clip, mak
 # isort: split
 
 import copy
+import errno
 import json
 from pathlib import Path
 
@@ -21,13 +22,20 @@ import torch
 from seal_pack.nodes import training_run
 from seal_pack.nodes.comfy_host import ComfyHost
 from seal_pack.nodes.comfy_text import ComfyText
+from seal_pack.nodes.folders import folder_of
+from seal_pack.nodes.tokens import SplitMergeTokenizer
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.config import Layers, Tokens
+from seal_pack.seal_core import whole_file
+from seal_pack.seal_core.choices import TokenChoices
+from seal_pack.seal_core.config import PRESETS, Layers
 from seal_pack.seal_core.embedding import Embedding
 from seal_pack.seal_core.host import Prompt
 
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
+folder_paths.models_dir = str(FOLDER / "models")  # where tails go
 folder_paths.set_temp_directory(str(FOLDER / "temp"))
+ONE = TokenChoices(split=1, merge="mean", init="class_word_noise")
+"""Quick to train: one vector, and no words looked for."""
 
 
 def make_vae(channels=4):
@@ -51,7 +59,7 @@ def sticker(height=64, width=64):
 def train(model=MODEL, clip=CLIP, vae=VAE, **settings):
     image, mask = sticker()
     given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
-    given |= {"name": "cat", "image": image, "mask": mask, **settings}
+    given |= {"name": "cat", "class_word": "cat", "concept": "", "image": image, "mask": mask, **settings}
     embedding, name, _, _, report = SEALTrainEmbedding.execute(model, clip, vae, **given).result
     return embedding.concepts[0], name, json.loads(report)
 
@@ -72,18 +80,43 @@ def state(*roots):
     return found
 
 
-def check_wired_tokens_are_taken_as_they_are():
-    learned, _, _ = train(tokens=Tokens("<sticker>", "cat", split=1), name="wired")
-    assert (learned.name, learned.class_word) == ("<sticker>", "cat")
-    unwired, _, _ = train(name="unwired")
-    assert (unwired.name, unwired.class_word) == ("<unwired>", "character")
+def check_concept_and_class_word():
+    learned, _, report = train(tokens=ONE, name="wired", concept="<sticker>", class_word="dog")
+    assert (learned.name, learned.class_word, learned.tokens.split) == ("<sticker>", "dog", 1)
+    assert report["preset"] == "best" and report["changed"] == {
+        "steps": 2, "resolution": 64, "tokens.split": 1, "tokens.merge": "mean", "tokens.init": "class_word_noise"
+    }, report["changed"]  # fmt: skip
+    learned, _, _ = train(tokens=ONE, name="unnamed")
+    assert (learned.name, learned.class_word) == ("<unnamed>", "cat")
+    for named, word in (("concept", "cat"), ("class_word", " "), ("class_word", "\u2028")):
+        before = files()
+        with refused(f"{named}: "):
+            train(tokens=ONE, name="refused", **{named: word})
+        assert files() == before
+
+
+def check_untouched_tokens_change_nothing():
+    """Wired as it comes, the node gives the same hash and the same bytes as none, with every preset."""
+    untouched = {i.id: i.default for i in SplitMergeTokenizer.define_schema().inputs}
+    tokens = SplitMergeTokenizer.execute(**untouched).result[0]
+    for preset in ("best", "paper", "textual_inversion", "hiper"):
+        folder = folder_of(PRESETS[preset].carrier)
+        name = f"untouched-{preset}"
+        _, _, report = train(preset=preset, name=name)
+        assert "reused" not in report and report["changed"] == {"steps": 2, "resolution": 64}, report["changed"]
+        file = folder / f"{name}.safetensors"
+        content = file.read_bytes()
+        _, _, report = train(preset=preset, name=name, tokens=tokens)
+        assert report["reused"] == file.name and report["changed"] == {"steps": 2, "resolution": 64}
+        file.unlink()
+        _, _, report = train(preset=preset, name=name, tokens=tokens)
+        assert "reused" not in report and file.read_bytes() == content, preset
 
 
 def check_same_settings_reuse_another_name_does_not():
-    tokens = Tokens("<mine>", "cat", split=1)
-    _, first, report = train(tokens=tokens, name="one")
-    _, again, known = train(tokens=tokens, name="one")
-    _, other, fresh = train(tokens=tokens, name="two")
+    _, first, report = train(tokens=ONE, name="one")
+    _, again, known = train(tokens=ONE, name="one")
+    _, other, fresh = train(tokens=ONE, name="two")
     assert first == again == "embedding:one" and "reused" not in report and known["reused"] == "one.safetensors"
     assert other == "embedding:two" and "reused" not in fresh and fresh["losses"] == report["losses"]
 
@@ -91,7 +124,7 @@ def check_same_settings_reuse_another_name_does_not():
 def check_another_start_to_resume_from_is_another_training():
     for seed in (1, 2):  # third-party files of one name but of other content
         start = Embedding((concept(seed=seed, word="dog"),))
-        learned, _, report = train(resume=start, name="resumed")
+        learned, _, report = train(resume=start, name="resumed", class_word="")
         assert "reused" not in report, seed
         assert learned.class_word == "dog", learned.class_word
 
@@ -104,7 +137,8 @@ def check_patches_of_the_model_are_part_of_the_hash():
     patched.set_model_output_block_patch(louder)
     _, _, plain = train(name="patched")
     _, _, report = train(model=patched, name="patched")
-    assert "reused" not in report and report["losses"] != plain["losses"] and report["pool"] is None
+    assert "reused" not in report and report["losses"] != plain["losses"]
+    assert report["pool"]["bytes"] == 0 < plain["pool"]["bytes"], "nothing is replayed through another pack's patch"
     _, _, report = train(model=patched.clone(), name="patched")
     assert report["reused"] == "patched-2.safetensors", report.get("reused")
 
@@ -115,10 +149,9 @@ def check_a_preview_that_cannot_be_drawn_costs_no_training():
 
 
 def check_preview_changes_nothing_and_takes_any_resolution():
-    tokens = Tokens("<a>", "cat", split=1)
-    alone, _, _ = train(name="alone", resolution=70, steps=3, tokens=tokens)
+    alone, _, _ = train(name="alone", resolution=70, steps=3, tokens=ONE)
     seen, _, report = train(
-        name="seen", resolution=70, steps=3, tokens=tokens, preview_prompt="a {} sleeping", preview_every=1
+        name="seen", resolution=70, steps=3, tokens=ONE, preview_prompt="a {} sleeping", preview_every=1
     )
     assert not report["warnings"], report["warnings"]
     assert all(torch.equal(alone.vectors[k], seen.vectors[k]) for k in alone.vectors)
@@ -204,4 +237,68 @@ def check_two_text_encoders_take_the_class_words_pooled_vector():
     assert report["pool"]["bytes"] > 0
 
 
-run(globals())
+def check_a_damaged_file_is_trained_anew_and_said():
+    """A flipped byte, an edit or a cut: the file is told and left alone, and the new one serves from then on."""
+    trained, _, _ = train(name="hurt")
+    file = FOLDER / "hurt.safetensors"
+    whole = file.read_bytes()
+    edited = whole.replace(b"before", b"behind")
+    assert edited != whole
+    for broken in (whole[:-1] + bytes([whole[-1] ^ 1]), whole[:-8], edited):
+        file.write_bytes(broken)
+        again, _, report = train(name="hurt")
+        assert torch.equal(again.vectors["clip_l"], trained.vectors["clip_l"]) and "reused" not in report
+        assert any("hurt.safetensors was damaged or edited" in line for line in report["warnings"]), report["warnings"]
+        assert Path(report["file"]).name == "hurt-2.safetensors" and again.file == "hurt-2"
+        assert (FOLDER / "hurt-2.safetensors").read_bytes() == whole and file.read_bytes() == broken
+        assert train(name="hurt")[2]["reused"] == "hurt-2.safetensors"
+        (FOLDER / "hurt-2.safetensors").unlink()
+
+
+def check_a_file_that_comes_during_the_training_is_left_alone():
+    kept = training_run.save
+
+    def late(*arguments):
+        (FOLDER / "late.safetensors").write_bytes(b"somebody's")
+        return kept(*arguments)
+
+    training_run.save = late
+    try:
+        learned, name, report = train(name="late")
+    finally:
+        training_run.save = kept
+    assert (FOLDER / "late.safetensors").read_bytes() == b"somebody's"
+    assert (learned.file, name) == ("late-2", "embedding:late-2")
+    assert any("late is taken" in line and "saved as late-2" in line for line in report["warnings"])
+
+
+def check_a_disk_that_fills_costs_no_training():
+    """Told before the training where it is full by then; else what was trained is kept in ComfyUI's output folder."""
+    output = FOLDER / "output"
+    folder_paths.set_output_directory(str(output))
+    kept, save, trained = whole_file._hidden, training_run.save, training_run.train
+
+    def hidden(folder, name, data):
+        if folder == FOLDER:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return kept(folder, name, data)
+
+    def late(*arguments):
+        whole_file._hidden = hidden
+        return save(*arguments)
+
+    try:
+        training_run.save = late
+        with refused(r"^name: .*no free disk space.*kept as .*output.full\.safetensors: move it to"):
+            train(name="full")
+        training_run.train = None
+        with refused(r"^name: .*cannot be written to: no free disk space; free some"):
+            train(name="full")
+    finally:
+        whole_file._hidden, training_run.save, training_run.train = kept, save, trained
+    (output / "full.safetensors").rename(FOLDER / "full.safetensors")
+    assert train(name="full")[2]["reused"] == "full.safetensors"
+
+
+if __name__ == "__main__":
+    run(globals())

@@ -26,11 +26,28 @@ def prepare() -> None:
     stand_in_for_torchaudio()
 
 
-class _Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds torchaudio and everything below it, as modules of which any attribute may be asked."""
+class _Anything(type):
+    """A class of which any attribute may be asked: another such class."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        setattr(cls, name, Silence.placeholder(name))
+        return getattr(cls, name)
+
+
+class Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds modules of these names and everything below them, empty, but any attribute may be asked of them."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    @staticmethod
+    def placeholder(name: str) -> Any:
+        return _Anything(name, (), {})
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if _is_torchaudio(name) else None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.split(".")[0] in self.names else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return types.ModuleType(spec.name)
@@ -39,13 +56,9 @@ class _Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         def attribute(name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
-            return type(name, (), {})
+            return vars(module).setdefault(name, self.placeholder(name))
 
         module.__getattr__ = attribute  # type: ignore[method-assign]
-
-
-def _is_torchaudio(name: str) -> bool:
-    return name.split(".")[0] == "torchaudio"
 
 
 def stand_in_for_torchaudio() -> None:
@@ -53,9 +66,9 @@ def stand_in_for_torchaudio() -> None:
     try:
         import torchaudio  # noqa: F401
     except (ImportError, OSError):
-        for name in [name for name in sys.modules if _is_torchaudio(name)]:
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
             del sys.modules[name]
-        sys.meta_path.insert(0, _Silence())
+        sys.meta_path.insert(0, Silence("torchaudio"))
 
 
 def skip_missing_torchvision_operators() -> None:

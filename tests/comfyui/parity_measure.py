@@ -48,7 +48,7 @@ def single_pass(
     with torch.no_grad(), tap(sites) as maps:
         plain = run.plain(prompts)
         learned = run.carrier.encode(prompts, plain, look=True)
-        denoised = run.host.denoise(latents + sigma[:, None, None, None] * noise, sigma, learned)
+        denoised = run.host.denoise(run.host.add_noise(latents.expand_as(noise), noise, sigma), sigma, learned)
         found = {"plain": plain.cross, "learned": learned.cross, "denoised": denoised, "sigmas": run.host.sigmas}
         found |= {f"attention.{site.name}": maps.probabilities(site) for site in sites}
     if plain.pooled is not None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -27,13 +28,31 @@ PACK = HERE.parents[1]
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
-def find_comfyui() -> Path | None:
-    """COMFYUI_PATH, ~/comfy/ComfyUI or ../ComfyUI: the first that exists."""
-    given = os.environ.get("COMFYUI_PATH")
-    for folder in ([Path(given)] if given else []) + [Path.home() / "comfy/ComfyUI", PACK.parent / "ComfyUI"]:
-        if (folder / "main.py").is_file():
-            return folder.resolve()
-    return None
+def find_comfyuis() -> list[Path]:
+    """The folders in COMFYUI_PATH (os.pathsep between them), else every ~/comfy/ComfyUI* and ../ComfyUI.
+
+    Raises FileNotFoundError where a given one holds no ComfyUI: a slip must not look like nothing to test.
+    """
+    given = [Path(name).expanduser() for name in os.environ.get("COMFYUI_PATH", "").split(os.pathsep) if name.strip()]
+    for folder in given:
+        if not (folder / "main.py").is_file():
+            raise FileNotFoundError(f"COMFYUI_PATH: {folder} holds no ComfyUI (no main.py)")
+    usual = [*sorted((Path.home() / "comfy").glob("ComfyUI*")), PACK.parent / "ComfyUI"]
+    found = given or [folder for folder in usual if (folder / "main.py").is_file()]
+    return list(dict.fromkeys(folder.resolve() for folder in found))
+
+
+def version_of(comfyui: Path) -> str:
+    """As comfyui_version.py says, such as 0.8.0; else the folder's name."""
+    file = comfyui / "comfyui_version.py"
+    said = re.search(r'__version__ = "([^"]+)"', file.read_text() if file.is_file() else "")
+    return said[1] if said else comfyui.name
+
+
+def found_comfyuis() -> str:
+    """What was found, in one line."""
+    found = ", ".join(f"{version_of(c)} in {c} run by {find_python(c)}" for c in find_comfyuis())
+    return f"ComfyUI: {found or 'NONE FOUND (set COMFYUI_PATH); nodes/ is tried against stand-ins only'}"
 
 
 def find_python(comfyui: Path) -> str:

@@ -127,31 +127,33 @@ def test_one_pixel(comfy: ComfyServer) -> None:
 
 
 def tokenizer(graph: Graph, **settings: Any) -> Graph:
-    base = {"concept": "<x>", "class_word": "cat", "split": 5, "merge": "mean", "merge_at": 0.2, "context_token": True}
-    clip = ["checkpoint", 1]
-    node = graph.add(
-        "SplitMergeTokenizer", "tokens", **{**base, "clip": clip, "init": "class_word", "norm": "free", **settings}
-    )
+    node = graph.add("SplitMergeTokenizer", "tokens", **{**graphs.TOKENS, **settings})
     graph.add("PreviewAny", "summary", source=[node, 1])
     return graph
 
 
-def words(**settings: Any) -> Graph:
-    graph = Graph()
-    graphs.checkpoint(graph, "sd15-small")
-    return tokenizer(graph, **settings)
-
-
 def test_words(comfy: ComfyServer, sticker: Sticker) -> None:
-    assert refusal(comfy, words(concept="cat")).startswith("concept:")
-    assert refusal(comfy, words(concept=" ")).startswith("concept:")
-    assert refusal(comfy, words(class_word="  ")).startswith("class_word:")
-    assert "split" in refusal(comfy, words(split=17))
-    summary = comfy.run(words(class_word="grumpy wombat")).ok().text("summary")
-    assert "wombat" in summary
-    graph = tokenizer(training(sticker(comfy), name="two-words"), class_word="grumpy wombat")
+    picture = sticker(comfy)
+    for named, word in (("concept", "cat"), ("concept", "{}"), ("class_word", "  "), ("class_word", "\u2028")):
+        assert refusal(comfy, training(picture, name="words", **{named: word})).startswith(f"{named}:"), word
+    assert "split" in refusal(comfy, tokenizer(Graph(), split=17))
+    assert refusal(comfy, tokenizer(Graph(), init="described", merge="mean")).startswith("init:")
+    graph = tokenizer(training(picture, name="two-words", class_word="grumpy wombat"), split=2)
     graph["train"]["inputs"]["tokens"] = ["tokens", 0]
-    comfy.run(graph).ok()
+    result = comfy.run(graph).ok()
+    assert result.text("summary") == "split = 2"
+    report = result.json("report")
+    assert "'grumpy wombat' -> " in report["class_word"]["clip_l"]
+    assert report["preset"] == "textual_inversion"
+    assert report["changed"] == {"steps": 1, "resolution": 64, "tokens.split": 2}
+
+
+@pytest.mark.parametrize("named", ["learning_rate", "attention_weight", "background_weight", "augment", "merge_at"])
+def test_no_number(comfy: ComfyServer, sticker: Sticker, named: str) -> None:
+    """JSON's NaN passes every minimum and maximum."""
+    bad = {named: math.nan}
+    graph = tokenizer(Graph(), **bad) if named == "merge_at" else training(sticker(comfy), name="nan", **bad)
+    assert refusal(comfy, graph).startswith(f"{named}: nan")
 
 
 @pytest.mark.parametrize("layers", ["up.99", "side.1", "up.5-2", "", "nonsense"])

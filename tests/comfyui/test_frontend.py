@@ -110,7 +110,7 @@ def test_the_check_sees_what_is_wrong(page: FrontEnd):
     workflow = read("seal_train")
     (tokens,) = (node for node in workflow["nodes"] if node["type"] == "SplitMergeTokenizer")
     (layers,) = (node for node in workflow["nodes"] if node["type"] == "LayerRestrictionSpec")
-    tokens["widgets_values"][3] = "no such merge"
+    tokens["widgets_values"][1] = "no such merge"
     layers["type"] = layers["properties"]["Node name for S&R"] = "NoSuchNode"
     wrong = "\n".join(page.load(workflow))
     assert "merge = no such merge is not on offer" in wrong

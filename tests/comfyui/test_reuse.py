@@ -58,6 +58,41 @@ def test_reuse(comfy: ComfyServer, sticker: Sticker) -> None:
     assert file.read_bytes() == content, "same seed, same machine, other bytes"
 
 
+def test_a_deleted_file_is_trained_again(comfy: ComfyServer, sticker: Sticker) -> None:
+    picture = sticker(comfy)
+    report = train(comfy, picture, name="deleted").json("report")
+    file = comfy.embeddings / "deleted.safetensors"
+    content = file.read_bytes()
+    for _ in range(2):
+        file.unlink()
+        fresh = train(comfy, picture, name="deleted")
+        assert fresh.progress("train") and fresh.json("report")["losses"] == report["losses"]
+        assert file.read_bytes() == content
+        again = train(comfy, picture, name="deleted")
+        assert "train" not in again.executed, "ComfyUI's own cache"
+
+
+def test_patches_are_the_same_after_a_restart(comfy: ComfyServer, sticker: Sticker) -> None:
+    comfy.ensure("lora")
+    picture = sticker(comfy)
+
+    def patched(b1: float, strength: float) -> str:
+        graph = Graph()
+        model, clip, vae = graphs.checkpoint(graph, "sd15-small")
+        strengths = {"strength_model": strength, "strength_clip": strength}
+        lora = graph.add("LoraLoader", model=model, clip=clip, lora_name="lora.safetensors", **strengths)
+        model = graph.wire("FreeU", model=[lora, 0], b1=b1, b2=1.2, s1=0.9, s2=0.2)
+        graphs.train(graph, (model, [lora, 1], vae), picture, preset="best", steps=2, name="patched")
+        report = comfy.run(graph).ok().json("report")
+        assert not any("anew" in warning for warning in report["warnings"])
+        return report.get("reused", "")
+
+    assert [patched(1.1, 1.0), patched(1.6, 1.0), patched(1.1, 0.5)] == ["", "", ""]
+    comfy.restart()
+    known = [patched(1.1, 1.0), patched(1.6, 1.0), patched(1.1, 0.5)]
+    assert known == ["patched.safetensors", "patched-2.safetensors", "patched-3.safetensors"]
+
+
 def test_memory_of_ten_trainings(comfy: ComfyServer, sticker: Sticker) -> None:
     picture, seen = sticker(comfy), []
     for run in range(10):

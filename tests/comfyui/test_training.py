@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import graphs
 import pytest
@@ -48,13 +49,24 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     graph = Graph()
     parts = graphs.checkpoint(graph, layout)
     tokens = graph.wire(
-        "SplitMergeTokenizer", clip=parts[1], concept="<my-cat>", class_word="cat", split=2, merge="concat",
-        merge_at=0.2, context_token=True, init="class_word", norm="free",
+        "SplitMergeTokenizer", **{**graphs.TOKENS, "split": 2, "merge": "concat", "init": "class_word"}
     )  # fmt: skip
     name = f"cat-{layout}"
     # CLIP-G reads a prompt in a second on two cores: SDXL trains with one prompt and the reference alone.
-    few = {"prompts": "a sticker of {}", "augment": 0.0} if layout == "sdxl" else {}
-    graphs.train(graph, parts, sticker(comfy), preset="best", steps=20, resolution=128, name=name, tokens=tokens, **few)
+    few: dict[str, Any] = {"prompts": "a sticker of {}", "augment": 0.0} if layout == "sdxl" else {}
+    few |= {"tokens": tokens, "class_word": "cat"}
+    graphs.train(
+        graph,
+        parts,
+        sticker(comfy),
+        preset="best",
+        steps=20,
+        resolution=128,
+        name=name,
+        tokens=tokens,
+        class_word="cat",
+        **few,
+    )
     result = comfy.run(graph, timeout=400).ok()
 
     report = result.json("report")

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from frontend import FrontEnd
 from PIL import Image
-from server import PACK, ComfyServer, find_comfyui
+from server import PACK, ComfyServer, find_comfyuis
 
 SIDE = 640
 PLACES = {  # workflow -> node id -> (x, y, width, height)
@@ -63,8 +63,8 @@ def main() -> None:
     workflow = json.loads((PACK / f"workflows/{options.name}.json").read_text(encoding="utf-8"))
     if options.steps is not None:
         (train,) = (node for node in workflow["nodes"] if node["type"] == "SEALTrainEmbedding")
-        train["widgets_values"][1] = options.steps
-    comfyui = find_comfyui()
+        train["widgets_values"][4] = options.steps
+    comfyui = next(iter(find_comfyuis()), None)
     assert comfyui is not None, "no ComfyUI found"
     with tempfile.TemporaryDirectory() as base:
         server = ComfyServer(comfyui, Path(base)).start()

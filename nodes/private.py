@@ -1,0 +1,236 @@
+"""Everything that the pack touches in ComfyUI beyond what ComfyUI promises to node packs.
+
+Promised, and not listed: `comfy_api`, `folder_paths`' functions, and PUBLIC below. A ComfyUI that lacks a listed
+member switches off just the nodes that need it, when it starts, with one log line; nothing fails in mid-training.
+`tests/test_private.py` keeps the list complete: a member of `comfy` that is used and not listed fails it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+READ_IN = ("0.8.0", "0.33.0", "0.38.1")
+"""ComfyUI's versions in which every member was read; the pack's tests run in the first two."""
+
+PUBLIC = (
+    "comfy.model_management.throw_exception_if_processing_interrupted",
+    "comfy.utils.ProgressBar",
+)
+"""What node packs have always used, and ComfyUI's own template for them does."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One private member. `path`: "module.name.name", or "module.Class:name" where instances get it in a method.
+
+    takes: arguments that it must have. only_since: the version before which there is none and the pack does without.
+    """
+
+    path: str
+    why: str
+    takes: tuple[str, ...] = ()
+    only_since: str = ""
+
+
+MEMBERS: dict[str, tuple[Member, ...]] = {
+    "text": (
+        Member("comfy.sd.CLIP:cond_stage_model", "the text encoders"),
+        Member("comfy.sd.CLIP:layer_idx", "CLIP skip, kept with a concept and compared when it is used"),
+        Member("comfy.sd.CLIP.tokenize", "word ids tell where a concept stands", takes=("return_word_ids",)),
+        Member("comfy.sd1_clip.SDClipModel", "telling SD 1.x, SD 2.x and SDXL apart"),
+        Member("comfy.sd1_clip.SDClipModel:transformer", "the table of token embeddings: where a token starts"),
+        Member("comfy.sd1_clip.SDClipModel:options_default", "the layer that CLIP skip is counted from"),
+    ),
+    "sites": (
+        Member("comfy.model_base.BaseModel:diffusion_model", "the U-Net in a MODEL"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel", "models that have sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel:input_blocks", "the order of the sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel:middle_block", "the order of the sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel:output_blocks", "the order of the sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.ResBlock", "the scale of a site's map"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.Downsample", "the scale of a site's map"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.Upsample", "the scale of a site's map"),
+        Member("comfy.ldm.modules.attention.SpatialTransformer", "where text enters"),
+        Member("comfy.ldm.modules.attention.BasicTransformerBlock", "where text enters"),
+        Member("comfy.ldm.modules.attention.BasicTransformerBlock:attn2", "where text enters"),
+        Member("comfy.ldm.modules.attention.CrossAttention:to_k", "the width of the text that a model reads"),
+        Member("comfy.ldm.modules.attention.CrossAttention:heads", "attention maps"),
+        Member("comfy.model_base.ModelType.V_PREDICTION", "the resolution that SD 2.x was made for"),
+        Member("comfy.model_base.BaseModel:model_type", "the resolution that SD 2.x was made for"),
+        Member("comfy.model_base.BaseModel:model_config", "the resolution of the tiny model"),
+    ),
+    "routing": (
+        Member("comfy.conds.CONDCrossAttn", "a second context beside a conditioning's own"),
+        Member("comfy.patcher_extension.WrappersMP.OUTER_SAMPLE", "once per sampling: which contexts are needed"),
+        Member("comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL", "once per pass: which site reads which"),
+        Member("comfy.model_patcher.ModelPatcher.add_wrapper_with_key", "the two wrappers"),
+        Member("comfy.model_patcher.ModelPatcher.remove_wrappers_with_key", "applying twice is applying once"),
+        Member("comfy.model_patcher.ModelPatcher.get_model_object", "noise levels of the token's time window"),
+        Member("comfy.samplers.CFGGuider:conds", "the conditionings of a sampling"),
+        Member("comfy.samplers.CFGGuider:model_patcher", "the model of a sampling"),
+    ),
+    "training": (
+        Member("comfy.model_management.load_models_gpu", "room for a backward pass", takes=("memory_required",)),
+        Member("comfy.model_patcher.ModelPatcher", "the wired model"),
+        Member("comfy.model_patcher.ModelPatcher:model_options", "patches of others, which run while training too"),
+        Member("comfy.model_patcher.ModelPatcher:wrappers", "wrappers of others"),
+        Member("comfy.model_patcher.ModelPatcher:injections", "whether others inject layers: then nothing is replayed"),
+        Member("comfy.model_patcher.ModelPatcher.unpin_all_weights", "before weights are made normal tensors"),
+        Member("comfy.model_patcher.ModelPatcher.pre_run", "patches ask the model for its patcher"),
+        Member("comfy.model_patcher.ModelPatcher.cleanup", "the end of that"),
+        Member("comfy.model_base.BaseModel.apply_model", "the model's prediction of the clean picture"),
+        Member("comfy.model_base.BaseModel.extra_conds", "SDXL's sizes and pooled text"),
+        Member("comfy.model_base.BaseModel.memory_required", "room for a backward pass"),
+        Member("comfy.model_base.BaseModel:manual_cast_dtype", "whether the U-Net computes in half precision"),
+        Member("comfy.model_base.BaseModel.get_dtype", "whether the U-Net computes in half precision"),
+        Member("comfy.model_base.BaseModel:latent_format", "the scale of latents"),
+        Member("comfy.model_sampling.EPS.calculate_denoised", "weights of the loss, by ComfyUI's own formulas"),
+        Member("comfy.model_sampling.EPS.noise_scaling", "noise, by ComfyUI's own formulas"),
+        Member("comfy.model_sampling.ModelSamplingDiscrete.timestep", "what tells one noise from another"),
+        Member("comfy.model_management.vram_state", "refusing --novram"),
+        Member("comfy.model_management.is_device_cpu", "refusing --novram on cards"),
+        Member("comfy.model_management.current_loaded_models", "freeing static copies"),
+        Member("comfy.model_management.soft_empty_cache", "freeing static copies"),
+        Member("comfy.model_management.in_training", "telling that gradients flow", only_since="0.14"),
+        Member("comfy.model_patcher.ModelPatcher.is_dynamic", "static copies of streamed weights", only_since="0.16"),
+        Member("comfy.model_patcher.ModelPatcher:cached_patcher_init", "loading the file again", only_since="0.16"),
+        Member("comfy.model_patcher.ModelPatcher.get_nested_additional_models", "streamed models that patches bring"),
+        Member("comfy.model_patcher.ModelPatcher.model_patches_models", "streamed models that patches bring"),
+        Member("comfy.model_patcher.ModelPatcher.model_size", "what a static copy takes, for the report"),
+        Member("comfy.model_patcher.ModelPatcher.get_key_patches", "weights before patches, for the hash"),
+        Member("comfy.model_patcher.ModelPatcher:patches", "LoRAs, for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:weight_wrapper_patches", "for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:object_patches", "ModelSampling nodes, for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:callbacks", "for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:additional_models", "for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:forced_hooks", "hooks on the text encoder, for the hash"),
+        Member("comfy.model_patcher.ModelPatcher:hook_patches", "hooks on the text encoder, for the hash"),
+        Member("comfy.ldm.modules.attention.attention_pytorch", "an attention that gradients can pass"),
+        Member("comfy.ldm.modules.attention.BasicTransformerBlock:attn1", "masks from attention"),
+        Member("comfy.patcher_extension.copy_nested_dicts", "transformer_options of a pass"),
+        Member("comfy.patcher_extension.merge_nested_dicts", "transformer_options of a pass"),
+        Member("comfy.clip_model.CLIPLayer", "layers that add in place, which autograd cannot follow"),
+        Member("comfy.sd1_clip.SDClipModel.encode", "a batch of prompts with gradients"),
+        Member("comfy.sd1_clip.SDClipModel.set_clip_options", "CLIP skip and device"),
+        Member("comfy.sd1_clip.SDClipModel.reset_clip_options", "CLIP skip and device"),
+        Member("comfy.sd.CLIP:patcher", "the text encoders' place in memory"),
+        Member("comfy.sd.VAE:patcher", "the VAE's weights, for the hash of a training"),
+    ),
+    "demo": (
+        Member("comfy.diffusers_convert.convert_vae_state_dict", "names of the VAE's weights"),
+        Member("comfy.latent_formats.LatentFormat", "the tiny model's latents"),
+        Member("comfy.model_base.ModelType", "what the tiny model predicts"),
+        Member("comfy.model_management.OOM_EXCEPTION", "out of memory is no damaged file"),
+        Member("comfy.model_management.get_torch_device", "where the tiny model runs"),
+        Member("comfy.model_management.unet_dtype", "as a checkpoint loader asks"),
+        Member("comfy.model_management.unet_manual_cast", "as a checkpoint loader asks"),
+        Member("comfy.model_management.unet_inital_load_device", "as a checkpoint loader asks"),
+        Member("comfy.model_management.unet_offload_device", "as a checkpoint loader asks"),
+        Member("comfy.model_patcher.ModelPatcher", "the tiny MODEL"),
+        Member("comfy.sd.CLIP", "the tiny CLIP"),
+        Member("comfy.sd.VAE", "the tiny VAE", takes=("config",)),
+        Member("comfy.sd1_clip.SD1ClipModel", "the tiny CLIP"),
+        Member("comfy.sd1_clip.SD1Tokenizer", "the tiny CLIP"),
+        Member("comfy.sd1_clip.SDTokenizer", "the tiny CLIP", takes=("embedding_size",)),
+        Member("comfy.supported_models_base.BASE", "the tiny MODEL"),
+        Member("comfy.supported_models_base.ClipTarget", "the tiny CLIP"),
+        Member("comfy.utils.unet_to_diffusers", "names of the U-Net's weights"),
+    ),
+    "packs": (Member("comfy.cli_args.args", "--disable-metadata, which packs obey"),),
+}
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "masks": (),
+    "tokens": ("text",),
+    "layers": ("sites",),
+    "train": ("text", "sites", "training"),
+    "embedding": ("text", "sites", "routing"),
+    "prompts": (),
+    "demo": ("demo",),
+    "stickers": (),
+    "lettering": (),
+    "stickers_pack": ("packs",),
+}
+"""Module of nodes -> what it needs, in the order in which ComfyUI lists the nodes."""
+
+
+def usable_nodes() -> list[Any]:
+    """The node classes of every module that this ComfyUI can run; one log line for each module that it cannot."""
+    nodes = []
+    for module, areas in NEEDS.items():
+        lacking = missing(member for area in areas for member in MEMBERS[area])
+        if lacking:
+            _say(module, f"has no {', '.join(f'{m.path} ({m.why})' for m in lacking)}")
+            continue
+        try:
+            nodes += importlib.import_module(f".{module}", __package__).NODES
+        except (ImportError, AttributeError) as error:
+            _say(module, f"does not have what it asks for ({error})")
+    return nodes
+
+
+def missing(members: Iterable[Member]) -> list[Member]:
+    """Those that this ComfyUI lacks, or that do not take what the pack hands them."""
+    return [member for member in members if not member.only_since and not _is_there(member)]
+
+
+def _say(module: str, what: str) -> None:
+    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
+    logging.warning(
+        "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
+        ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
+    )  # fmt: skip
+
+
+def _version() -> str:
+    try:
+        return importlib.import_module("comfyui_version").__version__
+    except (ImportError, AttributeError):
+        return "of an unknown version"
+
+
+def _is_there(member: Member) -> bool:
+    path, _, attribute = member.path.partition(":")
+    owner = _resolve(path.split("."))
+    if owner is None:
+        return False
+    if attribute:
+        return hasattr(owner, attribute) or _is_set_in(owner, attribute)
+    return not member.takes or _takes(owner, member.takes)
+
+
+def _resolve(names: Sequence[str]) -> Any:
+    """The object of a dotted path, or None."""
+    for length in range(len(names), 0, -1):
+        try:
+            found = importlib.import_module(".".join(names[:length]))
+        except ImportError:
+            continue
+        for name in names[length:]:
+            found = getattr(found, name, None)
+        return found
+    return None
+
+
+def _is_set_in(owner: Any, attribute: str) -> bool:
+    """Whether some method of a class, or of a class above it, sets `self.attribute`."""
+    try:
+        sources = [inspect.getsource(kind) for kind in owner.__mro__ if kind.__module__.startswith("comfy")]
+    except (OSError, TypeError):
+        return True  # no source at hand: nothing can be told
+    return any(re.search(rf"\bself\.{attribute}\b[^=\n]*=|\badd_module\(.{attribute}\b", source) for source in sources)
+
+
+def _takes(owner: Any, names: Sequence[str]) -> bool:
+    try:
+        parameters = inspect.signature(owner).parameters
+    except (ValueError, TypeError):
+        return True
+    return all(name in parameters for name in names)

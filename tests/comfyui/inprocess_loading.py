@@ -1,0 +1,320 @@
+"""Training on models whose weights are streamed, and after sampling: `PYTHON inprocess_loading.py COMFY_DIR`.
+
+Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+"""
+
+from __future__ import annotations
+
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import FOLDER, make_clip, make_model, plain, randomise, refused, run, sample
+
+# isort: split
+
+import gc
+import json
+import weakref
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.sd
+import folder_paths
+import torch
+from seal_pack.nodes import demo_model, loading
+from seal_pack.nodes.comfy_host import ComfyHost
+from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.seal_core.config import Tokens
+from seal_pack.seal_core.host import Prompt
+from streamed import StreamedPatcher, streamed_clip, streamed_model, streaming
+
+folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
+folder_paths.set_temp_directory(str(FOLDER / "temp"))
+KEY = "diffusion_model.output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight"
+TEXT_KEY = "clip_l.transformer.text_model.encoder.layers.0.mlp.fc1.weight"
+
+
+def make_vae():
+    shape = {"ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}
+    shape |= {"in_channels": 3, "out_ch": 3, "resolution": 64, "z_channels": 4, "double_z": True}
+    vae = comfy.sd.VAE(sd={}, config={"params": {"ddconfig": shape, "embed_dim": 4}}, dtype=torch.float32)
+    randomise(vae.first_stage_model, 3)
+    return vae
+
+
+VAE = make_vae()
+
+
+def clip_of_files():
+    return make_clip(FOLDER)
+
+
+def streamed():
+    return streamed_model(make_model), streamed_clip(clip_of_files)
+
+
+def with_lora(model, clip, strength=1.0):
+    """Clones with a patch each, as LoraLoader makes them."""
+    model, clip = model.clone(), clip.clone()
+    for patcher, key in ((model, KEY), (clip.patcher, TEXT_KEY)):
+        shape = patcher.model.state_dict()[key].shape
+        patch = torch.randn(shape, generator=torch.Generator().manual_seed(9)) * 0.1
+        assert patcher.add_patches({key: (patch,)}, strength) == [key]
+    return model, clip
+
+
+def gradients(model, clip):
+    """Of a denoised picture by the words' embeddings and by the context: all of the text encoder and of the U-Net."""
+    generator = torch.Generator().manual_seed(4)
+    with torch.inference_mode(False), torch.enable_grad(), ComfyHost(model, clip, VAE) as host:
+        starts = []
+
+        def start(module, inputs, output):
+            starts.append(output.requires_grad_())
+
+        words = host.clip.cond_stage_model.clip_l.transformer.get_input_embeddings()
+        handle = words.register_forward_hook(start)
+        try:
+            context = host.encode([Prompt("a sticker of a cat")], {})
+        finally:
+            handle.remove()
+        noise = torch.randn(1, 4, 8, 8, generator=generator)
+        out = host.denoise(noise, torch.tensor([2.0]), context)
+        return [grad.clone() for grad in torch.autograd.grad(out.square().sum(), [starts[0], context.cross])]
+
+
+def same(one, other):
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(one, other, strict=True))
+
+
+def weights(*roots):
+    return [{name: tensor.clone() for name, tensor in root.state_dict().items()} for root in roots]
+
+
+def equal(one, other):
+    return all(
+        a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in zip(one, other, strict=True)
+    )
+
+
+def train(model, clip, **settings):
+    image, mask = torch.full((1, 64, 64, 3), 0.2), torch.zeros(1, 64, 64)
+    mask[:, 16:-16, 16:-16] = 1
+    image[mask > 0] = 0.8
+    given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
+    given |= {"image": image, "mask": mask, "tokens": Tokens("<cat>", "cat", split=1), **settings}
+    result = SEALTrainEmbedding.execute(model, clip, VAE, **given).result
+    return result[0].concepts[0], json.loads(result[4])
+
+
+def check_gradients_of_streamed_models_are_those_of_static_ones():
+    with streaming():
+        for patched in (lambda *parts: parts, with_lora):
+            assert same(gradients(*patched(*streamed())), gradients(*patched(make_model(), clip_of_files())))
+
+
+def check_the_stand_in_computes_what_static_models_compute():
+    with streaming():
+        for patched in (lambda *parts: parts, with_lora):
+            pictures = []
+            for model, clip in (streamed(), (make_model(), clip_of_files())):
+                model, clip = patched(model, clip)
+                pictures.append(sample(model, plain("a cat", clip), plain("bad", clip)))
+            assert torch.allclose(*pictures, rtol=1e-4, atol=1e-5), (pictures[0] - pictures[1]).abs().max()
+
+
+def check_sampling_first_and_training_then():
+    with streaming():
+        for model, clip in (streamed(), (make_model(), clip_of_files())):
+            expected = gradients(*with_lora(make_model(), clip_of_files()))
+            patched = with_lora(model, clip)
+            sample(patched[0], plain("a cat", patched[1]), plain("bad", patched[1]))
+            assert same(gradients(*patched), expected)
+            sample(model, plain("a cat", clip), plain("bad", clip))  # takes the LoRA off again
+            assert same(gradients(*patched), expected)
+            assert same(gradients(model, clip), gradients(make_model(), clip_of_files()))
+
+
+def check_wired_models_are_as_before_and_copies_are_gone():
+    with streaming():
+        model, clip = with_lora(*streamed())
+        positive, negative = plain("a cat", clip), plain("bad", clip)
+        before, picture = weights(model.model, clip.cond_stage_model), sample(model, positive, negative)
+        wired = (model.model, clip.cond_stage_model)
+        seen = []
+        for error in (None, ValueError("broken")):
+            try:
+                with torch.inference_mode(False), ComfyHost(model, clip, VAE) as host:
+                    host.encode([Prompt("a cat")], {})
+                    assert host.copied_bytes > 0
+                    assert host.unet is host.model.model.diffusion_model is not model.model.diffusion_model
+                    assert host.clip.cond_stage_model is host.clip.patcher.model is not clip.cond_stage_model
+                    seen += [weakref.ref(host.model.model), weakref.ref(host.clip.cond_stage_model)]
+                    if error:
+                        raise error
+            except ValueError:
+                pass
+            assert (host.model, host.clip, host.unet) == (model, clip, model.model.diffusion_model)
+        gc.collect()
+        assert not any(ref() for ref in seen), "copies stay in memory"
+        assert all(entry.model is not None for entry in comfy.model_management.current_loaded_models)
+        assert wired == (model.model, clip.cond_stage_model) and equal(weights(*wired), before)
+        assert torch.equal(plain("a cat", clip)[0][0], positive[0][0])
+        assert torch.equal(sample(model, positive, negative), picture)
+
+
+def check_train_add_a_lora_train_again():
+    with streaming():
+        model, clip = streamed()
+        sample(model, plain("a cat", clip), plain("bad", clip))
+        first, report = train(model, clip, name="streamed")
+        assert report["copied_bytes"] > 0 and "reused" not in report
+        _, again = train(model, clip, name="streamed")
+        assert again["reused"] == "streamed.safetensors"
+        more, with_more = train(*with_lora(model, clip), name="streamed")
+        assert "reused" not in with_more and with_more["losses"] != report["losses"]
+        static, plainly = train(make_model(), clip_of_files(), name="static")
+        assert "copied_bytes" not in plainly
+        assert all(torch.allclose(first.vectors[k], static.vectors[k], atol=1e-5) for k in first.vectors)
+        static, _ = train(*with_lora(make_model(), clip_of_files()), name="static")
+        assert all(torch.allclose(more.vectors[k], static.vectors[k], atol=1e-5) for k in more.vectors)
+
+
+def check_the_core_knows_that_gradients_flow():
+    manage = comfy.model_management
+    if not hasattr(manage, "in_training"):
+        return
+    with torch.inference_mode(False), ComfyHost(make_model(), clip_of_files(), VAE):
+        assert manage.in_training is True
+    assert manage.in_training is False
+
+
+def opened(model, clip):
+    with torch.inference_mode(False), ComfyHost(model, clip, VAE):
+        pass
+
+
+def check_what_cannot_be_copied_is_refused_in_one_sentence():
+    with streaming():
+        model, clip = streamed()
+        model.cached_patcher_init = None
+        with refused("^model: its loader.*own loader node.*--disable-dynamic-vram"):
+            opened(model, clip)
+        model, clip = streamed()
+        clip.patcher.cached_patcher_init = None
+        with refused("^clip: its loader.*--disable-dynamic-vram"):
+            opened(model, clip)
+
+        def gone(disable_dynamic=False):
+            raise FileNotFoundError("model.safetensors")
+
+        model, clip = streamed()
+        model.cached_patcher_init = (gone, ())
+        with refused("^model: its file.*model.safetensors"):
+            opened(model, clip)
+        model, clip = streamed()
+        model.set_injections("bypass", [comfy.model_patcher.PatcherInjection(lambda m: None, lambda m: None)])
+        with refused("^model: .*bypass.*LoraLoader"):
+            opened(model, clip)
+        model, clip = streamed()
+        model.set_additional_models("other", [streamed()[0]])
+        with refused("^model: .*streams"):
+            opened(model, clip)
+
+
+def check_novram_and_quantised_weights_are_refused_before_loading():
+    manage = comfy.model_management
+    model, clip = make_model(), clip_of_files()
+    before, model.load_device = manage.vram_state, torch.device("meta")
+    try:
+        manage.vram_state = manage.VRAMState.NO_VRAM
+        with refused("^model: .*--novram"):
+            ComfyHost(model, clip, VAE)
+        model.load_device = torch.device("cpu")
+        ComfyHost(model, clip, VAE)  # on a CPU nothing is taken off
+    finally:
+        manage.vram_state = before
+
+    class Packed(torch.Tensor):
+        """As GGUF's: a class of its own."""
+
+    for weight in (torch.zeros(8, 8).as_subclass(Packed), torch.zeros(8, 8, dtype=torch.uint8), quantised()):
+        if weight is not None:
+            for part in (make_model(), clip_of_files()):
+                patcher = getattr(part, "patcher", part)
+                layer = next(m for m in patcher.model.modules() if isinstance(m, torch.nn.Linear))
+                layer.weight = torch.nn.Parameter(weight, requires_grad=False)
+                parts = (part, clip) if part is patcher else (model, part)
+                with refused("^(model|clip): its weights are quantised.*fp16"):
+                    ComfyHost(*parts, VAE)
+
+
+def quantised():
+    """ComfyUI's own class, where this machine can make one."""
+    from comfy.quant_ops import QuantizedTensor
+
+    make = getattr(QuantizedTensor, "from_float", None)
+    try:
+        return make(torch.zeros(16, 16), "TensorCoreFP8Layout")
+    except Exception:
+        return None
+
+
+def check_fp8_weights_can_be_trained_through():
+    model = make_model()
+    model.model.diffusion_model.to(torch.float8_e4m3fn)
+    model.set_model_compute_dtype(torch.float32)
+    clip = clip_of_files()
+    sample(model, plain("a cat", clip), plain("bad", clip))
+    assert all(torch.isfinite(grad).all() and grad.abs().max() > 0 for grad in gradients(model, clip))
+
+
+def check_tensors_that_a_patch_hides_are_told():
+    hidden = torch.ones(1)  # an inference tensor: checks run as nodes do
+    model = make_model()
+    model.set_model_output_block_patch(lambda h, hsp, options: (h * hidden, hsp))
+    with refused("^model: a patch on it keeps tensors.*without that patch"):
+        gradients(model, clip_of_files())
+
+
+def check_attributes_made_under_inference_mode_reach_no_graph():
+    model = make_model()
+    layer = model.model.diffusion_model.output_blocks[0][0]
+    layer.kept = torch.ones(2)
+    layer.register_buffer("scale", torch.ones(2))
+    guard = loading.Gradients()
+    with torch.inference_mode(False):
+        guard.let_through(model.model)
+        assert not layer.kept.is_inference() and not layer.scale.is_inference()
+
+
+def check_the_demo_model_loads_where_layers_have_no_weights_before():
+    ordinary = demo_model.load_demo()
+    try:
+        import comfy.memory_management
+    except ImportError:  # an older ComfyUI
+        return
+    core = comfy.model_patcher.CoreModelPatcher
+    try:
+        comfy.memory_management.aimdo_enabled = True
+        comfy.model_patcher.CoreModelPatcher = StreamedPatcher
+        parts = demo_model.load_demo()
+        original = demo_model.read_model
+
+        def broken(path):
+            file = original(path)
+            name = next(n for n in file.text_encoder if n.endswith("fc1.weight"))
+            file.text_encoder[name] = file.text_encoder[name][:, :-1]
+            return file
+
+        demo_model.read_model = broken
+        with refused("text_encoder: 1 weights do not fit.*fc1.weight"):
+            demo_model.load_demo()
+        demo_model.read_model = original
+    finally:
+        comfy.memory_management.aimdo_enabled = False
+        comfy.model_patcher.CoreModelPatcher = core
+    roots = [[p[0].model, p[1].cond_stage_model, p[2].first_stage_model] for p in (parts, ordinary)]
+    assert equal(weights(*roots[0]), weights(*roots[1]))
+    opened(*parts[:2])
+
+
+run(globals())

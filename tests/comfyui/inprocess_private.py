@@ -1,0 +1,70 @@
+"""What the pack does where a ComfyUI lacks a private member: `PYTHON inprocess_private.py COMFY_DIR`.
+
+Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+"""
+
+from __future__ import annotations
+
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import Log, run
+
+# isort: split
+
+import asyncio
+import contextlib
+
+import comfy.clip_model
+import comfy.model_patcher
+import comfy.sd
+import seal_pack
+from seal_pack.nodes import private
+
+TRAIN, WITHOUT = "SEALTrainEmbedding", ("SemanticMask", "StickerAttributePrompt")
+
+
+def ids():
+    return {node.GET_SCHEMA().node_id for node in asyncio.run(seal_pack.SealExtension().get_node_list())}
+
+
+@contextlib.contextmanager
+def without(owner, name):
+    kept = owner.__dict__[name]
+    delattr(owner, name)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)
+
+
+def check_every_member_is_there():
+    assert not [m.path for area in private.MEMBERS.values() for m in private.missing(area)]
+    with Log() as log:
+        assert len(ids()) > 15
+    assert not log.lines, log.lines
+
+
+def check_a_missing_member_switches_off_what_needs_it_and_nothing_else():
+    everything = ids()
+    for owner, name, gone in (
+        (comfy.clip_model, "CLIPLayer", {TRAIN}),
+        (comfy.model_patcher.ModelPatcher, "add_wrapper_with_key", {"SEALTextEncode", "SEALApplyEmbedding"}),
+    ):
+        with Log() as log, without(owner, name):
+            left = ids()
+        assert gone <= everything - left and left.issuperset(WITHOUT), everything - left
+        assert len(log.lines) == 1 and name in log.lines[0] and "0." in log.lines[0], log.lines
+        assert all(node in log.lines[0] for node in gone), log.lines
+    assert ids() == everything
+
+
+def check_arguments_and_attributes_of_instances_are_looked_at():
+    member = private.Member
+    assert private.missing([member("comfy.sd.CLIP.tokenize", "", takes=("no_such",))])
+    assert private.missing([member("comfy.sd.CLIP:no_such", "")]) and not private.missing(
+        [member("comfy.sd.CLIP:cond_stage_model", "")]
+    )
+    assert private.missing([member("comfy.no_such.thing", ""), member("no_such", "")])
+
+
+if __name__ == "__main__":
+    run(globals())
