@@ -13,7 +13,7 @@ from ..seal_core.errors import SealError
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
 from ..seal_core.stickers.font import SUFFIXES
 from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
-from .schema import schema
+from .schema import schema, texts_checked
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
 
 FONT = (
@@ -66,6 +66,7 @@ class StickerText(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,
@@ -164,6 +165,7 @@ class ContactSheet(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         images: list[torch.Tensor],

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from ..seal_core.errors import SealError
 from ..seal_core.masks import METHODS, POLARITIES, Attention, coverage, overlay, semantic_mask
 from ..seal_core.masks_attention import attention_mask
-from .schema import schema
+from .schema import schema, texts_checked
 
 
 class SemanticMask(io.ComfyNode):
@@ -71,6 +71,7 @@ class SemanticMask(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,

@@ -20,7 +20,8 @@ from ..seal_core.stickers.clip import Clip
 from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
 from ..seal_core.stopping import each
-from .schema import schema
+from ..seal_core.texts import utf8
+from .schema import schema, texts_checked
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
 TOO_LONG = ("play faster", "cut")
@@ -122,6 +123,7 @@ class SaveStickerPack(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         images: list[torch.Tensor],
@@ -156,8 +158,8 @@ class SaveStickerPack(io.ComfyNode):
         where = str(pack.folder.relative_to(output))
         shown = [ui.SavedResult(path.name, where, io.FolderType.output) for path in pack.stickers]
         return io.NodeOutput(
-            str(pack.folder),
-            json.dumps(pack.report, ensure_ascii=False, indent=2),
+            utf8(str(pack.folder)),
+            utf8(json.dumps(pack.report, ensure_ascii=False, indent=2)),
             ui=ui.SavedImages(shown, is_animated=animated[0]),
         )
 

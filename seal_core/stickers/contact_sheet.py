@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import SealError
+from ..texts import printable
 from .canvas import fit, rgba8
 from .font import BUNDLED, Font, clusters, length, missing, open_font, runs, tidy
 from .layers import pictures
@@ -83,7 +84,7 @@ def contact_sheet(
     if max(sheet.size) > LARGEST:
         asked = f"{grid.columns} x {math.ceil(count / grid.columns)} pictures"
         message = f"columns: {asked} do not fit into {LARGEST} pixels; they are put in a square instead."
-        warnings.warn(message, stacklevel=2)
+        warnings.warn(printable(message), stacklevel=2)
         grid = Grid(math.ceil(math.sqrt(count)), captions=tuple(words))
         sheet = _layout(grid, count, cell, chain, bool(marks), bool(title))
     return _drawn([f for batch in frames for f in batch], grid, marks, sheet, ground, title, chain)
@@ -101,7 +102,7 @@ def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
     if lacking:
         names = ", ".join(f.name for f in chain)
         message = f"labels, title: {names} lacks {lacking}, shown as code points; choose a font file that has them."
-        warnings.warn(message, stacklevel=3)
+        warnings.warn(printable(message), stacklevel=3)
     words = {name: tuple(map(shown, getattr(grid, name))) for name in ("rows", "heads", "captions")}
     return replace(grid, **words), shown(title)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SealError
+from ..errors import SealError, valid_text
 from ..file_names import is_reserved
 from ..stopping import Check, never
 from . import manifest
@@ -150,8 +150,7 @@ def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> li
         raise SealError("images: no sticker in the batch; give at least one picture.")
     names = [(f"name of sticker {i + 1}", sticker.name) for i, sticker in enumerate(stickers)]
     for key, text in (("title", request.title), ("author", request.author), ("name", request.name), *names):
-        if any(unicodedata.category(c) == "Cs" for c in text):  # half a pair: how Python keeps bytes it cannot decode
-            raise SealError(f"{key}: {text!a} is no valid text (UTF-8); write or rename it anew.")
+        valid_text(text, key)
     for key, text, (least, most) in (("title", request.title, row.title), ("author", request.author, row.author)):
         length = manifest.length(text, row.wide_counts_two)
         if not text.strip() or not least <= length <= most:
