@@ -14,7 +14,7 @@ from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
 from ..seal_core.stickers.cutout import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
 from .masks import attention_of
-from .schema import schema
+from .schema import schema, texts_checked
 
 CATEGORY = "SEAL/stickers"
 STICKER = "The stickers on a transparent ground: RGBA, four channels."
@@ -113,6 +113,7 @@ class StickerCutout(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: list[torch.Tensor],
@@ -189,6 +190,7 @@ class StickerBorder(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,
@@ -265,6 +267,7 @@ class StickerLayout(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,

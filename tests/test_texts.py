@@ -105,15 +105,9 @@ def texts(node: Any) -> list[str]:
     return [i.id for i in node.define_schema().inputs if i.io_type == "STRING"]
 
 
-COLOURS = {"StickerBorder", "StickerLayout"}
-"""Their texts are colours, whose error names them."""
-
-
 def test_every_node_refuses_half_a_pair_in_every_text_by_its_name(pack):
     asked = 0
     for node in nodes(pack):
-        if node.__name__ in COLOURS:
-            continue
         many = node.define_schema().is_input_list
         parameters = [name for name, p in inspect.signature(node.execute).parameters.items() if p.default is p.empty]
         for name in texts(node):
