@@ -15,10 +15,11 @@ from ..seal_core.embedding import Embedding
 from ..seal_core.embedding_file import load
 from ..seal_core.errors import SealError
 from ..seal_core.file_names import EXTENSIONS
+from ..seal_core.texts import utf8
 from .encode_text import encode
 from .folders import TAILS, tails_folder
 from .routing import check_embedding, route_conditioning, routed
-from .schema import EmbeddingType, LayersType, schema
+from .schema import EmbeddingType, LayersType, schema, texts_checked
 
 
 def listed() -> list[str]:
@@ -75,6 +76,7 @@ class SEALLoadEmbedding(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(cls, name: str, class_word: str = "", previous: Embedding | None = None) -> io.NodeOutput:
         concept = load(find(name), class_word=class_word)
         if concept.carrier == "input":  # files in subfolders are written embedding:FOLDER/NAME
@@ -89,7 +91,7 @@ class SEALLoadEmbedding(io.ComfyNode):
         provenance = json.dumps(told, indent=2, sort_keys=True) if told else ""
         origin = f"Trained with SEAL:\n{provenance}" if provenance else "Not made with SEAL; it may enter everywhere."
         called = f"{concept.name} or {in_prompt}" if in_prompt else concept.name
-        return io.NodeOutput(embedding, in_prompt, f"{concept}\nIn prompts: {called}\n{origin}")
+        return io.NodeOutput(embedding, in_prompt, utf8(f"{concept}\nIn prompts: {called}\n{origin}"))
 
     @classmethod
     def validate_inputs(cls, name: str) -> bool | str:
@@ -142,6 +144,7 @@ class SEALTextEncode(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(cls, clip: Any, text: str, embedding: Embedding, strength: float = 1.0) -> io.NodeOutput:
         return io.NodeOutput(encode(clip, text, embedding, strength))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..seal_core.embedding import Concept, Embedding
 from ..seal_core.errors import SealError
 from ..seal_core.mentions import mentioned, parts
 from ..seal_core.strength import blended, check_strength, with_tail
+from ..seal_core.texts import warn
 from .comfy_text import ComfyText, family, text_models
 from .comfy_tokens import PromptTokens, literal, tokenize
 from .routing import KEY, Route, is_restricted
@@ -35,7 +35,7 @@ def encode(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) ->
     used = mentioned(text, embedding.concepts)
     if not used:
         names = ", ".join(c.name for c in embedding.concepts)
-        logging.warning("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
+        warn("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
     tails = [c for c in used if c.carrier == "tail"]
     if len(tails) > 1:
         raise SealError(f"text: {' and '.join(c.name for c in tails)} both take the prompt's tail; name one of them.")
@@ -111,7 +111,7 @@ def _warn_clip_skip(clip: Any, used: Sequence[Concept]) -> None:
         then = _layer(clip, concept.clip_skip)
         known = concept.clip_skip is not None or concept.provenance  # third-party files do not say
         if known and then != now:
-            logging.warning(
+            warn(
                 "SEAL: %s was trained at CLIP layer %s, this clip stops at %s; set CLIPSetLastLayer to %s.",
                 concept.name, then, now, then,
             )  # fmt: skip
@@ -126,4 +126,4 @@ def _layer(clip: Any, layer_idx: int | None) -> int:
 def _warn_long(tokens: Mapping[str, PromptTokens], tail: Concept) -> None:
     room = 77 - tail.vectors["tail"].shape[0]
     if any(len(read.chunks) > 1 or read.length + 2 > room for read in tokens.values()):
-        logging.warning("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)
+        warn("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)

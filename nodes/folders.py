@@ -1,4 +1,4 @@
-"""The folders that learned concepts are kept in."""
+"""The folders that learned concepts are kept in, and those that fonts come from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 import folder_paths
 
 from ..seal_core.errors import SealError
+from ..seal_core.stickers.font import SUFFIXES
 from ..seal_core.whole_file import refusal
 
 TAILS = "seal_tails"
+FONTS = "fonts"
 
 
 def embeddings_folder() -> Path:
@@ -20,10 +22,19 @@ def embeddings_folder() -> Path:
 
 def tails_folder() -> Path:
     """Where tails are saved: models/seal_tails, out of sight of `embedding:`. Registers it with ComfyUI."""
-    if TAILS not in folder_paths.folder_names_and_paths:
-        path = os.path.join(folder_paths.models_dir, TAILS)
-        folder_paths.folder_names_and_paths[TAILS] = ([path], {".safetensors"})
-    return Path(folder_paths.get_folder_paths(TAILS)[0])
+    return Path(_registered(TAILS, {".safetensors"})[0])
+
+
+def font_folders() -> list[Path]:
+    """Where fonts lie: models/fonts (and what extra_model_paths.yaml says of fonts), and the input folder."""
+    return [*map(Path, _registered(FONTS, set(SUFFIXES))), Path(folder_paths.get_input_directory())]
+
+
+def _registered(name: str, extensions: set[str]) -> list[str]:
+    """The folders of this kind; models/NAME where ComfyUI knows none yet."""
+    if name not in folder_paths.folder_names_and_paths:
+        folder_paths.folder_names_and_paths[name] = ([os.path.join(folder_paths.models_dir, name)], extensions)
+    return folder_paths.get_folder_paths(name)
 
 
 def folder_of(carrier: str) -> Path:

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..seal_core.config import Layers
 from ..seal_core.sites import PRESETS, parse_sites, site_table, spelled
-from .schema import LayersType, schema
+from .schema import LayersType, schema, texts_checked
 from .unet_sites import native_resolution, require_unet, unet_sites
 
 
@@ -59,6 +59,7 @@ class LayerRestrictionSpec(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(cls, model, preset, layers, start_percent, end_percent) -> io.NodeOutput:
         sites = unet_sites(require_unet(model))
         names = parse_sites(layers if preset == "custom" else preset, sites)

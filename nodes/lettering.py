@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import folder_paths
 import torch
 from comfy_api.latest import io
 
 from ..seal_core.errors import SealError
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
-from ..seal_core.stickers.font import SUFFIXES
+from ..seal_core.stickers.font_files import font_file
 from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
-from .schema import schema
+from .folders import font_folders
+from .schema import schema, texts_checked
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
 from .told import noted, progress_of
 
 FONT = (
-    "Font file: its path, or its name in ComfyUI's models/fonts or input folder; several with ; between them: each "
-    "character comes from the first that has it, emoji from an emoji font, digits from a text font. Empty = the "
-    "built-in font (Latin, Greek, Cyrillic, kana)."
+    "Font file: its name in ComfyUI's models/fonts or input folder, or of an installed one; several with ; between "
+    "them: each character comes from the first that has it, emoji from an emoji font, digits from a text font. Empty = "
+    "the built-in font (Latin, Greek, Cyrillic, kana)."
 )
 
 
@@ -67,6 +67,7 @@ class StickerText(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,
@@ -96,24 +97,15 @@ class StickerText(io.ComfyNode):
 def _font_times(names: str) -> Any:
     """When the fonts that the widget names were last changed, or why that cannot be told."""
     try:
-        return [Path(file).stat().st_mtime_ns for file in _font_files(names)]
+        return [file.stat().st_mtime_ns for file in _font_files(names)]
     except (OSError, SealError) as error:
         return str(error)
 
 
-def _font_files(names: str) -> list[str]:
+def _font_files(names: str) -> list[Path]:
     """Paths of the fonts that the widget names."""
-    folders = [Path(folder_paths.models_dir, "fonts"), Path(folder_paths.get_input_directory())]
-    files = []
-    for name in filter(None, (part.strip().strip('"') for part in names.replace("\n", ";").split(";"))):
-        found = [str(folder / name) for folder in folders if (folder / name).is_file()]
-        if not found and not Path(name).is_file():
-            raise SealError(
-                f"font: there is no {name!r}, neither as a path nor in {' or '.join(map(str, folders))}; put a "
-                f"{', '.join(SUFFIXES)} file there, or leave the field empty for the built-in font."
-            )
-        files.append(found[0] if found else name)
-    return files
+    parts = (part.strip().strip('"') for part in names.replace("\n", ";").split(";"))
+    return [font_file(name, font_folders()) for name in parts if name]
 
 
 class ContactSheet(io.ComfyNode):
@@ -167,6 +159,7 @@ class ContactSheet(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         images: list[torch.Tensor],

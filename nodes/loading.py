@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import comfy.model_management
 import comfy.model_patcher
@@ -125,7 +125,7 @@ class Gradients:
         Autograd cannot save inference tensors. Unpatching a LoRA or sampling brings some back, so every run checks.
         """
         for module in root.modules():
-            for store in (module._parameters, module._buffers, vars(module)):
+            for store in cast(list[dict[str, Any]], [module._parameters, module._buffers, vars(module)]):
                 for name, tensor in list(store.items()):
                     if isinstance(tensor, Tensor) and tensor.is_inference():
                         store[name] = _normal(tensor)

@@ -10,7 +10,7 @@ from ..seal_core.masks import METHODS, POLARITIES, Attention, coverage, overlay,
 from ..seal_core.masks_attention import attention_mask
 from ..seal_core.notes import each
 from ..seal_core.sockets import images_of
-from .schema import schema
+from .schema import schema, texts_checked
 from .told import noted, progress_of
 
 
@@ -74,6 +74,7 @@ class SemanticMask(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ..seal_core.texts import warn
 
 READ_IN = ("0.8.0", "0.33.0", "0.38.1")
 """ComfyUI's versions in which every member was read; the pack's tests run in the first two."""
@@ -183,7 +184,7 @@ def missing(members: Iterable[Member]) -> list[Member]:
 
 def _say(module: str, what: str) -> None:
     source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
-    logging.warning(
+    warn(
         "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
         ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..seal_core.prompts import ATTRIBUTES, attribute_prompt, default_template, sweep
 from ..seal_core.prompts import schema as attribute_schema
-from .schema import schema
+from .schema import schema, texts_checked
 
 OFF = "none"
 _SEARCH = ["sticker", "emotion", "action", "pose", "style", "background", "prompt builder", "seal"]
@@ -75,6 +75,7 @@ class StickerAttributePrompt(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         concept: str,
@@ -147,6 +148,7 @@ class StickerAttributeSweep(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         concept: str,

@@ -10,7 +10,6 @@ length, and ControlNets and Concat nodes read them too).
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from ..seal_core.embedding import Embedding
 from ..seal_core.errors import SealError
 from ..seal_core.host import Site
 from ..seal_core.sites import saved_sites
+from ..seal_core.texts import warn
 from .routing_swap import BASE, KEY, LOST, PREFIX, Plan, Window, diffusion_model, is_open
 from .unet_sites import SiteKey, require_unet, sites_with_keys, unet_sites
 
@@ -84,7 +84,7 @@ def _warn_lost(added: Tensor) -> None:
     """Warn where tokens appended to a conditioning are a routed prompt's, whose route was lost on the way."""
     for route in list(_alive):
         if route.base.shape == added.shape and torch.equal(route.base.to(added), added):
-            logging.warning(
+            warn(
                 "SEAL: ConditioningConcat keeps the routing of conditioning_to only, so the concepts of its other "
                 "prompt enter everywhere. Wire the prompt with the concepts to conditioning_to, or concatenate the "
                 "learned and the plain prompts apart and join the two with SEALRouteConditioning."
@@ -185,7 +185,7 @@ def _live_routes(conds: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Route]]
         if followed is not None:
             yield i, followed
         elif context.any():  # ConditioningZeroOut leaves no token to keep out
-            logging.warning(
+            warn(
                 "SEAL: a node after SEALTextEncode changed this conditioning (ConditioningAverage or the like), so its "
                 "concepts enter everywhere. Apply such nodes to the learned and to the plain prompt apart and join the "
                 "two with SEALRouteConditioning."

@@ -8,7 +8,6 @@ at a site, the site's own take their place. What cannot be told is left as it is
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..seal_core.texts import warn
 from .unet_sites import SiteKey
 
 KEY = "seal"  # of the wrappers, of the Route in a conditioning, of the Plan in transformer_options
@@ -60,7 +60,7 @@ class Watch:
         """Warn, the first time only."""
         if not self._said:
             self._said = True
-            logging.warning(message)
+            warn(message)
 
 
 @dataclass(frozen=True, eq=False)

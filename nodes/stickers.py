@@ -13,7 +13,7 @@ from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
 from ..seal_core.stickers.cutout import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
 from .masks import attention_of
-from .schema import schema
+from .schema import schema, texts_checked
 from .told import noted, progress_of
 
 CATEGORY = "SEAL/stickers"
@@ -113,6 +113,7 @@ class StickerCutout(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: list[torch.Tensor],
@@ -190,6 +191,7 @@ class StickerBorder(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,
@@ -267,6 +269,7 @@ class StickerLayout(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         image: torch.Tensor,

@@ -18,8 +18,10 @@ from ..seal_core.stickers.clip import Clip
 from ..seal_core.stickers.layers import pictures
 from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
-from .schema import schema
-from .told import noted, progress_of
+from ..seal_core.stopping import each
+from ..seal_core.texts import utf8
+from .schema import schema, texts_checked
+from .told import noted, progress_of, stop_on_cancel
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
 TOO_LONG = ("play faster", "cut")
@@ -121,6 +123,7 @@ class SaveStickerPack(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         images: list[torch.Tensor],
@@ -152,12 +155,13 @@ class SaveStickerPack(io.ComfyNode):
             tags=_tags(cls.hidden) if embed_workflow[0] and not args.disable_metadata else {},
         )
         output = Path(folder_paths.get_output_directory())
-        pack = save_pack(stickers, request, output / FOLDER, progress_of())
+        pack = save_pack(stickers, request, output / FOLDER, progress_of(), check=stop_on_cancel)
         where = str(pack.folder.relative_to(output))
         shown = [ui.SavedResult(path.name, where, io.FolderType.output) for path in pack.stickers]
+        report = pack.report | {"notes": [*pack.report["notes"], *said["text"]]}
         return io.NodeOutput(
-            str(pack.folder),
-            json.dumps(pack.report | {"notes": [*pack.report["notes"], *said["text"]]}, ensure_ascii=False, indent=2),
+            utf8(str(pack.folder)),
+            utf8(json.dumps(report, ensure_ascii=False, indent=2)),
             ui=ui.SavedImages(shown, is_animated=animated[0]).as_dict() | said,
         )
 
@@ -168,7 +172,7 @@ def _stickers(
     if len(masks) not in (0, 1, len(images)):
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
-    for i, batch in enumerate(images):
+    for i, batch in enumerate(each(images, stop_on_cancel)):
         frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]

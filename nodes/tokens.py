@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..seal_core.choices import ON_OFF, PRESET, TokenChoices
 from ..seal_core.config import INITS, MERGES, NORMS
-from .schema import TokensType, schema
+from .schema import TokensType, schema, texts_checked
 
 
 class SplitMergeTokenizer(io.ComfyNode):
@@ -72,6 +72,7 @@ class SplitMergeTokenizer(io.ComfyNode):
         )
 
     @classmethod
+    @texts_checked
     def execute(
         cls, split: int, merge: str, merge_at: float, context_token: str, init: str, norm: str
     ) -> io.NodeOutput:

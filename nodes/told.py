@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator
 
 import comfy.model_management
 import comfy.utils
 
 from ..seal_core.notes import gathered
+from ..seal_core.texts import warn
+
+stop_on_cancel = comfy.model_management.throw_exception_if_processing_interrupted
+"""Raises once Cancel was pressed."""
 
 
 def progress_of() -> Callable[[int, int], None]:
@@ -17,7 +20,7 @@ def progress_of() -> Callable[[int, int], None]:
     bar = comfy.utils.ProgressBar(1)  # each call tells of how many
 
     def show(done: int, total: int) -> None:
-        comfy.model_management.throw_exception_if_processing_interrupted()
+        stop_on_cancel()
         bar.update_absolute(done, total)
 
     return show
@@ -30,5 +33,5 @@ def noted() -> Iterator[dict[str, list[str]]]:
     with gathered() as messages:
         yield ui
     for message in messages:
-        logging.warning("SEAL: %s", message)
+        warn("SEAL: %s", message)
     ui["text"] = messages

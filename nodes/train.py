@@ -12,7 +12,7 @@ from ..seal_core.choices import configure
 from ..seal_core.config import ATTENTION_LOSSES, PRESETS
 from ..seal_core.prompts import parse_attributes
 from .comfy_host import ComfyHost
-from .schema import EmbeddingType, LayersType, TokensType, schema
+from .schema import EmbeddingType, LayersType, TokensType, schema, texts_checked
 from .trained_files import losses
 from .training_run import Preview, Run, resumed, train_or_reuse
 
@@ -44,6 +44,7 @@ class SEALTrainEmbedding(io.ComfyNode):
         return losses(name)
 
     @classmethod
+    @texts_checked
     def execute(
         cls,
         model: Any,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from ..seal_core.host import Prompt
 from ..seal_core.mentions import mentioned
 from ..seal_core.references import Reference, digest, prepare
 from ..seal_core.sampling import generate_context, sample
+from ..seal_core.texts import warn
 from ..seal_core.trainer import PROBES, Progress, TrainResult, train
 from ..seal_core.whole_file import ready
 from .comfy_host import ComfyHost
@@ -95,7 +95,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
         try:
             reused = _reused(known, references[0], asked, warnings)
         except (SealError, RuntimeError, *BROKEN) as error:
-            logging.warning("SEAL: %s is not used again: %s", known.name, error)
+            warn("SEAL: %s is not used again: %s", known.name, error)
             warnings.append(f"name: {known.name} was damaged or edited and is not used again; trained anew.")
         else:
             hand_out(known, run.name)

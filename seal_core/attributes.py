@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import SealError
+from .errors import SealError, valid_text
 
 ATTRIBUTES = ("appearance", "emotion", "action", "camera", "style", "background")
 _MAX_LENGTH = 400
@@ -113,6 +113,7 @@ def clean(name: str, value: Any) -> str:
         return ""
     if not isinstance(value, str):
         raise SealError(f'{name}: {value!r} is not text; write the value as words, e.g. "{_example(name)}".')
+    valid_text(value, name)
     if "{" in value or "}" in value:
         raise SealError(f"{name}: {value!r} has braces, which mark places in templates; write it without them.")
     text = " ".join(value.split()).strip(" ,")

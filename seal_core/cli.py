@@ -17,7 +17,8 @@ from types import FrameType
 from .cli_demo import demo_options
 from .cli_pack import pack_command, pack_options
 from .cli_train import train_options
-from .errors import SealError
+from .errors import SealError, valid_text
+from .texts import tolerate_all_texts
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 WITH_DASHES = (
@@ -30,8 +31,12 @@ OPTIONS = {"reference_attributes": "attributes", **{name: name.replace("_", "-")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
+    tolerate_all_texts()
     options = parser().parse_args(arguments)
     try:
+        for name, text in vars(options).items():
+            if isinstance(text, str) and name not in ("input", "out"):  # folders, whose names may be any bytes
+                valid_text(text, name)
         with _stoppable():
             _command(options.command)(options)
     except SealError as error:

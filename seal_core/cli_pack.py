@@ -75,8 +75,7 @@ def pack_command(options: argparse.Namespace) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     total = sum(sticker["bytes"] for sticker in pack.report["stickers"])
-    folder = str(pack.folder).encode(errors="backslashreplace").decode()
-    print(f"{folder}: {len(pack.stickers)} stickers, {total:,} bytes")
+    print(f"{pack.folder}: {len(pack.stickers)} stickers, {total:,} bytes")
 
 
 def _progress(done: int, total: int) -> None:

@@ -128,7 +128,9 @@ def semantic_mask(
 def pictures_and_masks(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Sequence[Tensor | None]]:
     """Pictures (B, H, W, C) of an IMAGE, their alpha the right way round, and a mask (H, W), or None, for each."""
     images = righted(images_of(image))
-    return images, [None] * len(images) if mask is None else list(masks_for(mask, *images.shape[:3]))
+    return images, [None] * len(images) if mask is None else list(
+        masks_for(mask, len(images), images.shape[1], images.shape[2])
+    )
 
 
 def found_mask(

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .texts import printable
+
 Progress = Callable[[int, int], None]
 """Called as (done, all); what it raises (Cancel) ends the work."""
 
@@ -25,7 +27,7 @@ class SealWarning(UserWarning):
 
 def tell(message: str) -> None:
     """Warn with a message for the user."""
-    warnings.warn(message, SealWarning, stacklevel=3)
+    warnings.warn(printable(message), SealWarning, stacklevel=3)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from .host import Context, Host, Prompt, Site
 from .mentions import mentioned, replaced
 from .sites import saved_sites, select
 from .strength import blended, check_strength, with_tail
+from .texts import printable
 
 PIXELS = 8
 """Pixels per latent along each side: the VAEs of all models that SEAL takes."""
@@ -85,7 +86,7 @@ def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, str
     used = max(len(host.token_ids(encoder, prompt.text)) for encoder in host.family.encoders) + 2
     if used > room:
         message = f"prompt: {used} tokens; those after the first {room} give way to the learned tail."
-        warnings.warn(message, stacklevel=3)
+        warnings.warn(printable(message), stacklevel=3)
     return replace(plain, cross=with_tail(plain.cross, tail, strength))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 import zlib
@@ -28,6 +29,8 @@ class Read:
     times: list[float] = field(default_factory=list)
     plays: int = -1
     sound: bool = False
+    colour: int = -1
+    """A PNG's colour type: 2 truecolour, 3 palette, 6 truecolour with alpha."""
 
     @property
     def wide(self) -> int:
@@ -69,8 +72,9 @@ def _png(data: bytes) -> Read:
     width, height = struct.unpack_from(">II", found[0][1])
     frames = _pillow(data)
     assert frames.shape[1:3] == (height, width)
+    colour = found[0][1][9]
     if b"acTL" not in kinds:
-        return Read("png", len(data), frames)
+        return Read("png", len(data), frames, colour=colour)
     assert kinds.index(b"acTL") < kinds.index(b"IDAT")
     count, plays = struct.unpack(">II", dict(found)[b"acTL"])
     controls = [struct.unpack(">IIIIIHHBB", body) for kind, body in found if kind == b"fcTL"]
@@ -80,7 +84,7 @@ def _png(data: bytes) -> Read:
     assert controls[0][1:5] == (width, height, 0, 0)
     for _, w, h, x, y, *_ in controls:
         assert w > 0 and h > 0 and x + w <= width and y + h <= height
-    return Read("apng", len(data), frames, [1000 * c[5] / (c[6] or 100) for c in controls], plays)
+    return Read("apng", len(data), frames, [1000 * c[5] / (c[6] or 100) for c in controls], plays, colour=colour)
 
 
 def riff_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -159,9 +163,34 @@ def check_pack(folder: Path) -> dict[str, Read]:
             assert any((f != got.frames[0]).any() for f in got.frames[1:]), "does not move"
             if report["platform"] != "line":
                 assert got.plays == (-1 if got.form == "webm" else 0), "loops for ever"
+            # webkit.org/b/36082: browsers, and what is made with them, show frames of up to 10 ms for 100.
+            assert report["platform"] == "plain" or got.form == "webm" or min(got.times) > 10
+            assert got.form != "apng" or got.colour == 6, "a palette, which Signal for iOS does not move"
     emoji = [entry["emoji"] for entry in report["stickers"]]
+    _how_to(folder, report)
     RULES[report["platform"]](folder, report, list(stickers.values()), emoji)
     return stickers
+
+
+PLACES = {
+    "telegram": "@Stickers",
+    "whatsapp": ".wastickers",
+    "signal": "Signal Desktop",
+    "discord": "Server Settings > Stickers",
+    "line": "creator.line.me",
+    "imessage": "Xcode",
+    "plain": "plain files",
+}
+"""What each platform's own help names: where stickers are uploaded."""
+
+
+def _how_to(folder, report) -> None:
+    text = (folder / report["how_to"]).read_text(encoding="utf-8")
+    assert PLACES[report["platform"]] in text
+    for entry in report["stickers"]:
+        assert entry["file"] in text and all(e in text for e in entry["emoji"])
+    for name in re.findall(r"[\w-]+\.(?:png|webp|webm|zip|wastickers|json)\b", text):
+        assert (folder / name).is_file(), f"{name} is named, and is not there"
 
 
 def _telegram(folder, report, stickers, emoji) -> None:
@@ -209,14 +238,15 @@ def _signal(folder, report, stickers, emoji) -> None:
     assert 1 <= len(stickers) <= 200 and all(len(e) == 1 for e in emoji)
     for s in stickers:
         assert (s.wide, s.high) == (512, 512) and s.size <= 300 * 1024
-        assert s.form == "apng" if s.times else s.form in ("png", "webp")
+        # github.com/signalapp/Signal-iOS/issues/4611: no palette. Signal Desktop takes endless loops only.
+        assert (s.form, s.colour, s.plays) == ("apng", 6, 0) if s.times else s.form in ("png", "webp")
         assert sum(s.times) <= 3000
 
 
 def _discord(folder, report, stickers, emoji) -> None:
     for entry, s in zip(report["stickers"], stickers):
         assert (s.wide, s.high) == (320, 320) and s.size <= 512_000
-        assert s.form in ("apng", "gif") if s.times else s.form == "png"
+        assert s.form == ("apng" if s.times else "png")
         assert sum(s.times) <= 5000
         assert 2 <= len(entry["name"]) <= 30 and 2 <= len(entry["tags"]) <= 200
 
@@ -225,7 +255,10 @@ def _line(folder, report, stickers, emoji) -> None:
     moving = bool(stickers[0].times)
     assert len(stickers) in ((8, 16, 24) if moving else (8, 16, 24, 32, 40))
     for s in stickers:
-        assert bool(s.times) is moving and s.wide % 2 == s.high % 2 == 0
+        assert bool(s.times) is moving and s.wide % 2 == s.high % 2 == 0 and s.colour in (2, 6), "RGB, even sides"
+        assert _margin(s.frames) >= 10, "creator.line.me/en/guideline/: about 10 px around what is seen"
+        # Bound by one side, what is seen fills the canvas up to the margin, but for a rounding to even sides.
+        assert "fit into" in " ".join(report["notes"]) or _margin(s.frames) <= 12
         if moving:
             _line_animation(s)
             assert s.wide <= 320 and s.high <= 270 and max(s.wide, s.high) >= 270
@@ -233,7 +266,8 @@ def _line(folder, report, stickers, emoji) -> None:
             assert s.form == "png" and s.wide <= 370 and s.high <= 320 and s.size <= 1_000_000
     main, tab = read(folder / "main.png"), read(folder / "tab.png")
     assert (main.wide, main.high, tab.wide, tab.high) == (240, 240, 96, 74) and tab.form == "png"
-    assert bool(main.times) is moving and tab.size <= 300_000
+    assert bool(main.times) is moving and tab.size <= 300_000 and main.colour in (2, 6) and tab.colour in (2, 6)
+    assert _margin(main.frames) >= 10
     if moving:
         _line_animation(main)
     archive = folder / report["archive"]["file"]
@@ -243,6 +277,13 @@ def _line(folder, report, stickers, emoji) -> None:
         assert sorted(opened.namelist()) == sorted([*numbers, "main.png", "tab.png"])
         for name, s in zip(numbers, stickers):
             assert (read(name, opened.read(name)).frames == s.frames).all()
+
+
+def _margin(frames: np.ndarray) -> int:
+    """Pixels that are free in all frames at the canvas's nearest edge."""
+    seen = frames[..., 3].max(axis=0) > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    return int(min(rows[0], columns[0], len(seen) - 1 - rows[-1], seen.shape[1] - 1 - columns[-1]))
 
 
 def _line_animation(s: Read) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -9,12 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pack_rules import read
-from sticker_clips import moving, noise, packed, picture
+from pack_rules import png_chunks, read
+from sticker_clips import moving, noise, packed, picture, stickers
 
 from seal_core.errors import SealError
-from seal_core.stickers import animate, encode
+from seal_core.stickers import animate, apng, encode, webm
 from seal_core.stickers.clip import Clip, same, slots, timed, whole
+from seal_core.stickers.pack import Request, save_pack, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
 from seal_core.stickers.search import Rung
 
@@ -153,7 +155,8 @@ def number(frame):
 
 def made_of(durations, platform, form, **options):
     motion = PLATFORMS[platform].motion
-    motion = replace(motion, canvas="own" if platform == "plain" else "exact", width=64, height=64, **options)
+    motion = replace(motion, canvas="own" if platform == "plain" else "exact", width=64, height=64, margin=0)
+    motion = replace(motion, **options)
     return read("", animate.encode_animation(counted(durations), motion, form).found.data)
 
 
@@ -187,7 +190,7 @@ def test_uneven_frames_are_shown_at_their_times(platform, form, durations):
     assert len(got.frames) >= PLATFORMS[platform].motion.min_frames
 
 
-@pytest.mark.parametrize("platform, form", [("discord", "gif"), ("telegram", "webm"), ("imessage", "gif")])
+@pytest.mark.parametrize("platform, form", [("imessage", "gif"), ("telegram", "webm"), ("plain", "gif")])
 def test_frames_that_are_too_short_for_a_format_do_not_vanish_all(platform, form):
     got = made_of([1500, 10, 10, 10, 1400], platform, form)
     shown = [number(frame) for frame in got.frames]
@@ -244,7 +247,12 @@ def test_a_thumbnail_that_would_not_move_is_left_out(tmp_path):
     frames = np.repeat(picture(512, 512)[None], 2, axis=0)
     frames[1, 256, 256, :3] ^= 2
     made = packed([Clip.at_rate(frames, 10)], "telegram", tmp_path)
-    assert sorted(path.name for path in made.folder.iterdir()) == ["01.webm", "pack.json", "thumb.png"]
+    assert sorted(path.name for path in made.folder.iterdir()) == [
+        "01.webm",
+        "how-to-upload.txt",
+        "pack.json",
+        "thumb.png",
+    ]
     assert made.report["notes"] == ["thumb.webm is left out: nothing in it changes visibly at 100x100 pixels; use "
                                     "larger changes."]  # fmt: skip
 
@@ -254,7 +262,8 @@ def test_frames_that_a_palette_makes_equal_are_counted_as_they_are():
     frames = np.repeat(still[None], 6, axis=0)
     frames[3:, 100:110, 100:110, :3] = 128
     frames[1::2, 0, 0, :3] = still[0, 0, :3] ^ 1
-    made = animate.encode_animation(Clip.at_rate(frames, 8), PLATFORMS["discord"].motion, "gif")
+    motion = replace(PLATFORMS["imessage"].motion, width=320, height=320)
+    made = animate.encode_animation(Clip.at_rate(frames, 8), motion, "gif")
     got = read("", made.found.data)
     assert made.frames == len(got.frames) < 6 and abs(sum(got.times) - 750) <= 10
     assert any("frames became" in note for note in made.notes) or made.found.rung.frames < 1
@@ -282,3 +291,113 @@ def test_fewer_frames_are_spread_evenly_and_still_move():
     assert whole([14.0, 14.0, 14.0], 10) == [10, 20, 10]
     fast, notes = timed(counted([10] * 200), PLATFORMS["telegram"].motion)
     assert len(fast.frames) == 60 and notes == ["200 frames became 60"]
+
+
+# ------------------------------------------------------------------ what the platforms take
+
+
+def controls(data):
+    """(x, y, disposal, blending) of an APNG's frames."""
+    return [
+        (*struct.unpack(">IIIIIHHBB", body)[3:5], body[24], body[25])
+        for kind, body in png_chunks(data)
+        if kind == b"fcTL"
+    ]
+
+
+def test_signal_s_animations_are_truecolour_however_few_colours_fit():
+    rng = np.random.default_rng(0)
+    base = picture(128, 128).astype(int)
+    base[..., :3] += rng.integers(-20, 20, (128, 128, 3))
+    frames = np.stack([np.roll(np.clip(base, 0, 255).astype(np.uint8), 9 * i, 0) for i in range(6)])
+    motion = replace(PLATFORMS["signal"].motion, width=128, height=128, max_bytes=50_000)
+    made = animate.encode_animation(Clip.at_rate(frames, 8), motion, "apng")
+    got = read("", made.found.data)
+    assert made.found.rung.colours and got.colour == 6 and got.size <= 50_000 and got.plays == 0
+    assert len(got.frames) == 6 and len(np.unique(got.frames.reshape(-1, 4), axis=0)) <= made.found.rung.colours
+    assert {kind for kind, _ in png_chunks(made.found.data)}.isdisjoint({b"PLTE", b"tRNS"})
+
+
+def test_what_stays_is_not_drawn_again():
+    """Two opaque corners blink far apart: laid over what stays, they cost next to nothing."""
+    frames = np.repeat(noise(1, 128, 128), 4, axis=0)
+    for i in range(4):
+        frames[i, :8, :8, :3] = frames[i, -8:, -8:, :3] = 60 * i
+    data = apng.animated_png(frames, [100] * 4)
+    assert len(data) < 1.05 * len(apng.animated_png(frames[:1], [0])) + 1000
+    assert (read("", data).frames == frames).all()
+    assert controls(data) == [(0, 0, 0, 0)] + [(0, 0, 0, 1)] * 3
+    vanishing = moving(4).frames
+    assert (read("", apng.animated_png(vanishing, [100] * 4)).frames == vanishing * (vanishing[..., 3:] > 0)).all()
+
+
+@pytest.mark.parametrize("fps", [50, 60, 100, 125, 500])
+@pytest.mark.parametrize("platform", ["whatsapp", "signal", "discord", "imessage"])
+def test_no_frame_is_so_short_that_browsers_hold_it(platform, fps):
+    motion = replace(PLATFORMS[platform].motion, canvas="exact", width=64, height=64)
+    made = animate.encode_animation(counted([1000 / fps] * 60), motion, motion.formats[0])
+    got = read("", made.found.data)
+    assert min(got.times) >= 20 and abs(sum(got.times) - 60_000 / fps) <= 20 and got.plays == 0
+
+
+@pytest.mark.parametrize("free", [0, 1, 10, 37])
+@pytest.mark.parametrize("width, height", [(200, 200), (400, 60), (60, 400), (1, 1), (999, 1)])
+def test_line_gets_ten_pixels_of_margin_whatever_the_picture_has(free, width, height):
+    art = np.zeros((height + 2 * free, width + 2 * free, 4), np.uint8)
+    art[free : free + height, free : free + width] = 255
+    row = PLATFORMS["line"]
+    found, size = encode.encode_still(art, row.still, "png")
+    rows, columns = (np.flatnonzero(read("", found.data).frames[0, ..., 3].any(axis=i)) for i in (1, 0))
+    free = (rows[0], columns[0], size[1] - 1 - rows[-1], size[0] - 1 - columns[-1])
+    assert min(free) >= 10 and (width == 1 or min(free) <= 11) and size[0] % 2 == size[1] % 2 == 0
+    assert size[0] <= 370 and size[1] <= 320 and (size[0] == 370 or size[1] == 320)
+
+
+def test_a_video_without_its_transparency_is_refused(monkeypatch):
+    def opaque(frames, *rest):
+        return webm.webm(np.concatenate([frames[..., :3], np.full_like(frames[..., 3:], 255)], -1), *rest)
+
+    monkeypatch.setattr(animate, "webm", opaque)
+    with pytest.raises(SealError, match="the transparency in the written video is off by"):
+        animate.encode_animation(moving(5), PLATFORMS["telegram"].motion, "webm")
+
+
+@pytest.mark.parametrize("form", ["webp", "apng", "gif", "webm"])
+def test_an_encoder_asks_before_each_frame_whether_to_go_on(form):
+    """Of one encoding of 12 frames it is asked 12 times or more, and what it raises comes through."""
+
+    class Stopped(BaseException):
+        pass
+
+    asked = []
+    clip = Clip.at_rate(noise(12, 64, 64), 10)
+    animate.clip_bytes(clip, form, Rung(quality=50, crf=40, colours=16), check=lambda: asked.append(1))
+    assert len(asked) >= 12
+
+    def stop():
+        asked.append(1)
+        if len(asked) == 7:
+            raise Stopped
+
+    asked.clear()
+    with pytest.raises(Stopped):
+        animate.clip_bytes(clip, form, Rung(quality=50, crf=40, colours=16), check=stop)
+
+
+@pytest.mark.parametrize("platform", CHAT)
+def test_a_pack_is_stopped_within_a_sticker_and_leaves_nothing(platform, tmp_path):
+    class Stopped(BaseException):
+        pass
+
+    asked = []
+
+    def stop():
+        asked.append(1)
+        if len(asked) == 5:
+            raise Stopped
+
+    clips = [moving(6)] * {"line": 8, "whatsapp": 3}.get(platform, 1)
+    request = Request(platform, "T", "A")
+    with pytest.raises(Stopped):
+        save_pack(with_emoji(stickers(clips), [], platform), request, tmp_path, check=stop)
+    assert not list(tmp_path.iterdir())

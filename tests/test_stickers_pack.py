@@ -198,6 +198,7 @@ def test_names_and_folders(tmp_path):
     ("telegram", 1, {"author": "a\nb"}, "author: .*line breaks"),
     ("line", 8, {"title": "猫" * 21}, "title: 42 characters; LINE takes 1 to 40"),
     ("telegram", 1, {"form": "gif"}, "format: Telegram takes png or webp for static stickers, not gif"),
+    ("discord", 1, {"form": "gif"}, "format: Discord takes png for static stickers, not gif"),
     ("imessage", 1, {"size": 400}, "size: iMessage has no stickers of 400 px; choose 300, 408, 618"),
 ])  # fmt: skip
 def test_bad_requests_are_refused_before_anything_is_encoded(platform, clips, options, message, tmp_path, monkeypatch):

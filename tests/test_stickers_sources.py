@@ -22,6 +22,7 @@ from sticker_clips import moving, noise, picture
 
 from seal_core import cli
 from seal_core.errors import SealError
+from seal_core.stickers import sources
 from seal_core.stickers.sources import left_out, stickers_in
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +168,54 @@ def test_damaged_files_are_errors_and_nothing_else(tmp_path):
                     refused += 1
                     assert str(error).startswith("in: ") and path.name in str(error)
     assert refused > 60
+
+
+def bomb(path, count, width, height):
+    """A file of a few bytes a frame: GIF frames of one pixel on a large canvas, or APNG frames likewise."""
+    if path.suffix == ".gif":
+        frame = (
+            b"\x21\xf9\x04\x04\x02\x00\x00\x00"
+            + b"\x2c"
+            + struct.pack("<HHHHB", 0, 0, 1, 1, 0)
+            + b"\x02\x02\x44\x01\x00"
+        )
+        head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+        path.write_bytes(head + frame * count + b"\x3b")
+        return path
+    first = zlib.compress(bytes((width + 1) * height), 9)
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))]
+    parts.append(chunk(b"acTL", struct.pack(">II", count, 0)))
+    for i in range(count):
+        box = (2 * i - (i > 0), width if i == 0 else 1, height if i == 0 else 1, 0, 0, 1, 50, 0, 0)
+        parts.append(chunk(b"fcTL", struct.pack(">IIIIIHHBB", *box)))
+        pixel = struct.pack(">I", 2 * i) + zlib.compress(bytes([0, i % 2 * 255]))
+        parts.append(chunk(b"IDAT", first) if i == 0 else chunk(b"fdAT", pixel))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("name, count, width, height", [
+    ("many.gif", 3000, 700, 700), ("large.gif", 300, 2000, 1500), ("many.png", 20_000, 8, 8),
+    ("large.png", 300, 2000, 1500),
+])  # fmt: skip
+def test_frame_bombs_are_refused_before_a_frame_is_decoded(name, count, width, height, tmp_path, monkeypatch):
+    path = bomb(tmp_path / name, count, width, height)
+    assert path.stat().st_size < 3_000_000
+    (sticker,) = stickers_in(path)
+    monkeypatch.setattr(sources, "_rgba", None)
+    with pytest.raises(SealError, match=rf"in: {name} has {count:,} frames of {width}x{height} pixels; .* leave out"):
+        sticker.read()
+
+
+def test_a_folder_of_frames_is_bounded_too(tmp_path, monkeypatch):
+    for i in range(5):
+        saved(tmp_path / "in" / "walk" / f"{i}.png")
+    monkeypatch.setattr(sources, "_MOST_FRAMES", 4)
+    with pytest.raises(SealError, match="in: walk has 5 frames of 120x100 pixels"):
+        stickers_in(tmp_path / "in")[0].read()
+    monkeypatch.setattr(sources, "_MOST_BYTES", 100)
+    with pytest.raises(SealError, match=r"in: 0\.png has over"):
+        stickers_in(tmp_path / "in" / "walk")
 
 
 # ------------------------------------------------------------------ what the command refuses and notes

@@ -12,19 +12,23 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SealError
+from ..stopping import Check, each, never
 from .apng import animated_png
 from .clip import Clip, count_of, same, slots, timed, whole
-from .encode import canvas_size, exif, placed, with_tags
+from .encode import canvas_size, cropped, exif, placed, with_tags
 from .palette import quantise
 from .platforms import Motion
 from .search import Found, Rung, best_fit
-from .webm import webm
+from .webm import transparency_error, webm
 
 SUFFIX = {"apng": "png"}
 """File name endings where they differ from the format's name."""
 
 GIF_UNIT = 10
 """GIF times are hundredths of a second; browsers slow down anything below two of them."""
+
+_CLEAR_ENOUGH = 16.0
+"""Of 255, on average over the video: what the coarsest setting (crf 63) does to noise is about half of it."""
 
 HELD_MS = 1000
 """No frame of a video is longer than this; one that is shown longer is repeated."""
@@ -91,14 +95,21 @@ def rungs(form: str, count: int, least: int) -> Iterator[Rung]:
 
 
 def encode_animation(
-    clip: Clip, spec: Motion, form: str, tags: Mapping[str, str] | None = None, cut: bool = False
+    clip: Clip,
+    spec: Motion,
+    form: str,
+    tags: Mapping[str, str] | None = None,
+    cut: bool = False,
+    check: Check = never,
 ) -> Animation:
     """The best file of an animation within all limits. form: webp, apng, gif or webm; tags as for `encode_still`.
 
-    SealError with the numbers where even the smallest setting is too large.
+    check: called before each frame of each try; may raise. SealError with the numbers where even the smallest setting
+    is too large.
     """
     spec = _of_format(spec, form)
     clip, notes = timed(clip.merged(), spec, cut)
+    clip = replace(clip, frames=cropped(clip.frames, spec))
     size = canvas_size(spec, clip.frames.shape[2], clip.frames.shape[1], even=form == "webm")
     plays = max(1, min(spec.plays, int(spec.max_ms / clip.total + 1e-6))) if spec.plays else 0
     count = len(clip.frames)
@@ -107,11 +118,11 @@ def encode_animation(
     @cache
     def at(frames: float, scale: float) -> Clip:
         chosen = clip.thinned(count_of(count, frames, least))
-        return replace(chosen, frames=placed(chosen.frames, size, scale)).merged()
+        return replace(chosen, frames=placed(chosen.frames, size, scale, spec.margin, check)).merged()
 
     def encode(rung: Rung, texts: Mapping[str, str] | None = None, draft: bool = False) -> bytes:
         shown = at(rung.frames, rung.scale).split(spec.min_frames)
-        return clip_bytes(shown, form, rung, plays, spec.max_ms, texts, draft, _rate(spec, shown.total))
+        return clip_bytes(shown, form, rung, plays, spec.max_ms, texts, draft, _rate(spec, shown.total), check)
 
     if not at(1.0, 1.0).animated:
         raise SealError(f"nothing in it changes visibly at {size[0]}x{size[1]} pixels; use larger changes.")
@@ -124,7 +135,13 @@ def encode_animation(
     found = with_tags(found, encode, spec.max_bytes, tags if form != "gif" else None)
     best = at(found.rung.frames, found.rung.scale)
     if form == "webm":
-        kept = len(_shows(best.durations, spec.max_ms, _rate(spec, best.total)))
+        shows = _shows(best.durations, spec.max_ms, _rate(spec, best.total))
+        if (error := transparency_error(found.data, best.frames, shows)) > _CLEAR_ENOUGH:
+            raise SealError(
+                f"the transparency in the written video is off by {error:.0f} of 255; this PyAV's libvpx-vp9 cannot be "
+                "trusted: install the av wheel from PyPI."
+            )
+        kept = len(shows)
     else:
         kept = _moving_frames(found.data)
     if kept < 2:
@@ -150,18 +167,21 @@ def clip_bytes(
     tags: Mapping[str, str] | None = None,
     draft: bool = False,
     rate: int = 0,
+    check: Check = never,
 ) -> bytes:
     """A clip in one setting; its frames lie on their canvas already.
 
-    rate: WebM has one constant rate, of at most so many frames in all (0: every frame has its own time).
+    rate: WebM has one constant rate, of at most so many frames in all (0: every frame has its own time). check: called
+    before each frame; may raise.
     """
+    check()
     if form == "webm":
-        return webm(clip.frames, _shows(clip.durations, max_ms, rate), rung.crf, draft, tags)
+        return webm(clip.frames, _shows(clip.durations, max_ms, rate), rung.crf, draft, tags, check)
     if form == "apng":
-        return animated_png(clip.frames, whole(clip.durations, 1, max_ms), plays, rung.colours, tags)
+        return animated_png(clip.frames, whole(clip.durations, 1, max_ms), plays, rung.colours, tags, check)
     if form == "gif":
-        return _gif(clip, rung.colours, max_ms)
-    return _webp(clip, rung.quality or 0, max_ms, tags, draft)
+        return _gif(clip, rung.colours, max_ms, check)
+    return _webp(clip, rung.quality or 0, max_ms, tags, draft, check)
 
 
 def _moving_frames(data: bytes) -> int:
@@ -193,8 +213,10 @@ def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[i
     return list(zip(frames, whole(times, 1, max_ms)))
 
 
-def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool) -> bytes:
+def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool, check: Check) -> bytes:
     images = [Image.fromarray(frame) for frame in clip.frames]
+    for image in images:
+        image.seek = lambda _: check()  # what Pillow calls before it encodes one of them
     buffer = io.BytesIO()
     images[0].save(
         buffer,
@@ -212,11 +234,11 @@ def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | Non
     return buffer.getvalue()
 
 
-def _gif(clip: Clip, colours: int, max_ms: float) -> bytes:
+def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
     """GIF knows no half transparency: alpha is cut at one half, and one colour means transparent."""
     frames = clip.frames.copy()
     frames[..., 3] = np.where(frames[..., 3] >= 128, 255, 0)
-    indices, palette = quantise(frames, colours)
+    indices, palette = quantise(frames, colours, check)
     images = []
     for frame in indices:
         image = Image.fromarray(frame, "P")
@@ -227,7 +249,7 @@ def _gif(clip: Clip, colours: int, max_ms: float) -> bytes:
         buffer,
         "GIF",
         save_all=True,
-        append_images=images[1:],
+        append_images=each(images[1:], check),
         duration=whole(clip.durations, GIF_UNIT, max_ms),
         loop=0,
         disposal=2,

@@ -1,7 +1,8 @@
-"""PNG and animated PNG, still palette-based where wanted: chunks around what Pillow compresses.
+"""PNG and animated PNG in truecolour with alpha: chunks around deflated rows.
 
-Pillow's own APNG writer has no palette with alpha that all frames share, which is what makes stickers small.
-Source: the PNG specification, third edition (acTL, fcTL, fdAT).
+Every client moves such files; Signal for iOS does not move those with a palette. Few colours make them small all the
+same: flat rows that no filter disturbs deflate to about 1.35 times what a palette takes. Source: the PNG specification,
+third edition (acTL, fcTL, fdAT).
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import contextlib
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
+from ..stopping import Check, each, never
 from .palette import quantise
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SOURCE, _NONE = 0, 0
+_STAYS = 0  # disposal: the next frame is drawn onto this one
+_SOURCE, _OVER = 0, 1  # blending: in place of what was there, or over it
 
 
 def animated_png(
@@ -27,34 +30,37 @@ def animated_png(
     plays: int = 0,
     colours: int = 0,
     texts: Mapping[str, str] | None = None,
+    check: Check = never,
 ) -> bytes:
     """uint8 (N, H, W, 4) as APNG, or as a plain PNG where N is 1. Each frame after the first holds only what changes.
 
-    durations: whole milliseconds, up to an hour; plays: 0 = for ever; colours: 0 = all, else a palette of so many (2
-    to 256); texts: tEXt chunks, in Latin-1 (others are left out).
+    durations: whole milliseconds, up to an hour; plays: 0 = for ever; colours: 0 = all, else so many (2 to 256);
+    texts: tEXt chunks, in Latin-1 (others are left out); check: called before each frame; may raise.
     """
     frames = np.where(frames[..., 3:] > 0, frames, 0)  # hidden colours cost bytes
-    count, height, width = frames.shape[:3]
-    palette = None
     if colours:
-        frames, palette = quantise(frames, colours)
-    out = [SIGNATURE, chunk(b"IHDR", _header(width, height, palette))]
+        indices, palette = quantise(frames, colours, check)
+        frames = palette[indices]
+    count, height, width = frames.shape[:3]
+    out = [SIGNATURE, chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))]
     for key, text in (texts or {}).items():
         with contextlib.suppress(UnicodeEncodeError):
             out.append(chunk(b"tEXt", key.encode("latin-1") + b"\0" + text.encode("latin-1")))
     if count > 1:
         out.append(chunk(b"acTL", struct.pack(">II", count, plays)))
-    if palette is not None:
-        out.append(chunk(b"PLTE", palette[:, :3].tobytes()))
-        out.append(chunk(b"tRNS", palette[:, 3].tobytes()))
+    deflated = _flat if colours else min((_smooth, _flat), key=lambda way: len(way(frames[0])))
     sequence = 0
-    for i, frame in enumerate(frames):
+    for i, frame in enumerate(each(frames, check)):
         left, top, right, bottom = (0, 0, width, height) if i == 0 else _changed(frames[i - 1], frame)
+        part = np.s_[top:bottom, left:right]
+        data, blend = deflated(frame[part]), _SOURCE
+        over = None if i == 0 else _difference(frames[i - 1][part], frame[part])
+        if over is not None and len(less := deflated(over)) < len(data):
+            data, blend = less, _OVER
         if count > 1:
             box = struct.pack(">IIIII", sequence, right - left, bottom - top, left, top)
-            out.append(chunk(b"fcTL", box + struct.pack(">HHBB", *_delay(durations[i]), _NONE, _SOURCE)))
+            out.append(chunk(b"fcTL", box + struct.pack(">HHBB", *_delay(durations[i]), _STAYS, blend)))
             sequence += 1
-        data = _compressed(frame[top:bottom, left:right], palette)
         if i == 0:
             out.append(chunk(b"IDAT", data))
         else:
@@ -77,29 +83,29 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + size
 
 
-def _header(width: int, height: int, palette: np.ndarray | None) -> bytes:
-    depth, kind = (8, 6) if palette is None else (_depth(palette), 3)
-    return struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+Deflate = Callable[[np.ndarray], bytes]
 
 
-def _depth(palette: np.ndarray) -> int:
-    """Bits a pixel: what Pillow takes for a palette of this length."""
-    return next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
-
-
-def _compressed(picture: np.ndarray, palette: np.ndarray | None) -> bytes:
-    """Pillow's IDAT data: it filters rows in C and is quick.
-
-    Level 9 takes ten times as long as 6 for smooth pictures in all colours, and saves 2 %; with a palette it is cheap.
-    """
-    image = Image.fromarray(np.ascontiguousarray(picture), "P" if palette is not None else "RGBA")
-    options = {}
-    if palette is not None:
-        image.putpalette(palette[:, :3].tobytes())
-        options = {"bits": _depth(palette)}
+def _smooth(picture: np.ndarray) -> bytes:
+    """Rows with the filter that suits each, by Pillow. Level 9 takes ten times as long as 6, and saves 2 %."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=6 if palette is None else 9, **options)
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", compress_level=6)
     return b"".join(data for kind, data in chunks(buffer.getvalue()) if kind == b"IDAT")
+
+
+def _flat(picture: np.ndarray) -> bytes:
+    """Rows without a filter: the best for pictures of few colours, by far."""
+    rows = picture.reshape(len(picture), -1)
+    return zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes(), 9)
+
+
+def _difference(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
+    """What gives `after` when it is laid over `before`: transparent where nothing changes. None where nothing can:
+    what is half transparent, or no longer there, has to replace what was seen."""
+    differs = (before != after).any(axis=-1)
+    if (differs & (after[..., 3] < 255) & (before[..., 3] > 0)).any():
+        return None
+    return np.where(differs[..., None], after, 0)
 
 
 def _delay(milliseconds: int) -> tuple[int, int]:
@@ -109,8 +115,7 @@ def _delay(milliseconds: int) -> tuple[int, int]:
 
 
 def _changed(before: np.ndarray, after: np.ndarray) -> tuple[int, int, int, int]:
-    differ = before != after
-    differ = differ.any(axis=-1) if differ.ndim == 3 else differ
+    differ = (before != after).any(axis=-1)
     rows, columns = np.flatnonzero(differ.any(axis=1)), np.flatnonzero(differ.any(axis=0))
     if not len(rows):
         return 0, 0, 1, 1  # nothing changes, but the frame's time has to pass

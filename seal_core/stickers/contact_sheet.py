@@ -25,6 +25,8 @@ LARGEST = 8192
 """Pixels of the sheet's longer side at most: cells get smaller before that, then columns give way."""
 SMALLEST = 32
 """Pixels of a cell at least."""
+LONGEST = 1000
+"""Characters of a label or the title that are looked at; fewer are ever seen."""
 _TONES = {"checkered": (236, 214), "white": (255, 255), "grey": (150, 150), "dark": (38, 38)}
 _PAPER, _INK, _MUTED, _GOOD = (250, 250, 252), (32, 32, 40), (112, 114, 128), (28, 124, 84)
 
@@ -95,7 +97,7 @@ def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
     because of a label, and two labels shall not look alike."""
 
     def shown(words: str) -> str:
-        spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in tidy(words))
+        spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in tidy(words)[:LONGEST])
         return " ".join("".join(spelled).split())
 
     lacking = missing(tidy("".join((title, *grid.rows, *grid.heads, *grid.captions))), chain)

@@ -103,7 +103,7 @@ def emoji_by_words(lines: Sequence[str], names: Sequence[str]) -> list[tuple[str
         words, equals, text = line.rpartition("=")
         where = f"emoji, line {i}"
         found = split_emoji(text, where)
-        wanted = [f" {_words(part)} " for part in words.split(",") if _words(part)]
+        wanted = {f" {one} " for part in words.split(",") if (one := _words(part))}
         if equals and not (wanted and found):
             raise SealError(f"{where}: {line!r} wants words before the = and emoji after it, such as sad = 😢.")
         if equals:
@@ -117,7 +117,8 @@ def emoji_by_words(lines: Sequence[str], names: Sequence[str]) -> list[tuple[str
         )
     result = []
     for i, name in enumerate(names, start=1):
-        here = [found for wanted, found in known if all(part in f" {_words(name)} " for part in wanted)] or others
+        said = f" {_words(name)} "
+        here = [found for wanted, found in known if all(part in said for part in wanted)] or others
         if not here:
             remedy = f"add a line such as {name} = {DEFAULT}" if name else "wire names (StickerAttributeSweep's labels)"
             raise SealError(
@@ -137,7 +138,8 @@ def check_emoji(found: Sequence[str], least: int, most: int, label: str, name: s
     """SealError if a sticker has fewer or more emoji than the platform (`label`) takes."""
     if not least <= len(found) <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
-        raise SealError(f"{name}: {len(found)} emoji ({' '.join(found) or 'none'}); {label} takes {wanted} a sticker.")
+        shown = " ".join(found[:8]) + (" ..." if len(found) > 8 else "")
+        raise SealError(f"{name}: {len(found)} emoji ({shown or 'none'}); {label} takes {wanted} a sticker.")
 
 
 def spoken(emoji: str) -> str:

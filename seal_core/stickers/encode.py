@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SealError
+from ..stopping import Check, each, never
 from .apng import animated_png
-from .canvas import fit, fitted_size
+from .canvas import content_box, fit, fitted_size
 from .platforms import Motion, Still
 from .search import Found, Rung, best_fit
 
@@ -39,26 +40,35 @@ def canvas_size(spec: Still | Motion, width: int, height: int, even: bool = Fals
         return spec.width, spec.height
     if spec.canvas == "own":
         return (width + width % 2, height + height % 2) if even else (width, height)
-    wide, high = fitted_size(width, height, spec.width, spec.height)
+    around = 2 * spec.margin
+    wide, high = fitted_size(width, height, spec.width - around, spec.height - around)
     if even or spec.canvas == "within":
         wide, high = max(2, wide - wide % 2), max(2, high - high % 2)
-    return wide, high
+    return wide + around, high + around
 
 
-def placed(frames: np.ndarray, size: tuple[int, int], scale: float = 1.0) -> np.ndarray:
-    """uint8 (N, H, W, 4) centred in canvases of `size` (width, height), filling `scale` of them; (N, height, width, 4).
+def cropped(frames: np.ndarray, spec: Still | Motion) -> np.ndarray:
+    """Frames (N, H, W, 4) without what is empty around all of them, where the platform asks for a margin of its own."""
+    box = content_box(frames) if spec.margin else None
+    return frames if box is None else frames[:, box[1] : box[3], box[0] : box[2]]
 
-    SealError for a frame that shows nothing.
+
+def placed(
+    frames: np.ndarray, size: tuple[int, int], scale: float = 1.0, margin: int = 0, check: Check = never
+) -> np.ndarray:
+    """uint8 (N, H, W, 4) centred in canvases of `size` (width, height); (N, height, width, 4).
+
+    They fill `scale` of what `margin` pixels on every side leave free. SealError for a frame that shows nothing.
     """
     width, height = size
-    inner = max(1, round(width * scale)), max(1, round(height * scale))
+    inner = max(1, round((width - 2 * margin) * scale)), max(1, round((height - 2 * margin) * scale))
     top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
     canvas = np.zeros((len(frames), height, width, 4), np.uint8)
-    own = frames.shape[2] <= inner[0] and frames.shape[1] <= inner[1] and max(inner[0] - frames.shape[2], 0) < 2
-    own = own and inner[1] - frames.shape[1] < 2  # only rounded up to even sides: no resampling
-    for i, frame in enumerate(frames):
+    slack = inner[0] - frames.shape[2], inner[1] - frames.shape[1]
+    own = min(slack) >= 0 and max(slack) < 2  # only rounded up to even sides: no resampling
+    for i, frame in enumerate(each(frames, check)):
         if own:
-            canvas[i, : frame.shape[0], : frame.shape[1]] = frame
+            canvas[i, top : top + frame.shape[0], left : left + frame.shape[1]] = frame
         else:
             canvas[i, top : top + inner[1], left : left + inner[0]] = fit(frame, *inner)
         if scale == 1.0 and canvas[i, ..., 3].max() < FAINT:
@@ -69,19 +79,22 @@ def placed(frames: np.ndarray, size: tuple[int, int], scale: float = 1.0) -> np.
 
 
 def encode_still(
-    picture: np.ndarray, spec: Still, form: str, tags: Mapping[str, str] | None = None
+    picture: np.ndarray, spec: Still, form: str, tags: Mapping[str, str] | None = None, check: Check = never
 ) -> tuple[Found, tuple[int, int]]:
     """The best file of a picture uint8 (H, W, 4) within the limit, and its canvas (width, height).
 
-    form: png or webp. tags: texts (workflow, prompt) that go into the file where they fit too. SealError with numbers.
+    form: png or webp. tags: texts (workflow, prompt) that go into the file where they fit too. check: called before
+    each try; may raise. SealError with numbers.
     """
-    size = canvas_size(spec, picture.shape[1], picture.shape[0])
+    frames = cropped(picture[None], spec)
+    size = canvas_size(spec, frames.shape[2], frames.shape[1])
 
     @cache
     def at(scale: float) -> np.ndarray:
-        return placed(picture[None], size, scale)[0]
+        return placed(frames, size, scale, spec.margin)[0]
 
     def encode(rung: Rung, texts: Mapping[str, str] | None = None) -> bytes:
+        check()
         return still_bytes(at(rung.scale), form, rung, texts)
 
     found = best_fit(STILL_RUNGS[form], encode, spec.max_bytes)

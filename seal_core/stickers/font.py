@@ -1,4 +1,4 @@
-"""Font files: which characters they have, and drawing a run of them. OpenType's cmap is read here (ISO 14496-22)."""
+"""Fonts: which characters they have, which of several draws what, and drawing a run of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 import struct
 import unicodedata
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import SealError
+from .cmap import unicode_characters
 from .emoji import DRAWN_AS_EMOJI, EMOJI_STYLE, KEYCAP
 
 BUNDLED = Path(__file__).parent / "fonts" / "MPLUSRounded1c-ExtraBold-subset.ttf"
@@ -24,6 +26,9 @@ EM = 160
 """Pixels of the em at which text is measured; bitmap fonts (colour emoji) have their own."""
 _STRIKES = (109, 136, 128, 160, 96, 72, 64, 48, 32, 20, 16)  # sizes that bitmap fonts come in
 _LARGEST_FILE = 64 << 20
+_WIDEST = 16  # ems of one character; the widest in use, a whole phrase (U+FDFD), has about ten
+_LARGEST = 1 << 25  # pixels of a run
+_FAULTS = (OSError, ValueError, IndexError, OverflowError, MemoryError, SystemError, struct.error, zlib.error)
 _TEXT_STYLE = "\ufe0e"
 _INDICATORS = "\U0001f1e6-\U0001f1ff"
 _MARKS = "\u0300-\u036f\u1dc0-\u1dff\u20d0-\u20f0\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
@@ -53,8 +58,15 @@ class Font:
         return _sized(self.path, self.strike or max(1, round(size)))
 
     def advance(self, run: str, size: int = EM) -> float:
-        """Width of a run, in ems; size: pixels of the em, which small letters' widths are rounded to."""
-        return self.at(size).getlength(run) / (self._em() if self.strike else size)
+        """Width of a run, in ems; size: pixels of the em, which small letters' widths are rounded to.
+
+        SealError for a damaged font.
+        """
+        with _damage_told(self.name):
+            ems = self.at(size).getlength(run) / (self._em() if self.strike else size)
+            if not 0 <= ems <= _WIDEST * (1 + len(run)):
+                raise ValueError("impossible width")
+        return ems
 
     def _em(self) -> float:
         """Pixels of what is taken for an em: a bitmap's picture is about 1.17 em wide."""
@@ -64,13 +76,17 @@ class Font:
         """A run as a layer (H, W, 4) in [0, 1], and where its left edge and its top lie from the pen on the
         baseline, in pixels (x to the right, y down). rgb 0..255; colour glyphs keep their own."""
         scale = size / self._em() if self.strike else 1.0
-        font = self.at(size)
-        box = font.getbbox(run, anchor="ls")
-        width, height = max(1, int(box[2] - box[0]) + 4), max(1, int(box[3] - box[1]) + 4)
-        picture = Image.new("RGBA", (width, height), (*rgb, 0))
-        at = (2 - box[0], 2 - box[1])
-        ink, coloured = (*rgb, 255), bool(self.strike)
-        ImageDraw.Draw(picture).text(at, run, font=font, fill=ink, anchor="ls", embedded_color=coloured)
+        with _damage_told(self.name):
+            font = self.at(size)
+            box = font.getbbox(run, anchor="ls")
+            width, height = max(1, int(box[2] - box[0]) + 4), max(1, int(box[3] - box[1]) + 4)
+            most = _WIDEST * max(font.size, 8)
+            if width > most * (1 + len(run)) or max(height, *map(abs, box[1::2])) > most or width * height > _LARGEST:
+                raise ValueError("impossible glyphs")  # before there is a picture of their size
+            picture = Image.new("RGBA", (width, height), (*rgb, 0))
+            at = (2 - box[0], 2 - box[1])
+            ink, coloured = (*rgb, 255), bool(self.strike)
+            ImageDraw.Draw(picture).text(at, run, font=font, fill=ink, anchor="ls", embedded_color=coloured)
         left, top = box[0] - 2.0, box[1] - 2.0
         if scale != 1.0:
             small = max(1, round(width * scale)), max(1, round(height * scale))
@@ -146,23 +162,41 @@ def _sized(path: str, size: int) -> ImageFont.FreeTypeFont:
 def open_font(path: str | Path = BUNDLED) -> Font:
     """A font from a file. SealError naming `font` where there is none or it is no font that can be read."""
     path = Path(path)
-    if not path.is_file():
-        raise SealError(f"font: there is no file {str(path)!r}; leave it empty for the built-in font.")
-    return _opened(str(path), path.stat().st_mtime_ns)
+    try:
+        changed = path.stat().st_mtime_ns if path.is_file() else None
+    except (OSError, ValueError):  # a name that is too long, or that no disk can have
+        changed = None
+    if changed is None:
+        raise SealError(f"font: there is no file {str(path)[-80:]!r}; leave it empty for the built-in font.")
+    return _opened(str(path), changed)
 
 
 @functools.lru_cache(maxsize=16)
 def _opened(path: str, changed: int) -> Font:
     file = Path(path)
-    if file.suffix.lower() not in SUFFIXES or file.stat().st_size > _LARGEST_FILE:
-        raise SealError(f"font: {file.name!r} is not a font that can be read; use {', '.join(SUFFIXES)} up to 64 MiB.")
-    try:
-        characters = _characters(file.read_bytes())
+    with _damage_told(file.name):
+        if file.suffix.lower() not in SUFFIXES or file.stat().st_size > _LARGEST_FILE:
+            raise SealError(
+                f"font: {file.name!r} is not a font that can be read; use {', '.join(SUFFIXES)} up to 64 MiB."
+            )
+        data = file.read_bytes()
+        if data[:4] == b"wOFF" and int.from_bytes(data[16:20], "big") > _LARGEST_FILE:
+            raise ValueError("unpacks to too much")
+        characters = unicode_characters(data)
         strike = _strike(path)
         name = " ".join(filter(None, ImageFont.truetype(path, strike or EM).getname()))
-    except (OSError, ValueError, IndexError, struct.error, zlib.error):
-        raise SealError(f"font: {file.name!r} is damaged or no font; use another file.") from None
-    return Font(path, name, characters, strike)
+    return Font(path, name[:64], characters, strike)
+
+
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """Whatever reading or drawing a damaged font raises, as a SealError."""
+    try:
+        yield
+    except SealError:
+        raise
+    except (*_FAULTS, Image.DecompressionBombError):
+        raise SealError(f"font: {name!r} is damaged or no font; use another file.") from None
 
 
 def _strike(path: str) -> int:
@@ -178,66 +212,3 @@ def _strike(path: str) -> int:
             except OSError:
                 continue
     raise ValueError("no size fits")
-
-
-def _characters(data: bytes) -> frozenset[int]:
-    """Code points that an OpenType file's Unicode cmap maps to a glyph."""
-    start = struct.unpack(">I", data[12:16])[0] if data[:4] == b"ttcf" else 0
-    woff = data[:4] == b"wOFF"
-    count = struct.unpack(">H", data[12:14] if woff else data[start + 4 : start + 6])[0]
-    for i in range(count):
-        at = 44 + 20 * i if woff else start + 12 + 16 * i
-        if data[at : at + 4] != b"cmap":
-            continue
-        if woff:
-            offset, packed, length = struct.unpack(">III", data[at + 4 : at + 16])
-            table = data[offset : offset + packed]
-            if packed < length:
-                table = zlib.decompressobj().decompress(table, length)
-        else:
-            offset, length = struct.unpack(">II", data[at + 8 : at + 16])
-            table = data[offset : offset + length]
-        return _mapped(table)
-    raise ValueError("no cmap")
-
-
-def _mapped(table: bytes) -> frozenset[int]:
-    found: set[int] = set()
-    for i in range(struct.unpack(">H", table[2:4])[0]):
-        platform, encoding, offset = struct.unpack(">HHI", table[4 + 8 * i : 12 + 8 * i])
-        if (platform == 0 and encoding != 5) or (platform == 3 and encoding in (1, 10)):
-            form = struct.unpack(">H", table[offset : offset + 2])[0]
-            found |= {4: _format4, 12: _format12}.get(form, lambda _: set())(table[offset:])
-    if not found:
-        raise ValueError("no Unicode cmap")
-    return frozenset(found)
-
-
-def _format4(table: bytes) -> set[int]:
-    """Segments of the first 65,536 code points."""
-    segments = struct.unpack(">H", table[6:8])[0] // 2
-    words = np.frombuffer(table[: len(table) // 2 * 2], ">u2").astype(np.int64)
-    ends, starts = words[7 : 7 + segments], words[8 + segments : 8 + 2 * segments]
-    deltas, offsets = words[8 + 2 * segments : 8 + 3 * segments], words[8 + 3 * segments : 8 + 4 * segments]
-    found: set[int] = set()
-    for i in range(segments):
-        codes = np.arange(starts[i], ends[i] + 1)
-        if offsets[i]:
-            at = 8 + 3 * segments + i + offsets[i] // 2 + codes - starts[i]
-            glyphs = np.where(at < len(words), words[np.minimum(at, len(words) - 1)], 0)
-            glyphs = np.where(glyphs > 0, (glyphs + deltas[i]) % 65536, 0)
-        else:
-            glyphs = (codes + deltas[i]) % 65536
-        found.update(codes[(glyphs > 0) & (codes < 0xFFFF)].tolist())
-    return found
-
-
-def _format12(table: bytes) -> set[int]:
-    """Groups of any code points."""
-    count = struct.unpack(">I", table[12:16])[0]
-    groups = np.frombuffer(table[16 : 16 + 12 * count], ">u4").reshape(-1, 3).astype(np.int64)
-    found: set[int] = set()
-    for first, last, glyph in groups:
-        if first <= last <= 0x10FFFF:
-            found.update(range(first + (glyph == 0), last + 1))
-    return found

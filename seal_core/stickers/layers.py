@@ -36,7 +36,7 @@ def pictures(image: Tensor, mask: Tensor | None = None, name: str = "image") -> 
     rgb, alpha = rgb_and_alpha(images)
     alpha = torch.ones(images.shape[:3]) if alpha is None else alpha
     if mask is not None:
-        alpha = alpha * masks_for(mask, *images.shape[:3])
+        alpha = alpha * masks_for(mask, len(images), images.shape[1], images.shape[2])
     return torch.cat([rgb, alpha[..., None]], 3).numpy()
 
 

@@ -1,4 +1,4 @@
-"""What a pack says of itself: pack.json, WhatsApp's contents.json, and the zip files that two platforms want."""
+"""What a pack says of itself: pack.json, how to upload it, WhatsApp's contents.json, two platforms' zip files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SealError
+from . import howto
 from .emoji import spoken
 from .platforms import Platform
 
@@ -27,7 +28,10 @@ def length(text: str, wide_counts_two: bool = False) -> int:
 
 
 def write(folder: Path, report: dict[str, Any], row: Platform, stem: str) -> None:
-    """Add the platform's own files to a folder of stickers, and pack.json. SealError if an archive is too large."""
+    """Add the platform's own files to a folder of stickers, how to upload them, and pack.json.
+
+    SealError if an archive is too large.
+    """
     stickers = [sticker["file"] for sticker in report["stickers"]]
     extras = [extra["file"] for extra in report["extras"]]
     if row.name == "discord":
@@ -46,6 +50,8 @@ def write(folder: Path, report: dict[str, Any], row: Platform, stem: str) -> Non
             f"images: the zip has {report['archive']['bytes']:,} bytes, and {row.label} takes {row.archive_bytes:,}; "
             "use fewer or simpler stickers."
         )
+    report["how_to"] = howto.FILE
+    (folder / howto.FILE).write_text(howto.how_to(report, row.label), encoding="utf-8")
     _json(folder / "pack.json", report)
 
 

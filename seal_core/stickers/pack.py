@@ -11,16 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SealError
+from ..errors import SealError, valid_text
 from ..file_names import is_reserved
+from ..stopping import Check, never
 from . import manifest
-from .animate import SUFFIX, Animation, encode_animation
-from .canvas import content_box
+from .animate import SUFFIX, encode_animation
 from .clip import Clip
 from .emoji import DEFAULT, check_emoji, emoji_by_words, split_emoji
 from .encode import encode_still
+from .extras import write_extras
 from .names import FORBIDDEN, folder_name, slug
-from .platforms import SIDES, Extra, Motion, Platform, Still, platform_of
+from .platforms import SIDES, Motion, Platform, Still, platform_of
 
 _TRIES = 1000
 
@@ -86,13 +87,18 @@ def with_emoji(stickers: Sequence[Sticker], texts: Sequence[str], platform: str)
 
 
 def save_pack(
-    stickers: Sequence[Sticker], request: Request, parent: Path, progress: Callable[[int, int], None] | None = None
+    stickers: Sequence[Sticker],
+    request: Request,
+    parent: Path,
+    progress: Callable[[int, int], None] | None = None,
+    check: Check = never,
 ) -> Pack:
     """Write a pack into a new folder in `parent`: NAME, or NAME-2, NAME-3, ... where that exists.
 
     Everything goes into a hidden folder beside it first (.NAME.xxxxxxxx.tmp), which is renamed at the end and removed
     on any failure, Cancel included; only a process that is killed outright leaves it. progress(done, total) is called
-    before each sticker and may raise. SealError, with the numbers, for whatever the platform does not take.
+    before each sticker, check() before each frame of each try; both may raise. SealError, with the numbers, for
+    whatever the platform does not take.
     """
     row = _sized(platform_of(request.platform), request.size)
     stickers = _checked(stickers, row, request)
@@ -105,7 +111,7 @@ def save_pack(
             temporary.mkdir()
         except OSError as error:
             raise SealError(f"out: cannot write into {parent} ({error.strerror}); choose another folder.") from None
-        report = _fill(temporary, stickers, row, request, stem, progress)
+        report = _fill(temporary, stickers, row, request, stem, progress, check)
         folder = _renamed(temporary, parent, stem)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -144,8 +150,7 @@ def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> li
         raise SealError("images: no sticker in the batch; give at least one picture.")
     names = [(f"name of sticker {i + 1}", sticker.name) for i, sticker in enumerate(stickers)]
     for key, text in (("title", request.title), ("author", request.author), ("name", request.name), *names):
-        if any(unicodedata.category(c) == "Cs" for c in text):  # half a pair: how Python keeps bytes it cannot decode
-            raise SealError(f"{key}: {text!a} is no valid text (UTF-8); write or rename it anew.")
+        valid_text(text, key)
     for key, text, (least, most) in (("title", request.title, row.title), ("author", request.author, row.author)):
         length = manifest.length(text, row.wide_counts_two)
         if not text.strip() or not least <= length <= most:
@@ -197,6 +202,7 @@ def _fill(
     request: Request,
     stem: str,
     progress: Callable[[int, int], None] | None,
+    check: Check,
 ) -> dict[str, Any]:
     """Everything that belongs into the pack's folder; returns the report."""
     entries, notes = [], []
@@ -208,7 +214,7 @@ def _fill(
         clip = sticker.read()
         cover = cover if cover is not None else clip
         try:
-            entry, data = _encoded(clip, row, request)
+            entry, data = _encoded(clip, row, request, check)
         except SealError as error:
             raise SealError(f"images: {label}: {error}") from None
         part = "" if row.numbered else slug(sticker.name)
@@ -218,18 +224,7 @@ def _fill(
         entries.append({"file": file, "name": sticker.name, "emoji": list(sticker.emoji), **entry})
     assert cover is not None
     moving = all(sticker.animated for sticker in stickers)
-    extras = []
-    for extra in row.extras:
-        if moving or not extra.only_animated:
-            try:
-                data = extra_bytes(cover, extra, row, moving, request.cut)
-            except SealError as error:
-                if extra.only_animated:  # beside a picture that serves as well
-                    notes.append(f"{extra.file} is left out: {error}")
-                    continue
-                raise SealError(f"images: {extra.file} (made of sticker 1): {error}") from None
-            (folder / extra.file).write_bytes(data)
-            extras.append({"file": extra.file, "bytes": len(data)})
+    extras = write_extras(folder, cover, row, moving, request.cut, notes, check)
     report = {
         "platform": row.name,
         "title": request.title,
@@ -245,16 +240,16 @@ def _fill(
     return report
 
 
-def _encoded(clip: Clip, row: Platform, request: Request) -> tuple[dict[str, Any], bytes]:
+def _encoded(clip: Clip, row: Platform, request: Request, check: Check) -> tuple[dict[str, Any], bytes]:
     spec = row.motion if clip.animated else row.still
     form = _form(spec, request.form, row.label, clip.animated, others=True)
     entry: dict[str, Any] = {"format": form, "suffix": f".{SUFFIX.get(form, form)}", "notes": []}
     if clip.animated:
-        made = encode_animation(clip, row.motion, form, request.tags, request.cut)
+        made = encode_animation(clip, row.motion, form, request.tags, request.cut, check)
         found, size = made.found, made.size
         entry |= {"frames": made.frames, "seconds": round(made.milliseconds / 1000, 3), "notes": list(made.notes)}
     else:
-        found, size = encode_still(clip.frames[0], row.still, form, request.tags)
+        found, size = encode_still(clip.frames[0], row.still, form, request.tags, check)
     if found.rung.scale < 1 or found.rung.frames < 1:
         entry["notes"].append(f"to fit into {spec.max_bytes:,} bytes: {found.rung}")
     if (clip.frames[..., 3] == 255).all():
@@ -262,19 +257,6 @@ def _encoded(clip: Clip, row: Platform, request: Request) -> tuple[dict[str, Any
     limit = {"limit": spec.max_bytes} if spec.max_bytes < 1 << 40 else {}
     entry |= {"width": size[0], "height": size[1], "bytes": len(found.data), **limit, "setting": str(found.rung)}
     return entry, found.data
-
-
-def extra_bytes(cover: Clip, extra: Extra, row: Platform, moving: bool, cut: bool = False) -> bytes:
-    """A tray, thumbnail, main or tab picture made of the first sticker, cropped to its subject."""
-    left, top, right, bottom = content_box(cover.frames) or (0, 0, *cover.frames.shape[2:0:-1])
-    cropped = replace(cover, frames=cover.frames[:, top:bottom, left:right])
-    if moving and extra.animated:
-        form = "webm" if extra.file.endswith(".webm") else "apng"
-        spec = replace(row.motion, canvas="exact", width=extra.width, height=extra.height, max_bytes=extra.max_bytes)
-        made: Animation = encode_animation(cropped, spec, form, cut=cut)
-        return made.found.data
-    spec_still = Still(("png",), "exact", extra.width, extra.height, extra.max_bytes)
-    return encode_still(cropped.frames[0], spec_still, "png")[0].data
 
 
 def _renamed(temporary: Path, parent: Path, stem: str) -> Path:

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..stopping import Check, each, never
+
 _BITS = 5
 _BINS = 1 << (4 * _BITS)
 _ROUNDS = 4
 _CHUNK = 8192
 
 
-def quantise(frames: np.ndarray, colours: int) -> tuple[np.ndarray, np.ndarray]:
+def quantise(frames: np.ndarray, colours: int, check: Check = never) -> tuple[np.ndarray, np.ndarray]:
     """uint8 frames (N, H, W, 4) as indices (N, H, W) into a palette (<= colours, 4), both uint8; 0 is transparent.
 
     colours: 2 to 256. Small but distinct areas (eyes, outlines) get more of them than their pixels alone would give.
+    check: called before each piece of work; may raise.
     """
-    keys, seen, means, counts = _histogram(frames)
+    keys, seen, means, counts = _histogram(frames, check)
     if not len(seen):
         return np.zeros(frames.shape[:3], np.uint8), np.zeros((1, 4), np.uint8)
     weights = counts**0.75
-    centres = _lloyd(means, weights, _median_cut(means, weights, min(colours - 1, len(means))))
-    nearest = _nearest(means, centres)
+    centres = _median_cut(means, weights, min(colours - 1, len(means)), check)
+    centres = _lloyd(means, weights, centres, check)
+    nearest = _nearest(means, centres, check)
     table = np.zeros(_BINS, np.uint8)
     table[seen] = nearest + 1
     table[0] = 0
@@ -36,11 +40,11 @@ def quantise(frames: np.ndarray, colours: int) -> tuple[np.ndarray, np.ndarray]:
     return table[keys].reshape(frames.shape[:3]), palette
 
 
-def _histogram(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _histogram(frames: np.ndarray, check: Check) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Every pixel's bin (0: transparent); the bins in use, their mean premultiplied colours (M, 4) and pixel counts."""
     keys = np.empty(frames.shape[:3], np.int32)
     totals, counts = np.zeros((_BINS, 4)), np.zeros(_BINS)
-    for frame, key in zip(frames, keys):
+    for frame, key in each(zip(frames, keys), check):
         alpha = frame[..., 3].astype(np.uint16)
         colour = np.empty(frame.shape, np.uint8)
         colour[..., :3] = (frame[..., :3] * alpha[..., None] + 127) // 255
@@ -61,11 +65,12 @@ def _histogram(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     return keys, seen, totals[seen] / counts[seen, None], counts[seen]
 
 
-def _median_cut(colours: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+def _median_cut(colours: np.ndarray, weights: np.ndarray, count: int, check: Check) -> np.ndarray:
     """At most `count` centres (count, 4): the box with the largest weighted variance is cut at its mean, repeatedly."""
     boxes = [np.arange(len(colours))]
     spreads = [_spread(colours, weights, boxes[0])]
     while len(boxes) < count:
+        check()
         at = max(range(len(boxes)), key=lambda i: spreads[i][0])
         error, axis, mean = spreads[at]
         if error <= 0:
@@ -88,19 +93,19 @@ def _spread(colours: np.ndarray, weights: np.ndarray, box: np.ndarray) -> tuple[
     return (float(errors[axis]) if inside else 0.0), axis, float(mean[axis])
 
 
-def _lloyd(colours: np.ndarray, weights: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def _lloyd(colours: np.ndarray, weights: np.ndarray, centres: np.ndarray, check: Check) -> np.ndarray:
     for _ in range(_ROUNDS):
-        nearest = _nearest(colours, centres)
+        nearest = _nearest(colours, centres, check)
         mass = np.bincount(nearest, weights, minlength=len(centres))
         sums = np.stack([np.bincount(nearest, weights * c, minlength=len(centres)) for c in colours.T], axis=1)
         centres = np.where(mass[:, None] > 0, sums / np.maximum(mass, 1e-9)[:, None], centres)
     return centres
 
 
-def _nearest(colours: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def _nearest(colours: np.ndarray, centres: np.ndarray, check: Check) -> np.ndarray:
     nearest = np.zeros(len(colours), np.int64)
     squares = (centres**2).sum(axis=1)
-    for start in range(0, len(colours), _CHUNK):
+    for start in each(range(0, len(colours), _CHUNK), check):
         part = colours[start : start + _CHUNK]
         nearest[start : start + _CHUNK] = (squares - 2 * part @ centres.T).argmin(axis=1)
     return nearest

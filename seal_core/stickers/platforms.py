@@ -1,13 +1,11 @@
 """The one table of what chat platforms accept. Everything else in this package reads its limits here.
 
-Where a source says KB without saying which, 1 KB is 1,000 bytes here: what fits that fits 1,024 too. Sources:
-- Telegram: core.telegram.org/stickers (static and video stickers), core.telegram.org/bots/api (createNewStickerSet,
-  setStickerSetThumbnail, InputSticker).
-- WhatsApp: github.com/WhatsApp/stickers, README and the checks in its Android sample's StickerPackValidator.
-- Signal: support.signal.org "Stickers" and the checks in Signal Desktop's sticker creator.
-- Discord: discord.com/developers/docs/resources/sticker (Create Guild Sticker).
-- LINE: creator.line.me/en/guideline/ and creator.line.me/en/guideline/animationsticker/.
-- iMessage: Apple's Human Interface Guidelines, iMessage apps and stickers.
+Where a source says KB without saying which, 1 KB is 1,000 bytes here: what fits that fits 1,024 too. Each row names its
+sources. Two rules of this package stand beside the platforms' own:
+- Animated PNGs are truecolour with alpha (no palette): Signal for iOS does not move others
+  (github.com/signalapp/Signal-iOS/issues/4611), and LINE asks for RGB.
+- Frames of 10 ms or less last 100 ms in browsers (webkit.org/b/36082), and so in every client that is one: none is
+  shorter than 20.
 """
 
 from __future__ import annotations
@@ -28,18 +26,22 @@ even. own: the picture's own size."""
 
 @dataclass(frozen=True)
 class Still:
-    """A static sticker: formats (the preferred one first), canvas in pixels, largest file in bytes."""
+    """A static sticker: formats (the preferred one first), canvas in pixels, largest file in bytes.
+
+    margin: pixels that stay free between the canvas's edge and what is seen; with one, pictures are cropped first.
+    """
 
     formats: tuple[str, ...]
     canvas: Canvas
     width: int
     height: int
     max_bytes: int
+    margin: int = 0
 
 
 @dataclass(frozen=True)
 class Motion:
-    """An animated sticker. max_ms: one play, or all of them where they are counted.
+    """An animated sticker; what `Still` has too means the same. max_ms: one play, or all where they are counted.
 
     plays: 0 = for ever, else the most (as many as max_ms has room for); whole_seconds: one play lasts 1, 2, ... s;
     constant_rate: video frames all last equally long.
@@ -50,10 +52,11 @@ class Motion:
     width: int
     height: int
     max_bytes: int
+    margin: int = 0
     max_ms: int = NO_LIMIT
     min_frames: int = 2
     max_frames: int = NO_LIMIT
-    min_frame_ms: float = 10
+    min_frame_ms: float = 20
     plays: int = 0
     whole_seconds: bool = False
     constant_rate: bool = False
@@ -69,6 +72,7 @@ class Extra:
     max_bytes: int
     animated: bool = False
     only_animated: bool = False
+    margin: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,19 +101,22 @@ class Platform:
         return self.motion_counts if animated and self.motion_counts is not None else self.counts
 
 
-_APNG_GIF = ("apng", "gif")
-
 PLATFORMS: dict[str, Platform] = {
     platform.name: platform
     for platform in (
         Platform(
             "telegram",
             "Telegram",
+            # core.telegram.org/stickers: PNG or WebP, one side exactly 512, the other at most. The bytes:
+            # core.telegram.org/bots/api#sendsticker.
             Still(("png", "webp"), "longest", 512, 512, 512 * KB),
+            # core.telegram.org/stickers#video-stickers: VP9 with alpha, no sound, 3 s, 30 frames a second, 256 KB.
             Motion(("webm",), "longest", 512, 512, 256 * KB, max_ms=3000, min_frame_ms=1000 / 30, constant_rate=True),
+            # core.telegram.org/bots/api: createNewStickerSet (title), addStickerToSet (120), InputSticker (emoji).
             counts=range(1, 121),
             emoji=(1, 20),
             title=(1, 64),
+            # core.telegram.org/bots/api#setstickersetthumbnail
             extras=(
                 Extra("thumb.png", 100, 100, 128 * KB),
                 Extra("thumb.webm", 100, 100, 32 * KB, animated=True, only_animated=True),
@@ -118,8 +125,11 @@ PLATFORMS: dict[str, Platform] = {
         Platform(
             "whatsapp",
             "WhatsApp",
+            # github.com/WhatsApp/stickers, Android/README.md: 512x512, 100 KB and 500 KB, frames of 8 ms or longer,
+            # 10 s, no mixed packs, 3 to 30 stickers. Its own animated samples loop for ever and have frames of 66 to
+            # 94 ms. KB_IN_BYTES = 1024, names and emoji: StickerPackValidator.java there.
             Still(("webp",), "exact", 512, 512, 100 * KIB),
-            Motion(("webp",), "exact", 512, 512, 500 * KIB, max_ms=10_000, min_frame_ms=8),
+            Motion(("webp",), "exact", 512, 512, 500 * KIB, max_ms=10_000),
             counts=range(3, 31),
             mixed=False,
             emoji=(1, 3),
@@ -129,6 +139,8 @@ PLATFORMS: dict[str, Platform] = {
         Platform(
             "signal",
             "Signal",
+            # support.signal.org/hc/en-us/articles/360031836512-Stickers#sticker_reqs: PNG or WebP, animated ones APNG
+            # and no GIF, 300 KB, 3 s, 512x512, one emoji each, at most 200.
             Still(("webp", "png"), "exact", 512, 512, 300 * KIB),
             Motion(("apng",), "exact", 512, 512, 300 * KIB, max_ms=3000),
             counts=range(1, 201),
@@ -137,21 +149,27 @@ PLATFORMS: dict[str, Platform] = {
         Platform(
             "discord",
             "Discord",
+            # discord.com/developers/docs/resources/sticker#create-guild-sticker: 320x320, 512 KB, 5 s. It takes GIF
+            # too, whose edges have no half transparency.
             Still(("png",), "exact", 320, 320, 512 * KB),
-            Motion(_APNG_GIF, "exact", 320, 320, 512 * KB, max_ms=5000),
+            Motion(("apng",), "exact", 320, 320, 512 * KB, max_ms=5000),
             emoji=(1, 1),
             sticker_name=(2, 30),
         ),
         Platform(
             "line",
             "LINE",
-            Still(("png",), "within", 370, 320, 1000 * KB),
+            # creator.line.me/en/guideline/: within 370x320, even sides, about 10 px of margin, 1 MB, RGB; names.
+            Still(("png",), "within", 370, 320, 1000 * KB, margin=10),
+            # creator.line.me/en/guideline/animationsticker/: within 320x270 and one side at least 270, 300 KB, 5 to 20
+            # frames, 1 to 4 plays of 4 s in all. .../animationsticker/detail/: of 1, 2, 3 or 4 whole seconds.
             Motion(
                 ("apng",),
                 "within",
                 320,
                 270,
                 300 * KB,
+                margin=10,
                 max_ms=4000,
                 min_frames=5,
                 max_frames=20,
@@ -166,7 +184,7 @@ PLATFORMS: dict[str, Platform] = {
             author=(1, 50),
             wide_counts_two=True,
             extras=(
-                Extra("main.png", 240, 240, 300 * KB, animated=True),
+                Extra("main.png", 240, 240, 300 * KB, animated=True, margin=10),
                 Extra("tab.png", 96, 74, 300 * KB),
             ),
             archive=".zip",
@@ -176,15 +194,17 @@ PLATFORMS: dict[str, Platform] = {
         Platform(
             "imessage",
             "iMessage",
+            # developer.apple.com/design/human-interface-guidelines/imessage-apps-and-stickers: 300, 408 or 618 px
+            # (below), 500 KB.
             Still(("png",), "exact", 408, 408, 500 * KB),
-            Motion(_APNG_GIF, "exact", 408, 408, 500 * KB),
+            Motion(("apng", "gif"), "exact", 408, 408, 500 * KB),
             emoji=(0, 20),
         ),
         Platform(
             "plain",
             "plain",
             Still(("png", "webp"), "own", 0, 0, NO_LIMIT),
-            Motion(("webp", "apng", "gif", "webm"), "own", 0, 0, NO_LIMIT),
+            Motion(("webp", "apng", "gif", "webm"), "own", 0, 0, NO_LIMIT, min_frame_ms=10),
             emoji=(0, 20),
         ),
     )

@@ -21,6 +21,8 @@ OTHERS = (".tif", ".tiff", ".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".t
 """Pictures and videos that are not read; that they are left out is worth a note."""
 _NO_TIME_MS = 100.0
 """What browsers take for GIF frames that give no time."""
+_MOST_FRAMES, _MOST_PIXELS, _MOST_BYTES = 1000, 1 << 28, 64 << 20
+"""Of one sticker: frames, pixels of all frames together (1 GiB of memory), and bytes of a file."""
 
 
 def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
@@ -98,6 +100,8 @@ def _of_frames(folder: Path, fps: float) -> Sticker:
 
 def _moves(path: Path) -> bool:
     """Whether a file has several frames. SealError if it is no picture."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise SealError(f"in: {path.name} has over {_MOST_BYTES >> 20} MiB; save it smaller, or animated as WebP.")
     with opened(path, "in", path.name) as image:
         return len(_shown(image)) > 1
 
@@ -109,21 +113,38 @@ def _shown(image: Image.Image) -> range:
     return range(1 if count > 1 and image.info.get("default_image") else 0, count)
 
 
+def _room(name: str, count: int, width: int, height: int) -> np.ndarray:
+    """Where the frames of one sticker go, uint8 (count, height, width, 4). SealError for more than memory should hold:
+    small files can say that they have a million frames."""
+    if count > _MOST_FRAMES or count * width * height > _MOST_PIXELS:
+        raise SealError(
+            f"in: {name} has {count:,} frames of {width}x{height} pixels; a sticker may have {_MOST_FRAMES:,} frames "
+            f"and {_MOST_PIXELS // 10**6} million pixels in all: leave out frames, or make them smaller."
+        )
+    return np.empty((count, height, width, 4), np.uint8)
+
+
 def _read(path: Path) -> Clip:
-    frames, durations = [], []
+    durations = []
     with opened(path, "in", path.name) as image:
-        for i in _shown(image):
-            image.seek(i)
-            frames.append(rgba(image))
+        shown = _shown(image)
+        frames = _room(path.name, len(shown), *image.size)
+        for i, number in enumerate(shown):
+            image.seek(number)
+            if len(shown) == 1:
+                return Clip.still(rgba(image))
+            frames[i] = rgba(image)
             durations.append(float(image.info.get("duration") or _NO_TIME_MS))
-        together = np.stack(frames)
-    return Clip(together, tuple(durations)) if len(frames) > 1 else Clip.still(frames[0])
+    return Clip(frames, tuple(durations))
 
 
 def _read_frames(name: str, paths: list[Path], fps: float) -> Clip:
-    frames = [_read(path).frames[0] for path in paths]
-    sizes = {frame.shape[1::-1] for frame in frames}
-    if len(sizes) > 1:
-        shown = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
-        raise SealError(f"in: the frames in {name} have several sizes ({shown}); an animation needs one.")
-    return Clip.at_rate(np.stack(frames), fps) if len(frames) > 1 else Clip.still(frames[0])
+    first = _read(paths[0]).frames[0]
+    frames = _room(name, len(paths), first.shape[1], first.shape[0])
+    for i, path in enumerate(paths):
+        frame = _read(path).frames[0]
+        if frame.shape != first.shape:
+            shown = ", ".join(f"{width}x{height}" for width, height in sorted(f.shape[1::-1] for f in (first, frame)))
+            raise SealError(f"in: the frames in {name} have several sizes ({shown}); an animation needs one.")
+        frames[i] = frame
+    return Clip.at_rate(frames, fps) if len(frames) > 1 else Clip.still(frames[0])

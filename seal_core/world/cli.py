@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from ..errors import SealError
+from ..texts import tolerate_all_texts
 
 COMMANDS = {
     "train vae": ("train_vae", "1. the autoencoder, on renders that are made meanwhile"),
@@ -32,6 +33,7 @@ STEPS = [name.removeprefix("train ") for name in COMMANDS if name.startswith("tr
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 2 and one line on stderr for bad input, 130 for Ctrl-C."""
+    tolerate_all_texts()
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser(given).parse_args(given)
     name = f"train {options.step}" if options.command == "train" else options.command
