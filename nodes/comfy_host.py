@@ -24,7 +24,7 @@ from ..seal_core.host import Context, Prompt, Site, Stage, Vectors
 from .comfy_noise import Noising
 from .comfy_text import ComfyText, out_of_place, text_models
 from .comfy_tokens import PromptTokens, literal, tokenize
-from .loading import Gradients, in_training, no_inference_tensors, refuse_untrainable, static_parts
+from .loading import Gradients, in_training, no_inference_tensors, refuse_untrainable, require_whole, static_parts
 from .model_identity import Identity, identity
 from .unet_sites import native_resolution, require_unet, unet_sites
 
@@ -115,8 +115,9 @@ class ComfyHost(ComfyText):
         comfy.model_management.load_models_gpu(
             [self.clip.patcher, self.model], memory_required=room, force_full_load=True
         )
-        for patcher in (self.clip.patcher, self.model):
-            if self._gradients is not None:
+        if self._gradients is not None:
+            for part, patcher in (("clip", self.clip.patcher), ("model", self.model)):
+                require_whole(part, patcher)
                 patcher.unpin_all_weights()
                 self._gradients.let_through(patcher.model)
         self._loaded = True

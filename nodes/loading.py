@@ -42,6 +42,15 @@ def refuse_untrainable(part: str, patcher: comfy.model_patcher.ModelPatcher) -> 
         )
 
 
+def require_whole(part: str, patcher: comfy.model_patcher.ModelPatcher) -> None:
+    """Raises SealError where ComfyUI, asked to load all, has left weights elsewhere: they are gone before backward."""
+    if patcher.model.model_lowvram:
+        raise SealError(
+            f"{part}: only a part of it was loaded, the rest is streamed, and gradients cannot pass that; take it from "
+            "ComfyUI's own loader node (without other packs' nodes for devices and offloading) to train."
+        )
+
+
 def _is_quantised(parameter: nn.Parameter) -> bool:
     """Packed numbers, or a class of its own that unpacks them (ComfyUI's QuantizedTensor, GGUF's GGMLTensor)."""
     return type(parameter.data) is not Tensor or not parameter.is_floating_point()

@@ -99,6 +99,17 @@ def check_loras_count_the_same_before_and_after_they_are_applied():
     assert mark(model, clip) == before and mark() == bare
 
 
+def check_loras_that_are_applied_while_casting_count_the_same():
+    model, clip = patched(make_model(), KEY, 1.0), patched(make_clip(FOLDER), TEXT_KEY, 1.0)
+    before = mark(model, clip)
+    for patcher in (model, clip.patcher):
+        patcher.detach()
+        patcher.partially_load(patcher.load_device, extra_memory=1)
+        assert patcher.model.model_lowvram
+    assert mark(model, clip) == before
+    assert mark(patched(model, KEY, 0.5), clip) != before
+
+
 def check_streamed_models_count_the_same_while_they_are_used():
     def parts():
         return patched(streamed_model(make_model), KEY, 1.0), patched(

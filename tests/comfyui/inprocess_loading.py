@@ -222,6 +222,33 @@ def check_what_cannot_be_copied_is_refused_in_one_sentence():
             opened(model, clip)
 
 
+def check_what_was_loaded_in_part_before_is_loaded_whole():
+    model, clip = with_lora(make_model(), clip_of_files())
+    for patcher in (model, clip.patcher):
+        patcher.detach()
+        patcher.partially_load(patcher.load_device, extra_memory=1)
+        assert patcher.model.model_lowvram, "the LoRA is applied while casting, as with too little memory"
+    assert same(gradients(model, clip), gradients(*with_lora(make_model(), clip_of_files())))
+
+
+class Offloading(comfy.model_patcher.ModelPatcher):
+    """As other packs': it keeps weights elsewhere, whatever is asked."""
+
+    def load(self, device_to=None, lowvram_model_memory=0, force_patch_weights=False, full_load=False):
+        super().load(device_to, 1, force_patch_weights, False)
+
+
+def check_what_stays_streamed_is_refused():
+    model, clip = with_lora(make_model(), clip_of_files())
+    model.__class__ = Offloading
+    with refused("^model: only a part of it was loaded"):
+        gradients(model, clip)
+    model, clip = with_lora(make_model(), clip_of_files())
+    clip.patcher.__class__ = Offloading
+    with refused("^clip: only a part of it was loaded"):
+        gradients(model, clip)
+
+
 def check_a_mask_by_attention_needs_no_copy():
     with streaming():
         model, clip = streamed()
