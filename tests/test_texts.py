@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import io
@@ -84,6 +85,15 @@ def test_only_one_place_logs_and_it_makes_texts_safe():
         assert not re.search(r"warnings\.warn\((?!printable\()", source) or "world" in path.parts, path
 
 
+def test_the_lines_that_a_traceback_shows_are_ascii():
+    """ComfyUI logs the traceback, with the source of the line that raised."""
+    for path in [*(ROOT / "nodes").glob("*.py"), *(ROOT / "seal_core").rglob("*.py")]:
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Raise) or (isinstance(node, ast.Return) and "seal_core" in path.parts):
+                assert (ast.get_source_segment(source, node) or "").isascii(), f"{path}:{node.lineno}"
+
+
 def test_half_a_pair_in_json_is_refused():
     with pytest.raises(SealError, match=r"reference_attributes: emotion: '\\udc00' is no valid text"):
         parse_attributes('{"emotion": "\\udc00"}')
@@ -129,7 +139,7 @@ def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[bytes]
 
 
 @pytest.mark.parametrize("emoji, title, status, said", [
-    (":)", "T", 2, rb"error: emoji: ':)' is not an emoji; give emoji themselves, such as \U0001f600"),
+    (":)", "T", 2, rb"error: emoji: ':)' is not an emoji; give emoji themselves, such as \U0001f600."),
     ("😀😢", "T", 2, rb"error: emoji: 2 emoji (\U0001f600 \U0001f622); Signal takes 1 a sticker"),
     ("😀", "猫", 0, rb"1 stickers, "),
     ("😀", "\udcff", 2, rb"error: title: '\udcff' is no valid text (UTF-8)"),

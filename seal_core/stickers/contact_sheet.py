@@ -252,9 +252,9 @@ def _short(words: str, chain: Sequence[Font], size: int, room: float) -> str:
     parts = clusters(words)
 
     def needed(count: int) -> float:
-        return length("".join(parts[:count]) + "…", chain, size) * size
+        return length("".join(parts[:count]) + "\u2026", chain, size) * size
 
-    return "".join(parts[: bisect_right(range(1, len(parts)), room, key=needed)]).rstrip() + "…"
+    return "".join(parts[: bisect_right(range(1, len(parts)), room, key=needed)]).rstrip() + "\u2026"
 
 
 def _behind(cell: int, ground: str) -> Image.Image:

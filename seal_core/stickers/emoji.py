@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from ..errors import SealError
 
-DEFAULT = "😀"
+DEFAULT, SAD = "😀", "😢"
+"""Not written out in the lines that raise: a traceback shows them, also where no console can."""
 EMOJI_STYLE, JOINER, KEYCAP = "\ufe0f", "\u200d", "\u20e3"
 
 _EMOJI = """
@@ -85,7 +86,7 @@ def split_emoji(text: str, name: str = "emoji") -> tuple[str, ...]:
             continue
         end = _end(text, at)
         if end == at:
-            raise SealError(f"{name}: {_shown(text[at:])} is not an emoji; give emoji themselves, such as 😀 or 👍🏽.")
+            raise SealError(f"{name}: {_shown(text[at:])} is not an emoji; give emoji themselves, such as {DEFAULT}.")
         found.append(_styled(text[at:end]))
         at = end
     return tuple(dict.fromkeys(found))
@@ -105,15 +106,15 @@ def emoji_by_words(lines: Sequence[str], names: Sequence[str]) -> list[tuple[str
         found = split_emoji(text, where)
         wanted = {f" {one} " for part in words.split(",") if (one := _words(part))}
         if equals and not (wanted and found):
-            raise SealError(f"{where}: {line!r} wants words before the = and emoji after it, such as sad = 😢.")
+            raise SealError(f"{where}: {line!r} wants words before the = and emoji after it, such as sad = {SAD}.")
         if equals:
             known.append((wanted, found))
         elif found:
             others.append(found)
     if len(others) > 1:
         raise SealError(
-            f"emoji: {len(others)} lines without =; where others have words (sad = 😢), only one may go without, for "
-            "all stickers that no other line is for."
+            f"emoji: {len(others)} lines without =; where others have words (sad = {SAD}), only one may go without, "
+            "for all stickers that no other line is for."
         )
     result = []
     for i, name in enumerate(names, start=1):
@@ -155,10 +156,10 @@ def spoken(emoji: str) -> str:
     if KEYCAP in emoji:
         name = emoji[0] if emoji[0].isdigit() else unicodedata.name(emoji[0])
         return "keycap_" + _tag(name)
-    who = [name for sign, name in (("♀", "woman"), ("♂", "man")) if JOINER + sign in emoji]
+    who = [name for sign, name in (("\u2640", "woman"), ("\u2642", "man")) if JOINER + sign in emoji]
     parts = [c for c in emoji if c not in (EMOJI_STYLE, JOINER) and ord(c) not in _SKIN_TONES]
     if who:
-        parts = [c for c in parts if c not in "♀♂"]
+        parts = [c for c in parts if c not in "\u2640\u2642"]
     return "_".join([*who, *(_tag(unicodedata.name(c, "emoji")) for c in parts or emoji[:1])])
 
 

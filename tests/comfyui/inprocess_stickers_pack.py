@@ -21,9 +21,13 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
+from seal_pack.nodes import folders  # noqa: E402
+from seal_pack.nodes.lettering import StickerText  # noqa: E402
 from seal_pack.nodes.stickers import StickerCutout  # noqa: E402
 from seal_pack.nodes.stickers_pack import SaveStickerPack  # noqa: E402
 from seal_pack.seal_core.errors import SealError  # noqa: E402
+from seal_pack.seal_core.stickers import apng  # noqa: E402
+from seal_pack.seal_core.stickers.font import BUNDLED  # noqa: E402
 
 folder_paths.set_output_directory(str(OUTPUT))
 PROMPT, WORKFLOW = {"1": {"class_type": "LoadImage"}}, {"workflow": {"nodes": []}}
@@ -162,6 +166,60 @@ def check_cancel_leaves_nothing() -> None:
         comfy.model_management.interrupt_current_processing(False)
     assert cancelled
     assert sorted(OUTPUT.rglob("*")) == before
+
+
+def check_cancel_stops_within_an_encoding() -> None:
+    """Pressed while the only sticker is encoded: no second frame, no second try."""
+    before, calls, real = sorted(OUTPUT.rglob("*")), [], apng.quantise
+
+    def pressed(*given):
+        calls.append(1)
+        comfy.model_management.interrupt_current_processing()
+        return real(*given)
+
+    apng.quantise = pressed
+    try:
+        save(images=[torch.rand(8, 128, 128, 3)], animated=[True])
+        cancelled = False
+    except comfy.model_management.InterruptProcessingException:
+        cancelled = True
+    finally:
+        comfy.model_management.interrupt_current_processing(False)
+        apng.quantise = real
+    assert cancelled and len(calls) == 1
+    assert sorted(OUTPUT.rglob("*")) == before
+
+
+def check_half_a_pair_is_refused_by_its_inputs_name() -> None:
+    for inputs, name in (
+        ({"title": ["a\ud800"]}, "title"),
+        ({"emoji": ["\udc00"]}, "emoji"),
+        ({"names": ["\ud800"]}, "names"),
+    ):
+        try:
+            save(images=[discs(1)], **inputs)
+        except SealError as error:
+            assert str(error).startswith(f"{name}: ") and "is no valid text" in str(error) and str(error).encode()
+        else:
+            raise AssertionError(name)
+
+
+def check_fonts_come_from_comfyuis_folders() -> None:
+    text = {"text": "Hi", "place": "bottom", "size": 16.0, "width": 90.0, "height": 40.0, "align": "centre"}
+    text |= {"fill": "#fff", "stroke": 0.0, "stroke_colour": "#000"}
+    assert Path(folder_paths.models_dir, "fonts") in folders.font_folders()
+    for name, says in (
+        ("/etc/hostname", "is a path"),
+        (str(BUNDLED), "is a path"),
+        ("none.ttf", "there is no 'none.ttf'"),
+    ):
+        told = StickerText.fingerprint_inputs(font=name)
+        try:
+            StickerText.execute(image=discs(1), font=name, **text)
+        except SealError as error:
+            assert says in str(error) and str(error) == told, (str(error), told)
+        else:
+            raise AssertionError(name)
 
 
 def main() -> int:
