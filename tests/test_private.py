@@ -7,8 +7,24 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from torch import Tensor, nn
+
 NODES = Path(__file__).parents[1] / "nodes"
+CORE = NODES.parent / "seal_core"  # imports no comfy, but hooks the layers of sites
 LIST = ast.parse((NODES / "private.py").read_text(encoding="utf-8"))
+
+HELD = {
+    "_sampling", "block", "clip", "condition", "entry", "executor", "first_stage_model", "guider", "hook", "hooks",
+    "latent_format", "layer", "manage", "model", "model_config", "patcher", "sampling", "stage", "state", "transformer",
+    "unet", "vae",
+}  # fmt: skip
+"""What nodes/ call ComfyUI's objects."""
+
+OF_OTHERS = {
+    *(name for kind in (nn.Module, Tensor, dict, list) for name in dir(kind)),
+    *nn.Linear.__constants__, *nn.Embedding.__constants__,
+    "row", "rows", "length",  # of routing_swap's own Block
+}  # fmt: skip
 
 
 def listed() -> set[str]:
@@ -43,6 +59,15 @@ def used(path: Path) -> Iterator[str]:
                 yield ".".join([names[node.id], *chain])
 
 
+def held(source: str) -> Iterator[str]:
+    """Attributes that are read of ComfyUI's objects, as far as these go by their usual names."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr not in OF_OTHERS:
+            holder = node.value
+            if (holder.attr if isinstance(holder, ast.Attribute) else getattr(holder, "id", "")) in HELD:
+                yield node.attr
+
+
 def is_comfy(module: str) -> bool:
     return module.split(".")[0] == "comfy"
 
@@ -59,8 +84,21 @@ def test_every_member_that_is_used_is_listed() -> None:
     assert len(known) > 50
 
 
+def test_every_attribute_of_their_objects_is_listed() -> None:
+    known = {name for path in listed() for name in re.split("[.:]", path)}
+    unlisted = {
+        f"{path.name}: {name}"
+        for path in NODES.glob("**/*.py")
+        for name in held(path.read_text(encoding="utf-8"))
+        if name not in known
+    }
+    assert not unlisted
+    assert set(held("self.clip.new_thing; model.other(); model.state_dict(); ours.z")) == {"new_thing", "other"}
+
+
 def test_every_listed_member_is_used() -> None:
-    text = "\n".join(p.read_text(encoding="utf-8") for p in NODES.glob("**/*.py") if p.name != "private.py")
+    files = [*(p for p in NODES.glob("**/*.py") if p.name != "private.py"), CORE / "attention.py", CORE / "host.py"]
+    text = "\n".join(p.read_text(encoding="utf-8") for p in files)
     dead = {path for path in listed() if not re.search(rf"\b{re.split('[.:]', path)[-1]}\b", text)}
     assert not dead
 
