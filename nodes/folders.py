@@ -8,7 +8,6 @@ from pathlib import Path
 import folder_paths
 
 from ..seal_core.errors import SealError
-from ..seal_core.stickers.font import SUFFIXES
 from ..seal_core.whole_file import refusal
 
 TAILS = "seal_tails"
@@ -22,19 +21,17 @@ def embeddings_folder() -> Path:
 
 def tails_folder() -> Path:
     """Where tails are saved: models/seal_tails, out of sight of `embedding:`. Registers it with ComfyUI."""
-    return Path(_registered(TAILS, {".safetensors"})[0])
+    if TAILS not in folder_paths.folder_names_and_paths:
+        folder_paths.folder_names_and_paths[TAILS] = ([os.path.join(folder_paths.models_dir, TAILS)], {".safetensors"})
+    return Path(folder_paths.get_folder_paths(TAILS)[0])
 
 
 def font_folders() -> list[Path]:
-    """Where fonts lie: models/fonts (and what extra_model_paths.yaml says of fonts), and the input folder."""
-    return [*map(Path, _registered(FONTS, set(SUFFIXES))), Path(folder_paths.get_input_directory())]
-
-
-def _registered(name: str, extensions: set[str]) -> list[str]:
-    """The folders of this kind; models/NAME where ComfyUI knows none yet."""
-    if name not in folder_paths.folder_names_and_paths:
-        folder_paths.folder_names_and_paths[name] = ([os.path.join(folder_paths.models_dir, name)], extensions)
-    return folder_paths.get_folder_paths(name)
+    """Where fonts lie: models/fonts, what else ComfyUI, another pack or extra_model_paths.yaml has registered for fonts
+    (newer ComfyUIs: fonts beside models), and the input folder."""
+    others = folder_paths.get_folder_paths(FONTS) if FONTS in folder_paths.folder_names_and_paths else []
+    folders = [os.path.join(folder_paths.models_dir, FONTS), *others, folder_paths.get_input_directory()]
+    return list(dict.fromkeys(map(Path, folders)))
 
 
 def folder_of(carrier: str) -> Path:

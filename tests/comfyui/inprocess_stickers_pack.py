@@ -222,6 +222,19 @@ def check_fonts_come_from_comfyuis_folders() -> None:
             raise AssertionError(name)
 
 
+def check_models_fonts_is_looked_in_whoever_has_registered_fonts() -> None:
+    """ComfyUI 0.38 and several packs have "fonts" elsewhere."""
+    ours, theirs = Path(folder_paths.models_dir, "fonts"), OUTPUT / "fonts"
+    before = dict(folder_paths.folder_names_and_paths)
+    try:
+        for registered in ([str(theirs)], [str(theirs), str(ours)]):
+            folder_paths.folder_names_and_paths["fonts"] = (registered, {".ttf"})
+            assert folders.font_folders() == [ours, theirs, Path(folder_paths.get_input_directory())]
+    finally:
+        folder_paths.folder_names_and_paths.clear()
+        folder_paths.folder_names_and_paths.update(before)
+
+
 def main() -> int:
     failed = 0
     for name, check in list(globals().items()):
