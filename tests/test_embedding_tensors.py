@@ -320,5 +320,5 @@ def test_training_does_not_go_on_from_unequal_lengths(monkeypatch):
     family = Family("sdxl", (("clip_l", 768), ("clip_g", 1280)))
     uneven = concept(family=family, vectors={"clip_l": L, "clip_g": G})
     monkeypatch.setattr(carriers, "InputCarrier", lambda *_: None)
-    with pytest.raises(SealError, match="resume: .* 2 vectors for clip_l and 3 vectors for clip_g"):
+    with pytest.raises(SealError, match=r"resume: .* 2 vectors for clip_l and 3 vectors for clip_g"):
         carriers.make_carrier(SimpleNamespace(family=family), TrainConfig(), torch.Generator(), uneven)
