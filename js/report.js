@@ -1,11 +1,15 @@
-// Shows what a finished training says in one line on the node itself.
+// Shows on the node itself what a finished training says in one line, and what the nodes for pictures noticed.
 
 import { app } from "../../scripts/app.js";
 
-const NODE = "SEALTrainEmbedding";
+const NODES = new Set([
+  "SEALTrainEmbedding", "SemanticMask", "StickerCutout", "StickerBorder", "StickerLayout", "StickerText", "ContactSheet",
+  "SaveStickerPack",
+]);
 
 function show(node, text) {
   let widget = node.widgets?.find((w) => w?.name === "seal_report");
+  if (!widget && !text) return;
   if (!widget) {
     const box = document.createElement("div");
     Object.assign(box.style, {
@@ -26,13 +30,13 @@ app.registerExtension({
   name: "SEAL.Report",
 
   nodeCreated(node) {
-    if ((node?.comfyClass ?? node?.constructor?.comfyClass) !== NODE) return;
+    if (!NODES.has(node?.comfyClass ?? node?.constructor?.comfyClass)) return;
     const before = node.onExecuted;
     node.onExecuted = function (message) {
       const result = before?.apply(this, arguments);
       try {
         const text = [message?.text ?? []].flat().filter((t) => typeof t === "string").join("\n");
-        if (text) show(this, text);
+        show(this, text); // nothing noticed: what an earlier run said goes
       } catch (error) {
         console.warn("[SEAL] no report on the node:", error);
       }

@@ -37,12 +37,14 @@ class ComfyHost(ComfyText):
 
     Use as a context manager under `torch.inference_mode(False)`; `identity`, `resolution` and `plan` need no entering.
     Inside, `model`, `clip` and `unet` are those that gradients can pass, which may be copies of the wired ones;
-    `copied_bytes` is what these take. Raises SealError for models that are no cross-attention U-Nets and for weights
-    that cannot be trained through.
+    `copied_bytes` is what these take. Without `gradients` the wired models themselves are used, whatever they are.
+    Raises SealError for models that are no cross-attention U-Nets and for weights that gradients cannot pass.
     """
 
-    def __init__(self, model: comfy.model_patcher.ModelPatcher, clip: Any, vae: Any) -> None:
+    def __init__(self, model: comfy.model_patcher.ModelPatcher, clip: Any, vae: Any, *, gradients: bool = True) -> None:
         super().__init__(clip)
+        if getattr(vae, "patcher", None) is None:
+            raise SealError("vae: there is none, since the checkpoint holds none; load one with VAELoader.")
         self.vae = vae
         self._wired = (model, clip, vae)
         self.copied_bytes = 0
@@ -55,10 +57,11 @@ class ComfyHost(ComfyText):
         self.latent_format = model.get_model_object("latent_format")  # a node may have patched it
         self.resolution = native_resolution(model)
         self._check_widths()
-        refuse_untrainable("model", model)
-        refuse_untrainable("clip", clip.patcher)
+        if gradients:
+            refuse_untrainable("model", model)
+            refuse_untrainable("clip", clip.patcher)
         self._loaded = False
-        self._gradients = Gradients()
+        self._gradients = Gradients() if gradients else None
         self._stack = contextlib.ExitStack()
         self.plan(1, self.resolution)
 
@@ -81,15 +84,20 @@ class ComfyHost(ComfyText):
         if torch.is_inference_mode_enabled():
             raise RuntimeError("use ComfyHost inside torch.inference_mode(False)")
         with contextlib.ExitStack() as stack:
-            stack.callback(self._use, *self._wired[:2])
-            model, clip, self.copied_bytes = stack.enter_context(static_parts(*self._wired[:2]))
-            self._use(model, clip)
-            stack.enter_context(in_training())
-            stack.enter_context(out_of_place(clip.cond_stage_model))
-            stack.callback(clip.cond_stage_model.reset_clip_options)
-            stack.callback(self._gradients.restore)
+            if self._gradients is not None:
+                self._let_gradients_through(self._gradients, stack)
+            stack.enter_context(out_of_place(self.clip.cond_stage_model))
+            stack.callback(self.clip.cond_stage_model.reset_clip_options)
             self._stack = stack.pop_all()
         return self
+
+    def _let_gradients_through(self, gradients: Gradients, stack: contextlib.ExitStack) -> None:
+        model, clip, _ = self._wired
+        stack.callback(self._use, model, clip)
+        model, clip, self.copied_bytes = stack.enter_context(static_parts(model, clip))
+        self._use(model, clip)
+        stack.enter_context(in_training())
+        stack.callback(gradients.restore)
 
     def __exit__(self, *exc: object) -> None:
         self._loaded = False
@@ -108,8 +116,9 @@ class ComfyHost(ComfyText):
             [self.clip.patcher, self.model], memory_required=room, force_full_load=True
         )
         for patcher in (self.clip.patcher, self.model):
-            patcher.unpin_all_weights()
-            self._gradients.let_through(patcher.model)
+            if self._gradients is not None:
+                patcher.unpin_all_weights()
+                self._gradients.let_through(patcher.model)
         self._loaded = True
 
     # -- text --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
 from .folders import font_folders
 from .schema import schema, texts_checked
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
+from .told import noted, progress_of
 
 FONT = (
     "Font file: its name in ComfyUI's models/fonts or input folder, or of an installed one; several with ; between "
@@ -83,7 +84,9 @@ class StickerText(io.ComfyNode):
         mask: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         caption = Caption(text, place, size, width, height, fill, stroke, stroke_colour, align)
-        return io.NodeOutput(*add_text(image, mask, caption, _font_files(font)))
+        with noted() as ui:
+            made = add_text(image, mask, caption, _font_files(font), progress_of())
+        return io.NodeOutput(*made, ui=ui)
 
     @classmethod
     def fingerprint_inputs(cls, font: str = "", **_: Any) -> Any:
@@ -171,7 +174,10 @@ class ContactSheet(io.ComfyNode):
         words = [w for w in labels or [] if w is not None]
         marks = [float(s) for s in scores or [] if s is not None]
         look = {"columns": columns[0], "cell": cell[0], "ground": ground[0], "title": title[0]}
-        return io.NodeOutput(contact_sheet(images, words, marks, **look, fonts=_font_files((font or [""])[0])))
+        fonts = _font_files((font or [""])[0])
+        with noted() as ui:
+            sheet = contact_sheet(images, words, marks, **look, fonts=fonts, progress=progress_of())
+        return io.NodeOutput(sheet, ui=ui)
 
     @classmethod
     def fingerprint_inputs(cls, font: list[str] | None = None, **_: Any) -> Any:

@@ -8,7 +8,7 @@ then, and nothing says so. So a training runs on static copies, which ComfyUI ma
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import comfy.model_management
@@ -57,18 +57,18 @@ def static_parts(model: Any, clip: Any) -> Iterator[tuple[Any, Any, int]]:
     copies: list[Any] = []
     try:
         if is_dynamic(model):
-            model = _copy("model", model, model.clone)
+            model = _copy("model", model)
             copies.append(model)
         if is_dynamic(clip.patcher):
-            clip = _copy("clip", clip.patcher, clip.clone)
-            clip.cond_stage_model = clip.patcher.model  # ComfyUI's clone keeps that of the dynamic one
-            copies.append(clip.patcher)
+            patcher, clip = _copy("clip", clip.patcher), clip.clone()
+            clip.patcher, clip.cond_stage_model = patcher, patcher.model  # CLIP.clone would keep the streamed module
+            copies.append(patcher)
         yield model, clip, sum(patcher.model_size() for patcher in copies)
     finally:
         _free(copies)
 
 
-def _copy(part: str, patcher: Any, clone: Callable[..., Any]) -> Any:
+def _copy(part: str, patcher: Any) -> Any:
     """A static copy by ComfyUI's own means: it loads the file again, and takes over patches and options."""
     if patcher.injections:  # these hold modules of the wired model: a copy would silently run without them
         raise SealError(
@@ -76,13 +76,13 @@ def _copy(part: str, patcher: Any, clone: Callable[..., Any]) -> Any:
         )
     if any(is_dynamic(other) for other in (*patcher.get_nested_additional_models(), *patcher.model_patches_models())):
         raise SealError(f"{part}: a patch on it streams its own weights; train on the model without it. {_STATIC}")
-    if patcher.cached_patcher_init is None:
+    if getattr(patcher, "cached_patcher_init", None) is None:
         raise SealError(
             f"{part}: its loader does not say how to load it again, so its weights can only be streamed, and gradients "
             f"cannot pass that; load it with ComfyUI's own loader node. {_STATIC}"
         )
     try:
-        return clone(disable_dynamic=True)
+        return patcher.clone(disable_dynamic=True)
     except OSError as error:
         raise SealError(f"{part}: its file cannot be read again ({error}); put it back to train. {_STATIC}") from None
 

@@ -8,7 +8,10 @@ from comfy_api.latest import io
 from ..seal_core.errors import SealError
 from ..seal_core.masks import METHODS, POLARITIES, Attention, coverage, overlay, semantic_mask
 from ..seal_core.masks_attention import attention_mask
+from ..seal_core.notes import each
+from ..seal_core.sockets import images_of
 from .schema import schema, texts_checked
+from .told import noted, progress_of
 
 
 class SemanticMask(io.ComfyNode):
@@ -85,12 +88,15 @@ class SemanticMask(io.ComfyNode):
         vae=None,
         class_word: str = "",
     ) -> io.NodeOutput:
+        options = {"mask_polarity": mask_polarity, "grow": grow, "feather": feather}
         attention = attention_of(method, model, clip, vae, class_word)
-        masks = semantic_mask(
-            image, mask, method, mask_polarity=mask_polarity, grow=grow, feather=feather, attention=attention
-        )
-        preview = torch.stack([overlay(i, m) for i, m in zip(image, masks)])
-        return io.NodeOutput(masks, preview, coverage(masks))
+        with noted() as ui:
+            images = images_of(image)
+            progress = progress_of()
+            masks = semantic_mask(images, mask, method, **options, attention=attention, progress=progress)
+            pairs = zip(each(images, progress), masks)
+            preview = torch.stack([overlay(one, its_mask) for one, its_mask in pairs])
+        return io.NodeOutput(masks, preview, coverage(masks), ui=ui)
 
 
 def attention_of(method: str, model, clip, vae, class_word: str) -> Attention | None:
@@ -106,7 +112,7 @@ def attention_of(method: str, model, clip, vae, class_word: str) -> Attention | 
         # Only here: reading the wired model is needed only when the other methods have not answered.
         from .comfy_host import ComfyHost
 
-        with torch.inference_mode(False), ComfyHost(model, clip, vae) as host:
+        with torch.inference_mode(False), torch.no_grad(), ComfyHost(model, clip, vae, gradients=False) as host:
             return attention_mask(host, image, class_word)
 
     return find

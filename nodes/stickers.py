@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import comfy.utils
 import torch
 from comfy_api.latest import io
 
@@ -15,6 +14,7 @@ from ..seal_core.stickers.cutout import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
 from .masks import attention_of
 from .schema import schema, texts_checked
+from .told import noted, progress_of
 
 CATEGORY = "SEAL/stickers"
 STICKER = "The stickers on a transparent ground: RGBA, four channels."
@@ -131,22 +131,23 @@ class StickerCutout(io.ComfyNode):
         class_word: Sequence[str] = ("",),
         if_not_found: Sequence[str] = (STOP,),
     ) -> io.NodeOutput:
-        bar = comfy.utils.ProgressBar(sum(map(len, image)))
-        cuts, report = cut_all(
-            image,
-            mask,
-            method[0],
-            mask_polarity=mask_polarity[0],
-            keep=keep[0],
-            specks=specks[0],
-            grow=grow[0],
-            feather=feather[0],
-            decontaminate=decontaminate[0],
-            attention=attention_of(method[0], model[0], clip[0], vae[0], class_word[0]),
-            failing=if_not_found[0],
-            progress=bar.update_absolute,
-        )
-        return io.NodeOutput(cuts, [cut[..., 3].clone() for cut in cuts], report)
+        with noted() as ui:
+            cuts, report = cut_all(
+                image,
+                mask,
+                method[0],
+                mask_polarity=mask_polarity[0],
+                keep=keep[0],
+                specks=specks[0],
+                grow=grow[0],
+                feather=feather[0],
+                decontaminate=decontaminate[0],
+                attention=attention_of(method[0], model[0], clip[0], vae[0], class_word[0]),
+                failing=if_not_found[0],
+                progress=progress_of(),
+            )
+        report = "\n".join([report, *ui["text"]])
+        return io.NodeOutput(cuts, [cut[..., 3].clone() for cut in cuts], report, ui=ui)
 
 
 class StickerBorder(io.ComfyNode):
@@ -208,9 +209,10 @@ class StickerBorder(io.ComfyNode):
         mask: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         line = Border(width, colour, softness, gap, smooth, fill_holes)
-        return io.NodeOutput(
-            *add_border(image, mask, line, Shadow(shadow, shadow_x, shadow_y, shadow_blur, shadow_colour))
-        )
+        cast = Shadow(shadow, shadow_x, shadow_y, shadow_blur, shadow_colour)
+        with noted() as ui:
+            made = add_border(image, mask, line, cast, progress_of())
+        return io.NodeOutput(*made, ui=ui)
 
 
 class StickerLayout(io.ComfyNode):
@@ -281,7 +283,9 @@ class StickerLayout(io.ComfyNode):
         mask: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         options = {"margin": margin, "anchor": anchor, "enlarge": enlarge, "width": width, "height": height}
-        return io.NodeOutput(*lay_out(image, mask, platform, animated=animated, **options))
+        with noted() as ui:
+            made = lay_out(image, mask, platform, animated=animated, **options, progress=progress_of())
+        return io.NodeOutput(*made, ui=ui)
 
 
 NODES = [StickerCutout, StickerBorder, StickerLayout]

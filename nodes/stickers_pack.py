@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import comfy.model_management
-import comfy.utils
 import folder_paths
 import torch
 from comfy.cli_args import args
@@ -17,11 +16,13 @@ from comfy_api.latest import io, ui
 from ..seal_core.errors import SealError
 from ..seal_core.stickers.canvas import rgba8
 from ..seal_core.stickers.clip import Clip
+from ..seal_core.stickers.layers import pictures
 from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
-from ..seal_core.stopping import each
+from ..seal_core.stopping import checked
 from ..seal_core.texts import utf8
 from .schema import schema, texts_checked
+from .told import noted, progress_of
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
 TOO_LONG = ("play faster", "cut")
@@ -141,7 +142,8 @@ class SaveStickerPack(io.ComfyNode):
         too_long: list[str] | None = None,
         size: list[int] | None = None,
     ) -> io.NodeOutput:
-        stickers = _stickers(images, mask or [], animated[0], fps[0], _lines(names or []))
+        with noted() as said:
+            stickers = _stickers(images, mask or [], animated[0], fps[0], _lines(names or []))
         stickers = with_emoji(stickers, _lines(emoji), platform[0])
         request = Request(
             platform[0],
@@ -154,27 +156,19 @@ class SaveStickerPack(io.ComfyNode):
             tags=_tags(cls.hidden) if embed_workflow[0] and not args.disable_metadata else {},
         )
         output = Path(folder_paths.get_output_directory())
-        pack = save_pack(stickers, request, output / FOLDER, _progress(len(stickers)), check=_check)
+        pack = save_pack(stickers, request, output / FOLDER, progress_of(), check=_check)
         where = str(pack.folder.relative_to(output))
         shown = [ui.SavedResult(path.name, where, io.FolderType.output) for path in pack.stickers]
+        report = pack.report | {"notes": [*pack.report["notes"], *said["text"]]}
         return io.NodeOutput(
             utf8(str(pack.folder)),
-            utf8(json.dumps(pack.report, ensure_ascii=False, indent=2)),
-            ui=ui.SavedImages(shown, is_animated=animated[0]),
+            utf8(json.dumps(report, ensure_ascii=False, indent=2)),
+            ui=ui.SavedImages(shown, is_animated=animated[0]).as_dict() | said,
         )
 
 
 _check = comfy.model_management.throw_exception_if_processing_interrupted
 """Raises once Cancel was pressed."""
-
-
-def _progress(count: int) -> Callable[[int, int], None]:
-    bar = comfy.utils.ProgressBar(count)
-
-    def show(done: int, total: int) -> None:
-        bar.update_absolute(done, total)
-
-    return show
 
 
 def _stickers(
@@ -183,9 +177,8 @@ def _stickers(
     if len(masks) not in (0, 1, len(images)):
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
-    for i, batch in enumerate(each(images, _check)):
-        mask = masks[i if len(masks) > 1 else 0].cpu().numpy() if masks else None
-        frames = rgba8(batch.cpu().numpy(), mask)
+    for i, batch in enumerate(checked(images, _check)):
+        frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]
         elif len(frames) > 1:

@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from PIL import Image, PngImagePlugin
 from torch import Tensor
@@ -35,6 +34,8 @@ from .file_names import TAKING, safe_stem
 from .host import Prompt
 from .masks import semantic_mask
 from .masks_attention import attention_mask
+from .notes import gathered
+from .picture_file import read_picture
 from .references import Reference, digest, prepare
 from .sampling import generate_context, sample
 from .strength import check_strength
@@ -86,10 +87,12 @@ def _references(
         if masks:
             mask, polarity = masks[i if len(masks) > 1 else 0], options.mask_polarity
         else:
-            mask, polarity = semantic_mask(image, attention=lambda picture: seen(picture[..., :3]))[0], "foreground"
+            with gathered() as noticed:
+                mask = semantic_mask(image, attention=lambda picture: seen(picture[..., :3]))[0]
+            notes, polarity = [*notes, *noticed], "foreground"
         found, said = prepare(image[None], mask, config.resolution, polarity)
         references += found
-        notes += said
+        notes += [words for words in said if words not in notes]
     return references, notes
 
 
@@ -222,19 +225,6 @@ def _trained(option: str, path: Path, class_word: str) -> Concept:
         return load(path, class_word)
     except SealError as error:
         raise SealError(str(error).replace(f"name: {path.name}", f"{option}: {path}", 1)) from error
-
-
-def read_picture(path: Path, what: str) -> Tensor:
-    """A picture file as (H, W, 3 or 4) float32 in [0, 1]."""
-    try:
-        with Image.open(path) as file:
-            alpha = "A" in file.getbands() or "transparency" in file.info
-            values = np.asarray(file.convert("RGBA" if alpha else "RGB"), np.float32) / 255
-    except FileNotFoundError:
-        raise SealError(f"{what}: {path} is not there.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SealError(f"{what}: {path} is no picture that can be read ({error}); use PNG, WebP or JPEG.") from None
-    return torch.from_numpy(values)
 
 
 def _grey(picture: Tensor) -> Tensor:

@@ -1,22 +1,24 @@
 """Foreground masks of stickers: from alpha or a segmentation, from the frame's colours, learned, or from attention.
 
 Masks are (H, W) float32 in [0, 1], foreground = 1. Images are (H, W, C) float32 in [0, 1] with
-C = 1 (grey), 3 (RGB) or 4 (RGB and alpha); batches have one more dimension in front.
+C = 1 (grey), 3 (RGB) or 4 (RGB and alpha), as `sockets` makes them; batches have one more dimension in front.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from scipy import ndimage
 from torch import Tensor
 
+from .alpha import border_is_one, righted
 from .errors import SealError
-from .masks_border import flood, resize
+from .masks_border import flood
 from .masks_learned import preferred
 from .segmenter import learned
+from .sockets import images_of, masks_for, resized, rgb_and_alpha
 
 METHODS = ("auto", "alpha", "border", "attention", "learned")
 POLARITIES = ("auto", "foreground", "background")
@@ -34,34 +36,15 @@ def coverage(mask: Tensor) -> float:
 
 
 def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
-    """A mask with foreground = 1 from one (H, W) of either polarity; returns (H, W) float32 in [0, 1].
+    """A mask (H, W) with foreground = 1 from one of either polarity, float32 in [0, 1].
 
-    "auto": what the frame's border shows is background, so LoadImage's MASK (transparent = 1) and
-    segmentations (foreground = 1) both come out right. The majority of the border pixels decides;
-    where it is close (45 to 55 %, a subject cut by the frame) the four corners do; where those are
-    tied too, the larger class of the whole mask is background; and then the mask stays as it is.
-    Raises SealError for an unknown polarity, a mask that is not (H, W), or values that are not finite.
+    "auto": what the frame's border shows (`alpha.border_is_one`) is background, so LoadImage's MASK (transparent = 1)
+    and segmentations (foreground = 1) both come out right. SealError for an unknown polarity.
     """
     if polarity not in POLARITIES:
         raise SealError(f"mask_polarity: {polarity!r} is not known; choose one of {', '.join(POLARITIES)}.")
-    if mask.ndim != 2 or 0 in mask.shape:
-        raise SealError(f"mask: needs the shape (height, width), got {tuple(mask.shape)}; wire a MASK.")
-    mask = mask.detach().to("cpu", torch.float32)
-    if not torch.isfinite(mask).all():
-        raise SealError("mask: has values that are not numbers; wire another MASK.")
-    mask = mask.clamp(0, 1)
-    inverted = polarity == "background" or (polarity == "auto" and _border_is_one(mask))
+    inverted = polarity == "background" or (polarity == "auto" and border_is_one(mask))
     return 1 - mask if inverted else mask
-
-
-def _border_is_one(mask: Tensor) -> bool:
-    on = (mask > 0.5).float()
-    border = torch.cat([on[0], on[-1], on[1:-1, 0], on[1:-1, -1]])
-    if abs(border.mean() - 0.5) > 0.05:
-        return bool(border.mean() > 0.5)
-    corners = on[[0, 0, -1, -1], [0, -1, 0, -1]].mean()
-    decided = corners if corners != 0.5 else on.mean()
-    return bool(decided > 0.5)
 
 
 def border_mask(image: Tensor) -> Tensor:
@@ -71,7 +54,7 @@ def border_mask(image: Tensor) -> Tensor:
     as the inside of a handle. Any size; above 512 px the flood runs on a smaller copy and the
     outline is refined at full size. All zero where nothing differs from the frame.
     """
-    rgb, _ = _split(image)
+    rgb, _ = rgb_and_alpha(images_of(image)[0])
     return torch.from_numpy(flood(rgb.numpy()))
 
 
@@ -103,8 +86,8 @@ def feather_mask(mask: Tensor, px: float) -> Tensor:
 
 def overlay(image: Tensor, mask: Tensor) -> Tensor:
     """Preview (H, W, 3): the foreground as it is, the ground dimmed and magenta, a white outline."""
-    rgb, _ = _split(image)
-    m = resize_mask(mask, *rgb.shape[:2])[..., None]
+    rgb, _ = rgb_and_alpha(image)
+    m = resized(mask, *rgb.shape[:2])[..., None]
     tint = 0.25 * rgb + 0.75 * torch.tensor([0.85, 0.1, 0.55])
     out = rgb * m + tint * (1 - m)
     solid = (m[..., 0] > 0.5).numpy()
@@ -112,13 +95,6 @@ def overlay(image: Tensor, mask: Tensor) -> Tensor:
     line = ndimage.binary_dilation(solid, iterations=width) & ~solid
     out[torch.from_numpy(line)] = 1.0
     return out.clamp(0, 1)
-
-
-def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask (h, w) at another size: areas averaged when smaller, bilinear when larger."""
-    if mask.shape == (height, width):
-        return mask
-    return torch.from_numpy(resize(mask.detach().float().cpu().numpy(), height, width)).clamp(0, 1)
 
 
 def semantic_mask(
@@ -130,36 +106,29 @@ def semantic_mask(
     grow: int = 0,
     feather: float = 0.0,
     attention: Attention | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Foreground masks (B, H, W) float32 in [0, 1] of images (B, H, W, C) or (H, W, C).
+    """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE, perhaps with a MASK; see `sockets` for both.
 
-    mask: (H, W), (1, H, W) or (B, H, W); resized where its size differs. An image's own alpha
-    stands in where none is given. method: "alpha" reads it, "border" floods from the frame, "learned"
-    asks the segmenter, "attention" asks `attention`; "auto" takes the first that gives a usable mask of
-    alpha, border or learned (`masks_learned` decides which), and attention.
-    Raises SealError for bad shapes, unknown methods and empty or full results.
+    An image's own alpha stands in where no mask is given. method: "alpha" reads it, "border" floods from the frame,
+    "learned" asks the segmenter, "attention" asks `attention`; "auto" takes the first that gives a usable mask of
+    alpha, border or learned (`masks_learned` decides which), and attention. progress: called as (done, all) for each
+    picture. Raises SealError for bad shapes and values, unknown methods and empty or full results.
     """
-    images = image[None] if image.ndim == 3 else image
-    if images.ndim != 4 or 0 in images.shape:
-        raise SealError(f"image: needs the shape (batch, height, width, channels), got {tuple(image.shape)}.")
-    masks = one_each(mask, len(images))
-    found = [found_mask(i, m, method, mask_polarity, attention)[0] for i, m in zip(images, masks)]
-    shaped = [_usable(feather_mask(grow_mask(m, grow), feather), "grow", "use a smaller value") for m in found]
+    images, masks = pictures_and_masks(image, mask)
+    shaped = []
+    for one, given in zip(images, masks):
+        found, _ = found_mask(one, given, method, mask_polarity, attention)
+        shaped.append(_usable(feather_mask(grow_mask(found, grow), feather), "grow", "use a smaller value"))
+        if progress:
+            progress(len(shaped), len(images))
     return torch.stack(shaped)
 
 
-def one_each(mask: Tensor | None, count: int) -> list[Tensor | None]:
-    """A mask (H, W) for each of `count` images from one (H, W), (1 or B, H, W) or (1 or B, 1, H, W), or from none."""
-    if mask is None:
-        return [None] * count
-    masks = mask[None] if mask.ndim == 2 else mask
-    if masks.ndim == 4 and masks.shape[1] == 1:
-        masks = masks[:, 0]
-    if masks.ndim != 3:
-        raise SealError(f"mask: needs the shape (batch, height, width), got {tuple(mask.shape)}; wire a MASK.")
-    if len(masks) not in (1, count):
-        raise SealError(f"mask: {len(masks)} masks for {count} images; wire one for all or one for each.")
-    return [masks[i % len(masks)] for i in range(count)]
+def pictures_and_masks(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Sequence[Tensor | None]]:
+    """Pictures (B, H, W, C) of an IMAGE, their alpha the right way round, and a mask (H, W), or None, for each."""
+    images = righted(images_of(image))
+    return images, [None] * len(images) if mask is None else list(masks_for(mask, *images.shape[:3]))
 
 
 def found_mask(
@@ -170,21 +139,21 @@ def found_mask(
     attention: Attention | None = None,
     outline: Outline | None = None,
 ) -> tuple[Tensor, str]:
-    """The mask (H, W) of one image (H, W, C) as `semantic_mask` finds it, and which of METHODS gave it.
+    """The mask (H, W) of one of `pictures_and_masks`, (H, W, C) and (H, W), as `semantic_mask` finds it, and which of
+    METHODS gave it.
 
     outline: makes the border method's masks better before `auto` compares them with the segmenter's.
     """
     if method not in METHODS:
         raise SealError(f"method: {method!r} is not known; choose one of {', '.join(METHODS)}.")
-    rgb, alpha = _split(image)
-    height, width = rgb.shape[:2]
+    rgb, alpha = rgb_and_alpha(image)
 
     def from_alpha() -> Tensor:
-        # An image's own alpha has one meaning only, so the polarity input does not apply to it.
+        # The polarity input is the mask's: `righted` has looked at an image's own alpha.
         found = alpha if mask is None else foreground_from_mask(mask, polarity)
         if found is None:
             raise SealError("mask: nothing is wired and the image has no alpha; wire a MASK or choose method border.")
-        return _usable(resize_mask(found, height, width), "mask", "wire another one or choose method border")
+        return _usable(found, "mask", "wire another one or choose method border")
 
     def from_border() -> Tensor:
         remedy = "give the sticker a margin, wire a mask, or choose method attention"
@@ -199,7 +168,7 @@ def found_mask(
         if attention is None:
             raise SealError("model: method attention needs model, clip, vae and class_word; wire and fill in all four.")
         remedy = "check class_word, wire a mask, or choose method border"
-        return _usable(resize_mask(attention(rgb), height, width), "class_word: its attention gives", remedy)
+        return _usable(resized(attention(rgb), *rgb.shape[:2]), "class_word: its attention gives", remedy)
 
     ways = {"alpha": from_alpha, "border": from_border, "learned": from_learned, "attention": from_attention}
     if method != "auto":
@@ -226,15 +195,3 @@ def _usable(mask: Tensor, source: str, remedy: str) -> Tensor:
         what = "an empty mask (no foreground)" if share <= MIN_COVERAGE else "a full mask (no background)"
         raise SealError(f"{source} {what}; {remedy}." if ":" in source else f"{source}: {what}; {remedy}.")
     return mask
-
-
-def _split(image: Tensor) -> tuple[Tensor, Tensor | None]:
-    """RGB (H, W, 3) and alpha (H, W) or None of an image (H, W, C), float32 on the CPU in [0, 1]."""
-    if image.ndim != 3 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
-        raise SealError(
-            f"image: needs the shape (height, width, channels) with 1, 3 or 4 channels, got {tuple(image.shape)}."
-        )
-    image = torch.nan_to_num(image.detach().to("cpu", torch.float32), nan=0.0).clamp(0, 1)
-    if image.shape[-1] == 1:
-        return image.repeat(1, 1, 3), None
-    return image[..., :3].contiguous(), image[..., 3] if image.shape[-1] == 4 else None

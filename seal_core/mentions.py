@@ -53,10 +53,11 @@ def _pattern(concepts: Sequence[Concept]) -> re.Pattern[str]:
 def _spellings(index: int, concept: Concept) -> Iterator[tuple[int, str]]:
     """(length, pattern) of the name and of the file; the groups' names end in the index."""
     name = concept.name
-    before = _NOT_AFTER if re.match(r"[\w/-]", name) else ""
-    after = _NOT_BEFORE if re.match(r"[\w/-]", name[-1:]) else ""
-    # After "embedding:" comes a file, and that one may be another's.
-    yield len(name), rf"(?P<n{index}>{before}(?<!embedding:){re.escape(name)}{after})"
+    if name:  # a damaged file's is empty, which would stand everywhere
+        before = _NOT_AFTER if re.match(r"[\w/-]", name) else ""
+        after = _NOT_BEFORE if re.match(r"[\w/-]", name[-1]) else ""
+        # After "embedding:" comes a file, and that one may be another's.
+        yield len(name), rf"(?P<n{index}>{before}(?<!embedding:){re.escape(name)}{after})"
     if concept.file and concept.carrier != "tail":
         file = re.escape(concept.file).replace("/", r"[\\/]")
         end = r"(?![\w/\\-]|\.\w)"

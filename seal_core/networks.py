@@ -88,7 +88,9 @@ def load(path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: 
     try:
         if about["format"] != FORMAT:
             raise SealError(f"{key}: {path} has format {about['format']}, this version reads {FORMAT}; {remedy}.")
-        network = build(about["layout"])
+        with torch.device("meta"):  # weights of its own would be drawn from the global generator
+            network = build(about["layout"])
+        network = network.to_empty(device="cpu")
         network.load_state_dict(tensors)
         if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
             raise ValueError("values that are not finite")

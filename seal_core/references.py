@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .alpha import righted
 from .errors import SealError
-from .masks import coverage, foreground_from_mask, resize_mask
+from .masks import coverage, foreground_from_mask
+from .sockets import images_of, masks_for, rgb_and_alpha
 
 SMALLEST = 16
 """Pixels of the shorter side below which a picture shows no subject on a ground."""
-SLACK = 1e-3
-"""By how much values may leave 0..1 (rounding, sharp scaling) before a warning says so."""
 CELL = 64
 """Pixels of the fitted picture that one latent cell covers: a smaller subject is lost on the way."""
 
@@ -35,30 +34,27 @@ def prepare(
 ) -> tuple[list[Reference], list[str]]:
     """References fitted to `resolution`, and what was noticed on the way.
 
-    images: (B, H, W, C) in [0, 1] with 1, 3 or 4 channels; alpha is laid on white. masks: (B, H, W),
-    (1, H, W) or (H, W), one each or one for all; another size is resized; None = the images' own alpha.
-    polarity: see `masks.foreground_from_mask` (an image's own alpha has only one). resolution: the longer side in
+    images, masks: an IMAGE and a MASK, see `sockets`; alpha is laid on white; masks None = the images' own alpha.
+    polarity: the mask's, see `masks.foreground_from_mask`. resolution: the longer side in
     pixels; the shorter one follows the picture's shape and is padded with the ground's colour, so nothing is
     distorted. Sides are multiples of 64 where the resolution is (so that every level of a U-Net divides
     evenly), else of `multiple`.
     Raises SealError naming `image` or `mask`: wrong shapes and counts, values that are not finite, pictures
     under 16 pixels, an empty or full mask.
     """
-    images, alphas, warnings = _rgb(images)
+    warnings: list[str] = []
+    images, alphas = _on_white(righted(images_of(images, warnings.append), warnings.append), warnings)
     if masks is None:
         if alphas is None:
             raise SealError("mask: nothing is wired and the image has no alpha; wire SemanticMask's mask.")
         masks, polarity = alphas, "foreground"
         warnings.append("mask: the image's own alpha is used.")
-    fitting = _one_each(masks, len(images), warnings)
-    if fitting.shape[-2:] != images.shape[1:3]:
-        have, want = (f"{width} x {height}" for height, width in (fitting.shape[-2:], images.shape[1:3]))
-        warnings.append(f"mask: resized from {have} to the image's {want}.")
-        fitting = torch.stack([resize_mask(m, *images.shape[1:3]) for m in fitting])
+    height, width = images.shape[1:3]
+    fitting = masks_for(masks, len(images), height, width, warnings.append)
     step = 64 if resolution % 64 == 0 else multiple
     references = []
     for i in range(len(images)):
-        mask = foreground_from_mask(fitting[i if len(fitting) > 1 else 0], polarity)
+        mask = foreground_from_mask(fitting[i], polarity)
         share = coverage(mask)
         which = f" of image {i + 1}" if len(images) > 1 else ""
         if not 0.001 < share < 0.999:
@@ -77,47 +73,16 @@ def prepare(
     return references, warnings
 
 
-def _rgb(images: Tensor) -> tuple[Tensor, Tensor | None, list[str]]:
-    """RGB (B, H, W, 3) and alpha (B, H, W) or None, in [0, 1], and warnings."""
-    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
-        raise SealError(
-            f"image: shape {tuple(images.shape)} is not (batch, height, width, 1, 3 or 4 channels); wire an IMAGE."
-        )
-    images = images.detach().to("cpu", torch.float32)
+def _on_white(images: Tensor, warnings: list[str]) -> tuple[Tensor, Tensor | None]:
+    """RGB (B, H, W, 3) and alpha (B, H, W) or None."""
     height, width = images.shape[1:3]
     if min(height, width) < SMALLEST:
         raise SealError(f"image: {width} x {height} is too small to train from; use at least {SMALLEST} pixels a side.")
-    warnings: list[str] = []
-    images = _in_range("image", images, warnings)
-    if images.shape[-1] == 1:
-        return images.expand(*images.shape[:3], 3), None, warnings
-    if images.shape[-1] == 3:
-        return images, None, warnings
+    rgb, alpha = rgb_and_alpha(images)
+    if alpha is None:
+        return rgb, None
     warnings.append("image: its alpha was laid on white.")
-    alpha = images[..., 3:]
-    return images[..., :3] * alpha + 1 - alpha, alpha[..., 0], warnings
-
-
-def _in_range(name: str, values: Tensor, warnings: list[str]) -> Tensor:
-    low, high = (float(v) for v in values.aminmax())  # NaN shows in both: one pass over many megapixels
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise SealError(f"{name}: has values that are not numbers (NaN or infinite); check the node before.")
-    if low < -SLACK or high > 1 + SLACK:
-        warnings.append(f"{name}: values outside 0..1 were clipped.")
-    return values.clamp(0, 1)
-
-
-def _one_each(masks: Tensor, count: int, warnings: list[str]) -> Tensor:
-    """Masks (B, H, W) or (1, H, W) in [0, 1]."""
-    masks = masks.detach().to("cpu", torch.float32)
-    masks = masks[None] if masks.ndim == 2 else masks
-    if masks.ndim != 3 or 0 in masks.shape:
-        raise SealError(f"mask: shape {tuple(masks.shape)} is not (batch, height, width); wire a MASK.")
-    if len(masks) not in (1, count):
-        raise SealError(
-            f"mask: {len(masks)} masks for {count} image{'s' * (count > 1)}; wire one mask for all, or one each."
-        )
-    return _in_range("mask", masks, warnings)
+    return rgb * alpha[..., None] + 1 - alpha[..., None], alpha
 
 
 def _fitted(image: Tensor, mask: Tensor, resolution: int, step: int) -> Reference:

@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from .attributes import ATTRIBUTES, canonical, clean
 from .errors import SealError
+from .picture_file import opened
 from .tagged_rows import SUFFIXES, RowError, read_rows
 
 NAMES = ("stickers", "attributes", "tags", "metadata", "annotations", "labels", "captions")
@@ -223,13 +222,13 @@ def _checked(path: Path, folder: Path, what: str) -> tuple[int, int]:
     if not path.is_file():
         raise RowError(f"{shown} is not there")
     try:
-        with Image.open(path) as file:
+        with opened(path, what, _shown(path, folder)) as file:
             width, height = file.size
             if min(width, height) < SMALLEST or max(width, height) > LARGEST:
-                raise RowError(f"{shown} is {width} x {height} px; sides must have {SMALLEST} to {LARGEST}")
+                raise SealError(f"{shown} is {width} x {height} px; sides must have {SMALLEST} to {LARGEST}")
             file.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RowError(f"{shown} is no picture that can be read ({error})") from None
+    except SealError as error:
+        raise RowError(str(error)) from None
     return width, height
 
 

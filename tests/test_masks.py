@@ -20,6 +20,7 @@ from seal_core.masks import (
     overlay,
     semantic_mask,
 )
+from seal_core.notes import SealWarning
 
 font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
 
@@ -64,10 +65,7 @@ def test_polarity_ties_go_to_the_corners():
     assert torch.equal(foreground_from_mask(1 - m), m)
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(2, 3, 4), torch.full((4, 4), float("nan"))])
-def test_polarity_bad_masks(bad):
-    with pytest.raises(SealError, match="mask"):
-        foreground_from_mask(bad)
+def test_polarity_that_is_not_known():
     with pytest.raises(SealError, match="mask_polarity"):
         foreground_from_mask(torch.zeros(4, 4), "inverted")
 
@@ -243,7 +241,8 @@ def test_batches_sizes_and_channels():
     assert semantic_mask(images, disc()[None]).shape == (2, 64, 64)
     two = semantic_mask(images, torch.stack([disc(radius=9), disc(radius=5)]))
     assert torch.equal(two[1], disc(radius=5))
-    assert glyphs.iou(semantic_mask(images[:1], disc(128, 128, 40))[0], disc().numpy()) > 0.95
+    with pytest.warns(SealWarning, match="resized from 128 x 128"):
+        assert glyphs.iou(semantic_mask(images[:1], disc(128, 128, 40))[0], disc().numpy()) > 0.95
     grey = paint(disc(), (0.1,) * 3, (0.8,) * 3)[None, ..., :1]
     assert glyphs.iou(semantic_mask(grey)[0], disc().numpy()) > 0.98
     with pytest.raises(SealError, match="3 masks for 2 images"):

@@ -58,6 +58,10 @@ def test_several():
     assert replaced("x", [], lambda i: "y") == "x"
 
 
+def test_a_name_that_is_empty_stands_nowhere():
+    assert shown("a cat", concept("")) == "a cat" and shown("embedding:x", concept("", "x")) == "[0]"
+
+
 def test_a_tail_goes_by_its_name_only():
     assert shown("<t> embedding:t", concept("<t>", "t", "tail")) == "[0] embedding:t"
 

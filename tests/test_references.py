@@ -161,12 +161,12 @@ def test_values_out_of_range():
             prepare(image, mask + bad, 128)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 15, 300, 3), (1, 64, 64, 2), (64, 64, 3), (0, 64, 64, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 15, 300, 3), (1, 64, 64, 2), (64, 64), (0, 64, 64, 3)])
 def test_shapes_that_are_no_picture(shape):
     with pytest.raises(SealError, match=r"^image: "):
         prepare(torch.rand(shape), torch.ones(64, 64), 128)
     with pytest.raises(SealError, match=r"^mask: shape"):
-        prepare(picture()[0], torch.ones(1, 1, 60, 100), 128)
+        prepare(picture()[0], torch.ones(1, 2, 60, 100), 128)
 
 
 def test_eight_megapixels_and_half_precision():

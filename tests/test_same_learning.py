@@ -1,4 +1,4 @@
-"""What is learned and saved is a matter of the settings: replay and wording of layers change nothing."""
+"""What is learned and saved is a matter of the settings: neither replay nor the wording of layers changes it."""
 
 import dataclasses
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core import masks_learned, networks, segmenter
+from seal_core import edges, masks_learned, networks, segmenter
 from seal_core.errors import SealError
 from seal_core.masks import METHODS, semantic_mask
 from seal_core.stickers.cutout import cutout
@@ -237,6 +237,13 @@ def test_loss_is_lowest_for_the_truth():
     assert train_segmenter.loss(right, truth) < 0.1 < 0.5 < train_segmenter.loss(wrong, truth)
     nothing = torch.zeros_like(truth)
     assert train_segmenter.loss(nothing - 12, nothing) < 0.2
+
+
+@pytest.mark.parametrize("network", [segmenter, edges])
+def test_loading_leaves_the_global_generator(network):
+    before = torch.get_rng_state()
+    network.load()
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_training_goes_on_where_it_stopped(source, tmp_path):

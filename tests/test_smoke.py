@@ -20,7 +20,7 @@ from stand_ins import loaded_pack, schemas
 def smoke(comfyui: Path) -> str:
     """What the checks inside this ComfyUI printed."""
     command = [find_python(comfyui), str(HERE / "inprocess_smoke.py"), str(comfyui)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert "check_" in run.stdout, f"ComfyUI did not start:\n{run.stdout}{run.stderr}"
     return run.stdout
 

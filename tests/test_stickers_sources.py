@@ -54,7 +54,7 @@ def test_the_command_line_reads_files_and_frames(tmp_path, capsys):
 @pytest.mark.parametrize("arguments, message", [
     (["IN/none", "--platform", "signal"], "error: in: cannot read the folder"),
     (["IN/empty", "--platform", "signal"], "error: in: no pictures in"),
-    (["IN/bad", "--platform", "signal"], "error: in: cannot read broken.png as a picture"),
+    (["IN/bad", "--platform", "signal"], "error: in: broken.png is no picture that can be read"),
     (["IN/sizes", "--platform", "signal"], "error: in: the frames in a have several sizes (10x10, 12x9)"),
     (["IN/ok", "--platform", "signal", "--emoji", "x"], "error: emoji: 'x' is not an emoji"),
     (["IN/ok", "--platform", "whatsapp"], "error: images: 1 stickers; a pack for WhatsApp has 3 to 30"),
@@ -202,7 +202,7 @@ def test_frame_bombs_are_refused_before_a_frame_is_decoded(name, count, width, h
     path = bomb(tmp_path / name, count, width, height)
     assert path.stat().st_size < 3_000_000
     (sticker,) = stickers_in(path)
-    monkeypatch.setattr(sources, "_rgba", None)
+    monkeypatch.setattr(sources, "rgba", None)
     with pytest.raises(SealError, match=rf"in: {name} has {count:,} frames of {width}x{height} pixels; .* leave out"):
         sticker.read()
 

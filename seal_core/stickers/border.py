@@ -10,6 +10,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..errors import SealError
+from ..notes import Progress, each
 from .layers import colour, distance, flat, over, padded, pictures, ramp
 
 MOST = 512
@@ -58,13 +59,18 @@ def _in_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def add_border(
-    image: Tensor, mask: Tensor | None = None, border: Border = Border(), shadow: Shadow = Shadow()
+    image: Tensor,
+    mask: Tensor | None = None,
+    border: Border = Border(),
+    shadow: Shadow = Shadow(),
+    progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, and their masks (B, H', W'): subject, line and shadow together.
 
-    image: (B, H, W, C); its alpha, times `mask` (foreground = 1) where given, is the subject. The canvas grows by
-    as much as the batch's largest outline and shadow need on each side, so nothing is clipped and frames stay in
-    register. Raises SealError for pictures that show nothing or are opaque to the last pixel.
+    image: its alpha, times `mask` where given, is the subject (`layers.pictures`). The canvas grows by as much as the
+    batch's largest outline and shadow need on each side, so nothing is clipped and frames stay in register. progress:
+    called as (done, all) for each picture.
+    Raises SealError for pictures that show nothing or are opaque to the last pixel.
     """
     layers = pictures(image, mask)
     for i, layer in enumerate(layers):
@@ -75,7 +81,7 @@ def add_border(
         raise SealError("image: has no transparent ground to draw a border in; wire StickerCutout before this node.")
     reach = border.gap + border.width + max(border.softness, 1.0) / 2 + 1 if border.width else 1.0
     sides = _room(layers, reach, shadow)
-    made = [_bordered(padded(layer, *sides), border, shadow) for layer in layers]
+    made = [_bordered(padded(layer, *sides), border, shadow) for layer in each(layers, progress)]
     out = torch.from_numpy(np.stack(made))
     return out, out[..., 3].clone()
 

@@ -7,38 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from ..errors import SealError
-
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels; right and bottom are outside, as in Pillow."""
 
 
-def rgba8(images: np.ndarray, masks: np.ndarray | None = None, name: str = "images") -> np.ndarray:
-    """Pictures as uint8 (N, H, W, 4), straight (not premultiplied) alpha.
-
-    images: (N, H, W, 1 | 3 | 4) or one (H, W, C); uint8, or float in [0, 1]. masks: (N or 1, H, W) or (H, W),
-    foreground = 1 (uint8: 255); multiplied with the picture's own alpha. SealError names `name` for empty batches.
-    """
-    pictures = _bytes(images)
-    pictures = pictures[None] if pictures.ndim == 3 else pictures
-    if pictures.ndim != 4 or 0 in pictures.shape or pictures.shape[3] not in (1, 3, 4):
-        shape = tuple(np.shape(images))
-        raise SealError(f"{name}: no pictures in shape {shape}; give (N, H, W, 3 or 4) with N, H and W at least 1.")
-    if pictures.shape[3] == 1:
-        pictures = np.repeat(pictures, 3, axis=3)
-    full = np.full((*pictures.shape[:3], 1), 255, np.uint8)
-    pictures = np.concatenate([pictures[..., :3], pictures[..., 3:] if pictures.shape[3] == 4 else full], axis=3)
-    if masks is not None:
-        alpha = _bytes(masks)
-        alpha = alpha[None] if alpha.ndim == 2 else alpha
-        if alpha.shape[1:] != pictures.shape[1:3] or len(alpha) not in (1, len(pictures)):
-            raise SealError(
-                f"mask: shape {alpha.shape} does not fit pictures of shape {pictures.shape[:3]}; "
-                "give one mask for all or one each, in the pictures' height and width."
-            )
-        product = pictures[..., 3].astype(np.uint16) * alpha
-        pictures[..., 3] = ((product + 127) // 255).astype(np.uint8)
-    return pictures
+def rgba8(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (N, H, W, 4) in [0, 1], as `layers.pictures` gives them, as uint8."""
+    return (pictures * 255 + 0.5).astype(np.uint8)
 
 
 def content_box(pictures: np.ndarray, threshold: int = 1) -> Box | None:
@@ -84,10 +59,3 @@ def fit_all(
 ) -> np.ndarray:
     """`fit` for every picture: uint8 (N, height, width, 4)."""
     return np.stack([fit(picture, width, height, margin, box) for picture in pictures])
-
-
-def _bytes(values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values)
-    if values.dtype == np.uint8:
-        return values
-    return (np.clip(np.nan_to_num(values.astype(np.float32)), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import SealError
-from ..texts import printable
+from ..notes import Progress, each, tell
 from .canvas import fit, rgba8
 from .font import BUNDLED, Font, clusters, length, missing, open_font, runs, tidy
 from .layers import pictures
@@ -53,16 +52,17 @@ def contact_sheet(
     ground: str = "checkered",
     title: str = "",
     fonts: Sequence[str | Path] = (),
+    progress: Progress | None = None,
 ) -> Tensor:
     """The sheet (1, H, W, 3) float32 in [0, 1].
 
-    images: batches (B, H, W, C) or pictures (H, W, C), of any sizes; each is fitted into its cell. labels: none, one
+    images: IMAGEs of any sizes (`layers.pictures`); each picture is fitted into its cell. labels: none, one
     for each batch or one for each picture. Labels of a two-attribute sweep ("happy, jumping") give named rows and
     columns; a batch's pictures are numbered columns. scores: none, or one for each picture (or batch). columns: 0 =
     found from the labels, else nearly square; where so many columns or rows do not fit into LARGEST pixels, nearly
     square too, with a warning. cell: pixels of a cell, fewer where the sheet would be too large. ground: one of
     GROUNDS. fonts: files for the words, as in `text.add_text`; characters that none has are shown as code points
-    (U+65E5), with a warning.
+    (U+65E5), with a warning. progress: called as (done, all) for each batch, then for each picture.
     Raises SealError for nothing to show, counts that do not fit, choices that are not known and fonts that cannot be
     read.
     """
@@ -70,7 +70,7 @@ def contact_sheet(
         raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
     if not SMALLEST <= cell <= 1024:
         raise SealError(f"cell: {cell} is out of range; use {SMALLEST} to 1024 pixels.")
-    frames = [list(rgba8(pictures(batch), name="image")) for batch in images]
+    frames = [list(rgba8(pictures(batch, name="images"))) for batch in each(images, progress)]
     count = sum(map(len, frames))
     if not 1 <= count <= MOST:
         raise SealError(f"image: {count} pictures; a contact sheet holds 1 to {MOST}.")
@@ -86,10 +86,10 @@ def contact_sheet(
     if max(sheet.size) > LARGEST:
         asked = f"{grid.columns} x {math.ceil(count / grid.columns)} pictures"
         message = f"columns: {asked} do not fit into {LARGEST} pixels; they are put in a square instead."
-        warnings.warn(printable(message), stacklevel=2)
+        tell(message)
         grid = Grid(math.ceil(math.sqrt(count)), captions=tuple(words))
         sheet = _layout(grid, count, cell, chain, bool(marks), bool(title))
-    return _drawn([f for batch in frames for f in batch], grid, marks, sheet, ground, title, chain)
+    return _drawn([f for batch in frames for f in batch], grid, marks, sheet, ground, title, chain, progress)
 
 
 def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
@@ -104,7 +104,7 @@ def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
     if lacking:
         names = ", ".join(f.name for f in chain)
         message = f"labels, title: {names} lacks {lacking}, shown as code points; choose a font file that has them."
-        warnings.warn(printable(message), stacklevel=3)
+        tell(message)
     words = {name: tuple(map(shown, getattr(grid, name))) for name in ("rows", "heads", "captions")}
     return replace(grid, **words), shown(title)
 
@@ -195,6 +195,7 @@ def _drawn(
     ground: str,
     title: str,
     chain: Sequence[Font],
+    progress: Progress | None,
 ) -> Tensor:
     cell, gap, text, beside, above = layout.cell, layout.gap, layout.text, layout.beside, layout.above
     wide, high, top = layout.wide, layout.high, layout.top
@@ -207,7 +208,7 @@ def _drawn(
         _write(sheet, (beside, top + i * high + cell / 2), words, beside - gap / 2, chain, text, align=1)
     behind = _behind(cell, ground)
     best = max((s for s in scores if not math.isnan(s)), default=math.nan)
-    for i, frame in enumerate(frames):
+    for i, frame in enumerate(each(frames, progress)):
         x, y = gap + beside + i % grid.columns * wide, top + i // grid.columns * high
         sheet.paste(behind, (x, y))
         picture = Image.fromarray(fit(frame, cell, cell, margin=max(1, cell // 64)))

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import SealError
-from .cutout import cutout
+from ..masks import pictures_and_masks
+from ..sockets import rgb_and_alpha
+from .cutout import cut_picture
 
 STOP, CARD = "stop", "keep the picture"
 FAILING = (STOP, CARD)
@@ -29,8 +31,8 @@ def cut_all(
 ) -> tuple[list[Tensor], str]:
     """(cut-outs (B, H, W, 4) for each batch, straight alpha; a report of a line and one for each failed picture).
 
-    batches: (B, H, W, C) each, of any sizes. masks: none, one for all batches or one for each. method, options: as
-    `cutout.cutout`. failing: one of FAILING. progress: called as (done, all) for each picture.
+    batches: IMAGEs of any sizes. masks: none, one MASK for all batches or one for each. method, options: as
+    `cutout.cut_picture`. failing: one of FAILING. progress: called as (done, all) for each picture.
     Raises SealError that names every picture in which no subject was found, if these are to stop it or there is no
     other picture.
     """
@@ -38,25 +40,21 @@ def cut_all(
         raise SealError(f"if_not_found: {failing!r} is not known; choose one of {', '.join(FAILING)}.")
     if len(masks) not in (0, 1, len(batches)):
         raise SealError(f"mask: {len(masks)} masks for {len(batches)} batches; give one for all, or one each.")
-    total, done = sum(map(len, batches)), 0
+    given = [masks[i if len(masks) > 1 else 0] if len(masks) else None for i in range(len(batches))]
+    pairs = [pictures_and_masks(*pair) for pair in zip(batches, given)]
+    total, done = sum(len(images) for images, _ in pairs), 0
     cuts, failed = [], {}
-    for i, batch in enumerate(batches):
-        mask = masks[i if len(masks) > 1 else 0] if len(masks) else None
-        if mask is not None and mask.ndim > 2 and len(mask) not in (1, len(batch)):
-            raise SealError(f"mask: {len(mask)} masks for {len(batch)} images; wire one for all or one for each.")
+    for images, own in pairs:
         made = []
-        for j, picture in enumerate(batch):
-            own = mask if mask is None or mask.ndim == 2 else mask[j % len(mask)]
+        for picture, mask in zip(images, own):
             done += 1
             try:
-                made.append(cutout(picture, own, method, **options)[0][0])
+                made.append(cut_picture(picture, mask, method, **options))
             except SealError as error:
                 failed[done] = str(error)
                 made.append(card(picture))
             if progress:
                 progress(done, total)
-        if not made:
-            raise SealError(f"image: batch {i + 1} is empty; give at least one picture.")
         cuts.append(torch.stack(made))
     if failed and (failing == STOP or len(failed) == total):
         raise SealError(_refusal(failed, total))
@@ -67,8 +65,7 @@ def cut_all(
 def card(picture: Tensor) -> Tensor:
     """A whole picture (H, W, 1, 3 or 4) with round corners and a narrow transparent rim: (H, W, 4)."""
     high, wide = picture.shape[:2]
-    rgb = torch.nan_to_num(picture.detach().to("cpu", torch.float32)).clamp(0, 1)[..., :3]
-    rgb = rgb.expand(-1, -1, 3)
+    rgb, _ = rgb_and_alpha(picture)
     radius, rim = _CORNER * min(high, wide), _RIM * min(high, wide)
     y, x = np.ogrid[0.5:high, 0.5:wide]
     # Distance from a rectangle that is smaller by the radius, all round.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from ..edges import edges
 from ..errors import SealError
-from ..masks import Attention, feather_mask, found_mask, grow_mask, one_each
+from ..masks import Attention, feather_mask, found_mask, grow_mask, pictures_and_masks
 from ..matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
+from ..sockets import rgb_and_alpha
 from .die_cut import outlined
 
 KEEP = ("main", "largest", "all")
@@ -36,6 +38,33 @@ def cutout(
     mask: Tensor | None = None,
     method: str = "auto",
     *,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> tuple[Tensor, Tensor]:
+    """Cut-outs (B, H, W, 4), straight alpha, and masks (B, H, W) with foreground = 1; float32 in [0, 1].
+
+    image, mask: an IMAGE and a MASK, see `sockets`. method, options: as `cut_picture`. progress: called as (done, all)
+    for each picture.
+    Raises SealError for bad shapes, values and choices, and for a picture in which no subject is found, by its number.
+    """
+    images, masks = pictures_and_masks(image, mask)
+    cuts = []
+    for i, (one, given) in enumerate(zip(images, masks)):
+        try:
+            cuts.append(cut_picture(one, given, method, **options))
+        except SealError as error:
+            raise error if len(images) == 1 else SealError(f"{error} (picture {i + 1} of {len(images)})") from None
+        if progress:
+            progress(i + 1, len(images))
+    cut = torch.stack(cuts)
+    return cut, cut[..., 3].clone()
+
+
+def cut_picture(
+    image: Tensor,
+    mask: Tensor | None = None,
+    method: str = "auto",
+    *,
     mask_polarity: str = "auto",
     keep: str = "main",
     specks: float = 0.5,
@@ -43,35 +72,20 @@ def cutout(
     feather: float = 0.0,
     decontaminate: bool = True,
     attention: Attention | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Cut-outs (B, H, W, 4), straight alpha, and masks (B, H, W) with foreground = 1; float32 in [0, 1].
+) -> Tensor:
+    """The cut-out (H, W, 4), straight alpha, of one of `masks.pictures_and_masks`: (H, W, C) and (H, W) or None.
 
-    image: (B, H, W, C) or (H, W, C) with 1, 3 or 4 channels. mask, method, mask_polarity, attention: as
-    `masks.semantic_mask`. keep: one of KEEP. specks: percent of the largest part's area under which parts, and a
-    fifth of that under which enclosed holes, are specks. grow: pixels (-64..64), feather: pixels (0..64).
-    decontaminate: take the old ground's colour out of the edge. progress: called as (done, all) for each picture.
-    Transparent pixels are white, near the edge the subject's colour.
-    Raises SealError for bad shapes and choices, and for a picture in which no subject is found, by its number.
+    method, mask_polarity, attention: as `masks.semantic_mask`. keep: one of KEEP. specks: percent of the largest part's
+    area under which parts, and a fifth of that under which enclosed holes, are specks. grow: pixels (-64..64), feather:
+    pixels (0..64). decontaminate: take the old ground's colour out of the edge. Transparent pixels are white, near the
+    edge the subject's colour. Raises SealError for bad choices and where no subject is found.
     """
     if keep not in KEEP:
         raise SealError(f"keep: {keep!r} is not known; choose one of {', '.join(KEEP)}.")
     if not 0 <= specks <= 100:
         raise SealError(f"specks: {specks:g} is out of range; use 0 to 100 percent.")
-    images = image[None] if image.ndim == 3 else image
-    if images.ndim != 4 or 0 in images.shape or images.shape[-1] not in (1, 3, 4):
-        raise SealError(f"image: needs the shape (batch, height, width, 1, 3 or 4), got {tuple(image.shape)}.")
-    masks, cuts = one_each(mask, len(images)), []
-    for i, one in enumerate(images):
-        try:
-            cuts.append(_cut(one, masks[i], method, mask_polarity, attention, decontaminate))
-            cuts[-1] = _shaped(cuts[-1], one, keep, specks, grow, feather)
-        except SealError as error:
-            raise error if len(images) == 1 else SealError(f"{error} (picture {i + 1} of {len(images)})") from None
-        if progress:
-            progress(i + 1, len(images))
-    cut = torch.from_numpy(np.stack(cuts))
-    return cut, cut[..., 3].clone()
+    cut = _cut(image, mask, method, mask_polarity, attention, decontaminate)
+    return torch.from_numpy(_shaped(cut, image, keep, specks, grow, feather))
 
 
 def _cut(
@@ -81,8 +95,7 @@ def _cut(
     own = image.shape[-1] == 4
     if own and mask is None and not bool((image[..., 3] > 1 / 255).any()):
         raise SealError("image: fully transparent, nothing to cut out; give a picture that shows something.")
-    rgb = torch.nan_to_num(image.detach().to("cpu", torch.float32)).clamp(0, 1).numpy()
-    rgb = np.repeat(rgb, 3, 2) if rgb.shape[2] == 1 else np.ascontiguousarray(rgb[..., :3])
+    rgb = np.ascontiguousarray(rgb_and_alpha(image)[0])
     found, source = found_mask(image, mask, method, polarity, attention, outlined)
     colours, alpha = rgb, found.numpy()
     if source != "alpha":
@@ -159,8 +172,7 @@ def _shaped(cut: np.ndarray, image: Tensor, keep: str, specks: float, grow: int,
         shown = alpha > 0
         soft = feather_mask(grow_mask(torch.from_numpy(alpha), grow), feather).numpy()
         if grow > 0:  # more of the picture is asked for: it comes as it is
-            rgb = image.detach().to("cpu", torch.float32).clamp(0, 1).numpy()[..., :3]
-            colours = np.broadcast_to(rgb, colours.shape)
+            colours = rgb_and_alpha(image)[0].numpy()
         elif shown.any():
             colours = np.where(shown[..., None], colours, colours[nearest(shown)])
         alpha = soft

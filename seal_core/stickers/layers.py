@@ -8,7 +8,12 @@ from PIL import ImageColor
 from scipy import ndimage
 from torch import Tensor
 
+from ..alpha import righted
 from ..errors import SealError
+from ..sockets import images_of, masks_for, rgb_and_alpha
+
+LEVEL = 1e-3
+"""Slope, in opacity a pixel, under which it has no direction."""
 
 
 def colour(text: str, name: str) -> tuple[np.ndarray, float]:
@@ -23,27 +28,16 @@ def colour(text: str, name: str) -> tuple[np.ndarray, float]:
     return np.array(values[:3], np.float32) / 255, (values[3] / 255 if len(values) == 4 else 1.0)
 
 
-def pictures(image: Tensor, mask: Tensor | None = None) -> np.ndarray:
-    """(B, H, W, 4) float32 in [0, 1], straight alpha, of an IMAGE (B, H, W, 1, 3 or 4) or (H, W, C).
-
-    mask: (B or 1, H, W) or (H, W), foreground = 1, multiplied with the picture's own alpha.
-    Raises SealError for other shapes and empty batches.
+def pictures(image: Tensor, mask: Tensor | None = None, name: str = "image") -> np.ndarray:
+    """(B, H, W, 4) float32 in [0, 1], straight alpha, of an IMAGE, and perhaps a MASK (foreground = 1), which is
+    multiplied with the pictures' own alpha; see `sockets` for both, and for the SealErrors. name: the image input's.
     """
-    images = image[None] if image.ndim == 3 else image
-    if images.ndim != 4 or 0 in images.shape or images.shape[-1] not in (1, 3, 4):
-        raise SealError(f"image: needs the shape (batch, height, width, 1, 3 or 4), got {tuple(image.shape)}.")
-    values = torch.nan_to_num(images.detach().to("cpu", torch.float32)).clamp(0, 1).numpy()
-    values = np.repeat(values, 3, 3) if values.shape[3] == 1 else values
-    alpha = values[..., 3:] if values.shape[3] == 4 else np.ones((*values.shape[:3], 1), np.float32)
+    images = righted(images_of(image, name=name))
+    rgb, alpha = rgb_and_alpha(images)
+    alpha = torch.ones(images.shape[:3]) if alpha is None else alpha
     if mask is not None:
-        given = mask[None] if mask.ndim == 2 else mask
-        if given.ndim != 3 or given.shape[1:] != values.shape[1:3] or len(given) not in (1, len(values)):
-            raise SealError(
-                f"mask: shape {tuple(mask.shape)} does not fit pictures of shape {values.shape[:3]}; wire one mask "
-                "for all or one for each, of the pictures' size."
-            )
-        alpha = alpha * torch.nan_to_num(given.detach().to("cpu", torch.float32)).clamp(0, 1).numpy()[..., None]
-    return np.concatenate([values[..., :3], alpha], 3)
+        alpha = alpha * masks_for(mask, *images.shape[:3])
+    return torch.cat([rgb, alpha[..., None]], 3).numpy()
 
 
 def flat(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -73,8 +67,9 @@ def distance(alpha: np.ndarray) -> np.ndarray:
     """How far each pixel (H, W) is outside of the outline where alpha passes one half, in pixels; 0 inside.
 
     Exact to about a tenth of a pixel: the Euclidean distance transform finds the nearest pixel of the edge, and
-    its coverage and the slope there say where in it the outline runs (after Gustavson and Strand 2011).
-    Infinite everywhere where nothing reaches one half.
+    its coverage and the slope there say where in it the outline runs (after Gustavson and Strand 2011). Where details
+    are so fine that a slope says little or nothing (hairlines, dots), no pixel's edge is further from its centre than
+    its coverage alone tells. Infinite everywhere where nothing reaches one half.
     """
     solid = alpha > 0.5
     if not solid.any():
@@ -93,17 +88,20 @@ def distance(alpha: np.ndarray) -> np.ndarray:
         at = tuple(_moved(w, dy, dx) for w in where)
         y, x, uy, ux = rows - at[0], columns - at[1], ny[at], nx[at]
         across, along = y * uy + x * ux - away[at], np.abs(x * uy - y * ux)
-        best = np.minimum(best, np.hypot(across, np.maximum(along - 0.5, 0)))  # an edge pixel's piece is 1 long
+        straight = np.hypot(across, np.maximum(along - 0.5, 0))  # an edge pixel's piece is 1 long
+        alone = np.maximum(np.hypot(y, x) + 0.5 - alpha[at], 0)
+        best = np.minimum(best, np.where((uy != 0) | (ux != 0), np.minimum(straight, alone), alone))
     return np.where(solid, 0, best).astype(np.float32)
 
 
 def _edge_within(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """From each pixel's centre how far it is, up the slope, to the straight edge that covers as much of the pixel;
-    and the slope's direction (y, x)."""
+    and the slope's direction (y, x), which is (0, 0) where there is none."""
     smooth = ndimage.uniform_filter(np.pad(alpha.astype(np.float32), 1, mode="edge"), 3)
     dy, dx = (g[1:-1, 1:-1] for g in np.gradient(smooth))
-    steep = np.maximum(np.hypot(dy, dx), 1e-6)
-    dy, dx = dy / steep, dx / steep
+    steep = np.hypot(dy, dx)
+    sloping = steep > LEVEL  # on both sides of a hairline it is as steep, which leaves rounding errors
+    dy, dx = (np.where(sloping, g / np.where(sloping, steep, 1), 0) for g in (dy, dx))
     wide, narrow = np.maximum(np.abs(dy), np.abs(dx)), np.minimum(np.abs(dy), np.abs(dx))
     corner = narrow / np.maximum(2 * wide, 1e-6)  # coverage up to which the edge only cuts a corner
     reach = (wide + narrow) / 2

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SealError
+from ..notes import Progress, each
 from .canvas import Box, content_box, resize, rgba8
 from .layers import pictures
 from .platforms import PLATFORMS, SIDES, platform_of
@@ -44,13 +45,15 @@ def lay_out(
     width: int = 512,
     height: int = 512,
     enlarge: bool = True,
+    progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, on a platform's canvas, and their masks (B, H', W').
 
-    image: (B, H, W, C), its alpha times `mask` (foreground = 1) says what is shown. Everything that any picture of
+    image: its alpha times `mask` says what is shown (`layers.pictures`). Everything that any picture of
     the batch shows is scaled as one, so the frames of an animation stay in register. margin: percent (0..40) of the
     canvas's shorter side that stays free all round. anchor: one of ANCHORS. enlarge: whether small
     stickers are scaled up. Canvases that may be smaller on one side ("longest", "within") are cut to the sticker.
+    progress: called as (done, all) for each picture.
     Raises SealError for choices that are not known and pictures that show nothing.
     """
     if anchor not in ANCHORS:
@@ -59,7 +62,7 @@ def lay_out(
         raise SealError(f"margin: {margin:g} is out of range; use 0 to 40 percent.")
     if platform == CUSTOM and not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
         raise SealError(f"width: {width} x {height} pixels is not possible; use 1 to {LARGEST} for each side.")
-    frames = rgba8(pictures(image, mask), name="image")
+    frames = rgba8(pictures(image, mask))
     box = content_box(frames, threshold=2)
     if box is None:
         raise SealError("image: shows nothing to lay out; every picture is transparent.")
@@ -68,7 +71,7 @@ def lay_out(
     size = _sticker_size(box, max(1, wide - 2 * free), max(1, high - 2 * free), enlarge)
     if kind != "exact":
         wide, high = _cut_down(kind, size, free, wide, high)
-    placed = np.stack([_placed(f, box, size, wide, high, free, anchor) for f in frames])
+    placed = np.stack([_placed(f, box, size, wide, high, free, anchor) for f in each(frames, progress)])
     out = torch.from_numpy(placed.astype(np.float32) / 255)
     return out, out[..., 3].clone()
 

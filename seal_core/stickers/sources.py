@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..errors import SealError
+from ..picture_file import opened, rgba
 from .clip import Clip
 from .names import cleaned
 from .pack import Sticker
@@ -99,15 +100,10 @@ def _of_frames(folder: Path, fps: float) -> Sticker:
 
 def _moves(path: Path) -> bool:
     """Whether a file has several frames. SealError if it is no picture."""
-    try:
+    with opened(path, "in", path.name) as image:
         if path.stat().st_size > _MOST_BYTES:
             raise SealError(f"in: {path.name} has over {_MOST_BYTES >> 20} MiB; save it smaller, or animated as WebP.")
-        with Image.open(path) as image:
-            return len(_shown(image)) > 1
-    except (MemoryError, SealError):
-        raise
-    except Exception as error:  # damaged files make Pillow stumble in any way
-        raise SealError(f"in: cannot read {path.name} as a picture ({_told(error)}); leave it out.") from None
+        return len(_shown(image)) > 1
 
 
 def _shown(image: Image.Image) -> range:
@@ -130,49 +126,16 @@ def _room(name: str, count: int, width: int, height: int) -> np.ndarray:
 
 def _read(path: Path) -> Clip:
     durations = []
-    try:
-        with Image.open(path) as image:
-            shown = _shown(image)
-            frames = _room(path.name, len(shown), *image.size)
-            for i, number in enumerate(shown):
-                image.seek(number)
-                depth = _depth(path)
-                image.load()
-                if len(shown) == 1:
-                    return Clip.still(_rgba(ImageOps.exif_transpose(image), depth))
-                frames[i] = _rgba(image, depth)
-                durations.append(float(image.info.get("duration") or _NO_TIME_MS))
-    except (MemoryError, SealError):
-        raise
-    except Exception as error:
-        raise SealError(f"in: {path.name} is damaged ({_told(error)}); leave it out or save it again.") from None
+    with opened(path, "in", path.name) as image:
+        shown = _shown(image)
+        frames = _room(path.name, len(shown), *image.size)
+        for i, number in enumerate(shown):
+            image.seek(number)
+            if len(shown) == 1:  # it may be turned upright
+                return Clip.still(rgba(image))
+            frames[i] = rgba(image)
+            durations.append(float(image.info.get("duration") or _NO_TIME_MS))
     return Clip(frames, tuple(durations))
-
-
-def _depth(path: Path) -> int:
-    """Bits of one channel of a PNG; 8 for other files."""
-    with path.open("rb") as file:
-        head = file.read(25)
-    return head[24] if head[1:4] == b"PNG" else 8
-
-
-def _rgba(image: Image.Image, depth: int) -> np.ndarray:
-    """uint8 (H, W, 4). Pillow clips 16-bit grey, and compares a transparent colour only with 8-bit ones."""
-    clear = image.info.get("transparency")
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.int64)
-        level = ((grey + 128) // 257).clip(0, 255).astype(np.uint8)
-        alpha = np.where(grey == clear, 0, 255).astype(np.uint8) if clear is not None else np.full_like(level, 255)
-        return np.dstack([level, level, level, alpha])
-    if image.mode == "L" and isinstance(clear, int) and depth in (2, 4):
-        image.info["transparency"] = clear * (255 // (2**depth - 1))
-    elif image.mode == "RGB" and isinstance(clear, tuple) and depth == 16:
-        image.info["transparency"] = tuple(value >> 8 for value in clear)
-    return np.asarray(image.convert("RGBA"))
-
-
-def _told(error: Exception) -> str:
-    return f"{error}" or type(error).__name__
 
 
 def _read_frames(name: str, paths: list[Path], fps: float) -> Clip:

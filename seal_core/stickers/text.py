@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SealError
+from ..notes import Progress, each
 from .border import Border, outline
 from .font import BUNDLED, Font, invisible, length, missing, open_font, runs, tidy
 from .layers import colour, over, padded, pictures
@@ -56,21 +57,25 @@ class Caption:
 
 
 def add_text(
-    image: Tensor, mask: Tensor | None, caption: Caption, fonts: Sequence[str | Path] = ()
+    image: Tensor,
+    mask: Tensor | None,
+    caption: Caption,
+    fonts: Sequence[str | Path] = (),
+    progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, with the caption on them, and their masks (B, H', W').
 
-    image: (B, H, W, C), alpha times `mask` (foreground = 1). fonts: files; each character comes from the first one
+    image: its alpha times `mask` is kept (`layers.pictures`). fonts: files; each character comes from the first one
     that has it, the bundled font last; emoji rather from emoji fonts, digits rather from text fonts. Text that is
-    empty or all spaces and invisible characters changes nothing. Raises SealError for characters that no font has (it
-    names them), for text that does not fit in a readable size, for text that cannot be seen in its colours, and for
-    fonts that cannot be read.
+    empty or all spaces and invisible characters changes nothing. progress: called as (done, all) for each picture.
+    Raises SealError for characters that no font has (it names them), for text that does not fit in a readable size,
+    for text that cannot be seen in its colours, and for fonts that cannot be read.
     """
     layers = pictures(image, mask)
     if not all(map(invisible, caption.text)):
         height, width = layers.shape[1:3]
         block = text_block(caption, width, height, [open_font(f) for f in fonts] or None)
-        layers = np.stack([_joined(layer, block, caption) for layer in layers])
+        layers = np.stack([_joined(layer, block, caption) for layer in each(layers, progress)])
     out = torch.from_numpy(layers)
     return out, out[..., 3].clone()
 

@@ -20,11 +20,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..bars import training_bar
-from ..cli_run import read_picture
 from ..config import TrainConfig
 from ..errors import SealError
 from ..host import Host
 from ..masks import overlay, semantic_mask
+from ..picture_file import read_picture
 from ..plots import attention_overlay
 from ..prompts import attribute_prompt, parse_attributes
 from ..references import Reference, prepare

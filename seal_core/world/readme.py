@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> None:
         parser = argparse.ArgumentParser()
         demo_options(parser)
         demo_command(parser.parse_args(["--out", folder]))
-        with Image.open(Path(folder) / "contact-sheet.png") as sheet:
+        with Image.open(Path(folder) / "contact-sheet.png", formats=("PNG",)) as sheet:
             buffer = io.BytesIO()
             sheet.convert("RGB").save(buffer, "JPEG", quality=QUALITY, optimize=True)
     write_bytes(options.readme.parent / options.sheet, buffer.getvalue())

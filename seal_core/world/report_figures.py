@@ -228,7 +228,7 @@ def write_figures(
         for m in compared:
             file = evaluation.picture(evaluation.task(m, seed))
             if file.exists():
-                with Image.open(file) as strip:
+                with Image.open(file, formats=("PNG",)) as strip:
                     strips.append((m.label, strip.convert("RGB")))
         prompts = trials["base"][seed]["prompts"]
         if strips:

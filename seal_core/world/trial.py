@@ -20,10 +20,11 @@ from ..config import TEMPLATES, TrainConfig
 from ..embedding import Concept
 from ..host import Host, Prompt
 from ..losses import leakage
-from ..masks import border_mask, resize_mask
+from ..masks import border_mask
 from ..references import Reference, prepare
 from ..sampling import generate_context
 from ..sites import supervised
+from ..sockets import resized
 from ..trainer import Progress, TrainResult, train
 from .characters import TRAITS, Character, character
 from .contexts import CONTEXT, VALUES, random_context
@@ -179,7 +180,7 @@ def _on_plain_ground(ask: Ask) -> bool:
 
 def _overlap(one: Tensor, other: Tensor) -> float:
     """Intersection over union of two masks."""
-    a, b = one > 0.5, resize_mask(other, *one.shape) > 0.5
+    a, b = one > 0.5, resized(other, *one.shape) > 0.5
     return round(float((a & b).sum() / (a | b).sum().clamp(min=1)), 5)
 
 

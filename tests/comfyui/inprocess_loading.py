@@ -21,8 +21,9 @@ import folder_paths
 import torch
 from seal_pack.nodes import demo_model, loading
 from seal_pack.nodes.comfy_host import ComfyHost
+from seal_pack.nodes.masks import SemanticMask
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.config import Tokens
+from seal_pack.seal_core.choices import TokenChoices
 from seal_pack.seal_core.host import Prompt
 from streamed import StreamedPatcher, streamed_clip, streamed_model, streaming
 
@@ -100,7 +101,8 @@ def train(model, clip, **settings):
     mask[:, 16:-16, 16:-16] = 1
     image[mask > 0] = 0.8
     given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
-    given |= {"image": image, "mask": mask, "tokens": Tokens("<cat>", "cat", split=1), **settings}
+    given |= {"image": image, "mask": mask, "class_word": "cat", "concept": "", **settings}
+    given.setdefault("tokens", TokenChoices(split=1, merge="mean", init="class_word_noise"))
     result = SEALTrainEmbedding.execute(model, clip, VAE, **given).result
     return result[0].concepts[0], json.loads(result[4])
 
@@ -218,6 +220,26 @@ def check_what_cannot_be_copied_is_refused_in_one_sentence():
         model.set_additional_models("other", [streamed()[0]])
         with refused("^model: .*streams"):
             opened(model, clip)
+
+
+def check_a_mask_by_attention_needs_no_copy():
+    with streaming():
+        model, clip = streamed()
+        model.cached_patcher_init = None
+        image = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(1))
+        given = {"method": "attention", "grow": 0, "feather": 0.0, "vae": VAE, "class_word": "cat"}
+        masks = [
+            SemanticMask.execute(image, model=parts[0], clip=parts[1], **given).result[0]
+            for parts in ((model, clip), (make_model(), clip_of_files()))
+        ]
+    assert torch.equal(*masks) and 0 < masks[0].mean() < 1
+
+
+def check_a_checkpoint_without_a_vae_is_told():
+    empty = comfy.sd.VAE.__new__(comfy.sd.VAE)  # as ComfyUI's loader gives it
+    for vae in (None, empty):
+        with refused("^vae: there is none"):
+            ComfyHost(make_model(), clip_of_files(), vae)
 
 
 def check_novram_and_quantised_weights_are_refused_before_loading():

@@ -74,7 +74,7 @@ def check_static_batch_with_workflow() -> None:
     made = save(images=[discs(2), discs(1, 200)], names=["a", "b", "c"])
     folder, report = Path(made.result[0]), json.loads(made.result[1])
     assert folder == OUTPUT / "stickers" / "A_Cat" and [s["name"] for s in report["stickers"]] == ["a", "b", "c"]
-    shown = made.ui.as_dict()["images"]
+    shown = made.ui["images"]
     assert [Path(OUTPUT, s["subfolder"], s["filename"]).is_file() for s in shown] == [True] * 3
     exif = Image.open(folder / report["stickers"][0]["file"]).getexif()
     assert exif[0x010F] == "workflow:" + json.dumps(WORKFLOW["workflow"]) and exif[0x0110] == "prompt:" + json.dumps(
@@ -97,7 +97,7 @@ def check_animated_lists_are_one_sticker_each() -> None:
         ["😀"],
         ["😢"],
     ]
-    assert made.ui.as_dict()["animated"] == (True,)
+    assert made.ui["animated"] == (True,)
 
 
 def check_webm_with_comfyuis_av() -> None:
@@ -140,10 +140,10 @@ def check_errors_name_the_input() -> None:
         ({"images": [discs(1)], "animated": [True]}, "images: batch 1 has one picture"),
         ({"images": [discs(2)], "names": ["a\nb\nc"]}, "names: 3 for 2"),
         ({"images": [discs(2)], "names": ["a/b", "c"]}, "names: 'a/b'"),
-        ({"images": [discs(2)], "mask": [discs(3)[..., 3]]}, "mask: shape"),
+        ({"images": [discs(2)], "mask": [discs(3)[..., 3]]}, "mask: 3 masks for 2 images"),
         ({"images": [discs(1) * 0]}, "images: sticker 1: the picture is fully transparent"),
         ({"images": [discs(1)], "emoji": [":)"]}, "emoji: ':)' is not an emoji"),
-        ({"images": [discs(1)[:0]]}, "images: no pictures"),
+        ({"images": [discs(1)[:0]]}, "images: needs the shape"),
         ({"images": [discs(1)], "name": ["../up"]}, "name: '../up'"),
     ):
         try:

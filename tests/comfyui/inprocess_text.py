@@ -212,6 +212,12 @@ def check_names_in_text():
     assert torch.equal(by_file, learned("a <my (hat)>, x", hat)[0][0])
 
 
+def check_a_strength_that_is_no_number():
+    for strength in (float("nan"), float("inf")):
+        with refused("strength: "):
+            learned(TEXT, concept(), strength=strength)
+
+
 def check_no_clip():
     with refused("clip: "):
         learned(TEXT, concept(), clip=None)

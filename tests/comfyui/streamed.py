@@ -13,7 +13,6 @@ import contextlib
 import comfy.lora
 import comfy.model_patcher
 import comfy.ops
-import comfy.sd
 import numpy as np
 import torch
 
@@ -59,14 +58,6 @@ class StreamedPatcher(comfy.model_patcher.ModelPatcher):
 
     def unpin_all_weights(self):
         pass
-
-
-class StreamedCLIP(comfy.sd.CLIP):
-    def clone(self, disable_dynamic=False):
-        clone = super().clone()
-        clone.__class__ = StreamedCLIP
-        clone.patcher = self.patcher.clone(disable_dynamic=disable_dynamic)
-        return clone
 
 
 _cast = comfy.ops.cast_bias_weight
@@ -116,8 +107,6 @@ def streamed_model(make):
 def streamed_clip(make):
     """make() as a loader of ComfyUI would give it on such a card; `make` gives an ordinary CLIP."""
     clip = make()
-    if not hasattr(comfy.model_patcher.ModelPatcher, "is_dynamic"):
-        clip.__class__ = StreamedCLIP
     clip.patcher.__class__ = StreamedPatcher
     clip.patcher.cached_patcher_init = (lambda disable_dynamic=False: make().patcher, ())
     return clip

@@ -152,7 +152,7 @@ def test_words(comfy: ComfyServer, sticker: Sticker) -> None:
 def test_no_number(comfy: ComfyServer, sticker: Sticker, named: str) -> None:
     """JSON's NaN passes every minimum and maximum."""
     bad = {named: math.nan}
-    graph = tokenizer(Graph(), **bad) if named == "merge_at" else training(sticker(comfy), name="nan", **bad)
+    graph = tokenizer(Graph(), **bad) if named == "merge_at" else training(sticker(comfy), name="no-number", **bad)
     assert refusal(comfy, graph).startswith(f"{named}: nan")
 
 

@@ -20,6 +20,7 @@ SCRIPTS = [
     "inprocess_loading.py",
     "inprocess_identity.py",
     "inprocess_stickers_pack.py",
+    "inprocess_pictures.py",
 ]
 
 

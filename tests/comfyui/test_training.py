@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import graphs
 import pytest
@@ -48,25 +47,13 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     comfy.ensure(layout)
     graph = Graph()
     parts = graphs.checkpoint(graph, layout)
-    tokens = graph.wire(
-        "SplitMergeTokenizer", **{**graphs.TOKENS, "split": 2, "merge": "concat", "init": "class_word"}
-    )  # fmt: skip
+    chosen = {**graphs.TOKENS, "split": 2, "merge": "concat", "init": "class_word"}
+    tokens = graph.wire("SplitMergeTokenizer", **chosen)
     name = f"cat-{layout}"
     # CLIP-G reads a prompt in a second on two cores: SDXL trains with one prompt and the reference alone.
-    few: dict[str, Any] = {"prompts": "a sticker of {}", "augment": 0.0} if layout == "sdxl" else {}
-    few |= {"tokens": tokens, "class_word": "cat"}
-    graphs.train(
-        graph,
-        parts,
-        sticker(comfy),
-        preset="best",
-        steps=20,
-        resolution=128,
-        name=name,
-        tokens=tokens,
-        class_word="cat",
-        **few,
-    )
+    few = {"prompts": "a sticker of {}", "augment": 0.0} if layout == "sdxl" else {}
+    settings = {"preset": "best", "steps": 20, "resolution": 128, "name": name, "class_word": "cat", **few}
+    graphs.train(graph, parts, sticker(comfy), tokens=tokens, **settings)
     result = comfy.run(graph, timeout=400).ok()
 
     report = result.json("report")
