@@ -47,7 +47,9 @@ class Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _Anything(name, (), {})
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.split(".")[0] in self.names else None
+        top, *_, last = name.split(".") * 2
+        is_module = top in self.names and last.islower()  # a class is none
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if is_module else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return types.ModuleType(spec.name)
