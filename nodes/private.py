@@ -234,4 +234,5 @@ def _takes(owner: Any, names: Sequence[str]) -> bool:
         parameters = inspect.signature(owner).parameters
     except (ValueError, TypeError):
         return True
-    return all(name in parameters for name in names)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return takes_any or all(name in parameters for name in names)

@@ -44,7 +44,7 @@ class Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     @staticmethod
     def placeholder(name: str) -> Any:
-        return _Anything(name, (), {})
+        return _Anything(name, (), {"__init__": lambda self, *args, **kwargs: None})
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
         top, *_, last = name.split(".") * 2
