@@ -10,7 +10,6 @@ from pathlib import Path
 import folder_paths
 import torch
 from comfy.cli_args import args
-from comfy_api.latest import io, ui
 
 from ..seal_core.errors import SealError
 from ..seal_core.stickers.canvas import rgba8
@@ -20,6 +19,7 @@ from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
 from ..seal_core.stopping import checked
 from ..seal_core.texts import utf8
+from .api import io, ui
 from .schema import schema, texts_checked
 from .told import noted, progress_of, stop_on_cancel
 
