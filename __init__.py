@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import ComfyExtension, io
+from .nodes.api import ComfyExtension, io
 
 WEB_DIRECTORY = "./js"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import torch
-from comfy_api.latest import io
 
 from ..seal_core.world.examples import EXAMPLES
 from ..seal_core.world.examples import example as sticker_of
+from .api import io
 from .demo_model import load_demo
 from .schema import schema
 

@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import folder_paths
-from comfy_api.latest import io
 
 from ..seal_core.config import Layers
 from ..seal_core.embedding import Embedding
@@ -16,6 +15,7 @@ from ..seal_core.embedding_file import load
 from ..seal_core.errors import SealError
 from ..seal_core.file_names import EXTENSIONS
 from ..seal_core.texts import utf8
+from .api import io
 from .encode_text import encode
 from .folders import TAILS, tails_folder
 from .routing import check_embedding, route_conditioning, routed

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
-
 from ..seal_core.config import Layers
 from ..seal_core.sites import PRESETS, parse_sites, site_table, spelled
+from .api import io
 from .schema import LayersType, schema, texts_checked
 from .unet_sites import native_resolution, require_unet, unet_sites
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from comfy_api.latest import io
 
 from ..seal_core.errors import SealError
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
 from ..seal_core.stickers.font_files import font_file
 from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
+from .api import io
 from .folders import font_folders
 from .schema import schema, texts_checked
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input

@@ -294,4 +294,6 @@ def _takes(owner: Any, names: Sequence[str]) -> bool:
         parameters = inspect.signature(owner).parameters
     except (ValueError, TypeError):
         return True
-    return [name for name in parameters if name in names] == list(names)
+    there = [name for name in parameters if name in names]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return there == [name for name in names if name in there or not takes_any]

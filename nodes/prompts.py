@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from comfy_api.latest import io
-
 from ..seal_core.prompts import ATTRIBUTES, attribute_prompt, default_template, sweep
 from ..seal_core.prompts import schema as attribute_schema
+from .api import io
 from .schema import schema, texts_checked
 
 OFF = "none"

@@ -8,9 +8,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from comfy_api.latest import io
-
 from ..seal_core.errors import valid_text
+from .api import io
 
 _KNOWN = {f.name for f in dataclasses.fields(io.Schema)}
 

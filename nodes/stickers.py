@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from comfy_api.latest import io
 
 from ..seal_core.masks import METHODS, POLARITIES
 from ..seal_core.stickers.border import Border, Shadow, add_border
 from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
 from ..seal_core.stickers.cutout import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
+from .api import io
 from .masks import attention_of
 from .schema import schema, texts_checked
 from .told import noted, progress_of

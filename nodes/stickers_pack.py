@@ -10,7 +10,6 @@ from pathlib import Path
 import folder_paths
 import torch
 from comfy.cli_args import args
-from comfy_api.latest import io, ui
 
 from ..seal_core.errors import SealError
 from ..seal_core.stickers.canvas import rgba8
@@ -18,8 +17,9 @@ from ..seal_core.stickers.clip import Clip
 from ..seal_core.stickers.layers import pictures
 from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
-from ..seal_core.stopping import each
+from ..seal_core.stopping import checked
 from ..seal_core.texts import utf8
+from .api import io, ui
 from .schema import schema, texts_checked
 from .told import noted, progress_of, stop_on_cancel
 
@@ -172,7 +172,7 @@ def _stickers(
     if len(masks) not in (0, 1, len(images)):
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
-    for i, batch in enumerate(each(images, stop_on_cancel)):
+    for i, batch in enumerate(checked(images, stop_on_cancel)):
         frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]

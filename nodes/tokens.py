@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
-
 from ..seal_core.choices import ON_OFF, PRESET, TokenChoices
 from ..seal_core.config import INITS, MERGES, NORMS
+from .api import io
 from .schema import TokensType, schema, texts_checked
 
 

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
 
 from ..seal_core.choices import configure
 from ..seal_core.config import ATTENTION_LOSSES, PRESETS
 from ..seal_core.prompts import parse_attributes
+from .api import io, ui
 from .comfy_host import ComfyHost
 from .schema import EmbeddingType, LayersType, TokensType, schema, texts_checked
 from .trained_files import losses

@@ -14,7 +14,7 @@ def never() -> None:
     """The check of those who do not stop."""
 
 
-def each(items: Iterable[T], check: Check) -> Iterator[T]:
+def checked(items: Iterable[T], check: Check) -> Iterator[T]:
     """The items, with a check before each."""
     for item in items:
         check()

@@ -6,12 +6,14 @@ import pickle
 import struct
 import tracemalloc
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from seal_core.config import Layers, Tokens
+from seal_core import carriers
+from seal_core.config import Layers, Tokens, TrainConfig
 from seal_core.embedding import Concept
 from seal_core.embedding_file import encoded, find_trained, load, save, trained_files
 from seal_core.errors import SealError
@@ -311,3 +313,12 @@ def test_damaged_files_with_the_hash_are_offered_and_refused(tmp_path):
     assert find_trained(tmp_path, HASH) == path
     with pytest.raises(SealError, match=r"^name: a-torn"):
         load(tmp_path / "a-torn.safetensors")
+
+
+def test_training_does_not_go_on_from_unequal_lengths(monkeypatch):
+    """Its tokens are counted once for both encoders."""
+    family = Family("sdxl", (("clip_l", 768), ("clip_g", 1280)))
+    uneven = concept(family=family, vectors={"clip_l": L, "clip_g": G})
+    monkeypatch.setattr(carriers, "InputCarrier", lambda *_: None)
+    with pytest.raises(SealError, match=r"resume: .* 2 vectors for clip_l and 3 vectors for clip_g"):
+        carriers.make_carrier(SimpleNamespace(family=family), TrainConfig(), torch.Generator(), uneven)

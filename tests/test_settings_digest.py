@@ -87,7 +87,7 @@ def local_class(scale: Any) -> Any:
 
 
 def local_base(scale: Any) -> Any:
-    class Local(Patch if scale == 1.1 else Slotted):
+    class Local(Patch if scale == 1.1 else Slotted):  # type: ignore[misc]
         pass
 
     return Local

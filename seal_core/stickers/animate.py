@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SealError
-from ..stopping import Check, each, never
+from ..stopping import Check, checked, never
 from .apng import animated_png
 from .clip import Clip, count_of, same, slots, timed, whole
 from .encode import canvas_size, cropped, exif, placed, with_tags
@@ -249,7 +249,7 @@ def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
         buffer,
         "GIF",
         save_all=True,
-        append_images=each(images[1:], check),
+        append_images=checked(images[1:], check),
         duration=whole(clip.durations, GIF_UNIT, max_ms),
         loop=0,
         disposal=2,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from ..stopping import Check, each, never
+from ..stopping import Check, checked, never
 from .palette import quantise
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -50,7 +50,7 @@ def animated_png(
         out.append(chunk(b"acTL", struct.pack(">II", count, plays)))
     deflated = _flat if colours else min((_smooth, _flat), key=lambda way: len(way(frames[0])))
     sequence = 0
-    for i, frame in enumerate(each(frames, check)):
+    for i, frame in enumerate(checked(frames, check)):
         left, top, right, bottom = (0, 0, width, height) if i == 0 else _changed(frames[i - 1], frame)
         part = np.s_[top:bottom, left:right]
         data, blend = deflated(frame[part]), _SOURCE

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SealError
-from ..stopping import Check, each, never
+from ..stopping import Check, checked, never
 from .apng import animated_png
 from .canvas import content_box, fit, fitted_size
 from .platforms import Motion, Still
@@ -66,7 +66,7 @@ def placed(
     canvas = np.zeros((len(frames), height, width, 4), np.uint8)
     slack = inner[0] - frames.shape[2], inner[1] - frames.shape[1]
     own = min(slack) >= 0 and max(slack) < 2  # only rounded up to even sides: no resampling
-    for i, frame in enumerate(each(frames, check)):
+    for i, frame in enumerate(checked(frames, check)):
         if own:
             canvas[i, top : top + frame.shape[0], left : left + frame.shape[1]] = frame
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..stopping import Check, each, never
+from ..stopping import Check, checked, never
 
 _BITS = 5
 _BINS = 1 << (4 * _BITS)
@@ -44,7 +44,7 @@ def _histogram(frames: np.ndarray, check: Check) -> tuple[np.ndarray, np.ndarray
     """Every pixel's bin (0: transparent); the bins in use, their mean premultiplied colours (M, 4) and pixel counts."""
     keys = np.empty(frames.shape[:3], np.int32)
     totals, counts = np.zeros((_BINS, 4)), np.zeros(_BINS)
-    for frame, key in each(zip(frames, keys), check):
+    for frame, key in checked(zip(frames, keys), check):
         alpha = frame[..., 3].astype(np.uint16)
         colour = np.empty(frame.shape, np.uint8)
         colour[..., :3] = (frame[..., :3] * alpha[..., None] + 127) // 255
@@ -105,7 +105,7 @@ def _lloyd(colours: np.ndarray, weights: np.ndarray, centres: np.ndarray, check:
 def _nearest(colours: np.ndarray, centres: np.ndarray, check: Check) -> np.ndarray:
     nearest = np.zeros(len(colours), np.int64)
     squares = (centres**2).sum(axis=1)
-    for start in each(range(0, len(colours), _CHUNK), check):
+    for start in checked(range(0, len(colours), _CHUNK), check):
         part = colours[start : start + _CHUNK]
         nearest[start : start + _CHUNK] = (squares - 2 * part @ centres.T).argmin(axis=1)
     return nearest

@@ -100,9 +100,9 @@ def _of_frames(folder: Path, fps: float) -> Sticker:
 
 def _moves(path: Path) -> bool:
     """Whether a file has several frames. SealError if it is no picture."""
-    if path.stat().st_size > _MOST_BYTES:
-        raise SealError(f"in: {path.name} has over {_MOST_BYTES >> 20} MiB; save it smaller, or animated as WebP.")
     with opened(path, "in", path.name) as image:
+        if path.stat().st_size > _MOST_BYTES:
+            raise SealError(f"in: {path.name} has over {_MOST_BYTES >> 20} MiB; save it smaller, or animated as WebP.")
         return len(_shown(image)) > 1
 
 
@@ -131,7 +131,7 @@ def _read(path: Path) -> Clip:
         frames = _room(path.name, len(shown), *image.size)
         for i, number in enumerate(shown):
             image.seek(number)
-            if len(shown) == 1:
+            if len(shown) == 1:  # it may be turned upright
                 return Clip.still(rgba(image))
             frames[i] = rgba(image)
             durations.append(float(image.info.get("duration") or _NO_TIME_MS))

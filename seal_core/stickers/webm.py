@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SealError
-from ..stopping import Check, each, never
+from ..stopping import Check, checked, never
 
 FAST = {"deadline": "realtime", "cpu-used": "6"}
 GOOD = {"deadline": "good", "cpu-used": "4"}
@@ -53,7 +53,7 @@ def webm(
                 container.mux(packet)
 
         shown, filled = -1, frames[:0]
-        for index, _ in each(shows, check):
+        for index, _ in checked(shows, check):
             if index != shown:
                 shown, filled = index, bled(frames[index])
             mux(stream.encode(av.VideoFrame.from_ndarray(filled, format="rgba")))

@@ -11,35 +11,19 @@ from inprocess_kit import FOLDER, apply, make_clip, make_model, plain, randomise
 # isort: split
 
 import io
-import json
 
 import comfy.hooks
-import comfy.sd
-import folder_paths
 import torch
 from comfy_extras.nodes_freelunch import FreeU, FreeU_V2
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, RescaleCFG
+from loading_kit import KEY, TEXT_KEY, VAE, make_vae, train
 from seal_pack.nodes.model_identity import identity
 from seal_pack.nodes.train import SEALTrainEmbedding
 from streamed import streamed_clip, streamed_model, streaming
 
 import nodes as comfy_nodes
 
-folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
-folder_paths.set_temp_directory(str(FOLDER / "temp"))
-KEY = "diffusion_model.output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight"
-TEXT_KEY = "clip_l.transformer.text_model.encoder.layers.0.mlp.fc1.weight"
-SHAPE = {"ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}
-SHAPE |= {"in_channels": 3, "out_ch": 3, "resolution": 64, "z_channels": 4, "double_z": True}
-
-
-def make_vae(seed=3):
-    vae = comfy.sd.VAE(sd={}, config={"params": {"ddconfig": SHAPE, "embed_dim": 4}}, dtype=torch.float32)
-    randomise(vae.first_stage_model, seed)
-    return vae
-
-
-MODEL, CLIP, VAE = make_model(), make_clip(FOLDER), make_vae()
+MODEL, CLIP = make_model(), make_clip(FOLDER)
 
 
 def mark(model=None, clip=None, vae=None):
@@ -178,16 +162,6 @@ def check_wired_and_other_models_in_patches():
     assert mark(apply(MODEL)) == mark(apply(MODEL))
 
 
-def train(model, **settings):
-    image, mask = torch.full((1, 64, 64, 3), 0.2), torch.zeros(1, 64, 64)
-    mask[:, 16:-16, 16:-16] = 1
-    image[mask > 0] = 0.8
-    given = {"preset": "textual_inversion", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64}
-    given |= {"seed": 0, "image": image, "mask": mask, "class_word": "cat", "concept": "", **settings}
-    result = SEALTrainEmbedding.execute(model, CLIP, VAE, **given).result
-    return result[1], json.loads(result[4])
-
-
 def check_what_cannot_be_read_is_trained_anew_and_said():
     held = io.BytesIO()  # written in C: no attributes to read
     model = MODEL.clone()
@@ -195,23 +169,23 @@ def check_what_cannot_be_read_is_trained_anew_and_said():
     assert identity(model, CLIP, VAE).unread == ("_io.BytesIO",)
     names = []
     for _ in range(2):
-        name, report = train(model, name="unread")
+        learned, report = train(model, CLIP, name="unread")
         assert "reused" not in report and any("_io.BytesIO" in w and "anew" in w for w in report["warnings"])
-        names.append(name)
-    assert names == ["embedding:unread", "embedding:unread-2"]
+        names.append(learned.file)
+    assert names == ["unread", "unread-2"]
 
 
 def check_a_deleted_file_is_asked_for_again():
     ask = SEALTrainEmbedding.fingerprint_inputs
     before, wired = ask(name="deleted", seed=1), ask(seed=1)
-    train(MODEL, name="deleted")
+    train(MODEL, CLIP, name="deleted")
     assert ask(name="deleted", seed=1) == before and ask(seed=1) == wired
     (FOLDER / "deleted.safetensors").unlink()
     after = ask(name="deleted", seed=1)
     assert after != before and ask(seed=1) != wired and ask(name="other") == 0
-    _, report = train(MODEL, name="deleted")
+    _, report = train(MODEL, CLIP, name="deleted")
     assert "reused" not in report and ask(name="deleted") == after, "once is enough"
-    _, report = train(MODEL, name="deleted")
+    _, report = train(MODEL, CLIP, name="deleted")
     assert report["reused"] and ask(name="deleted") == after
     (FOLDER / "deleted.safetensors").unlink()
     assert ask(name="deleted") not in (before, after)

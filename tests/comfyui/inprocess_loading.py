@@ -6,60 +6,23 @@ Run by ComfyUI's own interpreter; one line a check, the exit status is the verdi
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import FOLDER, make_clip, make_model, plain, randomise, refused, run, sample
+from inprocess_kit import make_model, plain, refused, run, sample
 
 # isort: split
 
 import gc
-import json
 import weakref
 
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
-import folder_paths
 import torch
+from loading_kit import VAE, clip_of_files, streamed, train, with_lora
 from seal_pack.nodes import demo_model, loading
 from seal_pack.nodes.comfy_host import ComfyHost
 from seal_pack.nodes.masks import SemanticMask
-from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.choices import TokenChoices
 from seal_pack.seal_core.host import Prompt
-from streamed import StreamedPatcher, streamed_clip, streamed_model, streaming
-
-folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
-folder_paths.set_temp_directory(str(FOLDER / "temp"))
-KEY = "diffusion_model.output_blocks.3.1.transformer_blocks.0.attn2.to_k.weight"
-TEXT_KEY = "clip_l.transformer.text_model.encoder.layers.0.mlp.fc1.weight"
-
-
-def make_vae():
-    shape = {"ch": 32, "ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}
-    shape |= {"in_channels": 3, "out_ch": 3, "resolution": 64, "z_channels": 4, "double_z": True}
-    vae = comfy.sd.VAE(sd={}, config={"params": {"ddconfig": shape, "embed_dim": 4}}, dtype=torch.float32)
-    randomise(vae.first_stage_model, 3)
-    return vae
-
-
-VAE = make_vae()
-
-
-def clip_of_files():
-    return make_clip(FOLDER)
-
-
-def streamed():
-    return streamed_model(make_model), streamed_clip(clip_of_files)
-
-
-def with_lora(model, clip, strength=1.0):
-    """Clones with a patch each, as LoraLoader makes them."""
-    model, clip = model.clone(), clip.clone()
-    for patcher, key in ((model, KEY), (clip.patcher, TEXT_KEY)):
-        shape = patcher.model.state_dict()[key].shape
-        patch = torch.randn(shape, generator=torch.Generator().manual_seed(9)) * 0.1
-        assert patcher.add_patches({key: (patch,)}, strength) == [key]
-    return model, clip
+from streamed import StreamedPatcher, streaming
 
 
 def gradients(model, clip):
@@ -94,17 +57,6 @@ def equal(one, other):
     return all(
         a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a) for a, b in zip(one, other, strict=True)
     )
-
-
-def train(model, clip, **settings):
-    image, mask = torch.full((1, 64, 64, 3), 0.2), torch.zeros(1, 64, 64)
-    mask[:, 16:-16, 16:-16] = 1
-    image[mask > 0] = 0.8
-    given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
-    given |= {"image": image, "mask": mask, "class_word": "cat", "concept": "", **settings}
-    given.setdefault("tokens", TokenChoices(split=1, merge="mean", init="class_word_noise"))
-    result = SEALTrainEmbedding.execute(model, clip, VAE, **given).result
-    return result[0].concepts[0], json.loads(result[4])
 
 
 def check_gradients_of_streamed_models_are_those_of_static_ones():

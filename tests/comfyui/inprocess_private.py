@@ -59,7 +59,7 @@ def check_a_missing_member_switches_off_what_needs_it_and_nothing_else():
 
 def check_arguments_and_attributes_of_instances_are_looked_at():
     member = private.Member
-    assert private.missing([member("comfy.sd.CLIP.tokenize", "", takes=("no_such",))])
+    assert private.missing([member("comfy.model_management.load_models_gpu", "", takes=("no_such",))])
     unet = "comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel.forward"
     assert private.missing([member(unet, "", takes=("context", "timesteps"))])  # wrappers get them by place
     assert not private.missing([member(unet, "", takes=("timesteps", "context"))])

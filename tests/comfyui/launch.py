@@ -44,10 +44,12 @@ class Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     @staticmethod
     def placeholder(name: str) -> Any:
-        return _Anything(name, (), {})
+        return _Anything(name, (), {"__init__": lambda self, *args, **kwargs: None})
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.split(".")[0] in self.names else None
+        top, *_, last = name.split(".") * 2
+        is_module = top in self.names and last.islower()  # a class is none
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if is_module else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return types.ModuleType(spec.name)
