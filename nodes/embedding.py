@@ -94,17 +94,17 @@ class SEALLoadEmbedding(io.ComfyNode):
         return io.NodeOutput(embedding, in_prompt, utf8(f"{concept}\nIn prompts: {called}\n{origin}"))
 
     @classmethod
-    def validate_inputs(cls, name: str) -> bool | str:
-        """Instead of ComfyUI's look into the list, which may be older than the file."""
+    def validate_inputs(cls, name: str | None) -> bool | str:
+        """Instead of ComfyUI's look into the list, which may be older than the file. None: the name is wired."""
         try:
-            return bool(find(name))
+            return name is None or bool(find(name))
         except SealError as error:
             return str(error)
 
     @classmethod
-    def fingerprint_inputs(cls, name: str, **_: Any) -> Any:
-        status = find(name).stat()
-        return [name, status.st_mtime_ns, status.st_size]
+    def fingerprint_inputs(cls, name: str | None, **_: Any) -> Any:
+        status = {each: find(each).stat() for each in ([name] if name is not None else listed())}
+        return [[each, of.st_mtime_ns, of.st_size] for each, of in status.items()]
 
 
 class SEALTextEncode(io.ComfyNode):

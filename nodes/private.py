@@ -207,7 +207,7 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "masks": (),
-    "tokens": ("text",),
+    "tokens": (),
     "layers": ("sites",),
     "train": ("text", "sites", "training"),
     "embedding": ("text", "sites", "routing"),

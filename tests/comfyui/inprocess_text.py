@@ -262,9 +262,11 @@ def check_load_node():
         node.execute("other.safetensors", "cat", embedding)
     before = node.fingerprint_inputs("x.safetensors")
     assert before == node.fingerprint_inputs(name="x.safetensors", class_word="", previous=None)
+    wired = node.fingerprint_inputs(None)
+    assert node.validate_inputs(None) is True and wired == node.fingerprint_inputs(None)
     (root / "embeddings" / "x.safetensors").unlink()
     save(concept(count=3), root / "embeddings", "x")
-    assert node.fingerprint_inputs("x.safetensors") != before
+    assert node.fingerprint_inputs("x.safetensors") != before and node.fingerprint_inputs(None) != wired
 
 
 if __name__ == "__main__":
