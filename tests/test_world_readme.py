@@ -1,6 +1,7 @@
 """The README's block from an evaluation: figures come from results.json, and nothing else is touched."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_the_command_writes_both_or_neither(tmp_path, monkeypatch, capsys):
     from PIL import Image
 
     def fake(options):
-        Image.new("RGB", (40, 20), "red").save(options.out / "contact-sheet.png")
+        Image.new("RGB", (40, 20), "red").save(Path(options.out, "contact-sheet.png"))
 
     monkeypatch.setattr(demo, "demo_command", fake)
     page = tmp_path / "README.md"

@@ -60,7 +60,9 @@ def test_saves_what_it_opened(page: FrontEnd, name: str):
     """Else a node's widgets have changed, and values would land in wrong boxes."""
     page.load(read(name))
     saved, shipped = page.saved(), read(name)
-    assert saved["links"] == shipped["links"] and saved["groups"] == shipped["groups"]
+    assert saved["links"] == shipped["links"]
+    for now, before in zip(saved["groups"], shipped["groups"], strict=True):
+        assert all(now[key] == before[key] for key in ("title", "bounding", "color"))  # newer ones drop font_size
     for now, before in zip(saved["nodes"], shipped["nodes"], strict=True):
         assert now["id"] == before["id"] and now["widgets_values"] == before["widgets_values"], now["type"]
         assert [slot["name"] for slot in now["inputs"]] == [slot["name"] for slot in before["inputs"]], now["type"]
@@ -72,10 +74,11 @@ def test_front_end_sends_what_the_tests_queue(page: FrontEnd, comfy: ComfyServer
     sent, ours = page.api(), to_api(read(name), comfy.object_info())
     assert set(sent) == set(ours)
     for key, node in ours.items():
-        if node["class_type"] == "PreviewAny":  # the front end sends its two boxes along
-            node = {**node, "inputs": {**node["inputs"], "preview": "", "previewMode": False}}
         assert sent[key]["class_type"] == node["class_type"]
-        assert sent[key]["inputs"] == node["inputs"], node["class_type"]
+        given = dict(sent[key]["inputs"])
+        if node["class_type"] == "PreviewAny":  # older front ends send its two boxes along
+            given = {name: value for name, value in given.items() if name not in ("preview", "previewMode")}
+        assert given == node["inputs"], node["class_type"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,5 +117,5 @@ def test_the_check_sees_what_is_wrong(page: FrontEnd):
     layers["type"] = layers["properties"]["Node name for S&R"] = "NoSuchNode"
     wrong = "\n".join(page.load(workflow))
     assert "merge = no such merge is not on offer" in wrong
-    assert "NoSuchNode: no such node" in wrong and "dialog: " in wrong
+    assert "NoSuchNode: no such node" in wrong  # older front ends open a dialog besides
     assert page.load(read("seal_train")) == [], "and forgets it"
