@@ -11,7 +11,7 @@ import contextlib
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -81,9 +81,6 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         (size,) = struct.unpack(">I", data[at : at + 4])
         yield data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
         at += 12 + size
-
-
-Deflate = Callable[[np.ndarray], bytes]
 
 
 def _smooth(picture: np.ndarray) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from PIL import Image
 
@@ -52,10 +50,3 @@ def fit(picture: np.ndarray, width: int, height: int, margin: int = 0, box: Box 
     top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
     return canvas
-
-
-def fit_all(
-    pictures: Sequence[np.ndarray] | np.ndarray, width: int, height: int, margin: int = 0, box: Box | None = None
-) -> np.ndarray:
-    """`fit` for every picture: uint8 (N, height, width, 4)."""
-    return np.stack([fit(picture, width, height, margin, box) for picture in pictures])

@@ -67,11 +67,6 @@ def heart(centre: complex, size: float, turn: float = 0.0) -> Curve:
     return centre + size / 17 * (x + 1j * y) * np.exp(1j * turn)
 
 
-def star(centre: complex, size: float, points: int = 5, inner: float = 0.45, turn: float = -np.pi / 2) -> Curve:
-    angles = turn + np.pi * np.arange(2 * points) / points
-    return centre + size * np.where(np.arange(2 * points) % 2, inner, 1.0) * np.exp(1j * angles)
-
-
 def drop(centre: complex, size: float) -> Curve:
     """A tear, its tip upwards."""
     return smooth(
