@@ -7,7 +7,7 @@ import torch
 from ..seal_core.errors import SealError
 from ..seal_core.masks import METHODS, POLARITIES, Attention, coverage, overlay, semantic_mask
 from ..seal_core.masks_attention import attention_mask
-from ..seal_core.notes import each
+from ..seal_core.progress import each
 from ..seal_core.sockets import images_of
 from .api import io
 from .schema import schema, texts_checked

@@ -12,12 +12,12 @@ import torch
 from comfy.cli_args import args
 
 from ..seal_core.errors import SealError
+from ..seal_core.progress import checked
 from ..seal_core.stickers.canvas import rgba8
 from ..seal_core.stickers.clip import Clip
 from ..seal_core.stickers.layers import pictures
 from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
-from ..seal_core.stopping import checked
 from ..seal_core.texts import utf8
 from .api import io, ui
 from .schema import schema, texts_checked

@@ -17,6 +17,7 @@ from .alpha import border_is_one, righted
 from .errors import SealError
 from .masks_border import flood
 from .masks_learned import preferred
+from .progress import Progress
 from .segmenter import learned
 from .sockets import images_of, masks_for, resized, rgb_and_alpha
 
@@ -106,7 +107,7 @@ def semantic_mask(
     grow: int = 0,
     feather: float = 0.0,
     attention: Attention | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE, perhaps with a MASK; see `sockets` for both.
 

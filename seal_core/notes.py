@@ -1,24 +1,12 @@
-"""What the user sees of work that goes on (progress) and should know of its result (warnings, gathered and shown)."""
+"""What the user should know of a result: warnings, gathered and shown."""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from .texts import printable
-
-Progress = Callable[[int, int], None]
-"""Called as (done, all); what it raises (Cancel) ends the work."""
-
-
-def each(items: Any, progress: Progress | None) -> Iterator[Any]:
-    """The items of a list or an array, progress told after each."""
-    for done, item in enumerate(items, 1):
-        yield item
-        if progress:
-            progress(done, len(items))
 
 
 class SealWarning(UserWarning):

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SealError
-from ..stopping import Check, checked, never
+from ..progress import Check, checked, never
 from .apng import animated_png
 from .clip import Clip, count_of, same, slots, timed, whole
 from .encode import canvas_size, cropped, exif, placed, with_tags

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from ..stopping import Check, checked, never
+from ..progress import Check, checked, never
 from .palette import quantise
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

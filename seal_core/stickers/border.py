@@ -10,7 +10,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..errors import SealError
-from ..notes import Progress, each
+from ..progress import Progress, each
 from .layers import colour, distance, flat, over, padded, pictures, ramp
 
 MOST = 512

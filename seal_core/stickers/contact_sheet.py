@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import SealError
-from ..notes import Progress, each, tell
+from ..notes import tell
+from ..progress import Progress, each
 from .canvas import fit, rgba8
 from .font import BUNDLED, Font, clusters, length, missing, open_font, runs, tidy
 from .layers import pictures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import SealError
 from ..masks import pictures_and_masks
+from ..progress import Progress
 from ..sockets import rgb_and_alpha
 from .cutout import cut_picture
 
@@ -26,7 +27,7 @@ def cut_all(
     method: str = "auto",
     *,
     failing: str = STOP,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> tuple[list[Tensor], str]:
     """(cut-outs (B, H, W, 4) for each batch, straight alpha; a report of a line and one for each failed picture).

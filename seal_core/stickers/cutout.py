@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..edges import edges
 from ..errors import SealError
 from ..masks import Attention, feather_mask, found_mask, grow_mask, pictures_and_masks
 from ..matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
+from ..progress import Progress
 from ..sockets import rgb_and_alpha
 from .die_cut import outlined
 
@@ -38,7 +38,7 @@ def cutout(
     mask: Tensor | None = None,
     method: str = "auto",
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> tuple[Tensor, Tensor]:
     """Cut-outs (B, H, W, 4), straight alpha, and masks (B, H, W) with foreground = 1; float32 in [0, 1].

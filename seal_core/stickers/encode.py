@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import SealError
-from ..stopping import Check, checked, never
+from ..progress import Check, checked, never
 from .apng import animated_png
 from .canvas import content_box, fit, fitted_size
 from .platforms import Motion, Still

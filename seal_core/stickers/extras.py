@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SealError
-from ..stopping import Check, never
+from ..progress import Check, never
 from .animate import encode_animation
 from .canvas import content_box
 from .clip import Clip

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SealError
-from ..notes import Progress, each
+from ..progress import Progress, each
 from .canvas import Box, content_box, resize, rgba8
 from .layers import pictures
 from .platforms import PLATFORMS, SIDES, platform_of

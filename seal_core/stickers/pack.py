@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import SealError, valid_text
 from ..file_names import is_reserved
-from ..stopping import Check, never
+from ..progress import Check, Progress, never
 from . import manifest
 from .animate import SUFFIX, encode_animation
 from .clip import Clip
@@ -90,7 +90,7 @@ def save_pack(
     stickers: Sequence[Sticker],
     request: Request,
     parent: Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     check: Check = never,
 ) -> Pack:
     """Write a pack into a new folder in `parent`: NAME, or NAME-2, NAME-3, ... where that exists.
@@ -201,7 +201,7 @@ def _fill(
     row: Platform,
     request: Request,
     stem: str,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
     check: Check,
 ) -> dict[str, Any]:
     """Everything that belongs into the pack's folder; returns the report."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..stopping import Check, checked, never
+from ..progress import Check, checked, never
 
 _BITS = 5
 _BINS = 1 << (4 * _BITS)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SealError
-from ..notes import Progress, each
+from ..progress import Progress, each
 from .border import Border, outline
 from .font import BUNDLED, Font, invisible, length, missing, open_font, runs, tidy
 from .layers import colour, over, padded, pictures

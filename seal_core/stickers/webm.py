@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SealError
-from ..stopping import Check, checked, never
+from ..progress import Check, checked, never
 
 FAST = {"deadline": "realtime", "cpu-used": "6"}
 GOOD = {"deadline": "good", "cpu-used": "4"}
