@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import comfy.model_management
 import comfy.utils
 
 from ..seal_core.notes import gathered
+from ..seal_core.progress import Progress
 from ..seal_core.texts import warn
 
 stop_on_cancel = comfy.model_management.throw_exception_if_processing_interrupted
 """Raises once Cancel was pressed."""
 
 
-def progress_of() -> Callable[[int, int], None]:
+def progress_of() -> Progress:
     """What the core calls as (done, all) at each picture: moves the node's bar, and raises if Cancel was pressed."""
     bar = comfy.utils.ProgressBar(1)  # each call tells of how many
 

@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,9 @@ from .config import CARRIERS, Layers, Tokens
 from .embedding import Concept
 from .embedding_tensors import damaged, foreign, header_size, joined, read
 from .errors import SealError
-from .file_names import TAKING, entries, safe_stem, unique_stem
+from .file_names import TAKING, entries, safe_stem
 from .host import Family
 from .whole_file import write_new
-
-__all__ = ["encoded", "find_trained", "load", "safe_stem", "save", "trained_files", "unique_stem"]
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -235,38 +232,23 @@ def _ours(tensors: Mapping[str, Tensor], family: Family, carrier: str, what: str
     return {encoder: joined([tensors[key]], f"{what}, {key}") for encoder, key in keys.items()}
 
 
-def find_trained(folder: Path, hash: str) -> Path | None:
-    """A whole file in `folder` whose metadata carries this config hash (`provenance["hash"]`), or None."""
-    return next((path for path, whole in _trained(folder, hash) if whole), None)
-
-
 def trained_files(folder: Path, hash: str) -> Iterator[Path]:
-    """All files in `folder` whose metadata carries this config hash; whether they are as they were saved, `load` tells.
+    """All files in `folder` whose metadata carries this config hash (`provenance["hash"]`), damaged ones too: `load` tells.
 
     Reads headers only: quick among hundreds of foreign files.
     """
-    return (path for path, _ in _trained(folder, hash))
-
-
-def _trained(folder: Path, hash: str) -> Iterator[tuple[Path, bool]]:
-    """(file with this hash, whether it is as long as its header says)."""
     for entry in entries(folder):
         if entry.name.lower().endswith(SUFFIX) and not entry.name.startswith("."):
             with contextlib.suppress(OSError, *BROKEN):
-                if entry.is_file():  # a pipe would wait for ever
-                    found, whole = _header(Path(entry.path), hash.encode())
-                    if found == hash:
-                        yield Path(entry.path), whole
+                # a pipe would wait for ever
+                if entry.is_file() and _recorded_hash(Path(entry.path), hash.encode()) == hash:
+                    yield Path(entry.path)
 
 
-def _header(path: Path, wanted: bytes) -> tuple[str | None, bool]:
-    """(config hash, whether the file is whole) of a file with the bytes `wanted` in its header, else (None, False)."""
+def _recorded_hash(path: Path, wanted: bytes) -> str | None:
+    """The config hash of a file with the bytes `wanted` in its header, else None."""
     with open(path, "rb") as file:
-        size = header_size(file.read(8))
-        text = file.read(size)
-        if not size or wanted not in text:  # spares parsing foreign headers
-            return None, False
-        header = json.loads(text)
-        end = max(value["data_offsets"][1] for key, value in header.items() if key != "__metadata__")
-        whole = os.fstat(file.fileno()).st_size == 8 + size + end
-    return json.loads(header["__metadata__"]["seal"])["provenance"]["hash"], whole
+        text = file.read(header_size(file.read(8)))
+    if wanted not in text:  # spares parsing foreign headers
+        return None
+    return json.loads(json.loads(text)["__metadata__"]["seal"])["provenance"]["hash"]

@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from seal_core import embedding_file
 from seal_core.config import Layers, Tokens
 from seal_core.embedding import Concept
-from seal_core.embedding_file import find_trained, load, safe_stem, save, unique_stem
+from seal_core.embedding_file import load, save, trained_files
 from seal_core.errors import SealError
+from seal_core.file_names import safe_stem, unique_stem
 from seal_core.host import Family
 
 SD1 = Family("sd1", (("clip_l", 768),))
@@ -269,15 +270,14 @@ def test_bad_files_give_one_clear_error(tmp_path):
         assert any(word in str(caught.value) for word in ("choose", "copy", "load another", "train again", "update"))
 
 
-def test_find_trained_among_foreign_files(tmp_path, monkeypatch):
+def test_trained_files_among_foreign_files(tmp_path, monkeypatch):
     for i in range(300):
         save_file({"emb_params": torch.zeros(1, 768)}, tmp_path / f"foreign-{i}.safetensors")
     bad_files(tmp_path)
     (tmp_path / "lacks.safetensors").unlink()  # carries the hash
-    assert find_trained(tmp_path, "0123456789abcdef") is None
+    assert not list(trained_files(tmp_path, "0123456789abcdef"))
     path = save(concept(), tmp_path, "mine")
-    (tmp_path / "a-torn-copy.safetensors").write_bytes(path.read_bytes()[:-8])
     monkeypatch.setattr(embedding_file, "load", None)  # headers only
-    assert find_trained(tmp_path, "0123456789abcdef") == path
-    assert find_trained(tmp_path, "fedcba9876543210") is None
-    assert find_trained(tmp_path / "missing", "0123456789abcdef") is None
+    assert list(trained_files(tmp_path, "0123456789abcdef")) == [path]
+    assert not list(trained_files(tmp_path, "fedcba9876543210"))
+    assert not list(trained_files(tmp_path / "missing", "0123456789abcdef"))
