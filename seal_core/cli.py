@@ -18,6 +18,7 @@ from .cli_demo import demo_options
 from .cli_pack import pack_command, pack_options
 from .cli_train import train_options
 from .errors import SealError, valid_text
+from .notes import told
 from .texts import tolerate_all_texts
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -34,10 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tolerate_all_texts()
     options = parser().parse_args(arguments)
     try:
-        for name, text in vars(options).items():
-            if isinstance(text, str) and name not in ("input", "out"):  # folders, whose names may be any bytes
-                valid_text(text, name)
-        with _stoppable():
+        for name, given in vars(options).items():
+            for text in given if isinstance(given, list) else [given]:
+                if isinstance(text, str) and name not in ("input", "out"):  # folders, whose names may be any bytes
+                    valid_text(text, name)
+        with _stoppable(), told():
             _command(options.command)(options)
     except SealError as error:
         return _complain(str(error))

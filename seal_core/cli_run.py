@@ -10,7 +10,6 @@ import math
 import os
 import sys
 import time
-import warnings
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
@@ -91,9 +90,8 @@ def _references(
                 mask = semantic_mask(image, attention=lambda picture: seen(picture[..., :3]))[0]
             notes, polarity = [*notes, *noticed], "foreground"
         found, said = prepare(image[None], mask, config.resolution, polarity)
-        references += found
-        notes += [words for words in said if words not in notes]
-    return references, notes
+        references, notes = [*references, *found], [*notes, *said]
+    return references, list(dict.fromkeys(notes))
 
 
 def _write_results(
@@ -144,11 +142,7 @@ def generate_command(options: Namespace) -> None:
     options.out = ready(options.out, "out")
     host = _host(options)
     width, height = size or (host.resolution, host.resolution)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        positive = generate_context(host, concept, options.prompt, options.strength)
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
+    positive = generate_context(host, concept, options.prompt, options.strength)
     with torch.no_grad():
         negative = host.encode([Prompt(options.negative)], {})
     for seed in range(options.seed, options.seed + options.count):

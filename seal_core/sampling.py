@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,9 +14,9 @@ from .embedding import Concept
 from .errors import SealError
 from .host import Context, Host, Prompt, Site
 from .mentions import mentioned, replaced
+from .notes import tell
 from .sites import saved_sites, select
 from .strength import blended, check_strength, with_tail
-from .texts import printable
 
 PIXELS = 8
 """Pixels per latent along each side: the VAEs of all models that SEAL takes."""
@@ -85,8 +84,7 @@ def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, str
     room = host.max_tokens - len(tail)
     used = max(len(host.token_ids(encoder, prompt.text)) for encoder in host.family.encoders) + 2
     if used > room:
-        message = f"prompt: {used} tokens; those after the first {room} give way to the learned tail."
-        warnings.warn(printable(message), stacklevel=3)
+        tell(f"prompt: {used} tokens; those after the first {room} give way to the learned tail.")
     return replace(plain, cross=with_tail(plain.cross, tail, strength))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
@@ -11,14 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image, ImageDraw
 from tiny import tiny_pipe
 
-from seal_core import cli, cli_run, whole_file
+from seal_core import cli, cli_run, notes, whole_file
 from seal_core.__main__ import main as start
+from seal_core.config import TrainConfig
 from seal_core.embedding_file import load
 
 RESTRICTED = ("--layers", "up.2-4", "--attributes", '{"emotion": "sleepy"}')
@@ -134,6 +138,45 @@ def test_bad_input_is_one_line_and_status_2(model, sticker, tmp_path, capsys, mo
     assert len(lines) == 1 and lines[0].startswith("error: ")
     assert re.search(message, lines[0])
     assert not out.exists() or names(out) == []
+
+
+@pytest.mark.parametrize(("command", "option"), [("train", "prompts"), ("pack", "emoji")])
+def test_every_text_of_a_list_is_checked(tmp_path, capsys, command, option):
+    """Before the model is loaded or anything is read."""
+    given = {
+        "train": ["--model", "none", "--image", "none.png", "--class-word", "cat", "--name", "a"],
+        "pack": ["none", "--platform", "telegram", "--title", "T", "--author", "A", "--out", str(tmp_path)],
+    }
+    assert cli.main([command, *given[command], f"--{option}", "a sticker of {}", "bad \udcff {}"]) == 2
+    assert re.match(rf"error: {option}: .*udcff.* is no valid text", capsys.readouterr().err)
+
+
+def test_what_is_told_is_a_line_each(monkeypatch, capsys):
+    """Whichever command notices something, it never shows as Python's own warning with a source line."""
+
+    def command(options):
+        notes.tell("image: noticed.")
+        warnings.warn("another's", UserWarning, stacklevel=1)
+        with notes.gathered() as messages:
+            notes.tell("image: gathered.")
+        assert messages == ["image: gathered."]
+
+    monkeypatch.setattr(cli, "_command", lambda name: command)
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("always")
+        assert cli.main(["demo"]) == 0
+    assert capsys.readouterr().err == "warning: image: noticed.\n"
+    assert [str(w.message) for w in others] == ["another's"]
+
+
+def test_what_is_noticed_of_several_pictures_is_told_once(monkeypatch):
+    options = argparse.Namespace(mask=None, mask_polarity="auto")
+    config = TrainConfig(resolution=64)
+    picture = torch.ones(64, 64, 4)
+    picture[16:48, 16:48, :3] = torch.rand(32, 32, 3)
+    picture[16:48, 16:48, 3] = 0  # as Join Image with Alpha leaves it
+    references, said = cli_run._references(None, [picture, picture], [], options, config)
+    assert len(references) == 2 and len(said) == len(set(said)) and any("turned round" in words for words in said)
 
 
 @pytest.mark.parametrize(

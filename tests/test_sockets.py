@@ -187,6 +187,16 @@ def test_notes_of_others_go_on():
     assert told == [] and [str(w.message) for w in caught] == ["not ours"]
 
 
+def test_notes_of_others_go_on_after_an_error_too():
+    import warnings
+
+    with warnings.catch_warnings(record=True) as caught, pytest.raises(SealError), gathered():
+        warnings.simplefilter("always")
+        warnings.warn("not ours", DeprecationWarning, stacklevel=1)
+        raise SealError("image: bad; give another.")
+    assert [str(w.message) for w in caught] == ["not ours"]
+
+
 @takers
 def test_cancel_stops_after_a_picture(taker):
     class Cancelled(BaseException):
