@@ -86,7 +86,7 @@ class FrozenPrefix:
 
     @torch.no_grad()
     def record(self, keys: Sequence[int], run: Callable[[], Any]) -> bool:
-        """Run the prefix once (`run` calls the host on the rows of `keys`) and keep it; False if the pool is full."""
+        """Run the prefix once (`run` calls the host on the rows of `keys`) and keep it; False if not all of it fits."""
         if self.has(keys):
             return True
         if self.bytes + self._smallest > self.limit:
@@ -111,16 +111,16 @@ class FrozenPrefix:
                 run()
         row = sum(outputs[layer][:1].nbytes for layer in self._needed)
         self._smallest = min(self._smallest or row, row)
-        # A batch may hold a draw twice, or one that is kept already.
-        new = {key: i for i, key in enumerate(keys) if key not in self._pool}
-        if self.bytes + row * len(new) > self.limit:
-            return False
+        # A batch may hold a draw twice, or one that is kept already. As many are kept as fit: a pool with room for a
+        # part of a batch would run the prefix in vain at every step.
+        room = (self.limit - self.bytes) // row
+        new = dict(list({key: i for i, key in enumerate(keys) if key not in self._pool}.items())[:room])
         self.bytes += row * len(new)
         rows = [outputs[layer].detach().to("cpu") for layer in self._needed]
         for key, i in new.items():
             self._pool[key] = [r[i : i + 1].clone() for r in rows]
             self._shapes[key] = shapes
-        return True
+        return self.has(keys)
 
     @contextlib.contextmanager
     def replay(self, keys: Sequence[int], device: torch.device) -> Iterator[None]:

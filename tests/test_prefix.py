@@ -100,6 +100,20 @@ def test_a_full_pool_does_not_run_the_prefix_again(host):
     assert len(runs) == 1 and full.bytes == 0
 
 
+def test_room_for_a_part_of_a_batch_is_used(host):
+    """Else every further batch would run the prefix in vain."""
+    site = host.sites()[-1]
+    x, sigma, plain, _ = example(host)
+    two = FrozenPrefix.find(host.stages(), site, 1 << 30)
+    two.record([0, 1], lambda: host.denoise(x, sigma, plain))
+    three = FrozenPrefix.find(host.stages(), site, two.bytes * 3 // 2)
+    runs = []
+    for keys in ([0, 1], [2, 3], [4, 5], [6, 7]):
+        three.record(keys, lambda: runs.append(1) or host.denoise(x, sigma, plain))
+    assert len(runs) == 2 and three.has([0, 1, 2]) and not three.has([3])
+    assert three.bytes == two.bytes * 3 // 2
+
+
 def test_a_draw_that_comes_twice_is_kept_and_counted_once(host):
     site = host.sites()[-1]
     x, sigma, plain, _ = example(host)
