@@ -142,8 +142,9 @@ def generate_command(options: Namespace) -> None:
     options.out = ready(options.out, "out")
     host = _host(options)
     width, height = size or (host.resolution, host.resolution)
-    positive = generate_context(host, concept, options.prompt, options.strength)
-    with torch.no_grad():
+    with _errors_of("prompts", "prompt"):
+        positive = generate_context(host, concept, options.prompt, options.strength)
+    with torch.no_grad(), _errors_of("prompts", "negative"):
         negative = host.encode([Prompt(options.negative)], {})
     for seed in range(options.seed, options.seed + options.count):
         with _running_out(), _bar(options.steps, f"seed {seed}") as bar:
@@ -215,10 +216,19 @@ def _bar(total: int, name: str) -> tqdm:
 
 def _trained(option: str, path: Path, class_word: str) -> Concept:
     """The concept in a file; errors name the option instead of the node's input `name`."""
-    try:
+    with _errors_of(f"name: {path.name}", f"{option}: {path}"):
         return load(path, class_word)
+
+
+@contextlib.contextmanager
+def _errors_of(start: str, option: str) -> Iterator[None]:
+    """Errors that begin with `start` begin with the command's option instead."""
+    try:
+        yield
     except SealError as error:
-        raise SealError(str(error).replace(f"name: {path.name}", f"{option}: {path}", 1)) from error
+        if not str(error).startswith(start):
+            raise
+        raise SealError(option + str(error).removeprefix(start)) from error
 
 
 def _grey(picture: Tensor) -> Tensor:

@@ -233,7 +233,7 @@ def _ours(tensors: Mapping[str, Tensor], family: Family, carrier: str, what: str
 
 
 def trained_files(folder: Path, hash: str) -> Iterator[Path]:
-    """All files in `folder` whose metadata carries this config hash (`provenance["hash"]`); `load` tells which are whole.
+    """Files in `folder` whose metadata carries this config hash (`provenance["hash"]`); `load` tells if they are whole.
 
     Reads headers only: quick among hundreds of foreign files.
     """
