@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .alpha import righted
+from .alpha import border_is_one, righted
 from .errors import SealError
 from .masks import coverage, foreground_from_mask
 from .sockets import images_of, masks_for, rgb_and_alpha
@@ -51,6 +51,11 @@ def prepare(
         warnings.append("mask: the image's own alpha is used.")
     height, width = images.shape[1:3]
     fitting = masks_for(masks, len(images), height, width, warnings.append)
+    if polarity == "auto" and any(border_is_one(mask) for mask in fitting):
+        warnings.append(
+            "mask: 1 was taken for the ground, since the frame's border shows it; if the subject fills the border, set "
+            "mask_polarity to foreground."
+        )
     step = 64 if resolution % 64 == 0 else multiple
     references = []
     for i in range(len(images)):

@@ -91,7 +91,7 @@ class Training(Passes):
         once_each = math.ceil(config.tokens.split / config.batch_size)
         if once_each > config.steps:
             self.warnings.append(
-                f"{config.steps} steps are too few to train each of the {config.tokens.split} split tokens once."
+                f"steps: {config.steps} are too few to train each of the {config.tokens.split} split tokens once."
             )
         return min(max(round(config.tokens.merge_at * config.steps), once_each), config.steps)
 

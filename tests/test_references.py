@@ -201,3 +201,14 @@ def test_digest_sees_content_and_shape():
     others = [digest(image + 0.01, mask), digest(image, 1 - mask), digest(image, mask[None]), digest(mask, image)]
     assert len({digest(image, mask), *others}) == 5
     assert digest(image.permute(0, 2, 1, 3), mask) != digest(image.reshape(1, 32, 128, 3), mask)
+
+
+def test_a_mask_that_is_turned_round_is_said():
+    """A subject that fills the border looks like LoadImage's inverted mask, whoever made the mask."""
+    image, mask = picture()
+    for given in (1 - mask, (1 - mask).expand(1, -1, -1)):
+        (reference,), warnings = prepare(image, given, 128, "auto")
+        assert float(reference.mask.mean()) < 0.5 and len(warnings) == 1
+        assert warnings[0].startswith("mask: 1 was taken for the ground") and "mask_polarity" in warnings[0]
+    for given, polarity in ((mask, "auto"), (1 - mask, "background"), (1 - mask, "foreground")):
+        assert prepare(image, given, 128, polarity)[1] == []
