@@ -60,7 +60,7 @@ class LayerRestrictionSpec(io.ComfyNode):
 
     @classmethod
     @texts_checked
-    def execute(cls, model, preset, layers, start_percent, end_percent) -> io.NodeOutput:
+    def execute(cls, model, preset: str, layers: str, start_percent: float, end_percent: float) -> io.NodeOutput:
         sites = unet_sites(require_unet(model))
         names = parse_sites(layers if preset == "custom" else preset, sites)
         spec = Layers(spelled(names, sites), start_percent, end_percent)
