@@ -106,10 +106,10 @@ class SEALTrainEmbedding(io.ComfyNode):
         try:
             shown |= ui.PreviewImage(outcome.attention_map, cls=cls).as_dict()
         except Exception as error:  # whatever it is: the concept is trained and saved
-            message = f"attention_map: is not shown on the node, since ComfyUI's temp folder does not take it ({error})."
+            message = utf8(f"attention_map: is not shown here, since ComfyUI's temp folder does not take it ({error}).")
             warn("SEAL: %s", message)
-            outcome.report["warnings"].append(utf8(message))
-            shown["text"].append(utf8(message))
+            outcome.report["warnings"].append(message)
+            shown["text"].append(message)
         report = json.dumps(outcome.report, indent=2)
         return io.NodeOutput(
             outcome.embedding, outcome.name, outcome.loss_plot, outcome.attention_map, report, ui=shown

@@ -87,7 +87,11 @@ def picture_files() -> dict[str, bytes]:
         buffer = io.BytesIO()
         picture.save(buffer, kind, **options)
         files[name] = buffer.getvalue()
-    return files | {"script.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n", "text.png": b"hello", "none.png": b""}
+    return files | {
+        "script.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n",
+        "text.png": b"hello",
+        "none.png": b"",
+    }
 
 
 def with_checksums(png: bytes) -> bytes:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 import torch
-from fuzzing import Looks, fuzz, no_silent_nan, numbers, pictures, texts, whole_numbers
+from fuzz_material import Looks, no_silent_nan
+from fuzzing import fuzz, numbers, pictures, texts, whole_numbers
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from stand_ins import loaded_pack, nodes
@@ -109,7 +110,7 @@ LISTS = ("image", "images", "mask", "labels", "names", "scores")
 LAYERS = ("all", "up", "up.2-8, down.0", "", "nonsense", "up." + "9" * 5000, "-mid")
 
 
-def strategies_of(pack: ModuleType, node_id: str, i: Any) -> tuple[st.SearchStrategy, st.SearchStrategy]:
+def strategies_of(pack: ModuleType, i: Any) -> tuple[st.SearchStrategy, st.SearchStrategy]:
     """(ordinary, hostile) values of one input."""
     kind, low, high = i.io_type, getattr(i, "min", None), getattr(i, "max", None)
     if kind == "INT":
@@ -123,7 +124,7 @@ def strategies_of(pack: ModuleType, node_id: str, i: Any) -> tuple[st.SearchStra
     if kind == "COMBO":
         options = list(i.options) or list(EMBEDDINGS)
         ordinary = st.just(i.default or options[0]) | st.sampled_from(options)
-        return ordinary, texts() if node_id == "SEALLoadEmbedding" else st.sampled_from(options)
+        return ordinary, st.sampled_from(options) | texts()
     if kind == "STRING":
         kinds = {"fill": COLOURS, "font": FONTS[:2], "text": TEXTS, "emoji": EMOJI}
         known = COLOURS if "colour" in i.id else kinds.get(i.id, WORDS)
@@ -148,7 +149,7 @@ def conditionings(shapes: st.SearchStrategy) -> st.SearchStrategy:
 def inputs_of(pack: ModuleType, node: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Inputs of one run of a node: ordinary ones, but for two at most. Lists where the node takes lists."""
     schema = node.define_schema()
-    known = {i.id: strategies_of(pack, schema.node_id, i) for i in schema.inputs}
+    known = {i.id: strategies_of(pack, i) for i in schema.inputs}
     optional = [i.id for i in schema.inputs if i.optional]
 
     @st.composite

@@ -111,7 +111,7 @@ def check_a_full_temp_folder_costs_only_the_picture_on_the_node():
     embedding, name, plot, attention, report = out.result
     assert name == "embedding:no-room" and "no-room.safetensors" in files() and len(embedding.concepts) == 1
     assert plot.shape[-1] == attention.shape[-1] == 3
-    said = [line for line in json.loads(report)["warnings"] if line.startswith("attention_map: is not shown")]
+    said = [line for line in json.loads(report)["warnings"] if line.startswith("attention_map: is not shown here")]
     assert len(said) == 1 and out.ui["text"][1:] == said and "images" not in out.ui
 
 
