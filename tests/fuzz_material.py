@@ -1,4 +1,4 @@
-"""What the fuzz tests put in, and the rule for what comes out. Without hypothesis, which ComfyUI's interpreters lack."""
+"""What the fuzz tests put in, and the rule for what comes out; no hypothesis, which ComfyUI's interpreters lack."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ PIECES = (
     "{", "}", "{}", "{concept}", "{emotion}", "{0}", "{concept.__class__}", "{concept!r:>99}", "[", "]", "(", ")",
     "((x))", "(x:1.2)", "(x:nan)", "(x:1e999)", ":", "::", "\\", "\\(", '"', "'", "<x>", "<", "%", "%s", "%d%n", "$x",
     "embedding:", "embedding:x", "embedding:x.", "embedding:../x", "embedding: x", "cat", "happy", "a sticker of <x>",
-    "שלום", "\u202eabc", "مرحبا", "日本語", "😀", "👩‍👩‍👧", "🇩🇪", "e\u0301", "ﷺ", "ẞ", "\U0010ffff", "#ffffff", "#f", "white",
-    "../", "/etc/passwd", "C:\\x", "CON", "COM¹", "NUL.txt", "~", ".", "..", "-", "--x", "NaN", "inf", "1e999", "-1",
+    "שלום", "\u202eabc", "مرحبا", "日本語", "😀", "👩‍👩‍👧", "🇩🇪", "e\u0301", "ﷺ", "ẞ", "\U0010ffff",
+
+    "#ffffff", "#f", "white", "../", "/etc/passwd", "C:\\x", "CON", "COM¹", "NUL.txt", "~", ".", "..", "-", "--x", "NaN", "inf", "1e999", "-1",
     "٣", "²", "up.3-5", "up.0", "-mid", "all", "sad = 😢", "=", "😀=", "null", "true", '{"emotion": "sad"}', '{"a":',
     "9" * 5000,
 )  # fmt: skip

@@ -114,9 +114,10 @@ def test_pickled_embeddings(tmp_path: Path) -> None:
 
 TAGS = {
     "a.json": b'[{"image": "a.png", "concept": "c", "class": "cat", "emotion": "sad"}, {"image": "b.png"}]',
-    "deep.json": b"[" * 100_000, "deeper.json": b"[" + b'{"a":' * 100_000, "number.json": b"[" + b"9" * 5000 + b"]",
-    "a.jsonl": b'{"image": "a.png", "concept": "c"}\n\n[1, 2]\n' + b"[" * 50_000 + b"\n{}", "a.csv": b"image,concept\na.png,c\n",
-    "quotes.csv": b'image,concept\n"a.png,c\n' + b"x" * 200_000, "a.tsv": b"image\tconcept\na.png\tc\n", "empty.csv": b"",
+    "deep.json": b"[" * 100_000, "deeper.json": b"[" + b'{"a":' * 100_000, "number.json": b"[" + b"9" * 5000,
+    "a.jsonl": b'{"image": "a.png", "concept": "c"}\n\n[1, 2]\n' + b"[" * 50_000 + b"\n{}",
+    "a.csv": b"image,concept\na.png,c\n", "a.tsv": b"image\tconcept\na.png\tc\n", "empty.csv": b"",
+    "quotes.csv": b'image,concept\n"a.png,c\n' + b"x" * 200_000,
 }  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def test_generate(no_model: None, tmp_path: Path) -> None:
     ]
     known = {
         "--prompt": ("a <x>", "x"), "--negative": ("bad",), "--steps": ("5",), "--cfg": ("7.5",), "--count": ("2",),
-        "--size": SIZES, "--strength": ("0.5",), "--class-word": ("cat",), "--seed": ("7", str(2**63)), "--dtype": ("float32",),
+        "--size": SIZES, "--strength": ("0.5",), "--class-word": ("cat",), "--seed": ("7", str(2**63)),
         "--embedding": (str(tmp_path), "none.pt"),
     }  # fmt: skip
     fuzz(350, options(known), lambda given: run_cli([*fixed, *given]), SealError)
@@ -229,11 +230,12 @@ def test_train(no_model: None, tmp_path: Path) -> None:
         f"--out={tmp_path / 'out'}",
     ]
     known = {
-        "--class-word": ("cat",), "--name": ("x", "CON", "a/b"), "--concept": ("<y>", "cat"), "--preset": ("best", "hiper"),
-        "--steps": ("9",), "--learning-rate": ("0.01",), "--batch-size": ("2",), "--resolution": ("128",), "--seed": ("1",),
-        "--attributes": ('{"emotion": "sad"}', "[" * 100_000, '{"a":' * 9000, "{}"), "--prompts": ("a {}", "{} {}", "x"),
-        "--split": ("3",), "--merge": ("mean", "none"), "--merge-at": ("0.5",), "--context-token": ("on",), "--norm": ("fixed",),
-        "--init": ("class_word", "described"), "--layers": ("up", "up.2-8", "up." + "9" * 5000), "--start-percent": ("0.1",),
+        "--class-word": ("cat",), "--name": ("x", "CON", "a/b"), "--concept": ("<y>", "cat"),
+        "--preset": ("best", "hiper"), "--steps": ("9",), "--learning-rate": ("0.01",), "--batch-size": ("2",),
+        "--resolution": ("128",), "--seed": ("1",), "--prompts": ("a {}", "{} {}", "x"),
+        "--attributes": ('{"emotion": "sad"}', "[" * 100_000, '{"a":' * 9000, "{}"), "--norm": ("fixed",),
+        "--split": ("3",), "--merge": ("mean", "none"), "--merge-at": ("0.5",), "--context-token": ("on",),
+        "--init": ("class_word", "described"), "--layers": ("up", "up." + "9" * 5000), "--start-percent": ("0.1",),
         "--end-percent": ("0.9",), "--attention-loss": ("leak",), "--attention-weight": ("0.1",), "--augment": ("0.5",),
         "--mask": (str(tmp_path / "a.png"), "none.png"), "--resume": ("none.safetensors", str(tmp_path)),
     }  # fmt: skip

@@ -198,5 +198,41 @@ def test_node(pack: ModuleType, node_id: str) -> None:
     fuzz(SHARES[node_id], inputs_of(pack, node), case, refused)
 
 
+@pytest.mark.parametrize("node_id, given, said", [
+    ("StickerLayout", {"width": 2.5}, "width: 2.5 is no whole number that can be used here; wire another"),
+    ("StickerLayout", {"width": float("nan")}, "width: nan is no whole number"),
+    ("StickerLayout", {"height": 10**5000}, "height: this int is no whole number"),
+    ("StickerLayout", {"margin": 10**400}, "margin: this int is no number"),
+    ("SemanticMask", {"grow": torch.ones(2)}, "grow: this Tensor is no whole number"),
+    ("ContactSheet", {"cell": []}, "cell: an empty list came in; wire a node that gives something"),
+    ("StickerCutout", {"image": []}, "image: an empty list came in"),
+    ("SaveStickerPack", {"size": [300.5]}, "size: 300.5 is no whole number"),
+])  # fmt: skip
+def test_numbers_and_lists_that_are_none(pack: ModuleType, node_id: str, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(core(pack, "errors").SealError, match=said):
+        executed(pack, node_id, **given)
+
+
+@pytest.mark.parametrize("width", [True, 48.0, torch.tensor(48)])
+def test_whole_numbers_of_any_type(pack: ModuleType, width: Any) -> None:
+    image, _ = executed(pack, "StickerLayout", platform="custom", width=width, height=32)
+    assert image.shape == (1, 32, int(width), 4)
+
+
+def test_an_empty_list_is_as_nothing_wired(pack: ModuleType) -> None:
+    with_none, without = (executed(pack, "StickerCutout", **given) for given in ({"mask": [], "class_word": []}, {}))
+    assert torch.equal(with_none[0][0], without[0][0])
+
+
+def executed(pack: ModuleType, node_id: str, **given: Any) -> tuple[Any, ...]:
+    """A node's outputs on a disc, every other input at its default."""
+    node = next(n for n in nodes(pack) if n.define_schema().node_id == node_id)
+    schema = node.define_schema()
+    inputs = {i.id: i.default for i in schema.inputs if "default" in i.settings and not i.optional}
+    inputs["images" if "images" in [i.id for i in schema.inputs] else "image"] = Looks("disc", (1, 32, 40, 4)).tensor()
+    as_given = {name: [value] if schema.is_input_list else value for name, value in inputs.items()} | given
+    return node.execute(**as_given).result
+
+
 def test_no_node_is_forgotten(pack: ModuleType) -> None:
     assert {node.define_schema().node_id for node in nodes(pack)} == {*SHARES, *NEED_MODELS}
