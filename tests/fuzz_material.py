@@ -51,7 +51,8 @@ PIECES = (
     "embedding:", "embedding:x", "embedding:x.", "embedding:../x", "embedding: x", "cat", "happy", "a sticker of <x>",
     "שלום", "\u202eabc", "مرحبا", "日本語", "😀", "👩‍👩‍👧", "🇩🇪", "e\u0301", "ﷺ", "ẞ", "\U0010ffff",
 
-    "#ffffff", "#f", "white", "../", "/etc/passwd", "C:\\x", "CON", "COM¹", "NUL.txt", "~", ".", "..", "-", "--x", "NaN", "inf", "1e999", "-1",
+    "#ffffff", "#f", "white", "../", "/etc/passwd", "C:\\x", "CON",
+    "COM¹", "NUL.txt", "~", ".", "..", "-", "--x", "NaN", "inf", "1e999", "-1",
     "٣", "²", "up.3-5", "up.0", "-mid", "all", "sad = 😢", "=", "😀=", "null", "true", '{"emotion": "sad"}', '{"a":',
     "9" * 5000,
 )  # fmt: skip

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 ASKED = int(os.environ.get("SEAL_FUZZ_CASES", "0"))
-DAILY = 1 / 6
+DAILY = 1 / 4
 """The part of the full number that a plain run has."""
 
 

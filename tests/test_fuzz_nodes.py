@@ -7,6 +7,7 @@ comes later is reached too. See `fuzzing` for the number of cases; tests/comfyui
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -143,7 +144,11 @@ def strategies_of(pack: ModuleType, i: Any) -> tuple[st.SearchStrategy, st.Searc
 
 def conditionings(shapes: st.SearchStrategy) -> st.SearchStrategy:
     extras = st.sampled_from((None, {"pooled_output": torch.ones(1, 8)}, {"start_percent": 0.5, "seal": None}))
-    return st.lists(st.builds(lambda s, e: [torch.ones(s), dict(e or {})], shapes, extras), max_size=3)
+    values = st.sampled_from((1.0, 1.0, 1.0, math.nan, math.inf, None))
+    return st.lists(
+        st.builds(lambda s, v, e: [None if v is None else torch.full(s, v), dict(e or {})], shapes, values, extras),
+        max_size=3,
+    )
 
 
 def inputs_of(pack: ModuleType, node: Any) -> st.SearchStrategy[dict[str, Any]]:
@@ -211,6 +216,16 @@ def test_node(pack: ModuleType, node_id: str) -> None:
 def test_numbers_and_lists_that_are_none(pack: ModuleType, node_id: str, given: dict[str, Any], said: str) -> None:
     with pytest.raises(core(pack, "errors").SealError, match=said):
         executed(pack, node_id, **given)
+
+
+def test_conditionings_that_are_none(pack: ModuleType) -> None:
+    node = next(n for n in nodes(pack) if n.define_schema().node_id == "SEALRouteConditioning")
+    good, layers = [[torch.ones(1, 77, 8), {}]], core(pack, "config").Layers()
+    assert torch.equal(node.execute(good, good, layers).result[0][0][0], good[0][0])
+    for bad in (None, torch.full((1, 77, 8), math.nan), torch.ones(77, 8)):
+        for name, given in (("learned", ([[bad, {}]], good)), ("plain", (good, [[bad, {}]]))):
+            with pytest.raises(core(pack, "errors").SealError, match=f"^{name}: is no encoded text"):
+                node.execute(*given, layers)
 
 
 @pytest.mark.parametrize("width", [True, 48.0, torch.tensor(48)])
