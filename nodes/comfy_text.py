@@ -24,9 +24,9 @@ def text_models(clip: comfy.sd.CLIP) -> dict[str, comfy.sd1_clip.SDClipModel]:
 
     Raises SealError for text encoders of other model families (T5 and the like).
     """
-    if clip is None:
+    stage = getattr(clip, "cond_stage_model", None)
+    if stage is None:
         raise SealError("clip: there is none, since the checkpoint holds no text encoder; load one with CLIPLoader.")
-    stage = clip.cond_stage_model
     found = {n: m for n, m in stage.named_children() if isinstance(m, comfy.sd1_clip.SDClipModel)}
     ordered = {n: found[n] for n in ("clip_l", "clip_h", "clip_g") if n in found}
     if tuple(ordered) not in _FAMILIES or len(ordered) != len(list(stage.children())):

@@ -19,7 +19,7 @@ from .api import io
 from .encode_text import encode
 from .folders import TAILS, tails_folder
 from .routing import check_embedding, route_conditioning, routed
-from .schema import EmbeddingType, LayersType, schema, texts_checked
+from .schema import EmbeddingType, LayersType, inputs_checked, schema
 
 
 def listed() -> list[str]:
@@ -76,7 +76,7 @@ class SEALLoadEmbedding(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(cls, name: str, class_word: str = "", previous: Embedding | None = None) -> io.NodeOutput:
         concept = load(find(name), class_word=class_word)
         if concept.carrier == "input":  # files in subfolders are written embedding:FOLDER/NAME
@@ -144,7 +144,7 @@ class SEALTextEncode(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(cls, clip: Any, text: str, embedding: Embedding, strength: float = 1.0) -> io.NodeOutput:
         return io.NodeOutput(encode(clip, text, embedding, strength))
 

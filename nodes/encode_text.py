@@ -90,6 +90,11 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
     tokens = tokenize(clip, pieces, vectors)
     # ComfyUI's own names of the encoders are without "clip_".
     encoded = clip.encode_from_tokens_scheduled({e.removeprefix("clip_"): read.pairs() for e, read in tokens.items()})
+    if not all(bool(context.isfinite().all()) for context, _ in encoded):
+        raise SealError(
+            "text: encodes to values that are not numbers (NaN or infinite), of which every picture is black; look for "
+            "a weight such as (cat:nan) or (cat:1e999), or load the text encoder in float32."
+        )
     if tail is not None:
         _warn_long(tokens, tail)
         encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..seal_core.config import Layers
 from ..seal_core.sites import PRESETS, parse_sites, site_table, spelled
 from .api import io
-from .schema import LayersType, schema, texts_checked
+from .schema import LayersType, inputs_checked, schema
 from .unet_sites import native_resolution, require_unet, unet_sites
 
 
@@ -58,8 +58,8 @@ class LayerRestrictionSpec(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
-    def execute(cls, model, preset, layers, start_percent, end_percent) -> io.NodeOutput:
+    @inputs_checked
+    def execute(cls, model, preset: str, layers: str, start_percent: float, end_percent: float) -> io.NodeOutput:
         sites = unet_sites(require_unet(model))
         names = parse_sites(layers if preset == "custom" else preset, sites)
         spec = Layers(spelled(names, sites), start_percent, end_percent)

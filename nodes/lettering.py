@@ -13,7 +13,7 @@ from ..seal_core.stickers.font_files import font_file
 from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
 from .api import io
 from .folders import font_folders
-from .schema import schema, texts_checked
+from .schema import inputs_checked, schema
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
 from .told import noted, progress_of
 
@@ -67,7 +67,7 @@ class StickerText(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         image: torch.Tensor,
@@ -159,7 +159,7 @@ class ContactSheet(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         images: list[torch.Tensor],

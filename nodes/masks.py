@@ -10,7 +10,7 @@ from ..seal_core.masks_attention import attention_mask
 from ..seal_core.progress import each
 from ..seal_core.sockets import images_of
 from .api import io
-from .schema import schema, texts_checked
+from .schema import inputs_checked, schema
 from .told import noted, progress_of
 
 
@@ -74,7 +74,7 @@ class SemanticMask(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         image: torch.Tensor,

@@ -7,7 +7,7 @@ import json
 from ..seal_core.prompts import ATTRIBUTES, attribute_prompt, default_template, sweep
 from ..seal_core.prompts import schema as attribute_schema
 from .api import io
-from .schema import schema, texts_checked
+from .schema import inputs_checked, schema
 
 OFF = "none"
 _SEARCH = ["sticker", "emotion", "action", "pose", "style", "background", "prompt builder", "seal"]
@@ -74,7 +74,7 @@ class StickerAttributePrompt(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         concept: str,
@@ -147,7 +147,7 @@ class StickerAttributeSweep(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         concept: str,

@@ -135,6 +135,11 @@ def route_conditioning(learned: list, plain: list, layers: Layers) -> list:
         raise SealError(f"plain: {len(plain)} conditionings for {len(learned)} learned ones; wire one, or as many.")
     result = []
     for (context, extras), (other, other_extras) in zip(learned, plain, strict=True):
+        for name, one in (("learned", context), ("plain", other)):
+            if not isinstance(one, Tensor) or one.ndim != 3 or not one.isfinite().all():
+                raise SealError(
+                    f"{name}: is no encoded text, numbers of the shape (batch, tokens, width); wire a text encode node."
+                )
         if other.shape[::2] != context.shape[::2]:
             raise SealError(
                 f"plain: {tuple(other.shape)} does not fit learned {tuple(context.shape)} (batch, tokens, width); "

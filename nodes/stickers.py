@@ -13,7 +13,7 @@ from ..seal_core.stickers.cutout import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
 from .api import io
 from .masks import attention_of
-from .schema import schema, texts_checked
+from .schema import inputs_checked, schema
 from .told import noted, progress_of
 
 CATEGORY = "SEAL/stickers"
@@ -113,7 +113,7 @@ class StickerCutout(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         image: list[torch.Tensor],
@@ -191,7 +191,7 @@ class StickerBorder(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         image: torch.Tensor,
@@ -269,7 +269,7 @@ class StickerLayout(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         image: torch.Tensor,

@@ -20,7 +20,7 @@ from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
 from ..seal_core.texts import utf8
 from .api import io, ui
-from .schema import schema, texts_checked
+from .schema import inputs_checked, schema
 from .told import noted, progress_of, stop_on_cancel
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
@@ -123,7 +123,7 @@ class SaveStickerPack(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         images: list[torch.Tensor],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..seal_core.choices import ON_OFF, PRESET, TokenChoices
 from ..seal_core.config import INITS, MERGES, NORMS
 from .api import io
-from .schema import TokensType, schema, texts_checked
+from .schema import TokensType, inputs_checked, schema
 
 
 class SplitMergeTokenizer(io.ComfyNode):
@@ -71,7 +71,7 @@ class SplitMergeTokenizer(io.ComfyNode):
         )
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls, split: int, merge: str, merge_at: float, context_token: str, init: str, norm: str
     ) -> io.NodeOutput:

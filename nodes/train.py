@@ -10,9 +10,10 @@ import torch
 from ..seal_core.choices import configure
 from ..seal_core.config import ATTENTION_LOSSES, PRESETS
 from ..seal_core.prompts import parse_attributes
+from ..seal_core.texts import utf8, warn
 from .api import io, ui
 from .comfy_host import ComfyHost
-from .schema import EmbeddingType, LayersType, TokensType, schema, texts_checked
+from .schema import EmbeddingType, LayersType, TokensType, inputs_checked, schema
 from .trained_files import losses
 from .training_run import Preview, Run, resumed, train_or_reuse
 
@@ -44,7 +45,7 @@ class SEALTrainEmbedding(io.ComfyNode):
         return losses(name)
 
     @classmethod
-    @texts_checked
+    @inputs_checked
     def execute(
         cls,
         model: Any,
@@ -101,8 +102,15 @@ class SEALTrainEmbedding(io.ComfyNode):
             host = ComfyHost(model, clip, vae)
             run = Run(name, image.clone(), mask.clone(), mask_polarity, preset, config, start, run_id)
             outcome = train_or_reuse(host, run, Preview(preview_prompt, preview_every))
+        shown = {"text": [outcome.headline]}
+        try:
+            shown |= ui.PreviewImage(outcome.attention_map, cls=cls).as_dict()
+        except Exception as error:  # whatever it is: the concept is trained and saved
+            message = utf8(f"attention_map: is not shown here, since ComfyUI's temp folder does not take it ({error}).")
+            warn("SEAL: %s", message)
+            outcome.report["warnings"].append(message)
+            shown["text"].append(message)
         report = json.dumps(outcome.report, indent=2)
-        shown = ui.PreviewImage(outcome.attention_map, cls=cls).as_dict() | {"text": [outcome.headline]}
         return io.NodeOutput(
             outcome.embedding, outcome.name, outcome.loss_plot, outcome.attention_map, report, ui=shown
         )

@@ -172,8 +172,8 @@ def _size(text: str) -> tuple[int, int] | None:
     if not text:
         return None
     sides = text.lower().split("x")
-    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
-        raise SealError(f"size: {text!r} is no size; write e.g. 512 or 768x512.")
+    if not all(side.isdecimal() and len(side) < 9 for side in sides) or len(sides) > 2:
+        raise SealError(f"size: {text[:40]!r} is no size; write e.g. 512 or 768x512.")
     width, height = int(sides[0]), int(sides[-1])
     if width % 8 or height % 8 or not 64 <= min(width, height) <= max(width, height) <= 4096:
         raise SealError(f"size: {text} is not possible; use multiples of 8 from 64 to 4096 pixels.")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from .texts import printable
 
 _SHOWN = 40
+_LONGEST, _END = 4000, 1000
 
 
 class SealError(ValueError):
     """Bad input. The message names the input and the remedy, and is fit to be shown to a user as it is, anywhere."""
 
     def __init__(self, message: str) -> None:
+        if len(message) > _LONGEST:  # what was typed may be anything; the remedy stands at the end
+            message = f"{message[: _LONGEST - _END]} ... {message[-_END:]}"
         super().__init__(printable(message))
 
 

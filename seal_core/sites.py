@@ -17,7 +17,7 @@ PARTS = ("down", "mid", "up")
 PRESETS = ("appearance", "all", "up")
 GRAMMAR = "names such as up.3, ranges such as up.3-5, groups (down, mid, up, all); a leading - leaves out"
 
-_TERM = re.compile(r"(?P<out>-)?(?P<part>all|down|mid|up)(?:\.(?P<first>\d+)(?:-(?P<last>\d+))?)?")
+_TERM = re.compile(r"(?P<out>-)?(?P<part>all|down|mid|up)(?:\.(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?)?")
 
 
 def preset_names(preset: str, sites: Sequence[Site]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,13 @@ class ComfyNode:
     """Base of all nodes."""
 
 
+class NodeOutput:
+    """What execute() gives: `result`, one a socket, and `ui`."""
+
+    def __init__(self, *result: Any, ui: Any = None) -> None:
+        self.result, self.ui = result, ui
+
+
 class ComfyExtension:
     """Base of a pack's entry."""
 
@@ -104,11 +112,9 @@ def _node_api() -> dict[str, ModuleType]:
     io = ModuleType("io")
     kinds = {name: _io_type(name, name.upper(), known) for name, known in _INPUTS.items()}
     kinds |= {name: _io_type(name, io_type, _PLAIN) for name, io_type in _TYPES.items()}
-    vars(io).update(kinds, Input=Input, Output=Output, Schema=Schema, ComfyNode=ComfyNode)
+    vars(io).update(kinds, Input=Input, Output=Output, Schema=Schema, ComfyNode=ComfyNode, NodeOutput=NodeOutput)
     vars(io).update(Custom=lambda name: _io_type(name, name, _PLAIN))
-    vars(io).update(
-        {name: Silence.placeholder(name) for name in ("NodeOutput", "Hidden", "FolderType", "NumberDisplay")}
-    )
+    vars(io).update({name: Silence.placeholder(name) for name in ("Hidden", "FolderType", "NumberDisplay")})
     modules = {name: ModuleType(name) for name in ("comfy_api", "comfy_api.latest", "comfy_api.v0_0_2")}
     for name in ("latest", "v0_0_2"):
         module = modules[f"comfy_api.{name}"]
@@ -149,6 +155,8 @@ def loaded_pack() -> Iterator[ModuleType]:
         assert spec is not None and spec.loader is not None
         sys.modules["seal_alone"] = pack = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(pack)
+        for path in (ROOT / "nodes").glob("*.py"):  # before the pack looks for members, which may be modules here
+            importlib.import_module(f"seal_alone.nodes.{path.stem}")
         yield pack
     finally:
         sys.meta_path.remove(finder)

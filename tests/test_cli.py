@@ -193,6 +193,8 @@ def test_what_is_noticed_of_several_pictures_is_told_once(monkeypatch):
         (("--cfg", "nan"), "cfg: nan"),
         (("--size", "100x100"), "size: 100x100"),
         (("--size", "big"), "size: 'big'"),
+        (("--size", "9" * 5000), "size: '9999"),
+        (("--size", "512x" + "9" * 100_000), "size: '512x9999"),
         (("--seed", "-1"), "seed: -1"),
         (("--embedding", __file__), r"embedding: .*test_cli.py: is damaged or no embedding \(not a file of plain"),
         (("--embedding", "none.pt"), "embedding: none.pt: no such file"),

@@ -36,7 +36,7 @@ def test_folder_errors(tmp_path):
     with pytest.raises(SealError, match=r"no model_index\.json"):
         DiffusersHost.from_folder(tmp_path)
     index = tmp_path / "model_index.json"
-    for text in ("{", "[]"):
+    for text in ("{", "[]", "[" * 100_000):
         index.write_text(text)
         with pytest.raises(SealError, match="cannot be read"):
             DiffusersHost.from_folder(tmp_path)

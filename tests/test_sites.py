@@ -72,7 +72,10 @@ def test_a_list_of_all_sites_is_no_restriction_also_where_some_are_missing():
         saved_sites("up.0, up.8", pruned)
 
 
-@pytest.mark.parametrize("text", ["", " , ", "up.9", "side.1", "up.3-2", "up.", "all.1", "mid, -mid", "up.7-9"])
+LONG = "up.0-" + "9" * 5000  # more digits than Python makes a number of
+
+
+@pytest.mark.parametrize("text", ["", " , ", "up.9", "side.1", "up.3-2", "up.", "all.1", "mid, -mid", "up.7-9", LONG])
 def test_errors_name_what_is_valid(text):
     with pytest.raises(SealError, match=r"down\.0-5, mid\.0, up\.0-8"):
         parse_sites(text, SITES)

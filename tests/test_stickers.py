@@ -350,7 +350,7 @@ def test_inner_corners_are_rounded_and_holes_filled():
         (lambda: Border(width=-1), "^width"),
         (lambda: Border(width=float("nan")), "^width"),
         (lambda: Border(colour="whiteish"), "^colour: 'whiteish' is no colour"),
-        (lambda: Shadow(opacity=2), "^shadow_opacity"),
+        (lambda: Shadow(opacity=2), "^shadow: "),
         (lambda: add_border(picture(disc())), "^image: has no transparent ground"),
         (lambda: add_border(torch.zeros(2, 8, 8, 4)), r"^image: shows nothing.*picture 1 of 2"),
         (lambda: add_border(sticker(), torch.ones(3, 64, 64)), "^mask"),

@@ -48,6 +48,12 @@ def test_messages_can_be_written_to_any_console(text, encoding):
     assert str(error).encode() and str(error).startswith("text: ")
 
 
+def test_long_messages_keep_the_name_and_the_remedy():
+    said = str(SealError(f"colour: {'x' * 100_000} is no colour; write another."))
+    assert len(said) < 5000 and said.startswith("colour: xxx") and said.endswith("xxx is no colour; write another.")
+    assert str(SealError(f"text: {'x' * 3000}.")) == f"text: {'x' * 3000}."
+
+
 @given(ANY)
 def test_a_report_stays_the_json_that_it_was(text):
     written = utf8(json.dumps({"a": text}, ensure_ascii=False))

@@ -61,7 +61,7 @@ def _index(path: Path) -> dict[str, Any]:
         parts = {k: v for k, v in index.items() if not k.startswith("_")}
     except FileNotFoundError:
         raise SealError(f"model: {path} has no model_index.json; {remedy}") from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise SealError(f"model: {path / 'model_index.json'} cannot be read ({error}); download it again.") from None
     if "unet" not in parts and "transformer" in parts:
         raise SealError(transformer_refused(str(index.get("_class_name", "this pipeline"))))

@@ -46,7 +46,7 @@ class Shadow:
     colour: str = "#000000"
 
     def __post_init__(self) -> None:
-        _in_range("shadow_opacity", self.opacity, 0, 1)
+        _in_range("shadow", self.opacity, 0, 1)
         _in_range("shadow_x", self.x, -MOST, MOST)
         _in_range("shadow_y", self.y, -MOST, MOST)
         _in_range("shadow_blur", self.blur, 0, MOST)

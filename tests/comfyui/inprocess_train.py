@@ -95,6 +95,26 @@ def check_concept_and_class_word():
         assert files() == before
 
 
+def check_a_full_temp_folder_costs_only_the_picture_on_the_node():
+    """The concept is saved by then: all outputs come, and a warning."""
+    temp = folder_paths.get_temp_directory()
+    blocked = FOLDER / "blocked"
+    blocked.write_bytes(b"a file where a folder should be made")
+    folder_paths.set_temp_directory(str(blocked))
+    try:
+        image, mask = sticker()
+        given = {"preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64, "seed": 0}
+        given |= {"name": "no-room", "class_word": "cat", "concept": "", "image": image, "mask": mask, "tokens": ONE}
+        out = SEALTrainEmbedding.execute(MODEL, CLIP, VAE, **given)
+    finally:
+        folder_paths.set_temp_directory(temp)
+    embedding, name, plot, attention, report = out.result
+    assert name == "embedding:no-room" and "no-room.safetensors" in files() and len(embedding.concepts) == 1
+    assert plot.shape[-1] == attention.shape[-1] == 3
+    said = [line for line in json.loads(report)["warnings"] if line.startswith("attention_map: is not shown here")]
+    assert len(said) == 1 and out.ui["text"][1:] == said and "images" not in out.ui
+
+
 def check_untouched_tokens_change_nothing():
     """Wired as it comes, the node gives the same hash and the same bytes as none, with every preset."""
     untouched = {i.id: i.default for i in SplitMergeTokenizer.define_schema().inputs}

@@ -21,6 +21,7 @@ SCRIPTS = [
     "inprocess_identity.py",
     "inprocess_stickers_pack.py",
     "inprocess_pictures.py",
+    "inprocess_fuzz.py",
 ]
 
 
