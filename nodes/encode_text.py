@@ -91,7 +91,8 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
     # ComfyUI's own names of the encoders are without "clip_".
     encoded = clip.encode_from_tokens_scheduled({e.removeprefix("clip_"): read.pairs() for e, read in tokens.items()})
     if tail is not None:
-        _warn_long(tokens, tail)
+        if len(active) == len(used):  # said once, of what the conditioning holds
+            _warn_long(tokens, tail)
         encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
     return encoded
 
