@@ -230,15 +230,20 @@ def usable_nodes() -> list[Any]:
     """The node classes of every module that this ComfyUI can run; one log line for each module that it cannot."""
     nodes = []
     for module, areas in NEEDS.items():
-        lacking = missing(member for area in areas for member in MEMBERS[area])
-        if lacking:
-            _say(module, f"has no {', '.join(f'{m.path} ({m.why})' for m in lacking)}")
+        if lacking := lacks(areas):
+            _say(module, f"has no {lacking}")
             continue
         try:
             nodes += importlib.import_module(f".{module}", __package__).NODES
-        except (ImportError, AttributeError) as error:
-            _say(module, f"does not have what it asks for ({error})")
+        except Exception as error:  # a fork may raise anything; the other modules' nodes stay
+            _say(module, f"does not have what it asks for ({type(error).__name__}: {error})")
     return nodes
+
+
+def lacks(areas: Iterable[str]) -> str:
+    """What this ComfyUI lacks of some areas of MEMBERS, in words; "" where all is there."""
+    found = missing(member for area in areas for member in MEMBERS[area])
+    return ", ".join(f"{member.path} ({member.why})" for member in found)
 
 
 def missing(members: Iterable[Member]) -> list[Member]:
@@ -247,7 +252,10 @@ def missing(members: Iterable[Member]) -> list[Member]:
 
 
 def _say(module: str, what: str) -> None:
-    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
+    try:
+        source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
+    except OSError:  # an installation of compiled files
+        source = f'node_id="{module}"'
     warn(
         "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
         ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
