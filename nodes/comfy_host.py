@@ -108,12 +108,13 @@ class ComfyHost(ComfyText):
         self._shape = [batch, 4, resolution // 8, resolution // 8]
 
     def _load(self) -> None:
-        """Bring text encoder and U-Net to the device, in this order, with room for the backward pass."""
+        """Bring text encoder and U-Net to the device, in this order; to train whole, with room for backward."""
         if self._loaded:
             return
-        room = self.model.model.memory_required(self._shape) * TRAINING_MEMORY
+        trains = self._gradients is not None
+        room = self.model.model.memory_required(self._shape) * (TRAINING_MEMORY if trains else 1.0)
         comfy.model_management.load_models_gpu(
-            [self.clip.patcher, self.model], memory_required=room, force_full_load=True
+            [self.clip.patcher, self.model], memory_required=room, force_full_load=trains
         )
         if self._gradients is not None:
             for part, patcher in (("clip", self.clip.patcher), ("model", self.model)):

@@ -43,7 +43,7 @@ class StickerLatents(comfy.latent_formats.LatentFormat):
 
 
 class StickerWorldModel(comfy.supported_models_base.BASE):
-    """What ComfyUI asks of a kind of model. `native_resolution` (pixels) is ours: see comfy_host."""
+    """What ComfyUI asks of a kind of model. `native_resolution` (pixels) is ours: see unet_sites."""
 
     unet_extra_config = {}  # noqa: RUF012 (ComfyUI's own class attributes are plain)
     supported_inference_dtypes = [_DTYPE]  # noqa: RUF012

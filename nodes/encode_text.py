@@ -96,7 +96,8 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
             "a weight such as (cat:nan) or (cat:1e999), or load the text encoder in float32."
         )
     if tail is not None:
-        _warn_long(tokens, tail)
+        if len(active) == len(used):  # said once, of what the conditioning holds
+            _warn_long(tokens, tail)
         encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
     return encoded
 

@@ -110,6 +110,10 @@ def attention_of(method: str, model, clip, vae, class_word: str) -> Attention | 
 
     def find(image: torch.Tensor) -> torch.Tensor:
         # Only here: reading the wired model is needed only when the other methods have not answered.
+        from .private import NEEDS, lacks
+
+        if lacking := lacks(NEEDS["train"]):  # the same host
+            raise SealError(f"model: this ComfyUI has no {lacking}; choose method border or learned, or wire a mask.")
         from .comfy_host import ComfyHost
 
         with torch.inference_mode(False), torch.no_grad(), ComfyHost(model, clip, vae, gradients=False) as host:

@@ -11,12 +11,15 @@ wrappers and optimized_attention_override.
 
 from __future__ import annotations
 
+import dis
+import functools
 import importlib
 import inspect
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from ..seal_core.texts import warn
@@ -32,6 +35,9 @@ PUBLIC = (
     "folder_paths.models_dir",
 )
 """What node packs have always used, and ComfyUI's own template for them does."""
+
+_REGISTER = {"add_module", "register_buffer", "register_parameter"}
+"""How torch's modules get an attribute by its name."""
 
 
 @dataclass(frozen=True)
@@ -224,15 +230,20 @@ def usable_nodes() -> list[Any]:
     """The node classes of every module that this ComfyUI can run; one log line for each module that it cannot."""
     nodes = []
     for module, areas in NEEDS.items():
-        lacking = missing(member for area in areas for member in MEMBERS[area])
-        if lacking:
-            _say(module, f"has no {', '.join(f'{m.path} ({m.why})' for m in lacking)}")
+        if lacking := lacks(areas):
+            _say(module, f"has no {lacking}")
             continue
         try:
             nodes += importlib.import_module(f".{module}", __package__).NODES
-        except (ImportError, AttributeError) as error:
-            _say(module, f"does not have what it asks for ({error})")
+        except Exception as error:  # a fork may raise anything; the other modules' nodes stay
+            _say(module, f"does not have what it asks for ({type(error).__name__}: {error})")
     return nodes
+
+
+def lacks(areas: Iterable[str]) -> str:
+    """What this ComfyUI lacks of some areas of MEMBERS, in words; "" where all is there."""
+    found = missing(member for area in areas for member in MEMBERS[area])
+    return ", ".join(f"{member.path} ({member.why})" for member in found)
 
 
 def missing(members: Iterable[Member]) -> list[Member]:
@@ -241,7 +252,10 @@ def missing(members: Iterable[Member]) -> list[Member]:
 
 
 def _say(module: str, what: str) -> None:
-    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
+    try:
+        source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
+    except OSError:  # an installation of compiled files
+        source = f'node_id="{module}"'
     warn(
         "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
         ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
@@ -279,14 +293,24 @@ def _resolve(names: Sequence[str]) -> Any:
 
 
 def _is_set_in(owner: Any, attribute: str) -> bool:
-    """Whether some method of a class, or of a class above it, sets `self.attribute`."""
-    try:
-        sources = [inspect.getsource(kind) for kind in owner.__mro__ if kind.__module__.startswith("comfy")]
-    except (OSError, TypeError):
-        return True  # no source at hand: nothing can be told
-    name = re.escape(attribute)
-    made = rf"\bself\.{name}\b[^=\n]*=|\b(?:add_module|register_buffer)\(.{name}\b"
-    return any(re.search(made, source) for source in sources)
+    """Whether some method of a class, or of a class above it, sets `self.attribute` (of "model.x" the last)."""
+    kinds = [kind for kind in getattr(owner, "__mro__", ()) if kind.__module__.startswith("comfy")]
+    if not any(isinstance(each, FunctionType) for kind in kinds for each in vars(kind).values()):
+        return True  # nothing written in Python: nothing can be told
+    return any(attribute.split(".")[-1] in _set_by(kind) for kind in kinds)
+
+
+@functools.cache
+def _set_by(kind: type) -> frozenset[str]:
+    """Attributes that a class's methods set, read off their instructions: quick, and no source need be there."""
+    found: set[str] = set()
+    for method in vars(kind).values():
+        if isinstance(method, FunctionType):
+            code = inspect.unwrap(method).__code__
+            found.update(step.argval for step in dis.get_instructions(code) if step.opname == "STORE_ATTR")
+            if not _REGISTER.isdisjoint(code.co_names):
+                found.update(each for each in code.co_consts if isinstance(each, str))
+    return frozenset(found)
 
 
 def _takes(owner: Any, names: Sequence[str]) -> bool:

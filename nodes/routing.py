@@ -172,7 +172,8 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
         _equip_control(conds, routes)
     guider.model_options["transformer_options"][KEY] = plan
     result = executor(*args, **kwargs)
-    if choices and not plan.watch.met:
+    sigmas = kwargs.get("sigmas", args[3] if len(args) > 3 else ())  # one level, as behind SplitSigmas: no pass at all
+    if choices and not plan.watch.met and len(sigmas) != 1:
         plan.watch.say(LOST)
     return result
 

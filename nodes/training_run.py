@@ -96,7 +96,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
             reused = _reused(known, references[0], asked, warnings)
         except (SealError, RuntimeError, *BROKEN) as error:
             warn("SEAL: %s is not used again: %s", known.name, error)
-            warnings.append(f"name: {known.name} was damaged or edited and is not used again; trained anew.")
+            warnings.append(f"name: {known.name} was damaged or edited and is not used again.")
         else:
             hand_out(known, run.name)
             return reused

@@ -214,6 +214,26 @@ def check_a_mask_by_attention_needs_no_copy():
     assert torch.equal(*masks) and 0 < masks[0].mean() < 1
 
 
+def check_a_mask_by_attention_asks_for_no_more_memory_than_sampling():
+    """Only a backward pass needs whole models and several times the room."""
+    asked, load = [], comfy.model_management.load_models_gpu
+
+    def keep(models, **wanted):
+        asked.extend([wanted] * (len(models) == 2))  # text encoder and U-Net; ComfyUI loads single ones itself
+        return load(models, **wanted)
+
+    comfy.model_management.load_models_gpu = keep
+    try:
+        for trains in (False, True):
+            with torch.inference_mode(False), ComfyHost(make_model(), clip_of_files(), VAE, gradients=trains) as host:
+                host.encode([Prompt("a cat")], {})
+    finally:
+        comfy.model_management.load_models_gpu = load
+    mask, training = asked
+    assert not mask["force_full_load"] and training["force_full_load"]
+    assert mask["memory_required"] < training["memory_required"]
+
+
 def check_a_checkpoint_without_a_vae_is_told():
     empty = comfy.sd.VAE.__new__(comfy.sd.VAE)  # as ComfyUI's loader gives it
     for vae in (None, empty):

@@ -29,7 +29,7 @@ from inprocess_kit import (
 import importlib.util
 
 import torch
-from comfy import context_windows, hooks
+from comfy import context_windows, hooks, samplers
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.patcher_extension import WrappersMP
 from comfy_api.torch_helpers import set_torch_compile_wrapper
@@ -289,6 +289,16 @@ def check_lost_is_said_once():
     negative_only = wrapped(apply(), rebuilt(1), WrappersMP.CALC_COND_BATCH)
     read, _ = recorded(negative_only)
     assert all(any(torch.equal(rows[0], wanted(site)) for rows in read[site]) for site in SITES)
+
+
+def check_a_sampling_without_a_pass_loses_nothing():
+    """SplitSigmas at the last step leaves one noise level: nothing is sampled, and nothing to be warned of."""
+    guider = samplers.CFGGuider(apply())
+    guider.set_conds(learned(TEXT, concept()), NEGATIVE)
+    latent = torch.zeros(1, 4, 8, 8)
+    with Log() as log:
+        guider.sample(latent, latent, samplers.sampler_object("euler"), torch.tensor([1.0]), disable_pbar=True)
+    assert not log.lines, log.lines
 
 
 def check_noise_level_told_by_the_timestep():

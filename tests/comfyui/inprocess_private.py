@@ -6,18 +6,23 @@ Run by ComfyUI's own interpreter; one line a check, the exit status is the verdi
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import Log, run
+from inprocess_kit import CLIP, MODEL, Log, refused, run
 
 # isort: split
 
 import asyncio
 import contextlib
+import importlib
+import inspect
+from pathlib import Path
 
 import comfy.clip_model
 import comfy.model_patcher
 import comfy.sd
 import seal_pack
+import torch
 from seal_pack.nodes import private
+from seal_pack.nodes.masks import attention_of
 
 TRAIN, WITHOUT = "SEALTrainEmbedding", ("SemanticMask", "StickerAttributePrompt")
 
@@ -57,6 +62,35 @@ def check_a_missing_member_switches_off_what_needs_it_and_nothing_else():
     assert ids() == everything
 
 
+def check_a_mask_by_attention_says_what_is_missing():
+    find = attention_of("attention", MODEL, CLIP, object(), "cat")
+    with without(comfy.clip_model, "CLIPLayer"), refused("^model: this ComfyUI has no comfy.clip_model.CLIPLayer"):
+        find(torch.rand(64, 64, 3))
+
+
+def check_whatever_a_module_raises_the_others_stay():
+    """Also where the pack's own sources are not at hand to tell the nodes' names."""
+    everything, load, read = ids(), importlib.import_module, Path.read_text
+
+    def broken(name, package=None):
+        if name == ".demo":
+            raise RuntimeError("no such thing")
+        return load(name, package)
+
+    def unreadable(self, *given, **named):
+        raise FileNotFoundError(self)
+
+    for Path.read_text, told in ((read, "SEALDemoModel"), (unreadable, "demo")):
+        importlib.import_module = broken
+        try:
+            with Log() as log:
+                left = ids()
+        finally:
+            importlib.import_module, Path.read_text = load, read
+        assert everything - left == {"SEALDemoModel"}, everything - left
+        assert len(log.lines) == 1 and told in log.lines[0] and "no such thing" in log.lines[0], log.lines
+
+
 def check_arguments_and_attributes_of_instances_are_looked_at():
     member = private.Member
     assert private.missing([member("comfy.model_management.load_models_gpu", "", takes=("no_such",))])
@@ -67,6 +101,19 @@ def check_arguments_and_attributes_of_instances_are_looked_at():
         [member("comfy.sd.CLIP:cond_stage_model", "")]
     )
     assert private.missing([member("comfy.no_such.thing", ""), member("no_such", "")])
+
+
+def check_attributes_are_looked_for_without_reading_sources():
+    """Parsing ComfyUI's files took seconds of every start, and an installation may have none."""
+    kept = inspect.getsource
+    inspect.getsource = None
+    try:
+        everything = [m for area in private.MEMBERS.values() for m in area]
+        assert not private.missing(everything)
+        lost = [private.Member(f"{m.path}_no_such", "") for m in everything if ":" in m.path]
+        assert len(lost) > 30 and private.missing(lost) == lost
+    finally:
+        inspect.getsource = kept
 
 
 if __name__ == "__main__":

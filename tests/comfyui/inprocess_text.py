@@ -169,6 +169,10 @@ def check_tail():
         with Log() as log:
             long = learned("a " * count + "<x>", x)
         assert long[0][0].shape == (1, 77, 64) and any("cut" in line for line in log.lines) == warns, (count, log.lines)
+    everywhere = concept("<t>", carrier="tail", layers=Layers("all"))  # in each encoding beside a restricted concept
+    with Log() as log:
+        learned("a " * 100 + "<t> <x>", everywhere, concept())
+    assert len(log.lines) == 1 and "cut" in log.lines[0], log.lines
     with refused("text: "):
         learned("<x> <y>", x, concept("<y>", carrier="tail"))
 

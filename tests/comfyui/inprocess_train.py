@@ -273,6 +273,11 @@ def check_a_damaged_file_is_trained_anew_and_said():
         assert (FOLDER / "hurt-2.safetensors").read_bytes() == whole and file.read_bytes() == broken
         assert train(name="hurt")[2]["reused"] == "hurt-2.safetensors"
         (FOLDER / "hurt-2.safetensors").unlink()
+    (FOLDER / "hurt-2.safetensors").write_bytes(edited)  # is met before the one that serves
+    assert "reused" not in train(name="hurt")[2]
+    report = train(name="hurt")[2]
+    assert report["reused"] == "hurt-3.safetensors" and "hurt-2" in report["warnings"][0]
+    assert not any("anew" in line for line in report["warnings"]), report["warnings"]
 
 
 def check_a_file_that_comes_during_the_training_is_left_alone():
