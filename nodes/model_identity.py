@@ -17,6 +17,7 @@ from ..seal_core.fingerprint import add_samples
 from ..seal_core.settings_digest import SettingsDigest
 from .comfy_noise import Noising
 from .comfy_text import family, text_models
+from .routing_swap import KEY
 
 _OF_A_PASS = ("optimized_attention_override", "cond_or_uncond", "sigmas", "sample_sigmas", "uuids")
 """transformer_options that a pass sets anew."""
@@ -66,12 +67,17 @@ def _settings(patcher: Any) -> dict[str, Any]:
         "weight wrappers": patcher.weight_wrapper_patches,
         "objects": patcher.object_patches,
         "options": {name: value for name, value in options.items() if name not in _OF_A_PASS},
-        "wrappers": _filled(patcher.wrappers),
+        "wrappers": _filled(others(patcher.wrappers)),
         "callbacks": _filled(patcher.callbacks),
         "injections": patcher.injections,
         "hooks": hooks and [hooks.hooks, [patcher.hook_patches.get(hook.hook_ref) for hook in hooks.hooks]],
         "more models": patcher.additional_models,
     }
+
+
+def others(wrappers: dict[str, Any]) -> dict[str, Any]:
+    """Without SEALApplyEmbedding's, which do nothing outside a sampling of routed prompts."""
+    return {kind: {key: found for key, found in by_key.items() if key != KEY} for kind, by_key in wrappers.items()}
 
 
 def _filled(by_kind: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import torch
 from comfy_extras.nodes_freelunch import FreeU, FreeU_V2
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, RescaleCFG
 from loading_kit import KEY, TEXT_KEY, VAE, make_vae, train
+from seal_pack.nodes.comfy_host import ComfyHost
 from seal_pack.nodes.model_identity import identity
 from seal_pack.nodes.train import SEALTrainEmbedding
 from streamed import streamed_clip, streamed_model, streaming
@@ -160,6 +161,11 @@ def check_wired_and_other_models_in_patches():
     randomise(other.model.diffusion_model, 7)
     assert mark(with_model(other)) != mark(with_model(make_model()))
     assert mark(apply(MODEL)) == mark(apply(MODEL))
+
+
+def check_routing_on_the_model_changes_no_training():
+    assert mark(apply(MODEL)) == mark(MODEL)
+    assert ComfyHost(apply(MODEL), CLIP, VAE).stages() is not None
 
 
 def check_what_cannot_be_read_is_trained_anew_and_said():
