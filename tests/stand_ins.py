@@ -115,10 +115,11 @@ def _node_api() -> dict[str, ModuleType]:
     vars(io).update(kinds, Input=Input, Output=Output, Schema=Schema, ComfyNode=ComfyNode, NodeOutput=NodeOutput)
     vars(io).update(Custom=lambda name: _io_type(name, name, _PLAIN))
     vars(io).update({name: Silence.placeholder(name) for name in ("Hidden", "FolderType", "NumberDisplay")})
+    ui = Silence.placeholder("ui")
     modules = {name: ModuleType(name) for name in ("comfy_api", "comfy_api.latest", "comfy_api.v0_0_2")}
     for name in ("latest", "v0_0_2"):
         module = modules[f"comfy_api.{name}"]
-        vars(module).update(io=io, IO=io, ui=Silence.placeholder("ui"), ComfyExtension=ComfyExtension)
+        vars(module).update(io=io, IO=io, ui=ui, ComfyExtension=ComfyExtension)
         setattr(modules["comfy_api"], name, module)
     modules["comfy_api"].__path__ = []
     return modules
