@@ -25,7 +25,7 @@ from .comfy_noise import Noising
 from .comfy_text import ComfyText, out_of_place, text_models
 from .comfy_tokens import PromptTokens, literal, tokenize
 from .loading import Gradients, in_training, no_inference_tensors, refuse_untrainable, require_whole, static_parts
-from .model_identity import Identity, identity, others
+from .model_identity import Identity, identity, not_ours
 from .unet_sites import native_resolution, require_unet, unet_sites
 
 TRAINING_MEMORY = 4.0
@@ -192,7 +192,7 @@ class ComfyHost(ComfyText):
         options = self.model.model_options.get("transformer_options", {})
         keys = ("patches", "patches_replace", "wrappers")
         patched = any(options.get(key) for key in keys) or "model_function_wrapper" in self.model.model_options
-        wrapped = any(others(self.model.wrappers).values())
+        wrapped = any(not_ours(self.model.wrappers).values())
         return bool(patched or wrapped or self.model.injections)
 
     def stages(self) -> list[Stage] | None:

@@ -67,7 +67,7 @@ def _settings(patcher: Any) -> dict[str, Any]:
         "weight wrappers": patcher.weight_wrapper_patches,
         "objects": patcher.object_patches,
         "options": {name: value for name, value in options.items() if name not in _OF_A_PASS},
-        "wrappers": _filled(others(patcher.wrappers)),
+        "wrappers": _filled(not_ours(patcher.wrappers)),
         "callbacks": _filled(patcher.callbacks),
         "injections": patcher.injections,
         "hooks": hooks and [hooks.hooks, [patcher.hook_patches.get(hook.hook_ref) for hook in hooks.hooks]],
@@ -75,7 +75,7 @@ def _settings(patcher: Any) -> dict[str, Any]:
     }
 
 
-def others(wrappers: dict[str, Any]) -> dict[str, Any]:
+def not_ours(wrappers: dict[str, Any]) -> dict[str, Any]:
     """Without SEALApplyEmbedding's, which do nothing outside a sampling of routed prompts."""
     return {kind: {key: found for key, found in by_key.items() if key != KEY} for kind, by_key in wrappers.items()}
 

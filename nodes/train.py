@@ -13,8 +13,8 @@ from ..seal_core.prompts import parse_attributes
 from ..seal_core.texts import utf8, warn
 from .api import io, ui
 from .comfy_host import ComfyHost
+from .handed_out import losses
 from .schema import EmbeddingType, LayersType, TokensType, inputs_checked, schema
-from .trained_files import losses
 from .training_run import Preview, Run, resumed, train_or_reuse
 
 

@@ -30,7 +30,7 @@ from ..seal_core.trainer import PROBES, Progress, TrainResult, train
 from ..seal_core.whole_file import ready
 from .comfy_host import ComfyHost
 from .folders import folder_of, spare_folders
-from .trained_files import hand_out
+from .handed_out import hand_out
 
 SAMPLE_STEPS = 12
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import re
@@ -17,10 +16,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import full_in
 from PIL import Image, ImageDraw
 from tiny import tiny_pipe
 
-from seal_core import cli, cli_run, notes, whole_file
+from seal_core import cli, cli_run, notes
 from seal_core.__main__ import main as start
 from seal_core.config import TrainConfig
 from seal_core.embedding_file import load
@@ -237,20 +237,9 @@ def test_a_file_that_comes_during_the_training_is_left_alone(model, sticker, tmp
     assert [w for w in report["warnings"] if "my-cat is taken" in w and "saved as my-cat-2" in w]
 
 
-def no_space_in(folder, monkeypatch):
-    own = whole_file._hidden
-
-    def hidden(where, name, data):
-        if where == folder:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return own(where, name, data)
-
-    monkeypatch.setattr(whole_file, "_hidden", hidden)
-
-
 def test_a_full_disk_is_told_before_the_training(model, sticker, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli_run, "_host", None)
-    no_space_in(tmp_path, monkeypatch)
+    full_in(tmp_path, monkeypatch)
     assert cli.main(train_arguments(model, sticker, tmp_path)) == 2
     assert re.search("^error: out: .*no free disk space; free some", capsys.readouterr().err)
 
@@ -259,7 +248,7 @@ def test_a_disk_that_fills_during_the_training_costs_nothing(model, sticker, tmp
     out, spare = tmp_path / "out", tmp_path / "spare"
     spare.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(spare))
-    monkeypatch.setattr(cli_run, "training_bar", lambda bar: lambda progress: no_space_in(out, monkeypatch))
+    monkeypatch.setattr(cli_run, "training_bar", lambda bar: lambda progress: full_in(out, monkeypatch))
     assert cli.main(train_arguments(model, sticker, out)) == 2
     assert names(out) == [] and names(spare) == [f"my-cat.{kind}" for kind in GROUP]
     error = capsys.readouterr().err

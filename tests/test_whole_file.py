@@ -7,6 +7,7 @@ import re
 import time
 
 import pytest
+from full_disk import full_in
 
 from seal_core import whole_file
 from seal_core.errors import SealError
@@ -118,18 +119,6 @@ def test_replacing_is_whole_too(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "new" / "a.png", b"new")
     assert names(tmp_path / "new") == ["a.png"] and (tmp_path / "new" / "a.png").read_bytes() == b"old"
-
-
-def full_in(folder, monkeypatch):
-    """No byte more can be written into `folder`."""
-    own = whole_file._hidden
-
-    def hidden(where, name, data):
-        if where == folder:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return own(where, name, data)
-
-    monkeypatch.setattr(whole_file, "_hidden", hidden)
 
 
 def test_what_cannot_be_saved_is_kept_elsewhere(tmp_path, monkeypatch):
