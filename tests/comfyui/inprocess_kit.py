@@ -12,12 +12,12 @@ import os
 import re
 import sys
 import tempfile
-import traceback
 from pathlib import Path
+
+from checks import run  # noqa: F401 (for the scripts)
 
 FOLDER = Path(tempfile.mkdtemp(prefix="seal-inprocess-"))  # stands in for models/embeddings
 _PACK = Path(__file__).resolve().parents[2]
-_ONLY = sys.argv[2] if len(sys.argv) > 2 else ""
 sys.path.insert(0, os.path.abspath(sys.argv[1]))
 sys.argv = [sys.argv[0], "--cpu", "--disable-all-custom-nodes"]
 
@@ -194,18 +194,3 @@ class refused:
         assert kind is not None, f"nothing refused ({self.pattern})"
         assert issubclass(kind, SealError) and re.search(self.pattern, str(error)), error
         return True
-
-
-def run(names):
-    """Run the check_... functions of a module's globals; exit with 1 if one fails."""
-    failed = 0
-    for name, check in list(names.items()):
-        if name.startswith("check_") and _ONLY in name:
-            try:
-                with torch.inference_mode():  # as ComfyUI executes nodes
-                    check()
-                print(f"ok   {name}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-    sys.exit(failed > 0)

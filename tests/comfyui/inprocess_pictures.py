@@ -6,9 +6,9 @@ import inspect
 import json
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 
+from checks import run
 from inprocess_start import start
 
 start(sys.argv[1])
@@ -121,21 +121,6 @@ def check_the_global_generator_stays() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def main() -> int:
-    failed = 0
-    for name, check in list(globals().items()):
-        if name.startswith("check_"):
-            try:
-                with torch.inference_mode():
-                    check()
-                print("ok  ", name)
-            except Exception:
-                failed += 1
-                print("FAIL", name)
-                traceback.print_exc()
-    return failed
-
-
 if __name__ == "__main__":
     assert Path(folder_paths.get_output_directory()).is_dir()
-    sys.exit(main())
+    run(globals())

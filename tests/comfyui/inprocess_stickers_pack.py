@@ -7,9 +7,9 @@ import asyncio
 import json
 import sys
 import tempfile
-import traceback
 from pathlib import Path
 
+from checks import run
 from inprocess_start import start
 
 OUTPUT = Path(tempfile.mkdtemp(prefix="seal-packs-"))
@@ -235,19 +235,5 @@ def check_models_fonts_is_looked_in_whoever_has_registered_fonts() -> None:
         folder_paths.folder_names_and_paths.update(before)
 
 
-def main() -> int:
-    failed = 0
-    for name, check in list(globals().items()):
-        if name.startswith("check_"):
-            try:
-                check()
-                print("ok  ", name)
-            except Exception:
-                failed += 1
-                print("FAIL", name)
-                traceback.print_exc()
-    return failed
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run(globals())
