@@ -16,6 +16,7 @@ SCRIPTS = [
     "inprocess_private.py",
     "inprocess_embedding_files.py",
     "inprocess_train.py",
+    "inprocess_pinned.py",
     "inprocess_noise.py",
     "inprocess_loading.py",
     "inprocess_identity.py",

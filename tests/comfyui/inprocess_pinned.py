@@ -1,0 +1,56 @@
+"""Four losses and the file of every preset, on ComfyUI's own classes: `PYTHON inprocess_pinned.py COMFY_DIR`."""
+
+from __future__ import annotations
+
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import _PACK, CLIP, MODEL, run
+
+# isort: split
+
+import sys
+
+from inprocess_train import VAE
+from seal_pack.nodes.comfy_host import ComfyHost
+from seal_pack.seal_core.choices import configure
+from seal_pack.seal_core.embedding_file import encoded
+from seal_pack.seal_core.references import Reference
+from seal_pack.seal_core.trainer import train
+
+sys.path.insert(0, str(_PACK / "tests"))
+import pinned
+
+
+def _check(preset):
+    import torch
+
+    config = configure(preset, name="sticker", class_word="cat", steps=pinned.STEPS, resolution=64)
+
+    def made():
+        with torch.inference_mode(False), torch.enable_grad():
+            host = ComfyHost(MODEL, CLIP, VAE)
+            host.plan(config.batch_size, config.resolution)
+            with host:
+                result = train(host, [Reference(*pinned.sticker())], config)
+        return pinned.figures(result.losses, encoded(result.concept), result.concept.vectors)
+
+    pinned.check("comfyui", preset, made)
+
+
+def check_textual_inversion():
+    _check("textual_inversion")
+
+
+def check_hiper():
+    _check("hiper")
+
+
+def check_paper():
+    _check("paper")
+
+
+def check_best():
+    _check("best")
+
+
+if __name__ == "__main__":
+    run(globals())
