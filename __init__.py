@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .nodes.api import ComfyExtension, io
+from .nodes.comfy.api import ComfyExtension, io
 
 WEB_DIRECTORY = "./js"
 
@@ -11,7 +11,7 @@ class SealExtension(ComfyExtension):
     """The pack's V3 entry: the NODES lists of the modules under `nodes/` that this ComfyUI can run."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from .nodes.private import usable_nodes
+        from .nodes.comfy.private import usable_nodes
 
         return usable_nodes()
 

@@ -6,10 +6,10 @@ import json
 
 import torch
 
-from ..seal_core.world.examples import EXAMPLES
-from ..seal_core.world.examples import example as sticker_of
-from .api import io
-from .demo_model import load_demo
+from ..seal_core.demo.examples import EXAMPLES
+from ..seal_core.demo.examples import example as sticker_of
+from .comfy.api import io
+from .comfy.demo_model import load_demo
 from .schema import schema
 
 

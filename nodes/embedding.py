@@ -9,16 +9,16 @@ from typing import Any
 
 import folder_paths
 
-from ..seal_core.config import Layers
-from ..seal_core.embedding import Embedding
-from ..seal_core.embedding_file import load
+from ..seal_core.concept.concept import Embedding
+from ..seal_core.concept.file import load
+from ..seal_core.concept.settings import Layers
 from ..seal_core.errors import SealError
-from ..seal_core.file_names import EXTENSIONS
+from ..seal_core.files.names import EXTENSIONS
 from ..seal_core.texts import utf8
-from .api import io
-from .encode_text import encode
-from .folders import TAILS, tails_folder
-from .routing import check_embedding, route_conditioning, routed
+from .comfy.api import io
+from .comfy.encode import encode
+from .comfy.folders import TAILS, tails_folder
+from .comfy.routing import check_embedding, route_conditioning, routed
 from .schema import EmbeddingType, LayersType, inputs_checked, schema
 
 

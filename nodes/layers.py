@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..seal_core.config import Layers
-from ..seal_core.sites import PRESETS, parse_sites, site_table, spelled
-from .api import io
+from ..seal_core.concept.settings import Layers
+from ..seal_core.method.sites import PRESETS, parse_sites, site_table, spelled
+from .comfy.api import io
+from .comfy.sites import native_resolution, require_unet, unet_sites
 from .schema import LayersType, inputs_checked, schema
-from .unet_sites import native_resolution, require_unet, unet_sites
 
 
 class LayerRestrictionSpec(io.ComfyNode):

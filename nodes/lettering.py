@@ -11,11 +11,11 @@ from ..seal_core.errors import SealError
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
 from ..seal_core.stickers.font_files import font_file
 from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
-from .api import io
-from .folders import font_folders
+from .comfy.api import io
+from .comfy.folders import font_folders
+from .comfy.progress import noted, progress_of
 from .schema import inputs_checked, schema
 from .stickers import CATEGORY, COLOUR, SHOWN, STICKER, mask_input
-from .told import noted, progress_of
 
 FONT = (
     "Font file: its name in ComfyUI's models/fonts or input folder, or of an installed one; several with ; between "

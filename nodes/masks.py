@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from ..seal_core.errors import SealError
-from ..seal_core.masks import METHODS, POLARITIES, Attention, coverage, overlay, semantic_mask
-from ..seal_core.masks_attention import attention_mask
+from ..seal_core.masks.attention import attention_mask
+from ..seal_core.masks.semantic import METHODS, POLARITIES, Attention, coverage, overlay, semantic_mask
+from ..seal_core.pictures.sockets import images_of
 from ..seal_core.progress import each
-from ..seal_core.sockets import images_of
-from .api import io
+from .comfy.api import io
+from .comfy.progress import noted, progress_of
 from .schema import inputs_checked, schema
-from .told import noted, progress_of
 
 
 class SemanticMask(io.ComfyNode):
@@ -110,11 +110,11 @@ def attention_of(method: str, model, clip, vae, class_word: str) -> Attention | 
 
     def find(image: torch.Tensor) -> torch.Tensor:
         # Only here: reading the wired model is needed only when the other methods have not answered.
-        from .private import NEEDS, lacks
+        from .comfy.private import NEEDS, lacks
 
         if lacking := lacks(NEEDS["train"]):  # the same host
             raise SealError(f"model: this ComfyUI has no {lacking}; choose method border or learned, or wire a mask.")
-        from .comfy_host import ComfyHost
+        from .comfy.host import ComfyHost
 
         with torch.inference_mode(False), torch.no_grad(), ComfyHost(model, clip, vae, gradients=False) as host:
             return attention_mask(host, image, class_word)

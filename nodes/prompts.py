@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from ..seal_core.prompts import ATTRIBUTES, attribute_prompt, default_template, sweep
-from ..seal_core.prompts import schema as attribute_schema
-from .api import io
+from ..seal_core.prompts.phrasing import ATTRIBUTES, attribute_prompt, default_template, sweep
+from ..seal_core.prompts.phrasing import schema as attribute_schema
+from .comfy.api import io
 from .schema import inputs_checked, schema
 
 OFF = "none"

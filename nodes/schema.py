@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..seal_core.errors import SealError, valid_text
-from .api import io
+from .comfy.api import io
 
 _KNOWN = {f.name for f in dataclasses.fields(io.Schema)}
 

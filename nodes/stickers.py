@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import torch
 
-from ..seal_core.masks import METHODS, POLARITIES
+from ..seal_core.masks.semantic import METHODS, POLARITIES
 from ..seal_core.stickers.border import Border, Shadow, add_border
 from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
 from ..seal_core.stickers.cutout import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
-from .api import io
+from .comfy.api import io
+from .comfy.progress import noted, progress_of
 from .masks import attention_of
 from .schema import inputs_checked, schema
-from .told import noted, progress_of
 
 CATEGORY = "SEAL/stickers"
 STICKER = "The stickers on a transparent ground: RGBA, four channels."

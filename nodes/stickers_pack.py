@@ -14,14 +14,14 @@ from comfy.cli_args import args
 from ..seal_core.errors import SealError
 from ..seal_core.progress import checked
 from ..seal_core.stickers.canvas import rgba8
-from ..seal_core.stickers.clip import Clip
 from ..seal_core.stickers.layers import pictures
-from ..seal_core.stickers.pack import Request, Sticker, save_pack, with_emoji
+from ..seal_core.stickers.pack.clip import Clip
+from ..seal_core.stickers.pack.saving import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
 from ..seal_core.texts import utf8
-from .api import io, ui
+from .comfy.api import io, ui
+from .comfy.progress import noted, progress_of, stop_on_cancel
 from .schema import inputs_checked, schema
-from .told import noted, progress_of, stop_on_cancel
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
 TOO_LONG = ("play faster", "cut")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..seal_core.choices import ON_OFF, PRESET, TokenChoices
-from ..seal_core.config import INITS, MERGES, NORMS
-from .api import io
+from ..seal_core.concept.settings import INITS, MERGES, NORMS
+from ..seal_core.method.choices import ON_OFF, PRESET, TokenChoices
+from .comfy.api import io
 from .schema import TokensType, inputs_checked, schema
 
 

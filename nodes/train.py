@@ -7,15 +7,16 @@ from typing import Any
 
 import torch
 
-from ..seal_core.choices import configure
-from ..seal_core.config import ATTENTION_LOSSES, PRESETS
-from ..seal_core.prompts import parse_attributes
+from ..seal_core.method.choices import configure
+from ..seal_core.method.config import ATTENTION_LOSSES
+from ..seal_core.method.presets import PRESETS
+from ..seal_core.prompts.phrasing import parse_attributes
 from ..seal_core.texts import utf8, warn
-from .api import io, ui
-from .comfy_host import ComfyHost
-from .handed_out import losses
+from .comfy.api import io, ui
+from .comfy.handed_out import losses
+from .comfy.host import ComfyHost
+from .comfy.training_run import Preview, Run, resumed, train_or_reuse
 from .schema import EmbeddingType, LayersType, TokensType, inputs_checked, schema
-from .training_run import Preview, Run, resumed, train_or_reuse
 
 
 class SEALTrainEmbedding(io.ComfyNode):

@@ -1,4 +1,4 @@
-"""`python -m seal_core`: see `seal_core.cli`."""
+"""`python -m seal_core`: see `seal_core.cli.main`."""
 
 import sys
 
@@ -6,7 +6,7 @@ import sys
 def main() -> int:
     """The command line; Ctrl-C while it is still being imported ends it as quietly as later."""
     try:
-        from .cli import main as run
+        from .cli.main import main as run
 
         return run()
     except KeyboardInterrupt:

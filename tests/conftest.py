@@ -1,4 +1,4 @@
-"""Shared by all tests."""
+"""Shared by all tests: the ComfyUIs found, and the markers."""
 
 from pathlib import Path
 
@@ -20,3 +20,16 @@ def comfyui(request: pytest.FixtureRequest) -> Path:
     if request.param is None:
         pytest.skip("no ComfyUI found: set COMFYUI_PATH, or put it in ~/comfy/ComfyUI* or ../ComfyUI")
     return request.param
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """comfy and slow: all of tests/comfyui; comfy: what asks for a ComfyUI; world: tests/world."""
+    here = Path(__file__).parent
+    for item in items:
+        room = item.path.relative_to(here).parts[0]
+        if room == "comfyui":
+            item.add_marker(pytest.mark.slow)
+        if "comfyui" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.comfy)
+        if room == "world":
+            item.add_marker(pytest.mark.world)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FREE = {"hosts", "world"}  # may import diffusers and transformers
+FREE = {"hosts", "demo", "world"}  # may import diffusers and transformers
 BLOCKED = ("comfy", "comfy_api", "folder_paths", "nodes", "diffusers", "transformers")
 
 SCRIPT = """

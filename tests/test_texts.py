@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from stand_ins import ROOT, loaded_pack, nodes
 from sticker_clips import picture
 
-from seal_core.attributes import parse_attributes
 from seal_core.errors import SealError, valid_text
+from seal_core.prompts.attributes import parse_attributes
 from seal_core.texts import printable, utf8, warn
 
 LONE = "\ud800"

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..errors import SealError
-from ..masks import pictures_and_masks
+from ..masks.semantic import pictures_and_masks
+from ..pictures.sockets import rgb_and_alpha
 from ..progress import Progress
-from ..sockets import rgb_and_alpha
 from .cutout import cut_picture
 
 STOP, CARD = "stop", "keep the picture"

@@ -9,12 +9,12 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..edges import edges
 from ..errors import SealError
-from ..masks import Attention, feather_mask, found_mask, grow_mask, pictures_and_masks
-from ..matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
+from ..masks.edges import edges
+from ..masks.semantic import Attention, feather_mask, found_mask, grow_mask, pictures_and_masks
+from ..pictures.matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
+from ..pictures.sockets import rgb_and_alpha
 from ..progress import Progress
-from ..sockets import rgb_and_alpha
 from .die_cut import outlined
 
 KEEP = ("main", "largest", "all")

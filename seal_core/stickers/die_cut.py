@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..masks_border import resize
-from ..masks_colour import from_oklab, oklab
-from ..masks_ground import Ground
+from ..masks.colour import from_oklab, oklab
+from ..masks.ground import Ground
+from ..pictures.resize import resize
 
 WORKING_SIDE, LARGEST = 256, 1024
 """Longest side on which silhouettes are compared, and of pictures for which that is fine enough."""

@@ -8,9 +8,9 @@ from PIL import ImageColor
 from scipy import ndimage
 from torch import Tensor
 
-from ..alpha import righted
 from ..errors import SealError
-from ..sockets import images_of, masks_for, rgb_and_alpha
+from ..pictures.alpha import righted
+from ..pictures.sockets import images_of, masks_for, rgb_and_alpha
 
 LEVEL = 1e-3
 """Slope, in opacity a pixel, under which it has no direction."""

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from ..errors import SealError
-from ..file_names import is_reserved
+from ..files.names import is_reserved
 
 _NAME_BYTES = 200
 """File systems take 255 bytes; a count, an archive's ending and the temporary folder's mark are added."""

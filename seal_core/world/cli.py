@@ -15,17 +15,17 @@ from ..errors import SealError
 from ..texts import tolerate_all_texts
 
 COMMANDS = {
-    "train vae": ("train_vae", "1. the autoencoder, on renders that are made meanwhile"),
-    "train latents": ("latents", "2. renders as latents, kept on disk; can be called again for more"),
-    "train unet": ("train_unet", "3. U-Net and text encoder; a stopped training goes on, a finished one learns on"),
-    "train decoder": ("train_decoder", "the autoencoder's second half learns on, at any time after 2."),
-    "train export": ("train_export", "4. the trained model as the file that ships"),
-    "render": ("render_folder", "stickers with their masks and tags, as a folder"),
-    "segmenter": ("train_segmenter", "train and measure the segmenter that cut-outs use"),
-    "edges": ("train_edges", "train and measure the network that makes cut-outs' edges fine"),
-    "judges": ("train_judges", "train and measure the judges"),
-    "eval": ("evaluate", "what each method does for unseen characters: results.json, table and figures"),
-    "readme": ("readme", "the README's table and contact sheet from an evaluation and a demo run"),
+    "train vae": ("trainings.vae", "1. the autoencoder, on renders that are made meanwhile"),
+    "train latents": ("trainings.latents", "2. renders as latents, kept on disk; can be called again for more"),
+    "train unet": ("trainings.unet", "3. U-Net and text encoder; a stopped training goes on, a finished one learns on"),
+    "train decoder": ("trainings.decoder", "the autoencoder's second half learns on, at any time after 2."),
+    "train export": ("trainings.export", "4. the trained model as the file that ships"),
+    "render": ("renderer.folder", "stickers with their masks and tags, as a folder"),
+    "segmenter": ("mask_networks.train_segmenter", "train and measure the segmenter that cut-outs use"),
+    "edges": ("mask_networks.train_edges", "train and measure the network that makes cut-outs' edges fine"),
+    "judges": ("judges.train", "train and measure the judges"),
+    "eval": ("evaluation.evaluate", "what each method does for unseen characters: results.json, table and figures"),
+    "readme": ("evaluation.readme", "the README's table and contact sheet from an evaluation and a demo run"),
 }
 """Command -> (module, help)."""
 STEPS = [name.removeprefix("train ") for name in COMMANDS if name.startswith("train ")]

@@ -46,7 +46,7 @@ def checkpoint(comfyui: Path, name: str) -> str:
 def reference(side: int) -> Any:
     """A disc on a grey ground: what is drawn does not matter to the clock."""
     import torch
-    from seal_pack.seal_core.references import Reference
+    from seal_pack.seal_core.method.references import Reference
 
     y, x = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="ij")
     mask = ((0.6 - (x**2 + y**2).sqrt()) * side / 4).clamp(0, 1)
@@ -57,8 +57,9 @@ class Variant:
     """One configuration, ready to step; with a pool its draws are recorded before the clock starts."""
 
     def __init__(self, host: Any, sites: str, pool: int, resolution: int) -> None:
-        from seal_pack.seal_core.config import PRESETS, Layers, Tokens
-        from seal_pack.seal_core.trainer import Training
+        from seal_pack.seal_core.concept.settings import Layers, Tokens
+        from seal_pack.seal_core.method.presets import PRESETS
+        from seal_pack.seal_core.method.training import Training
 
         # What `paper` costs, but for the split phase: one learned token, one context token, attention loss.
         config = dataclasses.replace(
@@ -111,7 +112,7 @@ def main() -> None:
     file = checkpoint(comfyui, options.checkpoint)
     start(str(comfyui))
     import torch
-    from seal_pack.nodes.comfy_host import ComfyHost
+    from seal_pack.nodes.comfy.host import ComfyHost
 
     if options.threads:
         torch.set_num_threads(options.threads)

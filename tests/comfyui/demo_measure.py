@@ -22,7 +22,7 @@ TEXTS = (
 def measure(host: Any, prompt: Any, sample: Any) -> dict[str, Tensor]:
     """Names -> tensors of one host: text, single passes at STEPS, a sampled picture, VAE both ways, words.
 
-    prompt, sample: seal_core.host.Prompt and seal_core.sampling.sample.
+    prompt, sample: seal_core.hosts.base.Prompt and seal_core.method.sampling.sample.
     """
     generator = torch.Generator().manual_seed(3)
     (width,) = (width for _, width in host.family.widths)

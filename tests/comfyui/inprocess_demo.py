@@ -25,17 +25,18 @@ import latent_preview
 import torch
 from demo_measure import measure
 from safetensors.torch import load_file, save_file
-from seal_pack.nodes import demo, demo_model
-from seal_pack.nodes.comfy_host import ComfyHost
+from seal_pack.nodes import demo
+from seal_pack.nodes.comfy import demo_model
+from seal_pack.nodes.comfy.host import ComfyHost
+from seal_pack.nodes.comfy.sites import native_resolution
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding, SEALTextEncode
 from seal_pack.nodes.layers import LayerRestrictionSpec
 from seal_pack.nodes.masks import SemanticMask
 from seal_pack.nodes.tokens import SplitMergeTokenizer
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.nodes.unet_sites import native_resolution
-from seal_pack.seal_core.attributes import parse_attributes
-from seal_pack.seal_core.host import Prompt
-from seal_pack.seal_core.sampling import sample as euler
+from seal_pack.seal_core.hosts.base import Prompt
+from seal_pack.seal_core.method.sampling import sample as euler
+from seal_pack.seal_core.prompts.attributes import parse_attributes
 
 MODEL_FILE, OUT = (Path(given) for given in sys.orig_argv[-2:])
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})

@@ -21,9 +21,9 @@ import comfy.sd1_clip
 import folder_paths
 import torch
 from safetensors.torch import save_file
+from seal_pack.nodes.comfy.folders import folder_of, spare_folders
 from seal_pack.nodes.embedding import SEALLoadEmbedding
-from seal_pack.nodes.folders import folder_of, spare_folders
-from seal_pack.seal_core.embedding_file import encoded
+from seal_pack.seal_core.concept.file import encoded
 from seal_pack.seal_core.errors import SealError
 
 WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}

@@ -26,8 +26,8 @@ from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALTextEncode
 from seal_pack.nodes.layers import LayerRestrictionSpec
 from seal_pack.nodes.masks import SemanticMask
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.config import Layers
-from seal_pack.seal_core.embedding import Embedding
+from seal_pack.seal_core.concept.concept import Embedding
+from seal_pack.seal_core.concept.settings import Layers
 from seal_pack.seal_core.errors import SealError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

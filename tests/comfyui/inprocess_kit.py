@@ -46,13 +46,13 @@ def _load_pack():
 
 
 _load_pack()
-from seal_pack.nodes import unet_sites  # noqa: E402
+from seal_pack.nodes.comfy import sites as unet_sites  # noqa: E402
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALTextEncode  # noqa: E402
-from seal_pack.seal_core.config import Layers  # noqa: E402
-from seal_pack.seal_core.embedding import Concept, Embedding  # noqa: E402
-from seal_pack.seal_core.embedding_file import save  # noqa: E402
+from seal_pack.seal_core.concept.concept import Concept, Embedding  # noqa: E402
+from seal_pack.seal_core.concept.file import save  # noqa: E402
+from seal_pack.seal_core.concept.settings import Layers  # noqa: E402
 from seal_pack.seal_core.errors import SealError  # noqa: E402
-from seal_pack.seal_core.host import Family  # noqa: E402
+from seal_pack.seal_core.hosts.base import Family  # noqa: E402
 
 torch.set_num_threads(1)
 UNET = {

@@ -18,10 +18,10 @@ import comfy.model_patcher
 import comfy.sd
 import torch
 from loading_kit import VAE, clip_of_files, streamed, train, with_lora
-from seal_pack.nodes import demo_model, loading
-from seal_pack.nodes.comfy_host import ComfyHost
+from seal_pack.nodes.comfy import demo_model, loading
+from seal_pack.nodes.comfy.host import ComfyHost
 from seal_pack.nodes.masks import SemanticMask
-from seal_pack.seal_core.host import Prompt
+from seal_pack.seal_core.hosts.base import Prompt
 from streamed import StreamedPatcher, streaming
 
 

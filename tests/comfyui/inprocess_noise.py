@@ -15,10 +15,10 @@ import comfy.latent_formats
 import comfy.model_sampling
 import torch
 from comfy_extras import nodes_model_advanced
-from seal_pack.nodes.comfy_host import ComfyHost
-from seal_pack.nodes.comfy_noise import Noising
-from seal_pack.seal_core.host import Prompt
-from seal_pack.seal_core.losses import denoising_errors
+from seal_pack.nodes.comfy.host import ComfyHost
+from seal_pack.nodes.comfy.noise import Noising
+from seal_pack.seal_core.hosts.base import Prompt
+from seal_pack.seal_core.method.losses import denoising_errors
 
 NODES = nodes_model_advanced.NODE_CLASS_MAPPINGS
 WIDE = {"sigma_max": 120.0, "sigma_min": 0.002}

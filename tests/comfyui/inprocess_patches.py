@@ -43,10 +43,10 @@ from comfy_extras import (
     nodes_perpneg,
     nodes_sag,
 )
-from seal_pack.nodes import routing_swap
+from seal_pack.nodes.comfy import routing_swap
 from seal_pack.nodes.embedding import SEALRouteConditioning
-from seal_pack.seal_core.config import Layers
-from seal_pack.seal_core.embedding_file import save
+from seal_pack.seal_core.concept.file import save
+from seal_pack.seal_core.concept.settings import Layers
 
 import nodes as comfy_nodes
 

@@ -22,8 +22,8 @@ from seal_pack.nodes.lettering import ContactSheet, StickerText  # noqa: E402
 from seal_pack.nodes.masks import SemanticMask  # noqa: E402
 from seal_pack.nodes.stickers import StickerBorder, StickerCutout, StickerLayout  # noqa: E402
 from seal_pack.nodes.stickers_pack import SaveStickerPack  # noqa: E402
+from seal_pack.seal_core.demo.examples import EXAMPLES, example  # noqa: E402
 from seal_pack.seal_core.errors import SealError  # noqa: E402
-from seal_pack.seal_core.world.examples import EXAMPLES, example  # noqa: E402
 
 folder_paths.set_output_directory(tempfile.mkdtemp(prefix="seal-pictures-"))
 NODES = (SemanticMask, StickerCutout, StickerBorder, StickerLayout, StickerText, ContactSheet, SaveStickerPack)

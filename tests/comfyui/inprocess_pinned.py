@@ -10,13 +10,13 @@ from inprocess_kit import _PACK, CLIP, MODEL, run
 import sys
 
 from inprocess_train import VAE
-from seal_pack.nodes.comfy_host import ComfyHost
-from seal_pack.seal_core.choices import configure
-from seal_pack.seal_core.embedding_file import encoded
-from seal_pack.seal_core.references import Reference
-from seal_pack.seal_core.trainer import train
+from seal_pack.nodes.comfy.host import ComfyHost
+from seal_pack.seal_core.concept.file import encoded
+from seal_pack.seal_core.method.choices import configure
+from seal_pack.seal_core.method.references import Reference
+from seal_pack.seal_core.method.training import train
 
-sys.path.insert(0, str(_PACK / "tests"))
+sys.path.insert(0, str(_PACK / "tests" / "support"))
 import pinned
 
 

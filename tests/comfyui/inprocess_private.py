@@ -21,7 +21,7 @@ import comfy.model_patcher
 import comfy.sd
 import seal_pack
 import torch
-from seal_pack.nodes import private
+from seal_pack.nodes.comfy import private
 from seal_pack.nodes.masks import attention_of
 
 TRAIN, WITHOUT = "SEALTrainEmbedding", ("SemanticMask", "StickerAttributePrompt")

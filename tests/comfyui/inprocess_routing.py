@@ -30,13 +30,14 @@ from inprocess_kit import (
 # isort: split
 
 import torch
-from seal_pack.nodes import routing, unet_sites
+from seal_pack.nodes.comfy import routing
+from seal_pack.nodes.comfy import sites as unet_sites
+from seal_pack.nodes.comfy.routing import KEY
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALRouteConditioning
 from seal_pack.nodes.layers import LayerRestrictionSpec
-from seal_pack.nodes.routing import KEY
-from seal_pack.seal_core.config import Layers
-from seal_pack.seal_core.embedding import Embedding
-from seal_pack.seal_core.embedding_file import save
+from seal_pack.seal_core.concept.concept import Embedding
+from seal_pack.seal_core.concept.file import save
+from seal_pack.seal_core.concept.settings import Layers
 
 
 def check_sites_and_keys():

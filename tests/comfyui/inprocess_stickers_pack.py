@@ -21,13 +21,13 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
-from seal_pack.nodes import folders  # noqa: E402
+from seal_pack.nodes.comfy import folders  # noqa: E402
 from seal_pack.nodes.lettering import StickerText  # noqa: E402
 from seal_pack.nodes.stickers import StickerCutout  # noqa: E402
 from seal_pack.nodes.stickers_pack import SaveStickerPack  # noqa: E402
 from seal_pack.seal_core.errors import SealError  # noqa: E402
-from seal_pack.seal_core.stickers import apng  # noqa: E402
 from seal_pack.seal_core.stickers.font import BUNDLED  # noqa: E402
+from seal_pack.seal_core.stickers.pack import apng  # noqa: E402
 
 folder_paths.set_output_directory(str(OUTPUT))
 PROMPT, WORKFLOW = {"1": {"class_type": "LoadImage"}}, {"workflow": {"nodes": []}}

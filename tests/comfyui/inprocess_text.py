@@ -36,14 +36,14 @@ from pathlib import Path
 import folder_paths
 import torch
 from safetensors.torch import save_file
-from seal_pack.nodes.comfy_text import ComfyText
-from seal_pack.nodes.comfy_tokens import tokenize
+from seal_pack.nodes.comfy.folders import tails_folder
+from seal_pack.nodes.comfy.text import ComfyText
+from seal_pack.nodes.comfy.tokens import tokenize
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding
-from seal_pack.nodes.folders import tails_folder
-from seal_pack.seal_core.config import Layers
-from seal_pack.seal_core.embedding import Concept, Embedding
-from seal_pack.seal_core.embedding_file import save
-from seal_pack.seal_core.strength import blended
+from seal_pack.seal_core.concept.concept import Concept, Embedding
+from seal_pack.seal_core.concept.file import save
+from seal_pack.seal_core.concept.settings import Layers
+from seal_pack.seal_core.concept.strength import blended
 
 SAID = (
     "a sticker of ", "CAT, Night ", "( a red hat:1.3) ", "((happy)) ", "(sad:0.6), ", r"\(not weighted\) ", "x's ",

@@ -19,17 +19,18 @@ import comfy.model_management
 import comfy.sd
 import folder_paths
 import torch
-from seal_pack.nodes import training_run
-from seal_pack.nodes.comfy_host import ComfyHost
-from seal_pack.nodes.comfy_text import ComfyText
-from seal_pack.nodes.folders import folder_of
+from seal_pack.nodes.comfy import training_run
+from seal_pack.nodes.comfy.folders import folder_of
+from seal_pack.nodes.comfy.host import ComfyHost
+from seal_pack.nodes.comfy.text import ComfyText
 from seal_pack.nodes.tokens import SplitMergeTokenizer
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core import whole_file
-from seal_pack.seal_core.choices import TokenChoices
-from seal_pack.seal_core.config import PRESETS, Layers
-from seal_pack.seal_core.embedding import Embedding
-from seal_pack.seal_core.host import Prompt
+from seal_pack.seal_core.concept.concept import Embedding
+from seal_pack.seal_core.concept.settings import Layers
+from seal_pack.seal_core.files import whole_file
+from seal_pack.seal_core.hosts.base import Prompt
+from seal_pack.seal_core.method.choices import TokenChoices
+from seal_pack.seal_core.method.presets import PRESETS
 
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
 folder_paths.models_dir = str(FOLDER / "models")  # where tails go

@@ -13,7 +13,7 @@ import comfy.sd
 import folder_paths
 import torch
 from seal_pack.nodes.train import SEALTrainEmbedding
-from seal_pack.seal_core.choices import TokenChoices
+from seal_pack.seal_core.method.choices import TokenChoices
 from streamed import streamed_clip, streamed_model
 
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})

@@ -22,7 +22,9 @@ TIMESTEPS, FEW = [0, 1, 250, 500, 750, 999], [250, 999]
 
 def cases() -> dict[str, Any]:
     """Small trainings that between them use everything whose result could depend on the host."""
-    from seal_pack.seal_core.config import PRESETS, TEMPLATES, Layers
+    from seal_pack.seal_core.concept.settings import Layers
+    from seal_pack.seal_core.method.config import TEMPLATES
+    from seal_pack.seal_core.method.presets import PRESETS
 
     # Weights so large that each term has its share of the gradient.
     changes: dict[str, dict[str, Any]] = {
@@ -47,7 +49,7 @@ def cases() -> dict[str, Any]:
 def reference() -> Any:
     """A picture that is not square: 64 x 128, a coloured disc on a gradient."""
     import torch
-    from seal_pack.seal_core.references import Reference
+    from seal_pack.seal_core.method.references import Reference
 
     y, x = torch.meshgrid(torch.linspace(0, 1, 64), torch.linspace(0, 2, 128), indexing="ij")
     mask = ((0.3 - ((y - 0.45) ** 2 + (x - 0.8) ** 2).sqrt()) * 20).clamp(0, 1)
@@ -69,7 +71,7 @@ def write_weights(model: Any, clip: Any, out: Path) -> dict[str, Any]:
     """unet.safetensors and NAME.safetensors per text encoder, with diffusers' and transformers' names."""
     import comfy.utils
     from safetensors.torch import save_file
-    from seal_pack.nodes.comfy_text import text_models
+    from seal_pack.nodes.comfy.text import text_models
 
     config = model.model.model_config.unet_config
     theirs = model.model.diffusion_model.state_dict()
@@ -92,10 +94,10 @@ def main() -> None:
     import torch
     from parity_measure import batches, first_change, single_pass, site_table
     from safetensors.torch import save_file
-    from seal_pack.nodes.comfy_host import ComfyHost
-    from seal_pack.seal_core.attention import tap
-    from seal_pack.seal_core.config import Layers
-    from seal_pack.seal_core.trainer import Training
+    from seal_pack.nodes.comfy.host import ComfyHost
+    from seal_pack.seal_core.concept.settings import Layers
+    from seal_pack.seal_core.method.attention import tap
+    from seal_pack.seal_core.method.training import Training
 
     started = time.process_time()
     model, clip, vae = load(checkpoint)

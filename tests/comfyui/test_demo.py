@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 from server import HERE, find_python
 from torch import Tensor
 
-from seal_core.host import Prompt
-from seal_core.sampling import sample
-from seal_core.world.files import MODEL_FILE
-from seal_core.world.model import build, host, load_model, save_model
+from seal_core.demo.model import build, host, load_model, save_model
+from seal_core.demo.model_file import MODEL_FILE
+from seal_core.hosts.base import Prompt
+from seal_core.method.sampling import sample
 
 TOLERANCE = 1e-4
 """The contract says 1e-3 (issue 3); in float32 on the CPU it is a few 1e-6."""

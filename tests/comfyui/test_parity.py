@@ -26,11 +26,12 @@ from tiny import tiny_vae
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from seal_core.attention import tap
-from seal_core.config import Layers, Tokens, TrainConfig
-from seal_core.hosts.diffusers import DiffusersHost
-from seal_core.references import Reference
-from seal_core.trainer import Training
+from seal_core.concept.settings import Layers, Tokens
+from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.method.attention import tap
+from seal_core.method.config import TrainConfig
+from seal_core.method.references import Reference
+from seal_core.method.training import Training
 
 TOLERANCE = 1e-4
 TEXT = {

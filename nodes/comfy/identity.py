@@ -1,0 +1,96 @@
+"""What a trained concept depends on in the wired models, as a hash that a restart does not change.
+
+Weights count as they were loaded, patches beside them with their key, strength and tensors: so nothing need be on the
+device, and it does not matter whether ComfyUI has applied a LoRA yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.model_patcher
+from torch import Tensor
+
+from ...seal_core.hosts.fingerprint import add_samples
+from ...seal_core.hosts.settings_digest import SettingsDigest
+from .noise import Noising
+from .routing_swap import KEY
+from .text import family, text_models
+
+_OF_A_PASS = ("optimized_attention_override", "cond_or_uncond", "sigmas", "sample_sigmas", "uuids")
+"""transformer_options that a pass sets anew."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """hash: of models and patches. unread: kinds of objects in patches that could not be read and are not in it."""
+
+    hash: str
+    unread: tuple[str, ...]
+
+
+def identity(model: Any, clip: Any, vae: Any) -> Identity:
+    """Of a MODEL, CLIP and VAE as they are wired, LoRAs, patches, sampling settings and CLIP skip included."""
+    names = [(f"unet.{name}", module) for name, module in model.model.named_modules() if name != "model_sampling"]
+    parts = (model, clip.patcher, vae.patcher)
+    wired = {id(patcher.model) for patcher in parts}
+
+    def said(patcher: Any) -> dict[str, Any]:
+        return {**_settings(patcher), "model": None if id(patcher.model) in wired else _weights(patcher)}
+
+    read = SettingsDigest(names, [(comfy.model_patcher.ModelPatcher, said)])
+    settings = {
+        "family": str(family(clip)),
+        "clip skip": clip.layer_idx,
+        "tokenizer": getattr(clip, "tokenizer_options", {}),
+        "dtype": (model.get_model_object("manual_cast_dtype"), model.model.get_dtype()),
+        "sampling": model.get_model_object("model_sampling"),
+        "latents": model.get_model_object("latent_format"),
+        "patches": [_settings(patcher) for patcher in parts],
+    }
+    digest = hashlib.sha256(read(settings))
+    add_samples(digest, Noising(settings["sampling"]).samples())  # its classes are mixed anew by every node
+    unused = _unused(clip)
+    for patcher, prefix in zip(parts, ("diffusion_model.", None, None), strict=True):
+        add_samples(digest, ((key, weight) for key, weight in _weights(patcher, prefix).items() if key not in unused))
+    return Identity(digest.hexdigest()[:16], tuple(sorted(read.unread)))
+
+
+def _settings(patcher: Any) -> dict[str, Any]:
+    """What was set on a patcher and changes what a training pass computes (not what only sampling reads)."""
+    options = patcher.model_options.get("transformer_options", {})
+    hooks = getattr(patcher, "forced_hooks", None)
+    return {
+        "weights": patcher.patches,
+        "weight wrappers": patcher.weight_wrapper_patches,
+        "objects": patcher.object_patches,
+        "options": {name: value for name, value in options.items() if name not in _OF_A_PASS},
+        "wrappers": _filled(not_ours(patcher.wrappers)),
+        "callbacks": _filled(patcher.callbacks),
+        "injections": patcher.injections,
+        "hooks": hooks and [hooks.hooks, [patcher.hook_patches.get(hook.hook_ref) for hook in hooks.hooks]],
+        "more models": patcher.additional_models,
+    }
+
+
+def not_ours(wrappers: dict[str, Any]) -> dict[str, Any]:
+    """Without SEALApplyEmbedding's, which do nothing outside a sampling of routed prompts."""
+    return {kind: {key: found for key, found in by_key.items() if key != KEY} for kind, by_key in wrappers.items()}
+
+
+def _filled(by_kind: dict[str, Any]) -> dict[str, Any]:
+    """Without the kinds that nobody uses: newer ComfyUIs know more of them."""
+    return {kind: by_key for kind, by_key in by_kind.items() if any(by_key.values())}
+
+
+def _weights(patcher: Any, prefix: str | None = None) -> dict[str, Tensor]:
+    """Every weight (whose name begins so) as it was before patches."""
+    return {key: entries[0][0] for key, entries in patcher.get_key_patches(prefix).items()}
+
+
+def _unused(clip: Any) -> set[str]:
+    """Weights of the text encoders that files of SD 1.x and SDXL lack; ComfyUI leaves memory there as it was."""
+    found = {f"{name}.logit_scale" for name in text_models(clip)}
+    return found | {"clip_l.transformer.text_projection.weight", "clip_h.transformer.text_projection.weight"}

@@ -1,0 +1,323 @@
+"""Everything that the pack touches in ComfyUI beyond what ComfyUI promises to node packs.
+
+Promised, and not listed: `comfy_api`, `folder_paths`' functions, and PUBLIC below. A ComfyUI that lacks a listed
+member switches off just the nodes that need it, when it starts, with one log line; nothing fails in mid-training.
+`tests/test_private.py` keeps the list complete: a member of `comfy` or of one of its objects that is used and not
+listed fails it. Keys of dictionaries cannot be looked for; those read are, in a conditioning, cross_attn,
+cross_attn_controlnet, control, model_conds and pooled_output; in model_options, transformer_options and
+model_function_wrapper; in transformer_options, block, block_index, sigmas, cond_or_uncond, patches, patches_replace,
+wrappers and optimized_attention_override.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from ...seal_core.texts import warn
+
+READ_IN = ("0.8.0", "0.33.0", "0.38.1")
+"""ComfyUI's versions in which the members were read; the pack's tests run in the first two. The last one's files of
+UNetModel, CLIPLayer, CONDCrossAttn, BASE, hooks and wrappers were not at hand."""
+
+PUBLIC = (
+    "comfy.model_management.throw_exception_if_processing_interrupted",
+    "comfy.utils.ProgressBar",
+    "folder_paths.folder_names_and_paths",
+    "folder_paths.models_dir",
+)
+"""What node packs have always used, and ComfyUI's own template for them does."""
+
+_REGISTER = {"add_module", "register_buffer", "register_parameter"}
+"""How torch's modules get an attribute by its name."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One private member. `path`: "module.name.name", or "module.Class:name" where instances get it in a method.
+
+    takes: arguments that it must have, in this order. only_since: the version before which there is none and the pack
+    does without.
+    """
+
+    path: str
+    why: str
+    takes: tuple[str, ...] = ()
+    only_since: str = ""
+
+
+MEMBERS: dict[str, tuple[Member, ...]] = {
+    "text": (
+        Member("comfy.sd.CLIP:cond_stage_model", "the text encoders"),
+        Member("comfy.sd.CLIP:layer_idx", "CLIP skip, kept with a concept and compared when it is used"),
+        Member("comfy.sd.CLIP.tokenize", "word ids tell where a concept stands", takes=("return_word_ids",)),
+        Member("comfy.sd1_clip.SDClipModel", "telling SD 1.x, SD 2.x and SDXL apart"),
+        Member("comfy.sd1_clip.SDClipModel:transformer", "the table of token embeddings: where a token starts"),
+        Member("comfy.sd1_clip.SDClipModel:options_default", "the layer that CLIP skip is counted from"),
+        Member("comfy.clip_model.CLIPTextModel.get_input_embeddings", "the table of token embeddings"),
+    ),
+    "sites": (
+        Member("comfy.model_patcher.ModelPatcher:model", "the U-Net in a MODEL"),
+        Member("comfy.model_base.BaseModel:diffusion_model", "the U-Net in a MODEL"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel", "models that have sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel:input_blocks", "the order of the sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel:middle_block", "the order of the sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel:output_blocks", "the order of the sites"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.ResBlock", "the scale of a site's map"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.ResBlock:h_upd", "the scale of a site's map"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.Downsample", "the scale of a site's map"),
+        Member("comfy.ldm.modules.diffusionmodules.openaimodel.Upsample", "the scale of a site's map"),
+        Member("comfy.ldm.modules.attention.SpatialTransformer", "where text enters"),
+        Member("comfy.ldm.modules.attention.SpatialTransformer:transformer_blocks", "where text enters"),
+        Member("comfy.ldm.modules.attention.BasicTransformerBlock", "where text enters"),
+        Member("comfy.ldm.modules.attention.BasicTransformerBlock:attn2", "where text enters"),
+        Member("comfy.ldm.modules.attention.BasicTransformerBlock:switch_temporal_ca_to_sa", "where no text enters"),
+        Member("comfy.ldm.modules.attention.CrossAttention:to_k", "the width of the text that a model reads"),
+        Member("comfy.model_base.ModelType.V_PREDICTION", "the resolution that SD 2.x was made for"),
+        Member("comfy.model_base.BaseModel:model_type", "the resolution that SD 2.x was made for"),
+        Member("comfy.model_base.BaseModel:model_config", "the resolution of the tiny model"),
+    ),
+    "routing": (
+        Member("comfy.sd.CLIP.encode_from_tokens_scheduled", "a prompt with vectors in it"),
+        Member("comfy.conds.CONDCrossAttn", "a second context beside a conditioning's own"),
+        Member("comfy.patcher_extension.WrappersMP.OUTER_SAMPLE", "once per sampling: which contexts are needed"),
+        Member("comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL", "once per pass: which site reads which"),
+        Member("comfy.patcher_extension.WrapperExecutor:class_obj", "the guider of a sampling"),
+        Member(
+            "comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel.forward",
+            "what the wrapper of a pass gets and hands on",
+            takes=("x", "timesteps", "context", "y", "control", "transformer_options"),
+        ),
+        Member("comfy.model_patcher.ModelPatcher.clone", "the routed model beside the wired one"),
+        Member("comfy.model_patcher.ModelPatcher.add_wrapper_with_key", "the two wrappers"),
+        Member("comfy.model_patcher.ModelPatcher.remove_wrappers_with_key", "applying twice is applying once"),
+        Member("comfy.model_patcher.ModelPatcher.get_model_object", "noise levels of the token's time window"),
+        Member("comfy.model_sampling.ModelSamplingDiscrete.percent_to_sigma", "the token's time window"),
+        Member("comfy.model_sampling.ModelSamplingDiscrete.sigma", "the noise level of a pass that does not say it"),
+        Member("comfy.samplers.CFGGuider:conds", "the conditionings of a sampling"),
+        Member("comfy.samplers.CFGGuider:model_options", "where the wrappers of a pass find their plan"),
+        Member("comfy.samplers.CFGGuider:model_patcher", "the model of a sampling"),
+    ),
+    "training": (
+        Member("comfy.model_management.load_models_gpu", "whole models", takes=("memory_required", "force_full_load")),
+        Member("comfy.model_patcher.ModelPatcher", "the wired model"),
+        Member("comfy.model_patcher.ModelPatcher:load_device", "where a model computes"),
+        Member("comfy.model_patcher.ModelPatcher:model.model_lowvram", "refusing models that were loaded in part"),
+        Member("comfy.model_patcher.ModelPatcher.get_model_object", "what nodes have put in place of a model's own"),
+        Member("comfy.model_patcher.ModelPatcher:model_options", "patches of others, which run while training too"),
+        Member("comfy.model_patcher.ModelPatcher:wrappers", "wrappers of others"),
+        Member("comfy.model_patcher.ModelPatcher:injections", "whether others inject layers: then nothing is replayed"),
+        Member("comfy.model_patcher.ModelPatcher.unpin_all_weights", "before weights are made normal tensors"),
+        Member("comfy.model_patcher.ModelPatcher.pre_run", "patches ask the model for its patcher"),
+        Member("comfy.model_patcher.ModelPatcher.cleanup", "the end of that"),
+        Member("comfy.model_base.BaseModel.apply_model", "a pass", takes=("t", "c_crossattn", "transformer_options")),
+        Member("comfy.model_base.BaseModel.extra_conds", "SDXL's sizes and pooled text"),
+        Member("comfy.conds.CONDRegular.process_cond", "SDXL's sizes and pooled text", takes=("batch_size",)),
+        Member("comfy.conds.CONDRegular:cond", "SDXL's sizes and pooled text"),
+        Member("comfy.model_base.BaseModel.memory_required", "room for a backward pass"),
+        Member("comfy.model_base.BaseModel:manual_cast_dtype", "whether the U-Net computes in half precision"),
+        Member("comfy.model_base.BaseModel.get_dtype", "whether the U-Net computes in half precision"),
+        Member("comfy.model_base.BaseModel:latent_format", "the scale of latents"),
+        Member("comfy.latent_formats.LatentFormat.process_in", "the scale of latents"),
+        Member("comfy.latent_formats.LatentFormat.process_out", "the scale of latents"),
+        Member("comfy.sd.VAE.encode", "the sticker's latents"),
+        Member("comfy.sd.VAE.decode", "the preview"),
+        Member("comfy.model_sampling.EPS.calculate_denoised", "weights of the loss, by ComfyUI's own formulas"),
+        Member("comfy.model_sampling.EPS.calculate_input", "whether the model reads noise as a class means it"),
+        Member("comfy.model_sampling.EPS.noise_scaling", "noise, by ComfyUI's own formulas"),
+        Member("comfy.model_sampling.ModelSamplingDiscrete:sigmas", "noise levels"),
+        Member("comfy.model_sampling.ModelSamplingDiscrete.timestep", "what tells one noise from another"),
+        Member("comfy.model_management.vram_state", "refusing --novram"),
+        Member("comfy.model_management.VRAMState.NO_VRAM", "refusing --novram"),
+        Member("comfy.model_management.is_device_cpu", "refusing --novram on cards"),
+        Member("comfy.model_management.current_loaded_models", "freeing static copies"),
+        Member("comfy.model_management.LoadedModel.model", "freeing static copies"),
+        Member("comfy.model_management.LoadedModel.model_unload", "freeing static copies"),
+        Member("comfy.model_management.soft_empty_cache", "freeing static copies"),
+        Member("comfy.model_management.in_training", "telling that gradients flow", only_since="0.14"),
+        Member("comfy.model_patcher.ModelPatcher.is_dynamic", "static copies of streamed weights", only_since="0.16"),
+        Member("comfy.model_patcher.ModelPatcher:cached_patcher_init", "loading the file again", only_since="0.16"),
+        Member("comfy.model_patcher.ModelPatcher.clone", "a static copy", ("disable_dynamic",), only_since="0.16"),
+        Member("comfy.sd.CLIP.clone", "the wired CLIP with a static copy in it"),
+        Member("comfy.model_patcher.ModelPatcher.get_nested_additional_models", "streamed models that patches bring"),
+        Member("comfy.model_patcher.ModelPatcher.model_patches_models", "streamed models that patches bring"),
+        Member("comfy.model_patcher.ModelPatcher.model_size", "what a static copy takes, for the report"),
+        Member("comfy.model_patcher.ModelPatcher.get_key_patches", "weights before patches, for the hash"),
+        Member("comfy.model_patcher.ModelPatcher:patches", "LoRAs, for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:weight_wrapper_patches", "for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:object_patches", "ModelSampling nodes, for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:callbacks", "for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:additional_models", "for the hash of a training"),
+        Member("comfy.model_patcher.ModelPatcher:forced_hooks", "hooks on the text encoder, for the hash"),
+        Member("comfy.model_patcher.ModelPatcher:hook_patches", "hooks on the text encoder, for the hash"),
+        Member("comfy.hooks.HookGroup:hooks", "hooks on the text encoder, for the hash"),
+        Member("comfy.hooks.Hook:hook_ref", "hooks on the text encoder, for the hash"),
+        Member("comfy.sd.CLIP:tokenizer_options", "for the hash of a training"),
+        Member("comfy.ldm.modules.attention.attention_pytorch", "an attention that gradients can pass"),
+        Member("comfy.ldm.modules.attention.BasicTransformerBlock:attn1", "masks from attention"),
+        Member("comfy.ldm.modules.attention.CrossAttention:to_q", "attention maps"),
+        Member("comfy.ldm.modules.attention.CrossAttention:to_v", "letting the token into chosen sites only"),
+        Member("comfy.ldm.modules.attention.CrossAttention:heads", "attention maps"),
+        Member("comfy.patcher_extension.copy_nested_dicts", "transformer_options of a pass"),
+        Member("comfy.patcher_extension.merge_nested_dicts", "transformer_options of a pass"),
+        Member(
+            "comfy.clip_model.CLIPLayer.forward", "adds in place: no autograd", ("x", "mask", "optimized_attention")
+        ),
+        Member("comfy.clip_model.CLIPLayer:layer_norm1", "the same out of place"),
+        Member("comfy.clip_model.CLIPLayer:self_attn", "the same out of place"),
+        Member("comfy.clip_model.CLIPLayer:layer_norm2", "the same out of place"),
+        Member("comfy.clip_model.CLIPLayer:mlp", "the same out of place"),
+        Member("comfy.sd1_clip.SDClipModel.encode", "a batch of prompts with gradients"),
+        Member("comfy.sd1_clip.SDClipModel.set_clip_options", "CLIP skip and device"),
+        Member("comfy.sd1_clip.SDClipModel.reset_clip_options", "CLIP skip and device"),
+        Member("comfy.sd.CLIP:patcher", "the text encoders' place in memory"),
+        Member("comfy.sd.VAE:patcher", "the VAE's weights, for the hash of a training"),
+    ),
+    "demo": (
+        Member("comfy.diffusers_convert.convert_vae_state_dict", "names of the VAE's weights"),
+        Member("comfy.latent_formats.LatentFormat", "the tiny model's latents"),
+        Member("comfy.model_base.ModelType.EPS", "what the tiny model predicts"),
+        Member("comfy.model_base.ModelType.V_PREDICTION", "what the tiny model predicts"),
+        Member("comfy.model_base.BaseModel.load_model_weights", "the tiny MODEL"),
+        Member("comfy.model_management.OOM_EXCEPTION", "out of memory is no damaged file"),
+        Member("comfy.model_management.get_torch_device", "where the tiny model runs"),
+        Member("comfy.model_management.unet_dtype", "as a checkpoint loader asks"),
+        Member("comfy.model_management.unet_manual_cast", "as a checkpoint loader asks"),
+        Member("comfy.model_management.unet_inital_load_device", "as a checkpoint loader asks"),
+        Member("comfy.model_management.unet_offload_device", "as a checkpoint loader asks"),
+        Member("comfy.model_patcher.ModelPatcher", "the tiny MODEL"),
+        Member("comfy.sd.CLIP", "the tiny CLIP", takes=("target", "tokenizer_data", "parameters", "model_options")),
+        Member("comfy.sd.CLIP.load_sd", "the tiny CLIP"),
+        Member("comfy.sd.VAE", "the tiny VAE", takes=("sd", "config", "dtype")),
+        Member("comfy.sd.VAE:first_stage_model", "the preview's colours"),
+        Member("comfy.sd1_clip.SD1ClipModel", "the tiny CLIP"),
+        Member("comfy.sd1_clip.SD1Tokenizer", "the tiny CLIP"),
+        Member("comfy.sd1_clip.SDTokenizer", "the tiny CLIP", takes=("embedding_size",)),
+        Member("comfy.supported_models_base.BASE", "the tiny MODEL"),
+        Member("comfy.supported_models_base.BASE:unet_config", "the tiny MODEL"),
+        Member("comfy.supported_models_base.BASE.set_inference_dtype", "the tiny MODEL"),
+        Member("comfy.supported_models_base.BASE.get_model", "the tiny MODEL"),
+        Member("comfy.supported_models_base.ClipTarget", "the tiny CLIP"),
+        Member("comfy.utils.unet_to_diffusers", "names of the U-Net's weights"),
+    ),
+    "packs": (Member("comfy.cli_args.args.disable_metadata", "--disable-metadata, which packs obey"),),
+}
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "masks": (),
+    "tokens": (),
+    "layers": ("sites",),
+    "train": ("text", "sites", "training"),
+    "embedding": ("text", "sites", "routing"),
+    "prompts": (),
+    "demo": ("demo",),
+    "stickers": (),
+    "lettering": (),
+    "stickers_pack": ("packs",),
+}
+"""Module of nodes -> what it needs, in the order in which ComfyUI lists the nodes."""
+
+
+def usable_nodes() -> list[Any]:
+    """The node classes of every module that this ComfyUI can run; one log line for each module that it cannot."""
+    nodes = []
+    for module, areas in NEEDS.items():
+        if lacking := lacks(areas):
+            _say(module, f"has no {lacking}")
+            continue
+        try:
+            nodes += importlib.import_module(f"..{module}", __package__).NODES
+        except Exception as error:  # a fork may raise anything; the other modules' nodes stay
+            _say(module, f"does not have what it asks for ({type(error).__name__}: {error})")
+    return nodes
+
+
+def lacks(areas: Iterable[str]) -> str:
+    """What this ComfyUI lacks of some areas of MEMBERS, in words; "" where all is there."""
+    found = missing(member for area in areas for member in MEMBERS[area])
+    return ", ".join(f"{member.path} ({member.why})" for member in found)
+
+
+def missing(members: Iterable[Member]) -> list[Member]:
+    """Those that this ComfyUI lacks, or that do not take what the pack hands them."""
+    return [member for member in members if not member.only_since and not _is_there(member)]
+
+
+def _say(module: str, what: str) -> None:
+    try:
+        source = (Path(__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
+    except OSError:  # an installation of compiled files
+        source = f'node_id="{module}"'
+    warn(
+        "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
+        ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
+    )  # fmt: skip
+
+
+def _version() -> str:
+    try:
+        return importlib.import_module("comfyui_version").__version__
+    except (ImportError, AttributeError):
+        return "of an unknown version"
+
+
+def _is_there(member: Member) -> bool:
+    path, _, attribute = member.path.partition(":")
+    owner = _resolve(path.split("."))
+    if owner is None:
+        return False
+    if attribute:
+        return hasattr(owner, attribute) or _is_set_in(owner, attribute)
+    return not member.takes or _takes(owner, member.takes)
+
+
+def _resolve(names: Sequence[str]) -> Any:
+    """The object of a dotted path, or None."""
+    for length in range(len(names), 0, -1):
+        try:
+            found = importlib.import_module(".".join(names[:length]))
+        except ImportError:
+            continue
+        for name in names[length:]:
+            found = getattr(found, name, None)
+        return found
+    return None
+
+
+def _is_set_in(owner: Any, attribute: str) -> bool:
+    """Whether some method of a class, or of a class above it, sets `self.attribute` (of "model.x" the last)."""
+    kinds = [kind for kind in getattr(owner, "__mro__", ()) if kind.__module__.startswith("comfy")]
+    if not any(isinstance(each, FunctionType) for kind in kinds for each in vars(kind).values()):
+        return True  # nothing written in Python: nothing can be told
+    return any(attribute.split(".")[-1] in _set_by(kind) for kind in kinds)
+
+
+@functools.cache
+def _set_by(kind: type) -> frozenset[str]:
+    """Attributes that a class's methods set, read off their instructions: quick, and no source need be there."""
+    found: set[str] = set()
+    for method in vars(kind).values():
+        if isinstance(method, FunctionType):
+            code = inspect.unwrap(method).__code__
+            found.update(step.argval for step in dis.get_instructions(code) if step.opname == "STORE_ATTR")
+            if not _REGISTER.isdisjoint(code.co_names):
+                found.update(each for each in code.co_consts if isinstance(each, str))
+    return frozenset(found)
+
+
+def _takes(owner: Any, names: Sequence[str]) -> bool:
+    try:
+        parameters = inspect.signature(owner).parameters
+    except (ValueError, TypeError):
+        return True
+    there = [name for name in parameters if name in names]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return there == [name for name in names if name in there or not takes_any]

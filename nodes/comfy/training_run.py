@@ -1,0 +1,232 @@
+"""One run of SEALTrainEmbedding: reuse or train, show progress, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ...seal_core.concept.concept import Concept, Embedding
+from ...seal_core.concept.file import BROKEN, load, save, trained_files
+from ...seal_core.concept.prompt import mentioned
+from ...seal_core.errors import SealError
+from ...seal_core.files.names import safe_stem
+from ...seal_core.files.whole_file import ready
+from ...seal_core.hosts.base import Prompt
+from ...seal_core.method.choices import changed, in_words
+from ...seal_core.method.config import TrainConfig
+from ...seal_core.method.initial_words import most_notices
+from ...seal_core.method.references import Reference, digest, prepare
+from ...seal_core.method.sampling import generate_context, sample
+from ...seal_core.method.training import PROBES, Progress, TrainResult, train
+from ...seal_core.plots import figures as plots
+from ...seal_core.texts import warn
+from .folders import folder_of, spare_folders
+from .handed_out import hand_out
+from .host import ComfyHost
+
+SAMPLE_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the node was asked for. image (B, H, W, C), mask (B, H, W) or (H, W)."""
+
+    name: str
+    image: Tensor
+    mask: Tensor
+    mask_polarity: str
+    preset: str
+    config: TrainConfig
+    resume: Concept | None
+    run_id: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the live preview draws ("" or every 0 steps: no picture, only the attention)."""
+
+    prompt: str
+    every: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the node gives back; pictures are (1, H, W, 3)."""
+
+    embedding: Embedding
+    name: str
+    loss_plot: Tensor
+    attention_map: Tensor
+    report: dict[str, Any]
+    headline: str
+
+
+def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
+    """The concept for this configuration and these inputs: from its file if there is one, else trained and saved.
+
+    Raises SealError for bad input before anything is trained; whatever is raised, no file is left.
+    """
+    stem = safe_stem(run.name)
+    resume, changes = run.resume, changed(run.preset, run.config)
+    asked = {"preset": run.preset, "changed": changes}
+    config = run.config if run.config.resolution else replace(run.config, resolution=host.resolution)
+    references, warnings = prepare(run.image, run.mask, config.resolution, run.mask_polarity)
+    host.plan(config.batch_size, config.resolution)
+    folder = folder_of(config.carrier)
+    start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
+    # The name is in it: who asks for another file gets one.
+    inputs = (digest(run.image, run.mask), run.mask_polarity, start, stem, str(run.run_id))
+    models = host.identity()
+    key = config.hash(models.hash, *inputs)
+    if models.unread:
+        warnings.append(
+            f"model: patches on it hold what cannot be compared ({', '.join(models.unread)}), so this was trained anew "
+            "although a file with the same settings may exist."
+        )
+    for known in () if models.unread else trained_files(folder, key):
+        try:
+            reused = _reused(known, references[0], asked, warnings)
+        except (SealError, RuntimeError, *BROKEN) as error:
+            warn("SEAL: %s is not used again: %s", known.name, error)
+            warnings.append(f"name: {known.name} was damaged or edited and is not used again.")
+        else:
+            hand_out(known, run.name)
+            return reused
+    ready(folder, "name")
+    started = time.perf_counter()
+    with host:
+        result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
+    concept = _kept(result, key, host)
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    path = save(concept, folder, stem, spare_folders())
+    hand_out(path, run.name)
+    concept = replace(concept, file=path.stem)
+    if path.stem != stem:
+        warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
+    seconds = round(time.perf_counter() - started, 2)
+    report = asked | _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
+    if host.copied_bytes:  # newer ComfyUIs stream the wired models, which gradients cannot pass
+        report["copied_bytes"] = host.copied_bytes
+    leak = report["leakage"]
+    seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
+    differs = f" {run.preset}, but {in_words(changes)}." if changes else ""
+    headline = (
+        f"{path.stem}: {config.steps} steps in {seconds:.0f} s; attention outside the subject "
+        f"{leak['before']:.0%} -> {leak['after']:.0%}.{seen}{differs}"
+    )
+    return _outcome(concept, references[0], report, headline)
+
+
+def _reused(file: Path, reference: Reference, asked: dict[str, Any], warnings: list[str]) -> Outcome:
+    """What a trained file gives. Raises SealError or one of BROKEN where it is not as a training saves it."""
+    concept = load(file)
+    report = asked | _report(concept, warnings) | {"seconds": 0.0, "file": str(file), "reused": file.name}
+    return _outcome(concept, reference, report, f"Reused {file.name}: same settings, same sticker.")
+
+
+def resumed(embedding: Embedding | None) -> Concept | None:
+    """The one concept to go on from, if any. Raises SealError for several."""
+    if embedding is None:
+        return None
+    if len(embedding.concepts) != 1:
+        raise SealError(f"resume: holds {len(embedding.concepts)} concepts; training goes on from exactly one.")
+    return embedding.concepts[0]
+
+
+def _kept(result: TrainResult, key: str, host: ComfyHost) -> Concept:
+    """The concept with what is needed to show the training again. No times in it: equal runs, equal bytes."""
+    maps = {"before": _rounded(result.attention_before), "after": _rounded(result.attention_after)}
+    report = {k: v for k, v in result.report.items() if k not in result.concept.provenance}
+    provenance = {**result.concept.provenance, "hash": key, "report": report, "attention": maps}
+    return replace(result.concept, clip_skip=host.clip.layer_idx, provenance=provenance)
+
+
+def _report(concept: Concept, warnings: list[str]) -> dict[str, Any]:
+    """The report as it is kept in the file, with what was noticed this time."""
+    kept = {k: v for k, v in concept.provenance.items() if k not in ("report", "attention")}
+    report = concept.provenance["report"]
+    return {**kept, **report, "warnings": [*warnings, *report["warnings"]]}
+
+
+def _rounded(attention: Tensor) -> list[list[float]]:
+    return [[round(v, 5) for v in row] for row in attention.tolist()]
+
+
+def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], headline: str) -> Outcome:
+    """Pictures and report of a trained or reused concept."""
+    maps = {k: torch.tensor(v) for k, v in concept.provenance["attention"].items()}
+    merged = report["merged_at"]
+    plot = plots.loss_plot(report["losses"], [merged] if merged else [])
+    leak = report["leakage"]
+    shown = plots.before_after(
+        reference.image, maps["before"], maps["after"], reference.mask, leak["before"], leak["after"]
+    )
+    name = "" if concept.carrier == "tail" else f"embedding:{concept.file}"
+    return Outcome(Embedding((concept,)), name, plot[None], shown[None], report, headline)
+
+
+def _watcher(
+    host: ComfyHost, reference: Reference, config: TrainConfig, preview: Preview, warnings: list[str]
+) -> Callable[[Progress], None]:
+    """A callback that moves ComfyUI's progress bar, shows the panel now and then, and stops on Cancel.
+
+    A preview prompt that cannot be drawn is noted in `warnings` and costs no training.
+    """
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    bar = comfy.utils.ProgressBar(config.steps)
+    show_every = max(1, config.steps // (2 * PROBES))
+    picture: list[Tensor] = []
+    sought, candidates = 0, most_notices()
+    every = preview.every if preview.prompt.strip() else 0
+
+    def watch(progress: Progress) -> None:
+        nonlocal every, sought
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        if not progress.step:  # the words to start from are being looked for: the bar fills once for that
+            sought += 1
+            bar.update_absolute(sought, candidates)
+            return
+        due = every > 0 and progress.step % every == 0
+        if due:
+            try:
+                picture[:] = [_drawn(host, progress.concept(), preview.prompt, config)]
+            except SealError as error:
+                warnings.append(f"preview_prompt: {error}")
+                every = 0
+        panel = None
+        if due or progress.step % show_every == 0 or progress.step == progress.steps:
+            drawn = picture[0] if picture else None
+            panel = plots.progress_panel(
+                progress.losses, reference.image, progress.attention, reference.mask, drawn, steps=progress.steps
+            )
+        bar.update_absolute(progress.step, progress.steps, ("JPEG", panel, 512) if panel is not None else None)
+
+    return watch
+
+
+@torch.no_grad()
+def _drawn(host: ComfyHost, concept: Concept, prompt: str, config: TrainConfig) -> Tensor:
+    """A quick picture of the concept as learned so far, (H, W, 3)."""
+    text = prompt.replace("{}", concept.name)
+    text = text if mentioned(text, [concept]) else f"{text}, {concept.name}"
+    side = -(-config.resolution // 8) * 8
+    positive = generate_context(host, concept, text)
+    latents = sample(
+        host,
+        positive,
+        host.encode([Prompt("")], {}),
+        height=side,
+        width=side,
+        steps=SAMPLE_STEPS,
+        cfg=6.0,
+        generator=torch.Generator().manual_seed(config.seed),
+    )
+    return host.decode_latents(latents)[0]

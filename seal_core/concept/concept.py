@@ -1,0 +1,72 @@
+"""A learned concept, and a bundle of several: what SEAL_EMBEDDING carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ..concept.settings import Layers, Tokens
+from ..errors import SealError
+from ..hosts.base import Family
+
+
+@dataclass(frozen=True, eq=False)
+class Concept:
+    """One learned concept.
+
+    vectors: carrier "input": text encoder -> (n, width); carrier "tail": {"tail": (n, D)}, the last n
+    positions of the encoder's output. float32 on the CPU. SDXL's two encoders may hold different numbers n in foreign
+    files: each reads its own row of vectors.
+    layers: the restriction it was trained under, as `sites.spelled` says it.
+    clip_skip: ComfyUI's `clip.layer_idx` at training (-2 = skip one), or None for the model's default.
+    file: stem of the file it is kept in, or "".
+    provenance: plain JSON values: config, hash, leakage, versions.
+    """
+
+    name: str
+    class_word: str
+    vectors: Mapping[str, Tensor]
+    family: Family
+    carrier: str = "input"
+    tokens: Tokens = field(default_factory=Tokens)
+    layers: Layers = field(default_factory=Layers)
+    clip_skip: int | None = None
+    file: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        counts = [vectors.shape[0] for vectors in self.vectors.values()]
+        number = " and ".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
+        kind = f"{number} {'tail position' if self.carrier == 'tail' else 'token'}{'s' * (max(counts) > 1)}"
+        return f"{self.name} ({self.class_word}): {kind} for {self.family}; layers {self.layers}"
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """One or several learned concepts of one base-model family (SEAL_EMBEDDING)."""
+
+    concepts: tuple[Concept, ...]
+
+    def __post_init__(self) -> None:
+        if not self.concepts:
+            raise SealError("embedding: holds no concept; train or load one first.")
+        for other in self.concepts[1:]:
+            if not other.family.fits(self.family):
+                raise SealError(
+                    f"embedding: {other.name} belongs to {other.family}, {self.concepts[0].name} to {self.family}. "
+                    "Stack only concepts of one base model."
+                )
+        names = [c.name for c in self.concepts]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise SealError(f"embedding: {', '.join(twice)} is there twice; load each concept once.")
+
+    @property
+    def family(self) -> Family:
+        return self.concepts[0].family
+
+    def __str__(self) -> str:
+        return "\n".join(str(c) for c in self.concepts)

@@ -1,0 +1,217 @@
+"""The tensors of an embedding file, ours or anybody's, read within bounds; nothing in a file is ever run.
+
+Which of them a text encoder takes is ComfyUI's rule (`load_embed` in its comfy/sd1_clip.py, the same from 0.8.0 to
+0.38.1): the first of `string_to_param`; of a list all that are as wide as the encoder's; else the tensor that is called
+like the encoder; else what a LoRA brings along as `bundle_emb.*`; else the first tensor, whatever it is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from ..errors import SealError
+from ..hosts.base import Family
+
+FAMILIES = (
+    Family("sdxl", (("clip_l", 768), ("clip_g", 1280))),
+    Family("sd1", (("clip_l", 768),)),
+    Family("sd2", (("clip_h", 1024),)),
+)
+"""Base models in the order in which a foreign file is tried on them: what has both encoders' vectors is SDXL's."""
+
+MOST_VECTORS = 4096
+MAX_HEADER = 16 << 20
+"""A LoRA's is 1 MB at most."""
+_MAX_KEYS = 20_000
+_MAX_BYTES = 256 << 20  # of what has to be read as a whole
+_OURS = ("emb_params", "tail")
+_WIDTHS = {encoder: width for family in FAMILIES for encoder, width in family.widths}
+_BUNDLE = "bundle_emb."
+_FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2}
+_FLOATS |= {torch.float8_e4m3fnuz, torch.float8_e5m2fnuz}
+
+
+def read(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
+    """(the tensors that may matter, in the file's order; SEAL's metadata or None) of a .safetensors, .pt or .bin file.
+
+    Raises SealError, beginning with `what`, for what is no regular file, is damaged or goes beyond any embedding.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # before it is opened: a pipe would wait for ever
+            raise SealError(f"{what}: is not a file; choose another.")
+        if not status.st_size:
+            raise SealError(f"{what}: is empty; choose another file, or copy it again.")
+        if path.suffix.lower() in (".safetensors", ".sft"):
+            return _safetensors(path, what)
+        return _pickled(path, status.st_size, what), None
+    except SealError:
+        raise
+    except FileNotFoundError:
+        raise SealError(f"{what}: no such file; choose another.") from None
+    except Exception as error:  # safetensors, zipfile and torch.load raise a dozen kinds, depending on what is broken
+        raise damaged(what, error) from error
+
+
+def damaged(what: str, error: Exception) -> SealError:
+    """The error for a file that cannot be understood."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    if type(error).__name__ == "UnpicklingError":  # torch's own text is pages of advice to programmers
+        first = "not a file of plain tensors"
+    return SealError(f"{what}: is damaged or no embedding ({first}); copy it again or choose another.")
+
+
+def header_size(start: bytes) -> int:
+    """Bytes of a safetensors header, from the file's first eight; 0 where there is none of a sensible size."""
+    (size,) = struct.unpack("<Q", start) if len(start) == 8 else (0,)
+    return size if size <= MAX_HEADER else 0
+
+
+def _safetensors(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
+    with open(path, "rb") as raw:
+        start = raw.read(8)
+    if len(start) == 8 and not header_size(start):
+        raise SealError(f"{what}: its header is empty or larger than an embedding's; choose another file.")
+    with safe_open(path, framework="pt", device="cpu") as file:
+        ordered = file.offset_keys() if hasattr(file, "offset_keys") else file.keys()
+        keys = [str(key) for key in ordered]  # in the order of safetensors' own load_file, by which ComfyUI goes
+        if len(keys) > _MAX_KEYS:
+            raise SealError(f"{what}: holds {len(keys):,} tensors, which is no embedding; choose another file.")
+        wanted = {name for encoder in _WIDTHS for name in chosen(keys, encoder)}.union(_OURS)
+        tensors = {}
+        for key in keys:
+            if key in wanted:
+                shape = file.get_slice(key).get_shape()
+                small = torch.Size(shape).numel() <= MOST_VECTORS * max(_WIDTHS.values())
+                # What is too large is not read; its shape tells whoever asks for it.
+                tensors[key] = file.get_tensor(key) if small else torch.empty(shape, device="meta")
+        return tensors, (file.metadata() or {}).get("seal")
+
+
+def _pickled(path: Path, size: int, what: str) -> dict[str, Tensor]:
+    """Tensors of a .pt or .bin file. Those that are more than plain tensors are read as the floats they store."""
+    zipped = zipfile.is_zipfile(path)
+    if zipped:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+    if size > _MAX_BYTES:
+        raise SealError(f"{what}: is too large for an embedding; choose another file.")
+    # ParameterDict, in which the first Textual Inversion kept its vectors, holds tensors and no code.
+    allowed = getattr(torch.serialization, "safe_globals", lambda _: contextlib.nullcontext())
+    try:
+        with allowed([nn.ParameterDict]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:
+        vectors = _stored_floats(path) if zipped else None
+        if vectors is None:
+            raise
+        return {"emb_params": vectors}
+    return _flat(content, what)
+
+
+def _stored_floats(path: Path) -> Tensor | None:
+    """The last of a .pt file's storages that can be vectors, as ComfyUI reads files which it does not unpickle."""
+    with zipfile.ZipFile(path) as archive:
+        for info in reversed(archive.infolist()):
+            count = info.file_size // 4
+            if "data/" in info.filename and count >= 768:
+                width = 768 if count % 768 == 0 else 1024
+                return torch.from_numpy(np.frombuffer(archive.read(info), "<f4").reshape(-1, width).copy())
+    return None
+
+
+def _flat(content: Any, what: str) -> dict[str, Tensor]:
+    """What torch.load gives, as name -> tensor in the file's order."""
+    if _plain(content):
+        return {"emb_params": content}
+    if isinstance(content, list):
+        found = [t for item in content for t in ([item] if _plain(item) else _named(item).values())]
+        by_width = {e: [t for t in found if t.ndim and t.shape[-1] == width] for e, width in _WIDTHS.items()}
+        tensors = {encoder: joined(some, what, apart=True) for encoder, some in by_width.items() if some}
+    else:
+        params = content.get("string_to_param") if isinstance(content, Mapping) else None
+        tensors = dict(list(_named(params).items())[:1]) if params is not None else _named(content)
+    if not tensors:
+        raise SealError(f"{what}: holds no embedding that SEAL knows; convert it to safetensors, or choose another.")
+    return tensors
+
+
+def _named(content: Any) -> dict[str, Tensor]:
+    items = content.items() if isinstance(content, Mapping | nn.ParameterDict) else ()
+    return {key: value.detach() for key, value in items if isinstance(key, str) and _plain(value)}
+
+
+def chosen(keys: Iterable[str], encoder: str) -> list[str]:
+    """Which of a file's tensors a text encoder takes, to be joined in this order."""
+    keys = list(keys)
+    if encoder in keys:
+        return [encoder]
+    for suffix in (".string_to_param.*", f".{encoder}"):
+        bundled = [key for key in keys if key.startswith(_BUNDLE) and key.endswith(suffix)]
+        if bundled:
+            return bundled
+    return keys[:1]
+
+
+def joined(tensors: Sequence[Tensor], what: str, apart: bool = False) -> Tensor:
+    """Vectors (n, width) float32 of one or several tensors. Raises SealError where these are none, or too many.
+
+    (width,) is one vector; (n, 1, width) are n, as ComfyUI takes them too, and with `apart` so are all other axes.
+    """
+    if not tensors or sum(t.numel() for t in tensors) > MOST_VECTORS * max(_WIDTHS.values()):
+        kind = "more than an embedding's" if tensors else "no"
+        raise SealError(f"{what}: holds {kind} vectors; choose another file.")
+    rows = [t.reshape(-1, t.shape[-1]) if t.numel() and t.ndim and (apart or _one_between(t)) else t for t in tensors]
+    usable = all(t.ndim == 2 and t.numel() and t.shape[1] == rows[0].shape[1] and _is_float(t) for t in rows)
+    if not usable:
+        raise SealError(f"{what}: {tuple(tensors[0].shape)} is not a list of vectors (n, width); load another file.")
+    return torch.cat([t.float() for t in rows])
+
+
+def _one_between(tensor: Tensor) -> bool:
+    """Whether all of a tensor's axes between the first and the last are 1."""
+    return tensor.ndim == 1 or all(side == 1 for side in tensor.shape[1:-1])
+
+
+def _is_float(tensor: Tensor) -> bool:
+    return tensor.dtype in _FLOATS and not tensor.is_meta
+
+
+def _plain(value: Any) -> bool:
+    """Whether something is a tensor with its values in memory: not sparse and not nested."""
+    return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested
+
+
+def foreign(tensors: Mapping[str, Tensor], what: str) -> tuple[Family, dict[str, Tensor]]:
+    """(base model, text encoder -> (n, width) float32) of a file that says nothing of itself: told by the widths.
+
+    The encoders of SDXL may hold different numbers of vectors, as in ComfyUI. Raises SealError where nothing fits.
+    """
+    refused = None
+    for family in FAMILIES:
+        try:
+            found = {e: joined([tensors[k] for k in chosen(tensors, e)], what) for e in family.encoders}
+        except SealError as error:
+            refused = refused or error
+            continue
+        if all(found[e].shape[1] == width for e, width in family.widths):
+            return family, found
+    if refused is not None:
+        raise refused
+    keys = ", ".join(sorted(tensors)[:4])
+    widths = ", ".join(str(w) for w in dict.fromkeys(t.shape[-1] for t in tensors.values()))
+    raise SealError(
+        f"{what}: its vectors ({keys}) are {widths} wide, which belongs to none of SD 1.x (768), SD 2.x (1024) and "
+        "SDXL (clip_l 768 and clip_g 1280); choose another file."
+    )

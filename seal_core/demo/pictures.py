@@ -1,0 +1,70 @@
+"""Pictures of many prompts in a few batches: what the evaluation and the demo look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..concept.concept import Concept
+from ..hosts.base import Context, Host, Prompt
+from ..method.sampling import RoutedContext, generate_context, sample
+
+CHUNK = 64
+"""Pictures that are sampled together."""
+STEPS, CFG = 20, 4.0
+
+
+def contexts(host: Host, concept: Concept | None, prompts: Sequence[str]) -> Context | RoutedContext:
+    """One row for each prompt; with a concept, which every prompt names, in both readings."""
+    if concept is None:
+        return host.encode([Prompt(text) for text in prompts], {})
+    rows = [generate_context(host, concept, text) for text in prompts]
+    window = (rows[0].start_percent, rows[0].end_percent)
+    return RoutedContext(_joined([r.learned for r in rows]), _joined([r.plain for r in rows]), rows[0].sites, *window)
+
+
+def _joined(rows: Sequence[Context]) -> Context:
+    pooled = None if rows[0].pooled is None else torch.cat([r.pooled for r in rows if r.pooled is not None])
+    return Context(torch.cat([r.cross for r in rows]), pooled)
+
+
+@torch.no_grad()
+def pictures(
+    host: Host,
+    concept: Concept | None,
+    prompts: Sequence[str],
+    samples: int,
+    *,
+    seed: int,
+    steps: int = STEPS,
+    cfg: float = CFG,
+) -> Tensor:
+    """(len(prompts) * samples, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ...
+
+    The noise depends on `seed` and the place only, so that two methods with the same prompts start from the same.
+    """
+    asked = contexts(host, concept, prompts)
+    negative = host.encode([Prompt("")], {})
+    rows = [i for i in range(len(prompts)) for _ in range(samples)]
+    images = []
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        if isinstance(asked, RoutedContext):
+            window = (asked.start_percent, asked.end_percent)
+            positive = RoutedContext(asked.learned.rows(part), asked.plain.rows(part), asked.sites, *window)
+        else:
+            positive = asked.rows(part)
+        latents = sample(
+            host,
+            positive,
+            negative,
+            height=host.resolution,
+            width=host.resolution,
+            steps=steps,
+            cfg=cfg,
+            generator=torch.Generator().manual_seed(seed * 1000 + start),
+        )
+        images.append(host.decode_latents(latents))
+    return torch.cat(images)

@@ -1,0 +1,183 @@
+"""Files that appear whole or not at all; new ones never in another's place.
+
+Whatever is written goes into a hidden file beside its target first, is synced, and takes its name in one step:
+`write` replaces what was there, `write_new` takes a free name. A process that is killed leaves the hidden file; when it
+is a day old the next `write_new` in that folder sweeps it away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from ..errors import SealError
+from .names import entries, unique_stem
+
+Content = bytes | Callable[[str], bytes]
+"""What a file holds; a function where that depends on the stem it gets."""
+
+_TRIES = 1000
+_OLD = 24 * 3600
+_PROBE = 4 << 20  # more than the files of a training
+_LEFT = re.compile(r"\.(?:.+\.)?(?:[0-9a-f]{8}|[0-9a-f]{12})\.part")
+
+
+def write(path: Path, data: bytes) -> None:
+    """The file at `path`, in place of what was there. Makes the folder. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _hidden(path.parent, path.name, data) as temporary:
+        os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def write_out(path: Path, data: bytes) -> None:
+    """`write` for what a command line was asked for. Raises SealError naming `out`."""
+    try:
+        write(path, data)
+    except OSError as error:
+        raise SealError(f"out: {path} cannot be written ({error.strerror or error}); choose another folder.") from error
+
+
+def write_new(
+    folder: Path,
+    stem: str,
+    files: Mapping[str, Content],
+    what: str,
+    *,
+    taken_by: Iterable[str] = (),
+    elsewhere: Iterable[Path] = (),
+) -> dict[str, Path]:
+    """Write a group of files, suffix -> content, under one stem that none of them had: `stem`, or stem-2, stem-3, ...
+
+    The stem is claimed at the very end, in one step, so that of several processes with one name each gets its own; a
+    group is there whole or not at all. taken_by: further suffixes that make a stem taken. Returns suffix -> path.
+    Raises SealError, beginning with `what`, where the folder cannot be written. The files are kept then in the first of
+    the folders `elsewhere` that takes them, and the message says where.
+    """
+    try:
+        return _write_new(folder, stem, files, taken_by)
+    except OSError as error:
+        trouble = f"{what}: {folder / stem} could not be saved: {refusal(error)}."
+        for other in elsewhere:
+            with contextlib.suppress(OSError):
+                kept = _write_new(other, stem, files, taken_by)
+                paths = ", ".join(str(path) for path in kept.values())
+                raise SealError(f"{trouble} What was made is kept as {paths}: move it to {folder}.") from error
+        raise SealError(f"{trouble} Nothing was changed.") from error
+
+
+def _write_new(folder: Path, stem: str, files: Mapping[str, Content], taken_by: Iterable[str]) -> dict[str, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    for _ in range(_TRIES):
+        free = unique_stem(folder, stem, (*taken_by, *files))
+        targets = {suffix: folder / f"{free}{suffix}" for suffix in files}
+        with contextlib.ExitStack() as stack:
+            hidden = {}
+            for suffix, content in files.items():
+                data = content if isinstance(content, bytes) else content(free)
+                hidden[targets[suffix]] = stack.enter_context(_hidden(folder, free, data))
+            with contextlib.suppress(FileExistsError):  # somebody was quicker: the next number
+                _claim_all(hidden)
+                _sync_folder(folder)
+                return targets
+    raise OSError(f"{_TRIES} names like it are taken")
+
+
+def _claim_all(hidden: Mapping[Path, Path]) -> None:
+    """Every target gets its file, or none does. Raises FileExistsError where one is there already."""
+    claimed: list[Path] = []
+    try:
+        for target, temporary in hidden.items():
+            _claim(temporary, target)
+            claimed.append(target)
+    except BaseException:
+        for target in claimed:
+            target.unlink(missing_ok=True)
+        raise
+
+
+def _claim(temporary: Path, target: Path) -> None:
+    """`temporary` under the name `target`, which nothing had. Raises FileExistsError where something has it."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # disks without links, such as exFAT: an empty file takes the name, then the whole one its place
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        try:
+            os.replace(temporary, target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _hidden(folder: Path, name: str, data: bytes) -> Iterator[Path]:
+    """A synced file for the time of the block. A leading dot and an ending that no list shows keep leftovers out."""
+    temporary = folder / f".{name}.{secrets.token_hex(6)}.part"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # Windows and some network disks cannot: the file is whole anyway
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def ready(folder: Path | str, what: str) -> Path:
+    """Make the folder and see that a training's files fit, before the work. Raises SealError, beginning with `what`."""
+    if not str(folder).strip():  # as from a shell variable that is not set; Path("") would be the current folder
+        raise SealError(f"{what}: empty; give a folder (. is the current one).")
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _hidden(folder, "probe", bytes(_PROBE)):
+            return folder
+    except OSError as error:
+        raise SealError(f"{what}: {folder} cannot be written to: {refusal(error)}.") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove the hidden files that killed processes left in a folder more than a day ago."""
+    long_ago = time.time() - _OLD
+    for entry in entries(folder):
+        if _LEFT.fullmatch(entry.name):
+            with contextlib.suppress(OSError):
+                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < long_ago:
+                    os.unlink(entry.path)
+
+
+def refusal(error: OSError) -> str:
+    """What is wrong with a folder that cannot be written to, and the remedy."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no free disk space; free some"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "a file is where the folder should be; rename that file, or choose another folder"
+    return f"{error.strerror or error}; see that it may be written to, or choose another folder"
+
+
+def temporary_folders() -> list[Path]:
+    """The system's folder for temporary files, if there is one."""
+    try:
+        return [Path(tempfile.gettempdir())]
+    except OSError:
+        return []

@@ -1,0 +1,132 @@
+"""The edge network: how much of the subject each pixel of an outline shows, and the subject's own colour there (ours).
+
+A small U-Net (Ronneberger et al. 2015) looks at a picture beside a mask of it that is right to a few pixels, and gives
+opacity and colours together, as FBA matting does (Forte and Pitié 2020). It was trained by
+`python -m seal_core.world edges` on rendered stickers and procedural objects, whose edges are known exactly.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor, nn
+
+from ..pictures.resize import resize
+from . import networks
+from .networks import Residual, conv
+
+FILE = Path(__file__).parent / "data" / "edges.safetensors"
+KEY = "edge network"
+REACH = 8
+"""Pixels around a mask's outline in which it may be corrected."""
+TILE, MARGIN = 256, 32
+"""Sides of the tiles in which a picture is looked at, and pixels around each that are seen as well."""
+_CELL = 8  # sides of what the network sees are multiples of this
+_REMEDY = "reinstall the pack, or make one with `python -m seal_core.world edges`"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Channels per level; each has half the size of the one before."""
+
+    widths: tuple[int, ...] = (16, 32, 48, 64)
+
+
+class EdgeNetwork(nn.Module):
+    """Images (B, 3, H, W) and masks (B, H, W) in [0, 1], H and W multiples of 8 -> logits of the opacity (B, H, W), and
+    colours (B, 3, H, W). norm: with batch normalisation, for training; `folded` gives the same function without."""
+
+    def __init__(self, layout: Layout | None = None, norm: bool = False) -> None:
+        super().__init__()
+        self.layout = layout or Layout()
+        widths = self.layout.widths
+        pairs = list(itertools.pairwise(widths))
+        self.stem = conv(4, widths[0], norm)
+        self.fine = Residual(widths[0], norm)
+        self.down = nn.ModuleList(conv(a, b, norm, stride=2) for a, b in pairs)
+        self.encode = nn.ModuleList(Residual(b, norm) for _, b in pairs)
+        self.up = nn.ModuleList(conv(b, a, norm, size=1) for a, b in pairs)
+        self.decode = nn.ModuleList(Residual(a, norm) for a, _ in pairs)
+        self.out = nn.Conv2d(widths[0], 4, 3, padding=1)
+
+    def forward(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        both = torch.cat([images, masks[:, None]], 1) - 0.5
+        x = self.fine(F.relu(self.stem(both.contiguous(memory_format=torch.channels_last))))
+        skips = []
+        for down, encode in zip(self.down, self.encode):
+            skips.append(x)
+            x = encode(F.relu(down(x)))
+        for i in reversed(range(len(skips))):
+            x = F.interpolate(self.up[i](x), scale_factor=2.0, mode="nearest")
+            x = self.decode[i](F.relu(x + skips[i]))
+        out = self.out(x).float()
+        # It says what is to be changed: a mask and colours that are right already need nothing.
+        return out[:, 0] + 8 * both[:, 3], images + out[:, 1:]
+
+    def folded(self) -> EdgeNetwork:
+        """The same function with each normalisation (its running figures) taken into its convolution."""
+        return networks.fold(self, EdgeNetwork(self.layout))
+
+
+def to_file(network: EdgeNetwork, card: Mapping[str, Any]) -> bytes:
+    """A folded network as a file; card: how it was trained and what it scored."""
+    return networks.to_file(network, KEY, card)
+
+
+def load(path: Path | str = FILE) -> tuple[EdgeNetwork, dict[str, Any]]:
+    """The network of a file and its card. SealError where the file is missing or damaged."""
+    return networks.load(Path(path), KEY, lambda about: EdgeNetwork(Layout(tuple(about["widths"]))), _REMEDY)
+
+
+def edges(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The subject's colours (H, W, 3) and opacity (H, W), float32 in [0, 1], of an image (H, W, 3) and a mask (h, w) of
+    it, of its own size or a smaller one, that is right to three of its pixels or so.
+
+    A smaller mask is made finer each time its size doubles. Far from its outline a mask is believed.
+    SealError as `load`.
+    """
+    full, network = image.shape[:2], networks.cached(load, FILE)
+    while True:
+        longest = min(2 * max(mask.shape), max(full))
+        size = tuple(max(1, round(side * longest / max(full))) for side in full)
+        larger = image if size == full else resize(image, *size)
+        colours, mask = _refined(network, larger, mask if mask.shape == size else resize(mask, *size))
+        if size == full:
+            return colours, mask
+
+
+def _refined(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`edges` at one size: tile by tile, where an outline is."""
+    solid = mask > 0.5
+    band = ndimage.maximum_filter(solid, 2 * REACH + 1) ^ ndimage.minimum_filter(solid, 2 * REACH + 1)
+    colours, alpha = image.astype(np.float32), solid.astype(np.float32)
+    for top in range(0, mask.shape[0], TILE):
+        for left in range(0, mask.shape[1], TILE):
+            tile = (slice(top, top + TILE), slice(left, left + TILE))
+            if not band[tile].any():
+                continue
+            seen = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in tile)
+            own = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(tile, seen))
+            found = predict(network, image[seen], mask[seen])
+            where = band[tile]
+            colours[tile][where], alpha[tile][where] = found[0][own][where], found[1][own][where]
+    return colours, alpha
+
+
+@torch.inference_mode()
+def predict(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (H, W, 3) and opacity (H, W) that the network finds in an image (H, W, 3) and a mask (H, W)."""
+    height, width = mask.shape
+    both = torch.from_numpy(np.dstack([image, mask]).astype(np.float32)).permute(2, 0, 1)[None]
+    both = F.pad(both, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")
+    logits, colours = network(both[:, :3], both[:, 3])
+    alpha = logits.sigmoid()[0, :height, :width]
+    return colours[0, :, :height, :width].permute(1, 2, 0).clamp(0, 1).numpy(), alpha.numpy()

@@ -1,0 +1,159 @@
+"""The learned segmenter: a sticker's subject where its colours alone cannot tell it from the ground (ours).
+
+A small U-Net (Ronneberger et al. 2015) looks at the picture on `SIDE` pixels; the outline is then brought to the
+picture's own size step by step. It was trained by `python -m seal_core.world segmenter` on rendered stickers and on
+procedural ones over procedural grounds: it knows die-cut rims on paper of their own colour, hearts beside a head,
+watercolour and scenery, and nothing of photographs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import SealError
+from ..pictures.matting import sampled
+from ..pictures.resize import resize
+from . import networks
+from .edges import edges
+from .networks import Residual, conv
+
+KEY = "segmenter"
+FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
+SIDE = 128
+"""Longest side, in pixels, of the copy that the network sees."""
+LEAST = 8
+"""Pictures with a shorter side than this show no subject."""
+_FRAME, _LIKE = 32, 0.06  # colours taken from the frame; how far (RGB) a colour may be from one to count as like it
+_CELL = 16  # sides of what the network sees are multiples of this
+_REMEDY = "reinstall the pack, or make one with `python -m seal_core.world segmenter`"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Channels per level, the first at half the picture's size, each next one at half of that."""
+
+    widths: tuple[int, ...] = (32, 48, 80, 104)
+
+
+def features(images: Tensor) -> Tensor:
+    """(B, 14, H / 2, W / 2) from images (B, 3, H, W) in [0, 1]: the colours of 2 x 2 pixels about zero; the share of
+    the frame that is like their mean; and how far that is from the nearest colour of the frame."""
+    with torch.autocast(images.device.type, enabled=False):
+        images = images.float()
+        small = F.avg_pool2d(images, 2)
+        count, _, height, width = small.shape
+        steps = (torch.arange(_FRAME // 4, device=images.device) + 0.5) * (4 / _FRAME)
+        across, down = (steps * width).long(), (steps * height).long()
+        edges = [small[:, :, 0, across], small[:, :, -1, across], small[:, :, down, 0], small[:, :, down, -1]]
+        frame, pixels = torch.cat(edges, 2), small.flatten(2)
+        squares = (frame**2).sum(1)[:, :, None] + (pixels**2).sum(1)[:, None]
+        away = torch.baddbmm(squares, frame.transpose(1, 2), pixels, alpha=-2).clamp_(min=0)
+        near = away.amin(1).sqrt().clamp(max=1)
+        like = away.mul_(-0.5 / _LIKE**2).exp_().mean(1)
+        told = torch.stack([like, near], 1).view(count, 2, height, width)
+        return torch.cat([F.pixel_unshuffle(images - 0.5, 2), told], 1)
+
+
+class Network(nn.Module):
+    """images (B, 3, H, W) in [0, 1], H and W multiples of 16 -> logits (B, H, W) of the foreground.
+
+    norm: with batch normalisation, for training; `folded` gives the same function without.
+    """
+
+    def __init__(self, layout: Layout | None = None, norm: bool = False) -> None:
+        super().__init__()
+        self.layout = layout or Layout()
+        widths = self.layout.widths
+        pairs = list(itertools.pairwise(widths))
+        self.stem = conv(14, widths[0], norm)
+        self.fine = conv(widths[0], widths[0], norm)
+        self.down = nn.ModuleList(conv(a, b, norm, stride=2) for a, b in pairs)
+        self.encode = nn.ModuleList(Residual(b, norm) for _, b in pairs)
+        self.whole = nn.Linear(2 * widths[-1], widths[-1])
+        self.up = nn.ModuleList(conv(b, a, norm, size=1) for a, b in pairs)
+        self.decode = nn.ModuleList(Residual(a, norm) for a, _ in pairs)
+        self.out = nn.Conv2d(widths[0], 4, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = features(images).contiguous(memory_format=torch.channels_last)
+        x = F.relu(self.fine(F.relu(self.stem(x))))
+        skips = []
+        for down, encode in zip(self.down, self.encode):
+            skips.append(x)
+            x = encode(F.relu(down(x)))
+        # What the picture shows as a whole bears on every place in it.
+        whole = self.whole(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
+        x = F.relu(x + whole[:, :, None, None])
+        for i in reversed(range(len(skips))):
+            x = F.interpolate(self.up[i](x), scale_factor=2.0, mode="nearest")
+            x = self.decode[i](F.relu(x + skips[i]))
+        return F.pixel_shuffle(self.out(x), 2)[:, 0].float()
+
+    def folded(self) -> Network:
+        """The same function with each normalisation (its running figures) taken into its convolution."""
+        return networks.fold(self, Network(self.layout))
+
+
+def to_file(network: Network, card: Mapping[str, Any]) -> bytes:
+    """A folded network as a file; card: how it was trained and what it scored."""
+    return networks.to_file(network, KEY, card)
+
+
+def load(path: Path | str = FILE) -> tuple[Network, dict[str, Any]]:
+    """The network of a file and its card. SealError where the file is missing or damaged."""
+    return networks.load(Path(path), KEY, lambda about: Network(Layout(tuple(about["widths"]))), _REMEDY)
+
+
+def learned(image: np.ndarray) -> np.ndarray:
+    """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
+
+    All zero where the network sees no subject, and for pictures with a side under `LEAST`. SealError where its file is
+    missing or damaged.
+    """
+    return enlarged(image, seen(image)[0])
+
+
+def seen(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """What the network sees of an image (H, W, 3): the mask (h, w) of a copy whose longest side is `SIDE`, and the
+    intersection over union with the truth that it expects of that, 0 to 1. Errors as `learned`."""
+    network = networks.cached(load, FILE)
+    height, width = image.shape[:2]
+    shrink = max(height, width) / SIDE
+    size = max(1, round(height / shrink)), max(1, round(width / shrink))
+    if min(height, width) < LEAST:
+        return np.zeros(size, np.float32), 0.0
+    mask = predict(network, image if size == (height, width) else resize(image, *size))
+    solid = mask > 0.5
+    return mask, float(mask[solid].sum() / max(np.maximum(mask, solid).sum(), 1e-6))
+
+
+@torch.inference_mode()
+def predict(network: Network, small: np.ndarray) -> np.ndarray:
+    """Soft mask (h, w) of an image (h, w, 3) of about SIDE pixels: the mean over the picture and its mirror image."""
+    height, width = small.shape[:2]
+    picture = torch.from_numpy(np.ascontiguousarray(small, np.float32)).permute(2, 0, 1)[None]
+    padded = F.pad(picture, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")
+    both = network(torch.cat([padded, padded.flip(3)])).sigmoid()
+    return ((both[0] + both[1].flip(1)) / 2)[:height, :width].numpy()
+
+
+def enlarged(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A smaller copy's mask (h, w) at the size of the image (H, W, 3), its outline found anew by the edge network.
+
+    Where the network's file cannot be read, among the colours.
+    """
+    if mask.shape == image.shape[:2]:
+        return mask
+    try:
+        return edges(image, mask)[1]
+    except SealError:
+        return sampled(image, resize(mask, *image.shape[:2]), decided=True)[1]

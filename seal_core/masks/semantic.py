@@ -1,0 +1,200 @@
+"""Foreground masks of stickers: from alpha or a segmentation, from the frame's colours, learned, or from attention.
+
+Masks are (H, W) float32 in [0, 1], foreground = 1. Images are (H, W, C) float32 in [0, 1] with
+C = 1 (grey), 3 (RGB) or 4 (RGB and alpha), as `sockets` makes them; batches have one more dimension in front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from ..errors import SealError
+from ..pictures.alpha import border_is_one, righted
+from ..pictures.sockets import images_of, masks_for, resized, rgb_and_alpha
+from ..progress import Progress
+from .border import flood
+from .learned import preferred
+from .segmenter import learned
+
+METHODS = ("auto", "alpha", "border", "attention", "learned")
+POLARITIES = ("auto", "foreground", "background")
+MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999  # beyond these a mask counts as empty or full
+
+Attention = Callable[[Tensor], Tensor]
+"""(H, W, 3) image -> (H, W) mask, e.g. `functools.partial(attention_mask, host, class_word=...)`."""
+Outline = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(H, W, 3) image, (H, W) mask -> (H, W) mask."""
+
+
+def coverage(mask: Tensor) -> float:
+    """Mean of a mask: the share of the picture that is foreground, 0..1."""
+    return float(mask.float().mean())
+
+
+def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
+    """A mask (H, W) with foreground = 1 from one of either polarity, float32 in [0, 1].
+
+    "auto": what the frame's border shows (`alpha.border_is_one`) is background, so LoadImage's MASK (transparent = 1)
+    and segmentations (foreground = 1) both come out right. SealError for an unknown polarity.
+    """
+    if polarity not in POLARITIES:
+        raise SealError(f"mask_polarity: {polarity!r} is not known; choose one of {', '.join(POLARITIES)}.")
+    inverted = polarity == "background" or (polarity == "auto" and border_is_one(mask))
+    return 1 - mask if inverted else mask
+
+
+def border_mask(image: Tensor) -> Tensor:
+    """Soft foreground mask (H, W) of an image (H, W, C), by a colour flood from the frame (ours).
+
+    Gradients, drop shadows and repeated patterns belong to the ground, as does enclosed ground such
+    as the inside of a handle. Any size; above 512 px the flood runs on a smaller copy and the
+    outline is refined at full size. All zero where nothing differs from the frame.
+    """
+    rgb, _ = rgb_and_alpha(images_of(image)[0])
+    return torch.from_numpy(flood(rgb.numpy()))
+
+
+def grow_mask(mask: Tensor, px: int) -> Tensor:
+    """Grow (px > 0) or shrink (px < 0) a mask (H, W) by up to 64 pixels of Euclidean distance, soft edge kept."""
+    if not -64 <= px <= 64:
+        raise SealError(f"grow: {px} is out of range; use -64 to 64 pixels.")
+    if px == 0:
+        return mask
+    soft = mask.numpy() if px > 0 else 1 - mask.numpy()
+    solid = soft > 0.5
+    if not solid.any():
+        return mask
+    # Distance to the outline with its sub-pixel place: the outermost solid pixels say how far they are covered.
+    distance, where = ndimage.distance_transform_edt(~solid, return_indices=True)
+    edge = distance - (soft[tuple(where)] - 0.5)
+    grown = np.maximum(soft, np.clip(abs(px) + 0.5 - np.where(solid, 0, edge), 0, 1)).astype(np.float32)
+    return torch.from_numpy(grown if px > 0 else 1 - grown)
+
+
+def feather_mask(mask: Tensor, px: float) -> Tensor:
+    """Soften a mask (H, W) over about `px` pixels (0..64): a Gaussian of standard deviation px / 2."""
+    if not 0 <= px <= 64:
+        raise SealError(f"feather: {px} is out of range; use 0 to 64 pixels.")
+    if px == 0:
+        return mask
+    return torch.from_numpy(ndimage.gaussian_filter(mask.numpy(), px / 2, mode="nearest")).clamp(0, 1)
+
+
+def overlay(image: Tensor, mask: Tensor) -> Tensor:
+    """Preview (H, W, 3): the foreground as it is, the ground dimmed and magenta, a white outline."""
+    rgb, _ = rgb_and_alpha(image)
+    m = resized(mask, *rgb.shape[:2])[..., None]
+    tint = 0.25 * rgb + 0.75 * torch.tensor([0.85, 0.1, 0.55])
+    out = rgb * m + tint * (1 - m)
+    solid = (m[..., 0] > 0.5).numpy()
+    width = max(1, round(max(solid.shape) / 400))
+    line = ndimage.binary_dilation(solid, iterations=width) & ~solid
+    out[torch.from_numpy(line)] = 1.0
+    return out.clamp(0, 1)
+
+
+def semantic_mask(
+    image: Tensor,
+    mask: Tensor | None = None,
+    method: str = "auto",
+    *,
+    mask_polarity: str = "auto",
+    grow: int = 0,
+    feather: float = 0.0,
+    attention: Attention | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE, perhaps with a MASK; see `sockets` for both.
+
+    An image's own alpha stands in where no mask is given. method: "alpha" reads it, "border" floods from the frame,
+    "learned" asks the segmenter, "attention" asks `attention`; "auto" takes the first that gives a usable mask of
+    alpha, border or learned (`masks_learned` decides which), and attention. progress: called as (done, all) for each
+    picture. Raises SealError for bad shapes and values, unknown methods and empty or full results.
+    """
+    images, masks = pictures_and_masks(image, mask)
+    shaped = []
+    for one, given in zip(images, masks):
+        found, _ = found_mask(one, given, method, mask_polarity, attention)
+        shaped.append(_usable(feather_mask(grow_mask(found, grow), feather), "grow", "use a smaller value"))
+        if progress:
+            progress(len(shaped), len(images))
+    return torch.stack(shaped)
+
+
+def pictures_and_masks(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Sequence[Tensor | None]]:
+    """Pictures (B, H, W, C) of an IMAGE, their alpha the right way round, and a mask (H, W), or None, for each."""
+    images = righted(images_of(image))
+    return images, [None] * len(images) if mask is None else list(
+        masks_for(mask, len(images), images.shape[1], images.shape[2])
+    )
+
+
+def found_mask(
+    image: Tensor,
+    mask: Tensor | None,
+    method: str,
+    polarity: str = "auto",
+    attention: Attention | None = None,
+    outline: Outline | None = None,
+) -> tuple[Tensor, str]:
+    """The mask (H, W) of one of `pictures_and_masks`, (H, W, C) and (H, W), as `semantic_mask` finds it, and which of
+    METHODS gave it.
+
+    outline: makes the border method's masks better before `auto` compares them with the segmenter's.
+    """
+    if method not in METHODS:
+        raise SealError(f"method: {method!r} is not known; choose one of {', '.join(METHODS)}.")
+    rgb, alpha = rgb_and_alpha(image)
+
+    def from_alpha() -> Tensor:
+        # The polarity input is the mask's: `righted` has looked at an image's own alpha.
+        found = alpha if mask is None else foreground_from_mask(mask, polarity)
+        if found is None:
+            raise SealError("mask: nothing is wired and the image has no alpha; wire a MASK or choose method border.")
+        return _usable(found, "mask", "wire another one or choose method border")
+
+    def from_border() -> Tensor:
+        remedy = "give the sticker a margin, wire a mask, or choose method attention"
+        found = _usable(torch.from_numpy(flood(rgb.numpy())), "image: the border method found", remedy)
+        return found if outline is None else torch.from_numpy(outline(rgb.numpy(), found.numpy()))
+
+    def from_learned() -> Tensor:
+        remedy = "give the sticker a margin, wire a mask, or choose another method"
+        return _usable(torch.from_numpy(learned(rgb.numpy())), "image: the learned method found", remedy)
+
+    def from_attention() -> Tensor:
+        if attention is None:
+            raise SealError("model: method attention needs model, clip, vae and class_word; wire and fill in all four.")
+        remedy = "check class_word, wire a mask, or choose method border"
+        return _usable(resized(attention(rgb), *rgb.shape[:2]), "class_word: its attention gives", remedy)
+
+    ways = {"alpha": from_alpha, "border": from_border, "learned": from_learned, "attention": from_attention}
+    if method != "auto":
+        return ways[method](), method
+    possible = {"alpha": mask is not None or alpha is not None, "border": True, "attention": attention is not None}
+    problems = []
+    for way in (name for name, can in possible.items() if can):
+        found = None
+        try:
+            found = ways[way]()
+        except SealError as error:
+            problems.append(str(error))
+        better = preferred(rgb.numpy(), None if found is None else found.numpy()) if way == "border" else None
+        if better is not None:
+            return torch.from_numpy(better), "learned"
+        if found is not None:
+            return found, way
+    raise SealError(" ".join(problems))
+
+
+def _usable(mask: Tensor, source: str, remedy: str) -> Tensor:
+    share = float((mask > 0.5).float().mean())
+    if share <= MIN_COVERAGE or share >= MAX_COVERAGE:
+        what = "an empty mask (no foreground)" if share <= MIN_COVERAGE else "a full mask (no background)"
+        raise SealError(f"{source} {what}; {remedy}." if ":" in source else f"{source}: {what}; {remedy}.")
+    return mask

@@ -1,0 +1,125 @@
+"""All settings of a training, as frozen dataclasses; baselines and ablations are values of these.
+
+Every SEAL component is a switch on top of a carrier (input vectors or an output tail). With all
+switches off the loop is plain Textual Inversion or HiPer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..checks import choice, number, whole
+from ..concept.settings import Layers, Tokens
+from ..errors import SealError
+
+CARRIERS = ("input", "tail")
+RATES = ("constant", "cosine")
+ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
+
+REVISION = 3
+"""Of the training itself: raise it when equal settings come to learn something else, so that no old file is reused."""
+
+ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
+"""Default weights: mse Break-a-Scene's, transport ConceptExpress's, leak ours."""
+
+TEMPLATES = (
+    "a sticker of {}",
+    "a cute sticker of {}",
+    "a die-cut sticker of {}",
+    "a cartoon sticker of {}",
+    "a sticker showing {}",
+    "an emoji sticker of {}",
+)
+
+
+MAX_TEMPLATES, MAX_TEMPLATE = 1000, 1000
+"""Lines of training prompts, and characters of each; 77 tokens are far fewer."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training, completely.
+
+    resolution: side in pixels, 0 = the model's own. batch_size: draws a step.
+    attention_loss / attention_weight: semantic-guided spatial attention loss and its factor.
+    background_weight: weight of the background in the denoising loss, 1 = plain, 0 = Break-a-Scene's mask.
+    contrast_weight: pull between split tokens (SupCon; ConceptExpress 1e-3).
+    rate: how the learning rate goes: "constant", or "cosine" from its full value to nearly nothing at the last step, so
+    that the noise of single draws averages out (ours).
+    augment: share of the draws that show the subject pasted, shifted, scaled and mirrored on another ground.
+    views: how many such views are prepared. pool: from how many fixed draws the steps take theirs, 0 = fresh ones each
+    step; only fixed ones can be replayed by the frozen prefix. pool_bytes: what that may keep.
+    templates: prompts with {}; "{background}" in one marks where the background is named.
+    describe_draws: by how many draws the words of init "described" are judged; 0 = as many as make the search about
+    as long as the training, 4 to 48.
+    attributes: what is known of the reference, e.g. {"emotion": "happy"}; prompts name it, so that
+    words explain it and the token need not.
+    """
+
+    carrier: str = "input"
+    steps: int = 400
+    learning_rate: float = 5e-3
+    rate: str = "constant"
+    weight_decay: float = 0.0
+    batch_size: int = 1
+    resolution: int = 0
+    seed: int = 0
+    attention_loss: str = "none"
+    attention_weight: float = 0.0
+    background_weight: float = 1.0
+    contrast_weight: float = 0.0
+    augment: float = 0.0
+    views: int = 8
+    pool: int = 0
+    pool_bytes: int = 2 << 30
+    tail: int = 5
+    describe_draws: int = 0
+    templates: tuple[str, ...] = TEMPLATES
+    attributes: tuple[tuple[str, str], ...] = ()
+    tokens: Tokens = field(default_factory=Tokens)
+    layers: Layers = field(default_factory=Layers)
+
+    def __post_init__(self) -> None:
+        choice("carrier", self.carrier, CARRIERS)
+        choice("rate", self.rate, RATES)
+        choice("attention_loss", self.attention_loss, ATTENTION_LOSSES)
+        whole("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
+        number("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")
+        number("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
+        whole("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
+        number("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")
+        number("background_weight", self.background_weight, 0.0, 1.0, "use 0 (ignore the ground) to 1 (plain loss).")
+        number("contrast_weight", self.contrast_weight, 0.0, 1e4, "use 0 or more, e.g. 0.001.")
+        number("augment", self.augment, 0.0, 1.0, "use a share between 0 and 1.")
+        whole("views", self.views, 0, 256, "use 0 to 256.")
+        whole("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of draws.")
+        number("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
+        whole("describe_draws", self.describe_draws, 0, 1024, "use 4 to 1024 draws, or 0 for as many as fit.")
+        if 0 < self.describe_draws < 4:
+            raise SealError(f"describe_draws: {self.describe_draws} cannot tell words apart; use 4 or more, or 0.")
+        whole("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
+        whole("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
+        if self.resolution != 0:
+            whole("resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels.")
+        if not self.templates:
+            raise SealError("prompts: empty; give at least one line with {} where the concept stands.")
+        if len(self.templates) > MAX_TEMPLATES:
+            raise SealError(f"prompts: {len(self.templates)} lines are too many; use at most {MAX_TEMPLATES}.")
+        for line in self.templates:
+            if len(line) > MAX_TEMPLATE:
+                raise SealError(f"prompts: a line has {len(line)} characters; use at most {MAX_TEMPLATE}.")
+            if line.count("{}") != 1:
+                raise SealError(f"prompts: {line!r} must have exactly one {{}} where the concept stands.")
+
+    def effective(self) -> dict[str, Any]:
+        """All settings as plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def hash(self, *inputs: str) -> str:
+        """A short hash of all settings and of the given input hashes: the same training, or another."""
+        text = json.dumps([REVISION, self.effective(), *inputs], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,140 @@
+"""The frozen prefix: what the U-Net computes before the token enters, kept and replayed.
+
+With the layer restriction everything before the first allowed site depends on the draw (view, prompt
+template, noise level, noise) but not on the token. For a finite pool of draws it is computed once; a
+training step then costs only the rest of the U-Net. Exact: the replayed tensors are the computed ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..hosts.base import Site, Stage
+from .forwards import swapped_forwards
+
+
+class _Reached(Exception):
+    """Ends a recording pass at the first layer that depends on the token."""
+
+
+def cut_at(stages: Sequence[Stage], site: Site) -> tuple[int, int] | None:
+    """(stage, layer) of the layer that holds `site`; None if no layer does."""
+    for s, stage in enumerate(stages):
+        for k, layer in enumerate(stage.layers):
+            if any(m is site.module for m in layer.modules()):
+                return s, k
+    return None
+
+
+def needed_layers(stages: Sequence[Stage], cut: tuple[int, int]) -> list[tuple[int, int]]:
+    """The prefix layers whose outputs the remaining layers read.
+
+    These are the last layer before the cut and every skip that was pushed before the cut and is popped
+    after it.
+    """
+    stage_at, layer_at = cut
+    needed = {(stage_at, layer_at - 1) if layer_at else (stage_at - 1, len(stages[stage_at - 1].layers) - 1)}
+    pushed: list[int] = []
+    for s, stage in enumerate(stages):
+        if stage.pops:
+            source = pushed.pop()
+            read_live = s > stage_at or (s == stage_at and layer_at == 0)
+            if read_live and source < stage_at:
+                needed.add((source, len(stages[source].layers) - 1))
+        if stage.pushes:
+            pushed.append(s)
+    return sorted(needed)
+
+
+class FrozenPrefix:
+    """Records and replays the layers before one site.
+
+    pool_bytes limits what `keep` stores; draws beyond it are computed afresh every time. Stored on the
+    CPU, so that a GPU's memory stays with the model.
+    """
+
+    def __init__(self, stages: Sequence[Stage], cut: tuple[int, int], pool_bytes: int) -> None:
+        stage_at, layer_at = cut
+        self._before = [
+            layer
+            for s, stage in enumerate(stages[: stage_at + 1])
+            for layer in (stage.layers if s < stage_at else stage.layers[:layer_at])
+        ]
+        self._stop = stages[stage_at].layers[layer_at]
+        self._needed = [stages[s].layers[k] for s, k in needed_layers(stages, cut)]
+        self._in_tuple: dict[nn.Module, bool] = {}
+        self._pool: dict[int, list[Tensor]] = {}
+        # Draws may differ in size, so the shape of every layer's output is kept with the draw.
+        self._shapes: dict[int, dict[nn.Module, torch.Size]] = {}
+        self._smallest = 0
+        self.limit = pool_bytes
+        self.bytes = 0
+
+    @staticmethod
+    def find(stages: Sequence[Stage] | None, first: Site, pool_bytes: int) -> FrozenPrefix | None:
+        """The prefix before `first`, or None where there is nothing worth replaying (or replaying is not exact)."""
+        cut = cut_at(stages, first) if stages else None
+        return FrozenPrefix(stages, cut, pool_bytes) if stages and cut and cut[0] > 1 else None
+
+    def has(self, keys: Sequence[int]) -> bool:
+        return all(key in self._pool for key in keys)
+
+    @torch.no_grad()
+    def record(self, keys: Sequence[int], run: Callable[[], Any]) -> bool:
+        """Run the prefix once (`run` calls the host on the rows of `keys`) and keep it; False if not all of it fits."""
+        if self.has(keys):
+            return True
+        if self.bytes + self._smallest > self.limit:
+            return False
+        outputs: dict[nn.Module, Tensor] = {}
+        shapes: dict[nn.Module, torch.Size] = {}
+
+        def seen(module: nn.Module, args: tuple, output: Any) -> None:
+            tensor = output[0] if isinstance(output, tuple) else output
+            shapes[module], self._in_tuple[module] = tensor.shape[1:], isinstance(output, tuple)
+            if module in self._needed:
+                outputs[module] = tensor
+
+        def stop(module: nn.Module, args: tuple, kwargs: dict) -> None:
+            raise _Reached
+
+        with contextlib.ExitStack() as stack:
+            for layer in self._before:
+                stack.callback(layer.register_forward_hook(seen).remove)
+            stack.callback(self._stop.register_forward_pre_hook(stop, with_kwargs=True).remove)
+            with contextlib.suppress(_Reached):
+                run()
+        row = sum(outputs[layer][:1].nbytes for layer in self._needed)
+        self._smallest = min(self._smallest or row, row)
+        # A batch may hold a draw twice, or one that is kept already. As many are kept as fit: a pool with room for a
+        # part of a batch would run the prefix in vain at every step.
+        room = (self.limit - self.bytes) // row
+        new = dict(list({key: i for i, key in enumerate(keys) if key not in self._pool}.items())[:room])
+        self.bytes += row * len(new)
+        rows = [outputs[layer].detach().to("cpu") for layer in self._needed]
+        for key, i in new.items():
+            self._pool[key] = [r[i : i + 1].clone() for r in rows]
+            self._shapes[key] = shapes
+        return self.has(keys)
+
+    @contextlib.contextmanager
+    def replay(self, keys: Sequence[int], device: torch.device) -> Iterator[None]:
+        """Inside the block the prefix's layers answer from the pool for the draws `keys`, row by row."""
+        kept = {
+            layer: torch.cat([self._pool[key][i] for key in keys]).to(device) for i, layer in enumerate(self._needed)
+        }
+        dtype = next(iter(kept.values())).dtype
+        nothing = torch.zeros((), dtype=dtype, device=device)
+
+        def answer(layer: nn.Module) -> Callable[..., Any]:
+            # Layers whose output nobody reads answer with zeros of the right shape that take no memory.
+            tensor = kept[layer] if layer in kept else nothing.expand(len(keys), *self._shapes[keys[0]][layer])
+            return lambda *args, **kwargs: (tensor,) if self._in_tuple[layer] else tensor
+
+        with swapped_forwards({layer: answer(layer) for layer in self._before}):
+            yield

@@ -1,0 +1,266 @@
+"""An animation as WebP, APNG, GIF or WebM (VP9 with alpha), in the best quality that a platform's limits allow."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+from ...errors import SealError
+from ...progress import Check, checked, never
+from ..platforms import Motion
+from .apng import animated_png
+from .clip import Clip, count_of, same, slots, timed, whole
+from .encode import canvas_size, cropped, exif, placed, with_tags
+from .palette import quantise
+from .search import Found, Rung, best_fit
+from .webm import transparency_error, webm
+
+SUFFIX = {"apng": "png"}
+"""File name endings where they differ from the format's name."""
+
+GIF_UNIT = 10
+"""GIF times are hundredths of a second; browsers slow down anything below two of them."""
+
+_CLEAR_ENOUGH = 16.0
+"""Of 255, on average over the video: what the coarsest setting (crf 63) does to noise is about half of it."""
+
+HELD_MS = 1000
+"""No frame of a video is longer than this; one that is shown longer is repeated."""
+
+_LADDERS: dict[str, tuple[tuple[float, float, tuple[int, ...]], ...]] = {
+    # share of the frames, scale, and qualities / crf / colours; every step is smaller than the one before
+    "webp": (
+        (1, 1, (90, 82, 75, 68, 60, 52, 45, 38, 30)),
+        (2 / 3, 1, (38, 28)),
+        (1 / 2, 1, (38, 26, 16)),
+        (1 / 3, 1, (28, 14)),
+        (1 / 3, 0.75, (25, 10)),
+        (1 / 4, 0.5, (25, 8)),
+        (1 / 6, 0.35, (15, 4)),
+        (1 / 8, 0.2, (4,)),
+    ),
+    "apng": (
+        (1, 1, (0, 256, 160, 96, 64, 40, 28)),
+        (2 / 3, 1, (48, 24)),
+        (1 / 2, 1, (32, 16)),
+        (1 / 3, 1, (24, 12)),
+        (1 / 3, 0.75, (20, 10)),
+        (1 / 4, 0.5, (20, 10)),
+        (1 / 6, 0.35, (16, 8)),
+        (1 / 8, 0.2, (8,)),
+    ),
+    "webm": (
+        (1, 1, (8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48)),
+        (2 / 3, 1, (44, 50)),
+        (1 / 2, 1, (46, 52)),
+        (1 / 3, 1, (48, 54)),
+        (1 / 3, 0.75, (50, 58)),
+        (1 / 4, 0.5, (50, 60)),
+        (1 / 6, 0.35, (54, 63)),
+        (1 / 8, 0.2, (63,)),
+    ),
+}
+_LADDERS["gif"] = tuple((share, scale, tuple(n or 255 for n in colours)) for share, scale, colours in _LADDERS["apng"])
+_FIELD = {"webp": "quality", "webm": "crf", "apng": "colours", "gif": "colours"}
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A finished file: bytes, setting, canvas (width, height), frames, milliseconds of one play, plays, notes."""
+
+    found: Found
+    size: tuple[int, int]
+    frames: int
+    milliseconds: float
+    plays: int
+    notes: list[str]
+
+
+def rungs(form: str, count: int, least: int) -> Iterator[Rung]:
+    """The settings for an animation of `count` frames that has to keep `least`, from best to smallest."""
+    seen = set()
+    for share, scale, values in _LADDERS[form]:
+        frames = count_of(count, share, least)
+        if (frames, scale) in seen:
+            continue  # fewer frames than that are not allowed
+        seen.add((frames, scale))
+        for value in values:
+            yield Rung(**{_FIELD[form]: value}, frames=frames / count, scale=scale)
+
+
+def encode_animation(
+    clip: Clip,
+    spec: Motion,
+    form: str,
+    tags: Mapping[str, str] | None = None,
+    cut: bool = False,
+    check: Check = never,
+) -> Animation:
+    """The best file of an animation within all limits. form: webp, apng, gif or webm; tags as for `encode_still`.
+
+    check: called before each frame of each try; may raise. SealError with the numbers where even the smallest setting
+    is too large.
+    """
+    spec = _of_format(spec, form)
+    clip, notes = timed(clip.merged(), spec, cut)
+    clip = replace(clip, frames=cropped(clip.frames, spec))
+    size = canvas_size(spec, clip.frames.shape[2], clip.frames.shape[1], even=form == "webm")
+    plays = max(1, min(spec.plays, int(spec.max_ms / clip.total + 1e-6))) if spec.plays else 0
+    count = len(clip.frames)
+    least = min(count, max(2, spec.min_frames))
+
+    @cache
+    def at(frames: float, scale: float) -> Clip:
+        chosen = clip.thinned(count_of(count, frames, least))
+        return replace(chosen, frames=placed(chosen.frames, size, scale, spec.margin, check)).merged()
+
+    def encode(rung: Rung, texts: Mapping[str, str] | None = None, draft: bool = False) -> bytes:
+        shown = at(rung.frames, rung.scale).split(spec.min_frames)
+        return clip_bytes(shown, form, rung, plays, spec.max_ms, texts, draft, _rate(spec, shown.total), check)
+
+    if not at(1.0, 1.0).animated:
+        raise SealError(f"nothing in it changes visibly at {size[0]}x{size[1]} pixels; use larger changes.")
+    found = best_fit(
+        list(rungs(form, count, least)),
+        encode,
+        spec.max_bytes,
+        (lambda rung: encode(rung, draft=True)) if form in ("webm", "webp") else None,
+    )
+    found = with_tags(found, encode, spec.max_bytes, tags if form != "gif" else None)
+    best = at(found.rung.frames, found.rung.scale)
+    if form == "webm":
+        shows = _shows(best.durations, spec.max_ms, _rate(spec, best.total))
+        if (error := transparency_error(found.data, best.frames, shows)) > _CLEAR_ENOUGH:
+            raise SealError(
+                f"the transparency in the written video is off by {error:.0f} of 255; this PyAV's libvpx-vp9 cannot be "
+                "trusted: install the av wheel from PyPI."
+            )
+        kept = len(shows)
+    else:
+        kept = _moving_frames(found.data)
+    if kept < 2:
+        other = " or apng" if form == "gif" else ""
+        raise SealError(
+            f"what changes in its {count} frames is lost at {found.rung}, which {spec.max_bytes:,} bytes allow; use "
+            f"larger changes, calmer pictures{other}."
+        )
+    left = min(len(best.frames), kept)
+    if found.rung.frames < 1:
+        found = replace(found, rung=replace(found.rung, frames=left / count))
+    elif left < count:
+        notes.append(f"{count} frames became {left}: the others look like the ones before at this size and quality")
+    return Animation(found, size, kept, clip.total, plays, notes)
+
+
+def clip_bytes(
+    clip: Clip,
+    form: str,
+    rung: Rung,
+    plays: int = 0,
+    max_ms: float = 1 << 40,
+    tags: Mapping[str, str] | None = None,
+    draft: bool = False,
+    rate: int = 0,
+    check: Check = never,
+) -> bytes:
+    """A clip in one setting; its frames lie on their canvas already.
+
+    rate: WebM has one constant rate, of at most so many frames in all (0: every frame has its own time). check: called
+    before each frame; may raise.
+    """
+    check()
+    if form == "webm":
+        return webm(clip.frames, _shows(clip.durations, max_ms, rate), rung.crf, draft, tags, check)
+    if form == "apng":
+        return animated_png(clip.frames, whole(clip.durations, 1, max_ms), plays, rung.colours, tags, check)
+    if form == "gif":
+        return _gif(clip, rung.colours, max_ms, check)
+    return _webp(clip, rung.quality or 0, max_ms, tags, draft, check)
+
+
+def _moving_frames(data: bytes) -> int:
+    """How many frames are in a file, which encoders merge that low quality makes equal; 1 if all of them look alike."""
+    with Image.open(io.BytesIO(data), formats=("PNG", "GIF", "WEBP")) as file:
+        count = getattr(file, "n_frames", 1)
+        first = np.asarray(file.convert("RGBA"))
+        for i in range(1, count):
+            file.seek(i)
+            if not same(first, np.asarray(file.convert("RGBA"))):
+                return count
+    return 1
+
+
+def _rate(spec: Motion, total: float) -> int:
+    """How many frames of a constant rate a video of `total` milliseconds may have; 0: its rate need not be constant."""
+    return max(2, int(total / spec.min_frame_ms + 1e-6)) if spec.constant_rate else 0
+
+
+def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[int, int]]:
+    """What a video shows: (frame, whole milliseconds), with long frames repeated for players that wait for no frame."""
+    if rate:
+        parts = slots(durations, rate)
+        times = [math.fsum(durations) / sum(parts)] * sum(parts)
+    else:
+        parts = [math.ceil(duration / HELD_MS) for duration in durations]
+        times = [duration / part for duration, part in zip(durations, parts) for _ in range(part)]
+    frames = [i for i, part in enumerate(parts) for _ in range(part)]
+    return list(zip(frames, whole(times, 1, max_ms)))
+
+
+def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool, check: Check) -> bytes:
+    images = [Image.fromarray(frame) for frame in clip.frames]
+    for image in images:
+        image.seek = lambda _: check()  # what Pillow calls before it encodes one of them
+    buffer = io.BytesIO()
+    images[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=images[1:],
+        duration=whole(clip.durations, 1, max_ms),
+        loop=0,
+        quality=quality,
+        alpha_quality=90,
+        method=2 if draft else 4,
+        minimize_size=False,
+        exif=exif(tags),
+    )
+    return buffer.getvalue()
+
+
+def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
+    """GIF knows no half transparency: alpha is cut at one half, and one colour means transparent."""
+    frames = clip.frames.copy()
+    frames[..., 3] = np.where(frames[..., 3] >= 128, 255, 0)
+    indices, palette = quantise(frames, colours, check)
+    images = []
+    for frame in indices:
+        image = Image.fromarray(frame, "P")
+        image.putpalette(palette[:, :3].tobytes())
+        images.append(image)
+    buffer = io.BytesIO()
+    images[0].save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=checked(images[1:], check),
+        duration=whole(clip.durations, GIF_UNIT, max_ms),
+        loop=0,
+        disposal=2,
+        transparency=0,
+        optimize=False,
+    )
+    return buffer.getvalue()
+
+
+def _of_format(spec: Motion, form: str) -> Motion:
+    """The limits with what the format itself adds to them."""
+    if form == "gif":
+        return replace(spec, min_frame_ms=max(spec.min_frame_ms, 2 * GIF_UNIT))
+    return spec

@@ -1,0 +1,88 @@
+"""Find the best setting whose file fits, with few encodings: settings are ordered, and bisected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from ...errors import SealError
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One setting. quality: of lossy WebP 0-100 (None: lossless); crf: of VP9; colours: a palette (0: all colours).
+
+    frames: share of the frames that stay; scale: of the picture in its canvas.
+    """
+
+    quality: int | None = None
+    crf: int = 0
+    colours: int = 0
+    frames: float = 1.0
+    scale: float = 1.0
+
+    def __str__(self) -> str:
+        parts = [f"quality {self.quality}"] if self.quality is not None else []
+        parts += [f"crf {self.crf}"] if self.crf else []
+        parts += [f"{self.colours} colours"] if self.colours else []
+        parts += [f"{self.frames:.0%} of the frames"] if self.frames < 1 else []
+        parts += [f"at {self.scale:.0%} size"] if self.scale < 1 else []
+        return ", ".join(parts) or "lossless"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The file's bytes, the setting, and how many encodings it took."""
+
+    data: bytes
+    rung: Rung
+    probes: int
+
+
+def best_fit(
+    rungs: Sequence[Rung],
+    encode: Callable[[Rung], bytes],
+    limit: int,
+    draft: Callable[[Rung], bytes] | None = None,
+) -> Found:
+    """The best rung (they run from best to smallest) whose encoding has at most `limit` bytes.
+
+    Takes 1 + log2(n) encodings, since sizes fall from rung to rung; where one does not, the result still fits, it is
+    only not the very best. draft: a quicker encoder that gives larger files; it does the bisection, and the real one
+    then tries up to two better rungs. SealError with the numbers if even the last rung is too large.
+    """
+    probes = 0
+    measured = draft or encode
+
+    @cache
+    def size(index: int) -> int:
+        nonlocal probes
+        probes += 1
+        data = measured(rungs[index])
+        if draft is None:
+            kept[index] = data
+        return len(data)
+
+    kept: dict[int, bytes] = {}
+    low, high = 0, len(rungs) - 1  # the answer, if there is one, lies in low..high
+    if size(0) <= limit:
+        high = 0
+    while low < high:
+        middle = (low + high) // 2
+        if middle == 0 or size(middle) > limit:
+            low = middle + 1
+        else:
+            high = middle
+    first = low if draft is None else max(0, low - 2)
+    smallest = 0
+    for index in range(first, len(rungs)):
+        if draft is None:
+            size(index)
+        else:
+            probes += 1
+            kept[index] = encode(rungs[index])
+        if len(kept[index]) <= limit:
+            return Found(kept[index], rungs[index], probes)
+        smallest = len(kept[index])
+    raise SealError(f"{smallest:,} bytes at the smallest setting ({rungs[-1]}), and {limit:,} are allowed")

@@ -1,0 +1,150 @@
+"""A folder of pictures as stickers: PNG, WebP, GIF, APNG, JPEG, BMP and AVIF files, and sub-folders of frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ...errors import SealError
+from ...pictures.file import opened, rgba
+from ..names import cleaned
+from .clip import Clip
+from .saving import Sticker
+
+ENDINGS = (".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg", ".jfif", ".bmp", ".avif")
+OTHERS = (".tif", ".tiff", ".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".tgs", ".webm", ".mp4", ".mov", ".mkv")
+"""Pictures and videos that are not read; that they are left out is worth a note."""
+_NO_TIME_MS = 100.0
+"""What browsers take for GIF frames that give no time."""
+_MOST_FRAMES, _MOST_PIXELS, _MOST_BYTES = 1000, 1 << 28, 64 << 20
+"""Of one sticker: frames, pixels of all frames together (1 GiB of memory), and bytes of a file."""
+
+
+def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
+    """The stickers of a folder, or of one file, in the natural order of their names (2 before 10).
+
+    Every picture is one, animated if the file is; every sub-folder of pictures is an animated one at `fps`, and its
+    files are the frames: an animated file among them is an error. Hidden files, what macOS adds to archives, and packs
+    (folders with a pack.json) are left out. Pictures are read when they are needed. SealError for a missing or empty
+    folder, and for files that are no pictures.
+    """
+    if folder.is_file():
+        return [_of_file(folder)]
+    found = []
+    for entry in _entries(folder):
+        if entry.is_dir() and _pictures(entry):
+            found.append(_of_frames(entry, fps))
+        elif entry.suffix.lower() in ENDINGS and entry.is_file():
+            found.append(_of_file(entry))
+    if not found:
+        raise SealError(f"in: no pictures in {folder}; it should hold {', '.join(ENDINGS)} files or folders of frames.")
+    return found
+
+
+def left_out(folder: Path) -> list[str]:
+    """Names of the pictures and videos in a folder, and in its sub-folders of frames, that are not read."""
+    if folder.is_file():
+        return []
+    inside = (path for entry in _entries(folder) for path in ([entry] if entry.is_file() else _listed(entry)))
+    return [str(path.relative_to(folder)) for path in inside if path.suffix.lower() in OTHERS]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(_visible(folder), key=_natural)
+    except OSError as error:
+        raise SealError(f"in: cannot read the folder {folder} ({error.strerror}); give a folder of pictures.") from None
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "__MACOSX")
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The files of a sub-folder in order; none of one that is a pack or closed to us."""
+    try:
+        files = sorted((entry for entry in _visible(folder) if entry.is_file()), key=_natural)
+    except OSError:
+        return []
+    return [] if any(file.name == "pack.json" for file in files) else files
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if path.suffix.lower() in ENDINGS]
+
+
+def _of_file(path: Path) -> Sticker:
+    return Sticker(cleaned(path.stem), _moves(path), partial(_read, path))
+
+
+def _of_frames(folder: Path, fps: float) -> Sticker:
+    paths = _pictures(folder)
+    animated = next((path.name for path in paths if _moves(path)), None)
+    if animated is not None:
+        raise SealError(
+            f"in: {folder.name} is a folder of frames, and {animated} in it is animated; move it up, where every file "
+            "is a sticker."
+        )
+    return Sticker(cleaned(folder.name), len(paths) > 1, partial(_read_frames, folder.name, paths, fps))
+
+
+def _moves(path: Path) -> bool:
+    """Whether a file has several frames. SealError if it is no picture."""
+    with opened(path, "in", path.name) as image:
+        if path.stat().st_size > _MOST_BYTES:
+            raise SealError(f"in: {path.name} has over {_MOST_BYTES >> 20} MiB; save it smaller, or animated as WebP.")
+        return len(_shown(image)) > 1
+
+
+def _shown(image: Image.Image) -> range:
+    """The numbers of its frames: without an APNG's default image, which is for those who see no animation, and without
+    the second pictures that phones put into JPEG files."""
+    count = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
+    return range(1 if count > 1 and image.info.get("default_image") else 0, count)
+
+
+def _room(name: str, count: int, width: int, height: int) -> np.ndarray:
+    """Where the frames of one sticker go, uint8 (count, height, width, 4). SealError for more than memory should hold:
+    small files can say that they have a million frames."""
+    if count > _MOST_FRAMES or count * width * height > _MOST_PIXELS:
+        raise SealError(
+            f"in: {name} has {count:,} frames of {width}x{height} pixels; a sticker may have {_MOST_FRAMES:,} frames "
+            f"and {_MOST_PIXELS // 10**6} million pixels in all: leave out frames, or make them smaller."
+        )
+    return np.empty((count, height, width, 4), np.uint8)
+
+
+def _read(path: Path) -> Clip:
+    durations = []
+    with opened(path, "in", path.name) as image:
+        shown = _shown(image)
+        frames = _room(path.name, len(shown), *image.size)
+        for i, number in enumerate(shown):
+            image.seek(number)
+            if len(shown) == 1:  # it may be turned upright
+                return Clip.still(rgba(image))
+            frames[i] = rgba(image)
+            durations.append(float(image.info.get("duration") or _NO_TIME_MS))
+    return Clip(frames, tuple(durations))
+
+
+def _read_frames(name: str, paths: list[Path], fps: float) -> Clip:
+    first = _read(paths[0]).frames[0]
+    frames = _room(name, len(paths), first.shape[1], first.shape[0])
+    for i, path in enumerate(paths):
+        frame = _read(path).frames[0]
+        if frame.shape != first.shape:
+            shown = ", ".join(f"{width}x{height}" for width, height in sorted(f.shape[1::-1] for f in (first, frame)))
+            raise SealError(f"in: the frames in {name} have several sizes ({shown}); an animation needs one.")
+        frames[i] = frame
+    return Clip.at_rate(frames, fps) if len(frames) > 1 else Clip.still(frames[0])

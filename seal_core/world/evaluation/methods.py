@@ -1,0 +1,289 @@
+"""The methods that an evaluation compares, by name: each is a value of TrainConfig, trained by the one loop (ours).
+
+A name can be refined: `best~learning_rate=0.002~tokens.split=3` changes fields, `best-without-words` switches a
+component off, `best-with-norm` on, `only-layers` puts one alone on top of Textual Inversion, `curve-hiper` looks
+along the steps, and `grid-up@0.2-1` restricts Textual Inversion to sites and times.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from ...errors import SealError
+from ...method.config import TrainConfig
+from ...method.presets import PRESETS
+
+NAME = "<seal-v>"
+"""The learned concept's name in prompts: no word of the model's."""
+
+BUDGET = {"steps": 150, "batch_size": 8}
+"""Of every method: the baselines see as many draws as we do."""
+
+TUNED: Mapping[str, Mapping[str, Any]] = {
+    "textual_inversion": {},
+    "hiper": {"learning_rate": 0.01},
+    "paper": {"learning_rate": 0.02},
+    "best": {"steps": 90, "words": True},  # looking for the words takes the rest of the budget
+}
+"""What differs from the presets on the tiny model, chosen on validation characters (dotted fields)."""
+
+TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
+"""Where along its steps (twice the budget) a curve looks."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One switch of the method: the fields that switch it off and on, on as `best` has it where it has it.
+
+    used: whether settings, which it is given as a function from field to value, have it on; without it, whether any
+    field is other than switched off.
+    """
+
+    label: str
+    off: Mapping[str, Any]
+    on: Mapping[str, Any]
+    used: Callable[[Callable[[str], Any]], bool] | None = None
+
+
+_FREE: Mapping[str, Any] = {"tokens.init": "class_word_noise", "learning_rate": 0.02, "steps": BUDGET["steps"]}
+"""Vectors that start from the class word: at the rate that was best for them, and with the whole budget of steps."""
+
+COMPONENTS: Mapping[str, Component] = {
+    "attention": Component(
+        "spatial attention loss",
+        {"attention_loss": "none", "attention_weight": 0.0},
+        {"attention_loss": "leak", "attention_weight": 0.01},
+    ),
+    "split": Component(
+        "split-merge tokens",
+        {"tokens.split": 1, "tokens.merge": "mean", "contrast_weight": 0.0},
+        _FREE | {"tokens.split": 5, "tokens.merge": "mean", "contrast_weight": 1e-3},
+        lambda get: get("tokens.split") > 1 and get("tokens.merge") != "none",
+    ),
+    "vectors": Component(
+        "several vectors in a row",
+        _FREE | {"tokens.split": 1, "tokens.merge": "mean"},
+        _FREE | {"tokens.split": 8, "tokens.merge": "none"},
+        lambda get: get("tokens.split") > 1 and get("tokens.merge") == "none" and get("tokens.init") != "described",
+    ),
+    "described": Component(
+        "start from describing words",
+        _FREE | {"tokens.split": 8, "tokens.merge": "none"},
+        {"tokens.init": "described", "tokens.split": 16, "tokens.merge": "none", "steps": 90},
+        lambda get: get("tokens.init") == "described",
+    ),
+    "layers": Component("layer restriction", {"layers.sites": "all"}, {"layers.sites": "up"}),
+    "time": Component(
+        "time gating", {"layers.start_percent": 0.0, "layers.end_percent": 1.0}, {"layers.start_percent": 0.2}
+    ),
+    "masked": Component("masked denoising loss", {"background_weight": 1.0}, {"background_weight": 0.3}),
+    "augment": Component("context augmentation", {"augment": 0.0}, {"augment": 0.7, "views": 16}),
+    "words": Component("context by words", {"words": False}, {"words": True}),
+    "context": Component("context token", {"tokens.context_token": False}, {"tokens.context_token": True}),
+    "norm": Component("fixed norm", {"tokens.norm": "free"}, {"tokens.norm": "fixed"}),
+    "pool": Component("finite pool of draws", {"pool": 0}, {"pool": 100}),
+    "rate": Component("falling learning rate", {"rate": "constant"}, {"rate": "cosine"}),
+}
+SEAL = ("attention", "split", "layers")
+"""The abstract's three components; the others are published neighbours' or ours."""
+
+GRID_SITES = ("all", "down", "mid", "up", "down mid", "up.0-1", "up.2-3", "up.4-5", "appearance")
+GRID_TIMES = ((0.0, 1.0), (0.2, 1.0), (0.4, 1.0), (0.0, 0.6))
+
+_LABELS = {
+    "base": "base model, class word",
+    "oracle": "oracle (renderer)",
+    "textual_inversion": "Textual Inversion",
+    "hiper": "HiPer",
+    "paper": "SEAL paper",
+    "best": "SEAL best",
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A named method. config: None where nothing is trained (base, oracle).
+
+    words: whether the training prompts name the reference's own attributes. snapshots: steps after which the concept
+    is looked at as well, besides the end.
+    """
+
+    name: str
+    config: TrainConfig | None = None
+    words: bool = False
+    snapshots: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return label(self.name)
+
+    def key(self) -> str:
+        """A short hash of everything that the method is."""
+        text = json.dumps([self.config.hash() if self.config else self.name, self.words, self.snapshots])
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def for_reference(self, class_word: str, attributes: Mapping[str, str], resolution: int, seed: int) -> TrainConfig:
+        """The training of one concept. attributes: the reference's, told only to methods that use words."""
+        if self.config is None:
+            raise SealError(f"methods: {self.name} is not trained.")
+        return replace(
+            self.config,
+            resolution=resolution,
+            seed=seed,
+            attributes=tuple(sorted(attributes.items())) if self.words else (),
+            tokens=replace(self.config.tokens, concept=NAME, class_word=class_word),
+        )
+
+    def get(self, field: str) -> Any:
+        """A setting by its dotted name: "words", "augment", "tokens.split", "layers.sites"."""
+        if field == "words":
+            return self.words
+        part, _, rest = field.rpartition(".")
+        return getattr(getattr(self.config, part) if part else self.config, rest)
+
+    def uses(self, component: str) -> bool:
+        """Whether a component is on."""
+        known = COMPONENTS[component]
+        if known.used:
+            return known.used(self.get)
+        return any(self.get(field) != value for field, value in known.off.items())
+
+    def but(self, name: str, changes: Mapping[str, Any]) -> Method:
+        """The same method under another name with some settings (dotted names) changed."""
+        if self.config is None:
+            raise SealError(f"methods: {self.name} has no settings to change; it is not trained.")
+        own = {field: value for field, value in changes.items() if "." not in field}
+        words = bool(own.pop("words", self.words))
+        for part in {f.partition(".")[0] for f in changes if "." in f}:
+            inner = {f.removeprefix(f"{part}."): v for f, v in changes.items() if f.startswith(f"{part}.")}
+            if inner:  # all at once: one alone may not go with the others' present values
+                own[part] = replace(getattr(self.config, part), **inner)
+        return Method(name, replace(self.config, **own), words, self.snapshots)
+
+    def limited(self, steps: int) -> Method:
+        """The same method trained for `steps` steps, 0 = its own. Its snapshots keep their shares."""
+        if not steps or self.config is None:
+            return self
+        share = steps * (2 if self.snapshots else 1) / self.config.steps
+        longest = round(self.config.steps * share)
+        return replace(self.but(self.name, {"steps": longest}), snapshots=_at(longest) if self.snapshots else ())
+
+
+def _at(steps: int) -> tuple[int, ...]:
+    return tuple(sorted({max(1, round(share * steps)) for share in TRADE_OFF}))
+
+
+def _preset(name: str) -> Method:
+    method = Method(name, replace(PRESETS[name], **BUDGET))
+    return method.but(name, TUNED.get(name, {}))
+
+
+def _switched(method: Method, name: str, component: str, on: bool) -> Method:
+    """Switch a component on or off."""
+    if component not in COMPONENTS:
+        raise SealError(f"methods: {component!r} is no component; choose one of {', '.join(COMPONENTS)}.")
+    known = COMPONENTS[component]
+    if on:
+        return method.but(name, known.on)
+    return method.but(name, known.off if method.uses(component) else {})
+
+
+def method(name: str) -> Method:
+    """The method of a name. Raises SealError for unknown names, with the known ones."""
+    base, *changes = name.split("~")
+    found = _named(base)
+    return found.but(name, dict(_parsed(found, c) for c in changes)) if changes else found
+
+
+def _named(name: str) -> Method:
+    if name in ("base", "oracle"):
+        return Method(name)
+    if name in PRESETS:
+        return _preset(name)
+    if match := re.fullmatch(r"(\w+)-(without|with)-(\w+)", name):
+        return _switched(_named(match[1]), name, match[3], match[2] == "with")
+    if match := re.fullmatch(r"only-(\w+)", name):
+        return _switched(_preset("textual_inversion"), name, match[1], True)
+    if match := re.fullmatch(r"curve-(.+)", name):
+        steps = 2 * BUDGET["steps"]
+        return replace(_named(match[1]).but(name, {"steps": steps}), snapshots=_at(steps))
+    if match := re.fullmatch(r"grid-(.+)@([\d.]+)-([\d.]+)", name):
+        window = {"layers.start_percent": float(match[2]), "layers.end_percent": float(match[3])}
+        return _preset("textual_inversion").but(name, {"layers.sites": match[1], **window})
+    raise SealError(
+        f"methods: {name!r} is not known; choose from {', '.join(_LABELS)}, best-without-X, best-with-X, only-X "
+        f"(X: {', '.join(COMPONENTS)}), curve-NAME, grid-SITES@START-END, or the groups {', '.join(GROUPS)}."
+    )
+
+
+def _parsed(found: Method, change: str) -> tuple[str, Any]:
+    """One `field=value`, the value of the type that the field has now."""
+    field, equals, text = change.partition("=")
+    known = [f.name for f in fields(TrainConfig)] if found.config else []
+    try:
+        now = found.get(field)
+        if isinstance(now, tuple):
+            return field, tuple(text.split("|"))
+        return field, type(now)(int(text) if isinstance(now, bool) else text)
+    except AttributeError:
+        raise SealError(
+            f"methods: {field!r} is no setting; use e.g. ~learning_rate=0.002, ~tokens.split=3, ~layers.sites=up, "
+            f"~words=1. Settings: {', '.join(known) or 'none, it is not trained'}."
+        ) from None
+    except ValueError:
+        raise SealError(f"methods: {field}{equals}{text!r} is no {type(now).__name__}.") from None
+
+
+def label(name: str) -> str:
+    """A method's name for readers."""
+    base, *changes = name.split("~")
+    if match := re.fullmatch(r"(\w+)-(without|with)-(\w+)", base):
+        base = f"{match[1]} {match[2]} {COMPONENTS[match[3]].label}"
+    elif match := re.fullmatch(r"only-(\w+)", base):
+        base = f"TI with {COMPONENTS[match[1]].label}"
+    elif match := re.fullmatch(r"grid-(.+)@([\d.]+)-([\d.]+)", base):
+        base = f"TI in {match[1]}, {float(match[2]):.0%} to {float(match[3]):.0%}"
+    elif base.startswith("curve-"):
+        base = f"{_LABELS.get(base[6:], base[6:])} along its steps"
+    return ", ".join([_LABELS.get(base, base), *(c.replace("=", " = ") for c in changes)])
+
+
+def grid_name(sites: str, start: float, end: float) -> str:
+    return f"grid-{sites}@{start:g}-{end:g}"
+
+
+def _tuning() -> list[str]:
+    rates = (0.001, 0.0025, 0.005, 0.01, 0.02)
+    return [f"{name}~learning_rate={rate:g}" for name in PRESETS for rate in rates]
+
+
+LONG_TI = "textual_inversion~steps=600"
+"""Textual Inversion is published with thousands of steps; within the budget it hardly learns, leaks included."""
+MAIN = ("base", "oracle", "textual_inversion", LONG_TI, "hiper", "paper", "best")
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "main": MAIN,
+    # Without the words to start from `best` has several vectors in a row, so that is no row of its own.
+    "ablation": tuple(
+        f"best-{'without' if _preset('best').uses(c) else 'with'}-{c}" for c in COMPONENTS if c != "vectors"
+    ),
+    "alone": tuple(f"only-{c}" for c in COMPONENTS if c != "pool"),  # without a layer restriction there is no pool
+    "grid": tuple(grid_name(s, *t) for s in GRID_SITES for t in GRID_TIMES),
+    "curves": ("curve-textual_inversion", "curve-hiper", "curve-best"),
+    "tuning": tuple(_tuning()),
+}
+
+
+def expand(text: str) -> list[Method]:
+    """Methods of a comma-separated list of names and groups.
+
+    base and oracle come first: all others are measured against them.
+    """
+    names = ["base", "oracle"]
+    for name in filter(None, (n.strip() for n in text.split(","))):
+        names += GROUPS.get(name, (name,)) if name != "all" else [n for g in GROUPS if g != "tuning" for n in GROUPS[g]]
+    return [method(n) for n in dict.fromkeys(names)]

@@ -1,0 +1,128 @@
+"""What an evaluation asks of one unseen character: its reference, and prompts that vary one attribute at a time (ours).
+
+The protocol is method.md's: "name nothing, then look". A prompt that names another background hides a leak, because a
+model that obeys words paints over it. So some prompts leave attributes open, others ask for another value than the
+reference's; what was asked and what was left open are both counted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...errors import SealError
+from ...prompts.phrasing import attribute_prompt
+from ..renderer import seeds
+from ..renderer.contexts import CONTEXT, PLAIN, VALUES, Context, random_context
+
+SPLITS = {"validation": seeds.VALIDATION, "test": seeds.TEST}
+
+NEUTRAL = Context("happy", "standing", "full body", "flat vector", "plain white")
+"""What the attributes that a full prompt does not vary are named as."""
+
+FEWEST_PROMPTS = 8
+"""One prompt for each attribute, and three that leave some open."""
+
+_OPEN = (("emotion",), ("emotion", "camera"), ("style",), ("style", "camera"), ("action",), ("camera",))
+"""What the open prompts name, in turn. Where the action is open the camera is named: it shows in a full body only."""
+
+_CAMERAS = ("full body", "full body", "wide shot")
+"""The references': a reference's action must be in view, for only then can its pose be memorised."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One prompt.
+
+    kind: "full" names all attributes that the picture can show, those it does not vary at neutral values; "short" names
+    only the one that it varies (an action: the full body too); "open" varies nothing. vary: the attribute in question,
+    "" for open.
+    values: what is named. filled: a whole context that answers the prompt, the open attributes at neutral values.
+    """
+
+    kind: str
+    vary: str
+    values: Mapping[str, str]
+
+    def text(self, subject: str) -> str:
+        """The prompt, in the wording of StickerAttributePrompt. subject: "cat" or the learned concept's name."""
+        return attribute_prompt(subject, **self.values).prompt
+
+    def leaves_open(self, attribute: str) -> bool:
+        """Whether the attribute is open and can be read in what the prompt asks for."""
+        readable = attribute != "action" or self.values.get("camera") in ("full body", "wide shot")
+        return attribute not in self.values and readable
+
+    @property
+    def filled(self) -> Context:
+        return NEUTRAL.but(**self.values)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One character's part of an evaluation: how its reference looks, and the prompts (samples of each)."""
+
+    seed: int
+    reference: Context
+    asks: tuple[Ask, ...]
+    samples: int
+
+
+def characters(split: str, count: int, offset: int = 0) -> list[int]:
+    """Seeds of `count` characters of a split, from its `offset`-th on. Raises SealError beyond its range."""
+    if split not in SPLITS:
+        raise SealError(f"split: {split!r} is not known; choose one of {', '.join(SPLITS)}.")
+    every = SPLITS[split]
+    if count < 1:
+        raise SealError(f"concepts: {count} is too few; use 1 or more.")
+    if not 0 <= offset <= len(every) - count:
+        raise SealError(f"seed-offset: {offset} is out of range; use 0 to {len(every) - count} for {count} characters.")
+    return list(every[offset : offset + count])
+
+
+def make_plan(seed: int, prompts: int = 16, samples: int = 2) -> Plan:
+    """The plan for the character of a seed; depends on nothing else, so that all methods answer the same prompts.
+
+    prompts: how many, of which three in eight are open. samples: of each.
+    """
+    if prompts < FEWEST_PROMPTS:
+        raise SealError(f"prompts: {prompts} is too few; use {FEWEST_PROMPTS} or more: one an attribute, three open.")
+    if samples < 1:
+        raise SealError(f"samples: {samples} is too few; use 1 or more.")
+    rng = random.Random(f"evaluation {seed}")
+    reference = random_context(
+        rng,
+        background=rng.choice([v for v in VALUES["background"] if v not in PLAIN]),
+        action=rng.choice([v for v in VALUES["action"] if v != NEUTRAL.action]),
+        camera=rng.choice(_CAMERAS),
+    )
+    others = {a: _others(rng, a, reference) for a in CONTEXT}
+    opened = round(prompts * 3 / 8)
+    asks = [_named(i, others) for i in range(prompts - opened)]
+    for i in range(opened):
+        named = _OPEN[i % len(_OPEN)]
+        values = {a: NEUTRAL.camera if a == "camera" else rng.choice(others[a]) for a in named}
+        asks.append(Ask("open", "", values))
+    return Plan(seed, reference, tuple(asks), samples)
+
+
+def _others(rng: random.Random, attribute: str, reference: Context) -> list[str]:
+    """Values that are neither the reference's nor neutral, in random order: nothing but obeying gets them right."""
+    known = (getattr(reference, attribute), getattr(NEUTRAL, attribute))
+    values = [v for v in VALUES[attribute] if v not in known]
+    rng.shuffle(values)
+    return values
+
+
+def _named(i: int, others: Mapping[str, list[str]]) -> Ask:
+    """The i-th prompt that varies an attribute: all in turn, full and short by turns."""
+    turn, place = divmod(i, len(CONTEXT))
+    attribute = CONTEXT[place]
+    value = others[attribute][turn % len(others[attribute])]
+    if (turn + place) % 2 == 0:
+        whole = NEUTRAL.but(**{attribute: value})
+        # A close-up shows no action: naming one would ask for two pictures at once.
+        return Ask("full", attribute, {a: v for a, v in whole.asdict().items() if whole.shows(a)})
+    camera = {"camera": NEUTRAL.camera} if attribute == "action" else {}
+    return Ask("short", attribute, {attribute: value} | camera)

@@ -1,0 +1,108 @@
+"""`python -m seal_core.world readme`: the README's table and contact sheet, made anew from real results (ours).
+
+The table comes from an evaluation's folder, the sheet from a run of `python -m seal_core demo`; nothing in either is
+written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ...cli.demo import demo_options
+from ...errors import SealError
+from ...files.whole_file import write_out
+from .methods import LONG_TI, MAIN, SEAL, method
+from .metrics import VERIFIED
+from .report import markdown_table, told
+
+ROOT = Path(__file__).parents[3]
+SHEET = "seal_core/world/data/contact_sheet.jpg"
+START, END = "<!-- stickerworld: made by `python -m seal_core.world readme` -->", "<!-- /stickerworld -->"
+COLUMNS = {
+    "identity": "identity",
+    "controllability": "does what the prompt says",
+    "both": "does it and is the character",
+    "leakage": "leaks the ground",
+    "rigidity": "keeps the pose",
+    "seconds": "training, s",
+}
+"""Metric -> its words in the README."""
+NEEDED = tuple(name for name in MAIN if name != LONG_TI)
+COMPONENTS = tuple(f"best-{way}-{name}" for name in (*SEAL, "described") for way in ("without", "with"))
+ROWS = (*MAIN, *COMPONENTS)
+QUALITY = 88
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Markdown of the headline figures of results.json, with what was run above and how to read it below.
+
+    Raises SealError where the results lack one of the methods that the README is about.
+    """
+    numbers, config = results["methods"], results["config"]
+    missing = [name for name in NEEDED if name not in numbers]
+    if missing:
+        raise SealError(f"results: no figures of {', '.join(missing)}; run `python -m seal_core.world eval` first.")
+    rows = [
+        [method(name).label, *(told(numbers[name].get(metric)) for metric in COLUMNS)]
+        for name in ROWS
+        if name in numbers
+    ]
+    head = (
+        f"{len(config['characters'])} unseen characters ({config['split']} split), one sticker each, "
+        f"{config['prompts']} prompts x {config['samples']} samples, the included tiny model; mean [95 % interval]:\n\n"
+    )
+    foot = (
+        "\nIdentity is the similarity to the same character drawn in the context asked for (1 = the same). From "
+        f"{VERIFIED} "
+        "on two pictures are taken for one character's: the third column counts samples that are that and do as told. "
+        "Leaks and keeps are measured where the prompt leaves ground or pose open, the base model's own share taken "
+        "off; less is better.\n"
+    )
+    return head + markdown_table(["method", *COLUMNS.values()], rows) + foot
+
+
+def replaced(text: str, block: str) -> str:
+    """The README's text with `block` between its two marks. Raises SealError where it has no such marks."""
+    before, found, rest = text.partition(START)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise SealError(f"readme: the marks {START} and {END} are missing; put them where the table belongs.")
+    return f"{before}{START}\n{block.strip()}\n{END}{after}"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--results", type=Path, required=True, metavar="DIR", help="folder that `eval --out DIR` wrote")
+    add("--readme", type=Path, default=ROOT / "README.md", metavar="FILE", help="(%(default)s)")
+    add("--sheet", default=SHEET, metavar="PATH", help="relative to the README (%(default)s)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """The command: evaluate nothing, run the demo, write the sheet and then the README."""
+    from ...demo.run import demo_command
+
+    try:
+        results = json.loads((options.results / "results.json").read_text(encoding="utf-8"))
+        text = options.readme.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise SealError(f"results or readme: cannot be read ({error}); run `python -m seal_core.world eval`.") from None
+    block = f"![One sticker, what two methods make of it]({options.sheet})\n\n{table(results)}"
+    new = replaced(text, block)  # refuses before the demo's two minutes
+    with tempfile.TemporaryDirectory() as folder:
+        parser = argparse.ArgumentParser()
+        demo_options(parser)
+        demo_command(parser.parse_args(["--out", folder]))
+        with Image.open(Path(folder) / "contact-sheet.png", formats=("PNG",)) as sheet:
+            buffer = io.BytesIO()
+            sheet.convert("RGB").save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    write_out(options.readme.parent / options.sheet, buffer.getvalue())
+    write_out(options.readme, new.encode())
+    print(f"{options.readme}, {options.readme.parent / options.sheet}")

@@ -1,0 +1,224 @@
+"""One trial of an evaluation: one method learns one unseen character, answers the prompts, and is judged (ours).
+
+Judges see generated pictures only. Every method answers the same prompts from the same noise.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...concept.concept import Concept
+from ...demo.pictures import CFG, STEPS, pictures
+from ...hosts.base import Host, Prompt
+from ...masks.semantic import border_mask
+from ...method.attention import route, tap
+from ...method.config import TEMPLATES, TrainConfig
+from ...method.losses import leakage
+from ...method.references import Reference, prepare
+from ...method.sampling import generate_context
+from ...method.sites import supervised
+from ...method.training import Progress, TrainResult, train
+from ...pictures.sockets import resized
+from ..renderer.characters import TRAITS, Character, character
+from ..renderer.contexts import CONTEXT, VALUES, random_context
+from .methods import NAME, Method
+from .plan import Ask, Plan, make_plan
+
+TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Percents of the sampling at which the attention is looked at."""
+FORMAT = 1
+KEPT = ("config", "losses", "described", "leakage", "probe_loss", "warnings")
+"""What a trial keeps of its training's report."""
+
+
+class Judge(Protocol):
+    """What the evaluation needs of `judges.Judges`."""
+
+    def classify(self, images: Tensor) -> dict[str, Tensor]: ...
+
+    def identity(self, images: Tensor, masks: Tensor | None = None) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What trials work with. render(character, context, seed) -> Sticker; host: not needed by the oracle."""
+
+    host: Host
+    judges: Judge
+    render: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How pictures are made: prompts of a character, samples of each, Euler steps and guidance of the sampling."""
+
+    prompts: int = 16
+    samples: int = 2
+    sampling_steps: int = STEPS
+    cfg: float = CFG
+
+
+def run_trial(kit: Kit, method: Method, seed: int, setup: Setup) -> tuple[dict[str, Any], np.ndarray]:
+    """(the trial as plain JSON values, one sample of each prompt side by side (H, P * W, 3) uint8)."""
+    plan, who = make_plan(seed, setup.prompts, setup.samples), character(seed)
+    sticker = kit.render(who, plan.reference, seed=seed)
+    targets = _targets(kit, plan, who)
+    trial: dict[str, Any] = {
+        "format": FORMAT,
+        "method": method.name,
+        "seed": seed,
+        "traits": who.traits(),
+        "reference": plan.reference.asdict(),
+        "prompts": [
+            {"kind": a.kind, "vary": a.vary, "values": dict(a.values), "text": a.text(who.species)} for a in plan.asks
+        ],
+        "seconds": 0.0,
+    }
+    mask = torch.from_numpy(np.asarray(sticker.mask, np.float32) / 255)
+    if method.name == "oracle":
+        images = _oracle(kit, plan, who)
+    else:
+        [reference], _ = prepare(_float(sticker.image)[None], mask[None], kit.host.resolution, "foreground")
+        concept = None
+        if method.config is not None:
+            attributes = plan.reference.asdict()
+            config = method.for_reference(who.species, attributes, kit.host.resolution, seed % 1_000_003)
+            result, looks, trial["seconds"] = _trained(kit.host, reference, config, method.snapshots)
+            concept = result.concept
+            trial["training"] = {k: result.report[k] for k in KEPT}
+            trial["snapshots"] = {
+                str(step): _judged(kit, plan, who, mask, targets, _pictures(kit.host, c, plan, who, setup))
+                for step, c in looks.items()
+            }
+        images = _pictures(kit.host, concept, plan, who, setup)
+        trial["attention"] = _attention(kit.host, concept, who.species, reference, seed)
+    trial["samples"] = _judged(kit, plan, who, mask, targets, images)
+    first = images[:: plan.samples].mul(255).round().byte()
+    return trial, torch.cat(list(first), dim=1).numpy()
+
+
+def _float(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.asarray(image, np.float32) / 255)
+
+
+def _targets(kit: Kit, plan: Plan, who: Character) -> Tensor:
+    """Identity (P, D) of the character as the renderer draws it in the context that each prompt asks for."""
+    drawn = [_float(kit.render(who, ask.filled, seed=plan.seed + 1).image) for ask in plan.asks]
+    return kit.judges.identity(torch.stack(drawn))
+
+
+def _oracle(kit: Kit, plan: Plan, who: Character) -> Tensor:
+    """What a perfect method makes: the character in the context asked for, any value where it was left open."""
+    images = []
+    for i, ask in enumerate(plan.asks):
+        for j in range(plan.samples):
+            rng = random.Random(f"oracle {plan.seed} {i} {j}")
+            images.append(_float(kit.render(who, random_context(rng, **ask.values), seed=plan.seed + 2 + j).image))
+    return torch.stack(images)
+
+
+def _trained(
+    host: Host, reference: Reference, config: TrainConfig, snapshots: Sequence[int]
+) -> tuple[TrainResult, dict[int, Concept], float]:
+    """The training, the concept along its steps, and the seconds that it took."""
+    looks: dict[int, Concept] = {}
+
+    def look(progress: Progress) -> None:
+        if progress.step in snapshots:
+            looks[progress.step] = progress.concept()
+
+    started = time.perf_counter()
+    result = train(host, [reference], config, look if snapshots else None)
+    return result, looks, round(time.perf_counter() - started, 3)
+
+
+def _pictures(host: Host, concept: Concept | None, plan: Plan, who: Character, setup: Setup) -> Tensor:
+    """(P * S, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ..."""
+    texts = [ask.text(NAME if concept else who.species) for ask in plan.asks]
+    return pictures(host, concept, texts, plan.samples, seed=plan.seed, steps=setup.sampling_steps, cfg=setup.cfg)
+
+
+def _judged(
+    kit: Kit, plan: Plan, who: Character, mask: Tensor, targets: Tensor, images: Tensor
+) -> list[dict[str, Any]]:
+    """What the judges say of each picture, and how far its figure covers the reference's where the ground is plain."""
+    found = {name: p.argmax(dim=1).tolist() for name, p in kit.judges.classify(images).items()}
+    similarity = (kit.judges.identity(images) * targets.repeat_interleave(plan.samples, dim=0)).sum(dim=1)
+    truth, samples = who.traits(), []
+    for i, image in enumerate(images):
+        ask = plan.asks[i // plan.samples]
+        traits = {t: TRAITS[t][found[t][i]] == truth[t] for t in TRAITS if t in found and shows(who, t)}
+        samples.append(
+            {
+                "prompt": i // plan.samples,
+                "judged": {a: VALUES[a][found[a][i]] for a in CONTEXT},
+                "traits": traits,
+                "identity": round(float(similarity[i]), 5),
+                "iou": _overlap(border_mask(image), mask) if _on_plain_ground(ask) else None,
+            }
+        )
+    return samples
+
+
+def shows(who: Character, trait: str) -> bool:
+    """Whether a picture of the character can show the trait: no second colour without a pattern."""
+    absent = {"second": who.pattern == "plain", "accessory_colour": who.accessory == "nothing"}
+    return not absent.get(trait, False)
+
+
+def _on_plain_ground(ask: Ask) -> bool:
+    return ask.values.get("background", "").startswith("plain") and ask.kind == "full"
+
+
+def _overlap(one: Tensor, other: Tensor) -> float:
+    """Intersection over union of two masks."""
+    a, b = one > 0.5, resized(other, *one.shape) > 0.5
+    return round(float((a & b).sum() / (a | b).sum().clamp(min=1)), 5)
+
+
+@torch.no_grad()
+def _attention(
+    host: Host, concept: Concept | None, class_word: str, reference: Reference, seed: int
+) -> Mapping[str, Any]:
+    """How much of the token's attention lies outside the subject, on the noised reference.
+
+    outside: mean over the sites that the attention loss would read (among those the token enters) and over TIMES;
+    sites: site -> one share for each of TIMES, for every site that the token enters. No concept: the class word's.
+    """
+    text = TEMPLATES[0]
+    if concept is None:
+        words = {e: host.vocabulary(e)[host.token_ids(e, class_word)].float() for e in host.family.encoders}
+        learned = plain = host.encode([Prompt(text.replace("{}", "{concept}"))], {"concept": words})
+        allowed = host.sites()
+    else:
+        routed = generate_context(host, concept, text.replace("{}", NAME))
+        learned, plain, allowed = routed.learned, routed.plain, routed.sites
+    length = learned.cross.shape[1]
+    if concept is not None and concept.carrier == "tail":
+        at = range(length - len(concept.vectors["tail"]), length)
+    else:
+        at = learned.positions[0]["concept"]
+    last = len(host.sigmas) - 1
+    sigma = host.sigmas[[round((1 - t) * last) for t in TIMES]].to(host.device)
+    latent = host.encode_image(reference.image[None])
+    noise = torch.randn(len(TIMES), *latent.shape[1:], generator=torch.Generator().manual_seed(seed)).to(latent)
+    noisy = host.add_noise(latent.expand_as(noise), noise, sigma)
+    repeat = [0] * len(TIMES)
+    with tap(allowed) as maps, route(allowed, learned.cross.expand(len(TIMES), -1, -1)):
+        host.denoise(noisy, sigma, plain.rows(repeat))
+    shares: dict[str, list[float]] = {}
+    for site in allowed:
+        size = site.map_size(*latent.shape[-2:])
+        heat = maps.probabilities(site)[:, :, list(at)].sum(-1).unflatten(-1, size)
+        small = torch.nn.functional.interpolate(reference.mask[None, None].to(heat), size=size, mode="area")[0]
+        shares[site.name] = [round(v, 5) for v in leakage(heat, small).tolist()]
+    watched = [shares[s.name] for s in supervised(allowed)]
+    return {"outside": round(float(np.mean(watched)), 5), "sites": shares, "times": list(TIMES)}

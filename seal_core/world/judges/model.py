@@ -1,0 +1,188 @@
+"""The judges: small networks that read a StickerWorld picture's attributes and who is on it (ours).
+
+Both see the picture alone, at 128 px, and were trained by `train_judges` on characters that no method and no test
+uses. Two separate networks: what identifies a character must not know the context, what reads the context need not
+know who it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from ...errors import SealError
+from ...files.tensor_file import read_tensors
+from ...files.whole_file import write_out
+from ...masks.networks import channels_last, fold
+from ..files import JUDGES_FILE
+from ..renderer.characters import TRAITS
+from ..renderer.contexts import VALUES
+
+SIZE = 128
+"""Pixels a side that the networks see; other sizes are resized."""
+HEADS: Mapping[str, tuple[str, ...]] = {**VALUES, **TRAITS}
+"""What the classifier reads, and the values of each."""
+_KEY = "judges"
+_FORMAT = 1
+_REMEDY = "`python -m seal_core.world judges` makes one"
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shape of a network: pixels that the stem takes together, channels per level (halving each time), numbers out."""
+
+    outputs: int
+    patch: int = 4
+    widths: tuple[int, ...] = (64, 96, 128, 160)
+    hidden: int = 256
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, norm: bool) -> None:
+        super().__init__()
+        self.first, self.second = _conv(width, width, 1, norm), _conv(width, width, 1, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+def _conv(inputs: int, outputs: int, stride: int, norm: bool) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=not norm)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs)) if norm else nn.Sequential(conv)
+
+
+class Network(nn.Module):
+    """Patches -> residual levels -> mean and maximum over the picture -> numbers.
+
+    norm: with batch normalisation, for training; `folded` gives the same function without.
+    """
+
+    def __init__(self, layout: Layout, norm: bool = False) -> None:
+        super().__init__()
+        self.layout = layout
+        widths = layout.widths
+        self.stem = _conv(3 * layout.patch**2, widths[0], 1, norm)
+        self.down = nn.ModuleList(_conv(a, b, 2, norm) for a, b in itertools.pairwise(widths))
+        self.level = nn.ModuleList(_Residual(b, norm) for b in widths[1:])
+        self.hidden = nn.Linear(2 * widths[-1], layout.hidden)
+        self.out = nn.Linear(layout.hidden, layout.outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """images: (B, 3, SIZE, SIZE) in [0, 1] -> (B, outputs)."""
+        x = F.pixel_unshuffle(images - 0.5, self.layout.patch).contiguous(memory_format=torch.channels_last)
+        x = F.relu(self.stem(x))
+        for down, level in zip(self.down, self.level):
+            x = level(F.relu(down(x)))
+        pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+        return self.out(F.relu(self.hidden(pooled)))
+
+    def folded(self) -> Network:
+        """The same function with each normalisation (its running figures) taken into its convolution."""
+        return fold(self, Network(self.layout))
+
+
+@dataclass(eq=False)
+class Judges:
+    """Both judges. card: how they were trained and what they scored on held-out characters."""
+
+    classifier: Network
+    encoder: Network
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path | str = JUDGES_FILE, device: str | torch.device = "cpu") -> Judges:
+        """The judges of a file; SealError where it is missing, damaged or made for other values."""
+        path = Path(path)
+        tensors, card = read_tensors(path, _KEY, "judges", _REMEDY)
+        if card.get("format") != _FORMAT:
+            raise SealError(f"judges: {path} has format {card.get('format')}, this version reads {_FORMAT}; {_REMEDY}.")
+        try:
+            heads = {name: tuple(values) for name, values in card["heads"].items()}
+            networks = [_restored(tensors, name, card["layouts"][name]) for name in ("classifier", "encoder")]
+        except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+            raise SealError(f"judges: {path} holds no whole judges ({error!r}); {_REMEDY}.") from None
+        if heads != dict(HEADS):
+            other = [name for name in {**heads, **HEADS} if heads.get(name) != HEADS.get(name)]
+            raise SealError(f"judges: {path} was trained for other values of {', '.join(other)}; {_REMEDY}.")
+        return cls(networks[0].to(device), networks[1].to(device), card)
+
+    def save(self, path: Path | str) -> None:
+        """Both networks in fp16 and the card in one metadata key; the file appears whole or not at all."""
+        networks = {"classifier": self.classifier, "encoder": self.encoder}
+        card = self.card | {
+            "format": _FORMAT,
+            "heads": {name: list(values) for name, values in HEADS.items()},
+            "layouts": {name: vars(network.layout) for name, network in networks.items()},
+        }
+        tensors = {
+            f"{name}.{key}": value.detach().to("cpu", torch.float16).contiguous()
+            for name, network in networks.items()
+            for key, value in network.state_dict().items()
+        }
+        text = json.dumps(card, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        write_out(Path(path), to_bytes(tensors, metadata={_KEY: text}))
+
+    @torch.inference_mode()
+    def classify(self, images: Tensor) -> dict[str, Tensor]:
+        """Probabilities (B, number of values) for each of HEADS, on the CPU, float32.
+
+        images: (B, H, W, 3) in [0, 1]. An action can be read only where `Context.shows` says so, a second colour only
+        where there is a pattern, an accessory's colour only where there is one: elsewhere these are guesses.
+        """
+        logits = self._run(self.classifier, _pictures(images))
+        parts = logits.split([len(values) for values in HEADS.values()], dim=1)
+        return {name: part.softmax(dim=1) for name, part in zip(HEADS, parts)}
+
+    @torch.inference_mode()
+    def identity(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
+        """Who is on each picture: unit vectors (B, D), on the CPU, float32; their dot product is the similarity.
+
+        masks: (B, H, W) foreground in [0, 1]: the ground is laid in mid-grey first. Compare like with like: either
+        both pictures masked or neither.
+        """
+        pictures = _pictures(images)
+        if masks is not None:
+            if masks.ndim != 3 or len(masks) != len(images):
+                raise SealError(f"masks: {tuple(masks.shape)} does not fit {len(images)} images; give (B, H, W).")
+            alpha = _resized(masks.float()[:, None]).to(pictures.device)
+            pictures = pictures * alpha + 0.5 * (1 - alpha)
+        return F.normalize(self._run(self.encoder, pictures), dim=1)
+
+    def _run(self, network: Network, pictures: Tensor) -> Tensor:
+        device = next(network.parameters()).device
+        if not len(pictures):
+            return torch.zeros(0, network.layout.outputs)
+        return torch.cat([network(part.to(device)).float().cpu() for part in pictures.split(_BATCH)])
+
+
+def _restored(tensors: Mapping[str, Tensor], name: str, layout: Mapping[str, Any]) -> Network:
+    network = Network(Layout(**{**layout, "widths": tuple(layout["widths"])}))
+    network.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")})
+    if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
+        raise ValueError(f"{name} holds values that are not finite")
+    return channels_last(network).eval().requires_grad_(False)
+
+
+def _pictures(images: Tensor) -> Tensor:
+    """(B, H, W, 3) in [0, 1] -> (B, 3, SIZE, SIZE)."""
+    if images.ndim != 4 or images.shape[-1] != 3 or not images.is_floating_point():
+        raise SealError(f"images: {tuple(images.shape)} {images.dtype} is not (B, H, W, 3) of floats in [0, 1].")
+    if not bool(torch.isfinite(images).all()):
+        raise SealError("images: hold values that are not finite (NaN); look at what made them.")
+    return _resized(images.float().clamp(0, 1).movedim(-1, 1))
+
+
+def _resized(pictures: Tensor) -> Tensor:
+    if pictures.shape[-2:] == (SIZE, SIZE) or not len(pictures):
+        return pictures
+    return F.interpolate(pictures, (SIZE, SIZE), mode="bilinear", antialias=True)

@@ -1,0 +1,183 @@
+"""What the edge network learns from: crops along the outlines of stickers and procedural objects of many sizes (ours).
+
+Each crop holds the picture, the subject's own colours with nothing of the ground in them, its exact opacity, and what
+the segmenter saw of the whole picture: the mask that has to be made finer. Other masks that are wrong by a pixel or
+three are made from the exact one in every batch.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Generator, Tensor
+from tqdm import tqdm
+
+from ...masks.segmenter import seen
+from ...pictures.matting import nearest
+from ...pictures.resize import resize
+from ..renderer import seeds
+from ..renderer.characters import character
+from ..renderer.contexts import random_context
+from ..renderer.render import own_colours, render
+from .grounds import ground, thing
+from .segmenter_data import degraded, drawn_look, kept
+
+CROP = 96
+"""Side of a crop, in pixels."""
+SIZES = (128, 128, 160, 192, 256, 256, 384, 512, 512, 768)
+"""Sides of pictures, each as often as it stands here."""
+CROPS = 8
+"""Crops of a picture."""
+PICTURES = 64
+"""Pictures in a chunk, half of them stickers."""
+RECORD = np.dtype(
+    [(n, "u1", (CROP, CROP, 3)) for n in ("image", "own")] + [(n, "u1", (CROP, CROP)) for n in ("alpha", "coarse")]
+)
+_FIRST = seeds.JUDGE.start + 6_000_000  # characters that the judges' and the segmenter's chunks do not reach
+_COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch with the segmenter's mask, and with a spoiled picture
+
+Floats = NDArray[np.floating]
+
+
+def sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
+    """A StickerWorld picture (size, size, 3), its own colours and its mask (size, size), in [0, 1]."""
+    who, context = character(seed), random_context(random.Random(f"edge {seed}"))
+    shown, own = render(who, context, seed, size), own_colours(who, context, seed, size)
+    image, colours, mask = (a.astype(np.float32) / 255 for a in (shown.image, own, shown.mask))
+    return image, colours, mask
+
+
+def composed(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
+    """The same of a procedural object, with or without a border, a line and a shadow, on a procedural ground."""
+    rgb, alpha = thing(rng, size)
+    alpha = alpha.astype(np.float32) / 255
+    own = rgb.astype(np.float32)[nearest(alpha >= 0.95)] / 255
+    own = own[..., rng.permutation(3)]
+    look, unit = drawn_look(rng), size / 128
+    whole = alpha
+    if look.width:
+        away = np.maximum(ndimage.distance_transform_edt(alpha < 0.5) - 0.5, 0)
+        inner = np.maximum((look.width * unit + 0.5 - away).clip(0, 1), alpha)
+        whole = np.maximum(((look.width + look.line) * unit + 0.5 - away).clip(0, 1), inner)
+        below = look.ink + (look.border - look.ink) * inner[..., None] if look.line else look.border
+        own = below + (own - below) * alpha[..., None]
+    base = look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32) if look.paper else None
+    back = ground(rng, base, size) * (1 - _shadow(rng, whole, unit))[..., None]
+    return (back + (own - back) * whole[..., None]).clip(0, 1), own.clip(0, 1), whole.astype(np.float32)
+
+
+def _shadow(rng: np.random.Generator, whole: Floats, unit: float) -> Floats:
+    if rng.random() > 0.3:
+        return np.zeros_like(whole)
+    shift = rng.uniform(-4, 8) * unit, rng.uniform(-6, 6) * unit
+    return rng.uniform(0.1, 0.5) * ndimage.shift(
+        ndimage.gaussian_filter(whole, rng.uniform(0.3, 4) * unit), shift, order=1
+    )
+
+
+def crops(rng: np.random.Generator, image: Floats, own: Floats, alpha: Floats) -> list[NDArray[np.void]]:
+    """CROPS RECORDs along the outline; none of a picture without an outline."""
+    rim = np.argwhere((alpha > 0.5) ^ ndimage.binary_erosion(alpha > 0.5, border_value=1))
+    if not len(rim):
+        return []
+    coarse, found = resize(seen(image)[0], *alpha.shape), []
+    for _ in range(CROPS):
+        middle = rim[rng.integers(len(rim))] + rng.integers(-24, 25, 2)
+        top, left = (int(np.clip(m - CROP // 2, 0, len(alpha) - CROP)) for m in middle)
+        record, box = np.zeros((), RECORD), (slice(top, top + CROP), slice(left, left + CROP))
+        for name, values in (("image", image), ("own", own), ("alpha", alpha), ("coarse", coarse)):
+            record[name] = np.rint(values[box] * 255)
+        found.append(record)
+    return found
+
+
+def chunk(number: int) -> NDArray[np.void]:
+    """The crops of PICTURES pictures, deterministic."""
+    torch.set_num_threads(1)
+    rng, rows = np.random.default_rng([number, 11]), []
+    for i in range(PICTURES // 2):
+        sizes = rng.choice(SIZES, 2)
+        rows += crops(rng, *sticker(_FIRST + number * PICTURES + i, int(sizes[0])))
+        rows += crops(rng, *composed(rng, int(sizes[1])))
+    return np.stack(rows)
+
+
+def _make(folder: Path, number: int) -> None:
+    """A chunk's file, written in another process; its crops are too many to send back."""
+    _chunk(folder, number)
+
+
+def _chunk(folder: Path, number: int) -> NDArray[np.void]:
+    return kept(folder / f"edges-{number:03d}.npy", partial(chunk, number))
+
+
+@dataclass
+class Source:
+    """Chunks of RECORDs."""
+
+    parts: list[NDArray[np.void]]
+
+    @classmethod
+    def load(cls, folder: Path, chunks: int, quiet: bool = False) -> Source:
+        """`chunks` chunks of a folder; those that are missing are made now, on all cores."""
+        with ProcessPoolExecutor(min(chunks, os.cpu_count() or 1)) as pool:
+            made = pool.map(partial(_make, folder), range(chunks))
+            list(tqdm(made, "pictures", chunks, disable=quiet))
+        return cls([np.array(_chunk(folder, n)) for n in range(chunks)])  # in memory: batches pick from all of them
+
+    def batch(self, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """images (count, 3, CROP, CROP), masks to be made finer (count, CROP, CROP), exact opacity (the same shape) and
+        own colours (like images); the same for the same seed."""
+        rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        rows = []
+        for _ in range(count):
+            part = self.parts[rng.integers(len(self.parts))]
+            rows.append(part[rng.integers(len(part))])
+        record = np.stack(rows)
+        image, own, alpha, coarse = (
+            torch.from_numpy(record[n]).float() / 255 for n in ("image", "own", "alpha", "coarse")
+        )
+        both = torch.cat([image, own, alpha[..., None], coarse[..., None]], 3).permute(0, 3, 1, 2)
+        both = _turned(both, generator)
+        image, own, alpha, coarse = both[:, :3], both[:, 3:6], both[:, 6], both[:, 7]
+        spoiled = round(count * _DEGRADED)
+        image = torch.cat([degraded(image[:spoiled], generator), image[spoiled:]])
+        keep = torch.rand(count, generator=generator) < _COARSE
+        mask = torch.where(keep[:, None, None], coarse, displaced(alpha, generator))
+        return image, mask, alpha, own
+
+
+def _turned(both: Tensor, generator: Generator) -> Tensor:
+    """Mirrored and turned by right angles, each on its own."""
+    ways = torch.randint(8, (len(both),), generator=generator).tolist()
+    return torch.stack([torch.rot90(b.flip(2) if way & 4 else b, way & 3, (1, 2)) for b, way in zip(both, ways)])
+
+
+def displaced(alpha: Tensor, generator: Generator) -> Tensor:
+    """Masks (B, H, W) like a coarser method's: shrunk and enlarged, outlines moved here and there, soft or hard."""
+    result = []
+    for one in alpha[:, None, None]:
+        factor = int(torch.randint(1, 5, (), generator=generator))
+        amount, hard = torch.rand(2, generator=generator).tolist()
+        small = F.avg_pool2d(one, factor, ceil_mode=True) if factor > 1 else one
+        if amount > 0.3:
+            cells = int(torch.randint(3, 12, (), generator=generator))
+            wave = torch.randn(1, 1, cells, cells, generator=generator)
+            wave = F.interpolate(wave, small.shape[-2:], mode="bicubic")
+            smooth = F.avg_pool2d(F.pad(small, (2,) * 4, mode="replicate"), 5, 1)
+            small = ((smooth - 0.5 + 0.3 * amount * wave) * (4 + 8 * hard) + 0.5).clamp(0, 1)
+        elif hard > 0.5:
+            small = (small > 0.5).float()
+        found = F.interpolate(small, size=one.shape[-2:], mode="bilinear") if factor > 1 else small
+        result.append(found[0])
+    return torch.cat(result)

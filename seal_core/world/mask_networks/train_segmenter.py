@@ -1,0 +1,85 @@
+"""Training of the segmenter: `python -m seal_core.world segmenter` (ours).
+
+Binary cross-entropy, weighted towards the outline, and the soft intersection over union of each picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...masks.segmenter import FILE, Network, predict, to_file
+from ..renderer import seeds
+from . import averaged
+
+EDGE = 3.0
+"""Weight of pixels at the outline beyond that of the others."""
+GROUNDS = ("plain", "patterned", "scenic")
+PATTERNED = ("hearts", "sunburst", "zigzag")
+
+
+def loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean over pictures of logits and masks (B, H, W): weighted cross-entropy plus 1 - soft IoU."""
+    near = F.max_pool2d(truth[:, None], 5, 1, 2) + F.max_pool2d(-truth[:, None], 5, 1, 2)
+    weight = 1 + EDGE * near[:, 0]
+    entropy = (weight * F.binary_cross_entropy_with_logits(logits, truth, reduction="none")).sum((1, 2))
+    found = logits.sigmoid()
+    both = (found * truth).sum((1, 2))
+    either = (found + truth - found * truth).sum((1, 2))
+    # A picture without a subject has no overlap to be proud of: one pixel each keeps it harmless.
+    return (entropy / weight.sum((1, 2)) + 1 - (both + 1) / (either + 1)).mean()
+
+
+def ground_of(background: str) -> str:
+    """Which of GROUNDS a StickerWorld background is."""
+    return "plain" if background.startswith("plain") else "patterned" if background in PATTERNED else "scenic"
+
+
+def measure(network: Network, characters: range, count: int) -> dict[str, float]:
+    """Mean IoU (at one half) with the exact mask at 128 px by ground and by style, over `count` characters."""
+    from ..renderer.characters import character
+    from ..renderer.contexts import random_context
+    from ..renderer.render import render
+
+    scores: dict[str, list[float]] = {}
+    for seed in characters[:count]:
+        sticker = render(character(seed), random_context(random.Random(f"segmenter {seed}")), seed)
+        found = predict(network, sticker.image.astype(np.float32) / 255) > 0.5
+        truth = sticker.mask > 127
+        iou = float((found & truth).sum() / max((found | truth).sum(), 1))
+        for name in ("all", ground_of(sticker.context.background), sticker.context.style):
+            scores.setdefault(name, []).append(iou)
+    return {name: round(float(np.mean(values)), 4) for name, values in sorted(scores.items())}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `python -m seal_core.world segmenter`."""
+    averaged.add_options(parser, FILE, batch=24, chunks=12, each="1024 renders, the judges'", held_out=120)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train (or continue), measure, write. Raises SealError for bad options."""
+    from ..judges.data import Cache
+    from .segmenter_data import Source
+
+    folder = options.work / "segmenter"
+    training = averaged.begin(options, folder, lambda: Network(norm=True))
+    if not options.measure_only:
+        source = Source.load(Cache(options.work / "judges"), folder, options.chunks, options.quiet)
+
+        def of(network: nn.Module, step: int) -> Tensor:
+            images, truth = source.batch(options.batch, step)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(images)
+            return loss(logits, truth)
+
+        training.run(of, options.minutes, options.quiet)
+    network = training.average.folded()
+    figures = measure(network, seeds.VALIDATION, options.held_out)
+    training.ship(options, functools.partial(to_file, network), figures)

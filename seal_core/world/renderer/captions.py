@@ -1,0 +1,67 @@
+"""What the tiny model reads in training: the words of a context, some of them left out, and seldom a trait.
+
+A caption never names all of a character, so that a new one can only be had by learning it (ours).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from ...prompts.attributes import schema
+from .characters import Character
+from .contexts import CONTEXT, Context
+
+OPENINGS = (
+    "a sticker of {}",
+    "a sticker of {}",
+    "a sticker of {}",
+    "a cute sticker of {}",
+    "a die-cut sticker of {}",
+    "a cartoon sticker of {}",
+    "a sticker showing {}",
+    "an emoji sticker of {}",
+    "{}",
+)
+KEEP = 0.72
+"""Chance that an attribute is named."""
+NO_CAPTION = 0.1
+"""Share of empty captions, for classifier-free guidance."""
+TRAIT = 0.5
+"""Chance that one or two traits of the character are named beside its species."""
+SHUFFLED = 0.25
+"""Share of captions whose attributes stand in another order than the schema's."""
+
+
+def caption(character: Character, context: Context, rng: random.Random) -> str:
+    """A caption with random gaps; what the picture does not show is not named. Empty for a tenth of the draws."""
+    if rng.random() < NO_CAPTION:
+        return ""
+    subject, worn = _subject(character, rng)
+    named = [n for n in CONTEXT if context.shows(n) and rng.random() < KEEP]
+    if rng.random() < SHUFFLED:
+        rng.shuffle(named)
+    parts = [schema()[n].say(getattr(context, n)) for n in named]
+    return ", ".join([rng.choice(OPENINGS).replace("{}", subject), *worn, *parts])
+
+
+def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:
+    """The subject's words and, apart, what it wears: at most two traits besides the species."""
+    words, worn = [who.species], []
+    if rng.random() < TRAIT:
+        traits = ["main", "pattern", "wears"]
+        for trait in rng.sample(traits, rng.choice((1, 1, 2))):
+            if trait == "main":
+                words.insert(0, who.main)
+            elif trait == "wears" and who.wears():
+                worn.append(who.wears(coloured=rng.random() < 0.6))
+            elif trait == "pattern" and who.pattern != "plain":
+                worn.append(f"with {who.second} {who.pattern}" if rng.random() < 0.6 else f"with {who.pattern}")
+    article = rng.choice(("a ", "a ", ""))
+    return article + " ".join(words), worn
+
+
+def prompt(subject: str, attributes: Mapping[str, str]) -> str:
+    """A prompt with the given attributes named, worded as captions are: `prompt("a cat", {"emotion": "sad"})`."""
+    parts = [schema()[n].say(attributes[n]) for n in CONTEXT if attributes.get(n)]
+    return ", ".join([OPENINGS[0].replace("{}", subject), *parts])

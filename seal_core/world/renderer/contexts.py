@@ -1,0 +1,65 @@
+"""Everything about a StickerWorld picture that is not the character: five attributes with a few values each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from ...errors import SealError
+from ...prompts.attributes import schema
+
+CONTEXT = ("emotion", "action", "camera", "style", "background")
+"""The attributes of a context, in the schema's order; appearance belongs to the character."""
+
+VALUES: Mapping[str, tuple[str, ...]] = {name: schema()[name].rendered for name in CONTEXT}
+"""What the renderer can draw of each attribute: the `rendered` lists of attributes.json."""
+
+_WEIGHTS = {"camera": {"full body": 3.0}}
+"""Values drawn more often: an action can be read only where the whole body is in view."""
+
+PLAIN = tuple(v for v in VALUES["background"] if v.startswith("plain"))
+
+
+@dataclass(frozen=True)
+class Context:
+    """One value of each attribute of VALUES."""
+
+    emotion: str
+    action: str
+    camera: str
+    style: str
+    background: str
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value not in VALUES[name]:
+                raise SealError(f"{name}: StickerWorld draws no {value!r}; choose one of {', '.join(VALUES[name])}.")
+
+    def asdict(self) -> dict[str, str]:
+        return asdict(self)
+
+    def but(self, **changes: str) -> Context:
+        """The same context with some attributes changed."""
+        return replace(self, **changes)
+
+    def shows(self, attribute: str) -> bool:
+        """Whether the attribute can be read in the picture.
+
+        An action cannot in a close-up or from the waist up, nor an emotion where a whole face is a few blocks of
+        pixel art.
+        """
+        if attribute == "emotion":
+            return (self.camera, self.style) != ("wide shot", "pixel art")
+        return attribute != "action" or self.camera in ("full body", "wide shot")
+
+
+def random_context(rng: random.Random, **fixed: str) -> Context:
+    """A context drawn at random, with the given attributes fixed."""
+
+    def draw(name: str) -> str:
+        weights = [_WEIGHTS.get(name, {}).get(v, 1.0) for v in VALUES[name]]
+        return rng.choices(VALUES[name], weights)[0]
+
+    drawn = {name: draw(name) for name in CONTEXT}  # all are drawn, so that fixing one leaves the others as they were
+    return Context(**drawn | fixed)

@@ -1,0 +1,225 @@
+"""Renders as latents, encoded once and kept on disk in chunks, from which the U-Net learns (ours).
+
+A chunk is one file, written whole: encoding can stop and go on at any time, grow the set later, and run beside a
+training that reads it. Captions are not kept but drawn anew at each use, so a record says who is shown and in which
+context. The folder's name is a hash of the encoder and of what the renderer draws: latents of another VAE or of other
+pictures are never mixed in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import random
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+from tqdm import tqdm
+
+from ...demo.model import LATENT, VAE, moved
+from ...errors import SealError
+from ...files.tensor_file import read_tensors
+from ...files.whole_file import write_out
+from ..renderer import seeds
+from ..renderer.characters import character
+from ..renderer.contexts import CONTEXT, VALUES, Context, random_context
+from ..renderer.render import render
+from .kit import WORK, cores
+from .vae import STATE, trained
+
+CHUNK = 500
+HELD_OUT = 256
+"""Pictures of validation characters on which a training is watched."""
+RECORD = np.dtype(
+    [
+        ("character", "<i8"),
+        ("context", "u1", (len(CONTEXT),)),
+        ("latents", "<f2", (4, LATENT, LATENT)),
+        ("focus", "<f2", (LATENT, LATENT)),
+    ]
+)
+"""character: seed. context: index of each attribute's value in VALUES. latents: scaled. focus: weights of mean 1."""
+READY = "vae-ready.safetensors"
+KEY = "stickerworld-vae"
+REMEDY = "run `python -m seal_core.world train latents`"
+
+
+# -- the VAE ---------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
+    """Make latents (z - means) / stds, per channel (4,), the VAE's own, in place: its pictures stay the same.
+
+    diffusers and ComfyUI know one scaling factor for all channels, and a diffusion model wants every channel at unit
+    variance around zero. Both quantisation layers are 1x1 convolutions, so the change can be folded into them exactly.
+    """
+    count = len(means)
+    weight, bias = vae.get_parameter("quant_conv.weight"), vae.get_parameter("quant_conv.bias")
+    weight[:count] /= stds.view(-1, 1, 1, 1)
+    bias[:count] = (bias[:count] - means) / stds
+    bias[count:] -= 2 * stds.log()  # log variance
+    weight, bias = vae.get_parameter("post_quant_conv.weight"), vae.get_parameter("post_quant_conv.bias")
+    bias += weight[:, :, 0, 0] @ means
+    weight *= stds.view(1, -1, 1, 1)
+    vae.register_to_config(scaling_factor=1.0)
+
+
+def prepare(folder: Path, device: str = "cpu") -> Path:
+    """Write the trained, averaged VAE with balanced channels to folder/READY, unless that is of the same step."""
+    state, path = folder / STATE, folder / READY
+    if not state.exists():
+        if path.exists():
+            return path
+        raise SealError(f"folder: {folder} has no trained VAE; run `python -m seal_core.world train vae` first.")
+    vae, step = trained(folder)
+    if path.exists() and read_tensors(path, KEY, "folder", REMEDY)[1]["step"] == step:
+        return path
+    moved(vae, device)
+    vae.register_to_config(scaling_factor=1.0)
+    rng = random.Random("balance")
+    images = [render(character(rng.choice(seeds.TRAIN)), random_context(rng), i).image for i in range(HELD_OUT)]
+    latents = encode(vae, np.stack(images)).transpose(0, 1).flatten(1)
+    means, stds = latents.mean(1), latents.std(1)
+    balance(vae, means.to(device), stds.to(device))
+    about = {"step": step, "config": {**VAE, "scaling_factor": 1.0}}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
+    write_out(path, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
+    return path
+
+
+def ready_vae(folder: Path) -> AutoencoderKL:
+    """The VAE that the latents of a folder are encoded with. Raises SealError where `prepare` was not run."""
+    tensors, about = read_tensors(folder / READY, KEY, "folder", REMEDY)
+    vae = AutoencoderKL(**about["config"])
+    vae.load_state_dict(tensors)
+    return vae.eval()
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, images: NDArray[np.uint8]) -> Tensor:
+    """(B, 4, H / 8, W / 8) float32 scaled latents (the posterior's mode) of images (B, H, W, 3), on the CPU."""
+    device, parts = vae.device, []
+    for part in np.array_split(images, -(-len(images) // 25)):
+        pixels = torch.from_numpy(part).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        parts.append(vae.encode(pixels).latent_dist.mode().float().cpu() * vae.config["scaling_factor"])
+    return torch.cat(parts)
+
+
+# -- chunks ----------------------------------------------------------------------------------------
+
+
+def fingerprint(vae: AutoencoderKL) -> str:
+    """12 hex digits of the encoder's weights and of a few renders."""
+    digest = hashlib.sha256(repr(RECORD).encode())
+    for name, tensor in sorted(vae.state_dict().items()):
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    rng = random.Random("fingerprint")
+    for i in range(12):
+        digest.update(render(character(i), random_context(rng), i).image.tobytes())
+    return digest.hexdigest()[:12]
+
+
+def chunk(vae: AutoencoderKL, name: str, count: int, who: range, draw: Callable[..., Any] = render) -> NDArray[np.void]:
+    """`count` records of characters out of the range `who`. Same name, same pictures."""
+    rng, result, images = random.Random(f"latents {name}"), np.zeros(count, RECORD), []
+    for record in result:
+        seed, context = who[rng.randrange(len(who))], random_context(rng)
+        sticker = draw(character(seed), context, rng.getrandbits(31))
+        images.append(sticker.image)
+        record["character"], record["focus"] = seed, sticker.focus
+        record["context"] = [VALUES[n].index(getattr(context, n)) for n in CONTEXT]
+    result["latents"] = encode(vae, np.stack(images)).numpy()
+    return result
+
+
+def context_of(record: np.void) -> Context:
+    return Context(**{name: VALUES[name][int(i)] for name, i in zip(CONTEXT, record["context"])})
+
+
+_worker: dict[str, AutoencoderKL] = {}
+
+
+def _start(folder: Path, device: str) -> None:
+    torch.set_num_threads(1)
+    _worker["vae"] = moved(ready_vae(folder), device)
+
+
+def _make(path: Path, name: str, count: int, who: range) -> Path:
+    buffer = io.BytesIO()
+    np.save(buffer, chunk(_worker["vae"], name, count, who))
+    write_out(path, buffer.getvalue())
+    return path
+
+
+def make(folder: Path, images: int, workers: int, device: str) -> Path:
+    """Encode until there are `images` training pictures (in whole chunks); returns the folder of the chunks."""
+    prepare(folder, device)
+    chunks = folder / "latents" / fingerprint(ready_vae(folder))
+    jobs: list[tuple[Path, str, int, range]] = []
+    if not (chunks / "held-out.npy").exists():
+        jobs.append((chunks / "held-out.npy", "held-out", HELD_OUT, seeds.VALIDATION))
+    total = -(-images // CHUNK)
+    missing = [i for i in range(total) if not (chunks / f"{i:05d}.npy").exists()]
+    jobs += [(chunks / f"{i:05d}.npy", str(i), CHUNK, seeds.TRAIN) for i in missing]
+    if not jobs:
+        return chunks
+    with (
+        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (folder, device)) as pool,
+        tqdm(total=total, initial=total - len(missing), desc=f"chunks of {CHUNK}", dynamic_ncols=True) as bar,
+    ):
+        for done in as_completed([pool.submit(_make, *job) for job in jobs]):
+            bar.update(done.result().name != "held-out.npy")
+    return chunks
+
+
+class Latents:
+    """The chunks of a folder, memory-mapped. Raises SealError where there are none."""
+
+    def __init__(self, chunks: Path) -> None:
+        self._folder, self._names = chunks, set[str]()
+        self._chunks: list[NDArray[np.void]] = []
+        if not self.refresh():
+            raise SealError(f"folder: {chunks} holds no latents; {REMEDY} first.")
+        self.held_out: NDArray[np.void] = np.load(chunks / "held-out.npy")
+
+    def __len__(self) -> int:
+        return CHUNK * len(self._chunks)
+
+    def refresh(self) -> int:
+        """Take in chunks that were written since; returns how many there are."""
+        names = {name for name in os.listdir(self._folder) if name[:5].isdigit()} if self._folder.is_dir() else set()
+        for name in sorted(names - self._names):
+            self._chunks.append(np.load(self._folder / name, mmap_mode="r"))
+        self._names |= names
+        return len(self._chunks)
+
+    def draw(self, rng: random.Random, count: int) -> NDArray[np.void]:
+        """`count` records at random."""
+        rows = [rng.randrange(len(self)) for _ in range(count)]
+        return np.stack([self._chunks[i // CHUNK][i % CHUNK] for i in rows])
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--folder", type=Path, default=WORK, help="states of the trainings (%(default)s)")
+    add("--images", type=int, default=60_000, help="encode until there are so many; existing ones count (%(default)s)")
+    add("--workers", type=int, default=cores(), help="processes (%(default)s)")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
+
+
+def run(options: argparse.Namespace) -> None:
+    print(make(options.folder, options.images, options.workers, options.device))

@@ -1,0 +1,250 @@
+"""From a user's inputs to a training: presets stay presets, and node and command line agree."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from saved_workflows import nodes_of, read, widgets
+
+from seal_core.cli import main as cli
+from seal_core.cli.options import train_config
+from seal_core.concept.concept import Concept
+from seal_core.concept.settings import Layers
+from seal_core.demo.examples import EXAMPLES, example
+from seal_core.errors import SealError
+from seal_core.hosts.base import Family
+from seal_core.method.choices import PRESET, TokenChoices, changed, configure, in_words
+from seal_core.method.presets import PRESETS
+from seal_core.prompts.phrasing import parse_attributes
+from seal_core.world.evaluation.methods import method
+
+ROOT = Path(__file__).parents[2]
+NAN = float("nan")
+
+
+def asked(preset="best", **inputs):
+    return configure(preset, **{"name": "x", "class_word": "cat", **inputs})
+
+
+def known(word="dog", **changes):
+    family = Family("sd1", (("clip_l", 4),))
+    return dataclasses.replace(Concept("<old>", word, {"clip_l": torch.zeros(1, 4)}, family), **changes)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_untouched_inputs_are_the_preset(preset):
+    """With an untouched tokens node and without: the same settings, the same hash, so the same file."""
+    without, wired = asked(preset), asked(preset, tokens=TokenChoices())
+    assert without == wired and without.hash("a") == wired.hash("a")
+    named = dataclasses.replace(PRESETS[preset].tokens, concept="<x>", class_word="cat")
+    assert wired == dataclasses.replace(PRESETS[preset], tokens=named)
+    assert changed(preset, wired) == {} and str(TokenChoices()) == "as in the preset"
+
+
+def test_the_tokens_nodes_defaults_change_nothing():
+    """Read from the schema, whose defaults are what an untouched node sends."""
+    tree = ast.parse((ROOT / "nodes/tokens.py").read_text(encoding="utf-8"))
+    defaults = {}
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"):
+        name, given = ast.literal_eval(call.args[0]), {k.arg: k.value for k in call.keywords}
+        default = given["default"]
+        defaults[name] = PRESET if isinstance(default, ast.Name) else ast.literal_eval(default)
+    assert list(defaults) == [field.name for field in dataclasses.fields(TokenChoices)]
+    assert TokenChoices(**defaults) == TokenChoices()
+
+
+@pytest.mark.parametrize(
+    ("choice", "field", "value"),
+    [
+        ({"split": 3}, "split", 3),
+        ({"merge": "concat"}, "merge", "concat"),
+        ({"merge_at": 0.0}, "merge_at", 0.0),
+        ({"context_token": "on"}, "context_token", True),
+        ({"init": "vocabulary"}, "init", "vocabulary"),
+        ({"norm": "fixed"}, "norm", "fixed"),
+    ],
+)
+def test_one_choice_changes_one_setting(choice, field, value):
+    before, after = asked("textual_inversion"), asked("textual_inversion", tokens=TokenChoices(**choice))
+    assert after == dataclasses.replace(before, tokens=dataclasses.replace(before.tokens, **{field: value}))
+    assert changed("textual_inversion", after) == {f"tokens.{field}": value}
+    assert field in str(TokenChoices(**choice))
+    assert TokenChoices(context_token="off").applied_to(before.tokens) == before.tokens
+
+
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        ({"split": 17}, "split"),
+        ({"split": -1}, "split"),
+        ({"merge": "max"}, "merge"),
+        ({"merge_at": NAN}, "merge_at"),
+        ({"merge_at": 1.5}, "merge_at"),
+        ({"merge_at": -0.5}, "merge_at"),
+        ({"context_token": "yes"}, "context_token"),
+        ({"init": "zero"}, "init"),
+        ({"norm": "unit"}, "norm"),
+        ({"init": "described", "merge": "mean"}, "init"),
+    ],
+)
+def test_bad_choices_name_the_input(choice, named):
+    with pytest.raises(SealError, match=f"^{named}:"):
+        TokenChoices(**choice)
+
+
+def test_choices_that_do_not_go_with_the_preset():
+    assert TokenChoices(init="described", split=8).changes() == {"init": "described", "split": 8}
+    with pytest.raises(SealError, match=r"^init: described .*set merge to none"):
+        asked("paper", tokens=TokenChoices(init="described"))
+
+
+def test_name_concept_and_class_word():
+    assert asked(name="my-cat").tokens.concept == "<my-cat>"
+    tokens = asked(concept="  my   cat\n", class_word=" coffee  cup ").tokens
+    assert (tokens.concept, tokens.class_word) == ("my cat", "coffee cup")
+    assert asked(class_word="", resume=known()).tokens.class_word == "dog"
+    assert asked(class_word="cat", resume=known()).tokens.class_word == "cat"
+    for bad, named in (({"class_word": " "}, "class_word"), ({"name": "a b"}, "name"), ({"concept": "{}"}, "concept")):
+        with pytest.raises(SealError, match=f"^{named}:"):
+            asked(**bad)
+
+
+def test_what_differs_from_the_preset():
+    config = asked("paper", steps=20, seed=3, resolution=128, attributes={"emotion": "sad"}, layers=Layers("mid"))
+    assert changed("paper", config) == {"steps": 20, "resolution": 128, "layers.sites": "mid"}
+    assert in_words(changed("paper", config)) == "steps = 20, resolution = 128, layers.sites = mid"
+    config = asked("best", prompts="a {}\n{} b", tokens=TokenChoices(context_token="off"))
+    assert in_words(changed("best", config)) == "templates = 2 lines, tokens.context_token = off"
+    assert in_words(dict.fromkeys("abcdefg", 1)) == "7 settings"
+
+
+# What the node's inputs are called -> the command line's options
+CASES = [
+    {},
+    {"preset": "paper", "concept": "<kit>", "steps": 7, "learning_rate": 0.1, "batch_size": 2, "resolution": 128},
+    {"preset": "hiper", "seed": 3, "prompts": "a {}\n{} there", "attributes": {"emotion": "sad"}},
+    {"preset": "textual_inversion", "attention_loss": "leak", "attention_weight": 0.5, "augment": 0.25},
+    {"preset": "paper", "attention_loss": "none", "background_weight": 0.0, "layers": Layers("mid", 0.1, 0.9)},
+    {"preset": "paper", "tokens": TokenChoices(3, "concat", 0.5, "off", "class_word", "fixed")},
+    {"preset": "best", "class_word": "", "resume": known()},
+]
+
+
+def options_of(inputs):
+    """The same inputs as arguments of `python -m seal_core train`."""
+    given = {"name": "x", "class_word": "cat"} | inputs
+    given.pop("resume", None)
+    given |= dataclasses.asdict(given.pop("tokens", TokenChoices()))
+    if "layers" in given:
+        where = dataclasses.asdict(given.pop("layers"))
+        given |= {"layers": where.pop("sites"), **where}
+    if "attributes" in given:
+        given["attributes"] = json.dumps(given["attributes"])
+    arguments = ["train", "--model", "m", "--image", "a.png"]
+    for name, value in given.items():
+        values = value.splitlines() if name == "prompts" else [str(value)]
+        arguments += ["--" + name.replace("_", "-"), *values] if name != "merge_at" else [f"--merge-at={value}"]
+    return cli.parser().parse_args(arguments)
+
+
+@pytest.mark.parametrize("inputs", CASES)
+def test_node_and_command_line_train_the_same(inputs):
+    given = {"preset": "best", "name": "x", "class_word": "cat"} | inputs
+    resume = given.get("resume")
+    assert train_config(options_of(inputs), resume).effective() == configure(**given).effective()
+
+
+def test_the_command_line_has_every_input_of_the_node():
+    """Beside what only one of them needs; the node's inputs are read from its source."""
+    tree = ast.parse((ROOT / "nodes/train.py").read_text(encoding="utf-8"))
+    inputs = {
+        ast.literal_eval(n.args[0])
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"
+    }
+    options = set(vars(options_of({})))
+    only_node = {"clip", "vae", "tokens", "preview_prompt", "preview_every", "run_id", "reference_attributes"}
+    assert {"class_word", "concept", "name", "preset"} < inputs
+    assert inputs - options == only_node
+    assert {field.name for field in dataclasses.fields(TokenChoices)} | {"attributes"} <= options
+
+
+@pytest.mark.parametrize("workflow", ["seal_demo", "sticker_pack"])
+def test_workflows_train_what_the_demo_command_trains(workflow):
+    """`python -m seal_core demo` and the workflows on the tiny model: the same settings for the same sticker."""
+    graph = read(workflow)
+    (model,), (train,) = nodes_of(graph, "SEALDemoModel"), nodes_of(graph, "SEALTrainEmbedding")
+    shown = widgets(train)
+    name = widgets(model)["example"]
+    attributes = parse_attributes(json.dumps(EXAMPLES[name][1].asdict()))  # what the node gives out
+    ours = configure(
+        **{k: shown[k] for k in ("preset", "name", "class_word", "steps", "learning_rate", "batch_size", "seed")},
+        **{k: shown[k] for k in ("attention_loss", "attention_weight", "background_weight", "augment", "prompts")},
+        resolution=128,
+        attributes=attributes,
+    )
+    sticker = example(name)
+    theirs = method("best").for_reference(sticker.character.species, sticker.context.asdict(), 128, shown["seed"])
+    ours, theirs = ours.effective(), theirs.effective()
+    assert ours["tokens"].pop("concept") != theirs["tokens"].pop("concept")
+    assert ours == theirs
+
+
+def test_overrides():
+    c = asked(
+        "paper",
+        steps=7,
+        learning_rate=0.1,
+        batch_size=2,
+        resolution=128,
+        seed=3,
+        attention_loss="transport",
+        background_weight=0.0,
+        prompts="a {} here\n\n  {} there ",
+        attributes={"emotion": "sad"},
+        layers=Layers("mid"),
+    )
+    assert (c.steps, c.learning_rate, c.batch_size, c.resolution, c.seed) == (7, 0.1, 2, 128, 3)
+    assert (c.attention_loss, c.attention_weight, c.background_weight) == ("transport", 1e-5, 0.0)
+    assert c.templates == ("a {} here", "{} there")
+    assert c.attributes == (("emotion", "sad"),)
+    assert c.layers.sites == "mid"
+    assert asked("paper", attention_loss="none").attention_weight == 0
+    assert asked("textual_inversion", attention_loss="leak", attention_weight=0.5).attention_weight == 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"steps": -3}, "steps"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
+        ({"learning_rate": -0.1}, "learning_rate"),
+        ({"learning_rate": 50.0}, "learning_rate"),
+        ({"batch_size": 1000}, "batch_size"),
+        ({"resolution": 8}, "resolution"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**64 - 1}, "seed"),
+        ({"attention_loss": "strong"}, "attention_loss"),
+        ({"attention_weight": float("nan")}, "attention_weight"),
+        ({"background_weight": float("nan")}, "background_weight"),
+        ({"augment": float("nan")}, "augment"),
+        ({"background_weight": 1.5}, "background_weight"),
+        ({"augment": -0.5}, "augment"),
+        ({"prompts": "no slot here"}, "prompts"),
+        ({"prompts": "{} and {}"}, "prompts"),
+    ],
+)
+def test_bad_values_name_the_input(change, named):
+    with pytest.raises(SealError, match=f"^{named}:"):
+        asked("best", **change)
+
+
+def test_unknown_preset():
+    with pytest.raises(SealError, match="textual_inversion"):
+        asked("fastest")

@@ -1,0 +1,290 @@
+"""The training loop on tiny pipelines: every preset, both carriers, restriction, replay, determinism, errors."""
+
+import dataclasses
+
+import pytest
+import torch
+from quick import quick, reference
+from tiny import tiny_pipe, weights
+
+from seal_core.concept.settings import Layers, Tokens
+from seal_core.errors import SealError
+from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.method.config import TrainConfig
+from seal_core.method.loss_scale import LossScale
+from seal_core.method.presets import PRESETS
+from seal_core.method.training import Training, train
+
+
+@pytest.fixture(scope="module")
+def host():
+    return DiffusersHost(tiny_pipe("sd1"))
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("kind", ["sd1", "sd2v", "sdxl"])
+def test_every_preset_trains_on_every_family(preset, kind):
+    host = DiffusersHost(tiny_pipe(kind))
+    result = train(host, [reference()], quick(preset))
+    assert len(result.losses) == 6 and all(torch.tensor(result.losses).isfinite())
+    start = Training(host, [reference()], quick(preset)).carrier.result()
+    for name, vector in result.concept.vectors.items():
+        assert vector.dtype == torch.float32 and vector.device.type == "cpu" and not vector.requires_grad
+        assert (vector - start[name]).abs().max() > 1e-4, "did not move"
+    assert result.attention_after.shape == result.attention_before.shape
+    assert result.report["leakage"]["after"] <= 1
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_same_seed_same_vectors_another_seed_others(host, preset):
+    runs = [train(host, [reference()], quick(preset, seed=seed)).concept.vectors for seed in (1, 1, 2)]
+    for name in runs[0]:
+        assert torch.equal(runs[0][name], runs[1][name])
+        assert not torch.equal(runs[0][name], runs[2][name])
+
+
+def test_a_callback_sees_every_step_and_changes_nothing(host):
+    config = quick("paper", steps=25)
+    seen = []
+    watched = train(host, [reference()], config, lambda p: seen.append((p.step, p.loss, p.concept().vectors)))
+    alone = train(host, [reference()], config)
+    assert [s for s, _, _ in seen] == list(range(1, 26))
+    assert [loss for _, loss, _ in seen] == watched.losses == alone.losses
+    for name, vector in alone.concept.vectors.items():
+        assert torch.equal(vector, watched.concept.vectors[name])
+        assert torch.equal(vector, seen[-1][2][name])
+
+
+def test_model_is_untouched_also_after_an_exception():
+    pipe = tiny_pipe("sd1")
+    before = weights(pipe)
+    flags = [p.requires_grad for p in pipe.unet.parameters()]
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.step == 3:
+            raise Stop
+
+    for callback in (None, stop):
+        with DiffusersHost(pipe) as host:
+            if callback:
+                with pytest.raises(Stop):
+                    train(host, [reference()], quick("best"), callback)
+            else:
+                train(host, [reference()], quick("best"))
+        for name, tensor in weights(pipe).items():
+            assert torch.equal(before[name], tensor), name
+        assert [p.requires_grad for p in pipe.unet.parameters()] == flags
+        assert all(p.grad is None for p in pipe.unet.parameters())
+        modules = [*pipe.unet.modules(), *pipe.text_encoder.modules()]
+        assert not [m for m in modules if m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m)]
+
+
+def test_replay_has_the_loss_and_gradient_of_the_whole_pass(host):
+    config = quick("paper", layers=Layers("up.2-5"), batch_size=3, steps=9)
+    losses, gradients = [], []
+    for replayed in (True, False):
+        run = Training(host, [reference()], config)
+        assert run.prefix is not None
+        if not replayed:
+            run.prefix = None
+        for _ in range(3):  # the pool has four draws, so draws come back
+            loss, _ = run.losses(run.draws.next(3))
+            losses.append(loss.item())
+            grads = torch.autograd.grad(loss, run.carrier.parameters(), allow_unused=True)
+            gradients.append(torch.cat([g.flatten() for g in grads if g is not None]))
+    for i in range(3):
+        assert losses[i] == pytest.approx(losses[i + 3], rel=1e-5)
+        assert (gradients[i] - gradients[i + 3]).norm() < 1e-4 * gradients[i + 3].norm()
+
+
+def test_restriction_is_real(host):
+    """With one site allowed, changing the vectors changes nothing that is computed before it."""
+    last = host.sites()[-1]
+    run = Training(host, [reference()], quick("paper", layers=Layers(last.name), pool=0))
+    seen, order, handles = {}, [], []
+
+    def keep(module, args, output):
+        order.append(module)
+        seen.setdefault(module, []).append(output.clone())
+
+    for block in host.pipe.unet.modules():
+        if hasattr(block, "attn2"):
+            handles.append(block.register_forward_hook(keep))
+    draws = run.draws.next(1)
+    with torch.no_grad():
+        for _ in range(2):
+            run.losses(draws)
+            for p in run.carrier.parameters():
+                p.add_(0.5)
+    for handle in handles:
+        handle.remove()
+    for block, outputs in seen.items():
+        same = torch.equal(outputs[0], outputs[1])
+        assert same == (block.attn2 is not last.module)
+    assert order[len(seen) - 1].attn2 is last.module
+
+
+def test_gradient_reaches_every_learned_vector(host):
+    run = Training(host, [reference()], quick("paper", batch_size=5))
+    loss, terms = run.losses(run.draws.next(5))
+    loss.backward()
+    assert set(terms) == {"denoising", "attention", "contrast"}
+    for parameter in run.carrier.parameters():
+        assert (parameter.grad.abs().sum(dim=1) > 0).all()
+
+
+def test_split_tokens_each_get_a_step_before_they_merge(host):
+    config = quick("paper", steps=20, batch_size=1, tokens=Tokens(class_word="cat", split=5, merge_at=0.1))
+    result = train(host, [reference()], config)
+    assert result.merged_at == 5
+    assert Training(host, [reference()], dataclasses.replace(config, steps=100)).merge_step == 10
+    few = Training(host, [reference()], dataclasses.replace(config, steps=3))
+    assert few.merge_step == 3 and few.warnings[0].startswith("steps: 3 are too few")
+
+
+def test_time_window_limits_the_noise_levels(host):
+    run = Training(host, [reference()], quick("best", layers=Layers("up", 0.2, 0.6), pool=0))
+    drawn = [d.timestep for d in run.draws.next(200)]
+    assert run.draws.window() == (400, 799)
+    assert min(drawn) >= 400 and max(drawn) <= 799 and max(drawn) - min(drawn) > 300
+
+
+def test_pool_covers_the_window_evenly_and_comes_round(host):
+    run = Training(host, [reference()], quick("paper", pool=10))
+    first, again = run.draws.next(10), run.draws.next(10)
+    assert sorted(d.key for d in first) == sorted(d.key for d in again) == list(range(10))
+    assert sorted(d.timestep // 100 for d in first) == list(range(10))
+
+
+def test_references_of_different_sizes_never_share_a_batch(host):
+    run = Training(host, [reference(), reference((64, 128), 1)], quick("textual_inversion"))
+    sizes = set()
+    for _ in range(10):
+        shapes = {tuple(d.noise.shape) for d in run.draws.next(3)}
+        assert len(shapes) == 1
+        sizes |= shapes
+    assert len(sizes) == 2
+    run.losses(run.draws.next(3))
+
+
+def test_attention_loss_moves_the_map_onto_the_subject(host):
+    # A random U-Net's maps hardly depend on the token: all that can move is about 3 points of 75.
+    plain = quick("textual_inversion", steps=60, learning_rate=0.1)
+    with_loss = dataclasses.replace(plain, attention_loss="leak", attention_weight=20.0)
+    leak = {c.attention_loss: train(host, [reference()], c).report["leakage"] for c in (plain, with_loss)}
+    assert leak["leak"]["after"] < leak["none"]["after"] - 0.015
+    assert leak["leak"]["after"] < leak["leak"]["before"] - 0.015
+
+
+def test_resume_goes_on_and_refuses_other_models(host):
+    first = train(host, [reference()], quick("paper", steps=10))
+    again = Training(host, [reference()], quick("paper"), resume=first.concept)
+    assert again.merge_step is None
+    for name, vector in again.carrier.result().items():
+        assert torch.equal(vector, first.concept.vectors[name])
+    other = DiffusersHost(tiny_pipe("sdxl"))
+    with pytest.raises(SealError, match=r"^resume: .* was trained for"):
+        Training(other, [reference()], quick("paper"), resume=first.concept)
+    with pytest.raises(SealError, match=r"^resume: "):
+        Training(host, [reference()], quick("hiper"), resume=first.concept)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_remedy(host, monkeypatch):
+    run = Training(host, [reference()], quick("textual_inversion"))
+    real, calls = run.losses, []
+
+    def poisoned(draws):
+        calls.append(1)
+        loss, terms = real(draws)
+        return (loss * float("nan"), terms) if len(calls) == 4 else (loss, terms)
+
+    monkeypatch.setattr(run, "losses", poisoned)
+    with pytest.raises(SealError, match=r"step 4 of 6.*learning_rate"):
+        run.run()
+
+
+def test_an_absurd_learning_rate_ends_in_a_clear_error_or_finite_vectors(host):
+    try:
+        result = train(host, [reference()], quick("textual_inversion", learning_rate=1.0, steps=30))
+    except SealError as error:
+        assert "learning_rate" in str(error)
+    else:
+        assert all(v.isfinite().all() for v in result.concept.vectors.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_weights_keep_vectors_and_losses_in_float32(dtype):
+    pipe = tiny_pipe("sd1")
+    pipe.unet.to(dtype)
+    host = DiffusersHost(pipe)
+    result = train(host, [reference()], quick("paper", steps=8))
+    assert result.report["dtype"] == str(dtype).removeprefix("torch.")
+    assert all(torch.tensor(result.losses).isfinite())
+    for vector in result.concept.vectors.values():
+        assert vector.dtype == torch.float32 and vector.isfinite().all()
+
+
+def test_loss_scale_halves_on_overflow_and_grows_back():
+    scaler, p = LossScale(True), torch.ones(2, requires_grad=True)
+    start = scaler.scale
+    assert scaler.backward((p * 3).sum(), [p])
+    assert torch.equal(p.grad, torch.full((2,), 3.0))
+    p.grad = None
+    assert not scaler.backward((p * float("inf")).sum(), [p])
+    assert scaler.scale == start / 2
+    off = LossScale(False)
+    assert off.scale == 1
+
+
+def test_tail_carrier_leaves_the_rest_of_the_context_alone(host):
+    run = Training(host, [reference()], quick("hiper"))
+    draws = run.draws.next(2)
+    plain = run.plain([d.prompt for d in draws])
+    learned = run.carrier.encode([d.prompt for d in draws], plain)
+    assert torch.equal(learned.cross[:, :-5], plain.cross[:, :-5])
+    assert torch.equal(learned.cross[:, -5:], run.carrier.tail.expand(2, -1, -1))
+    # it starts from the source prompt's own tail, so at first nothing changes
+    assert torch.equal(learned.cross[0].detach(), run.plain([draws[0].prompt]).cross[0])
+    assert run.carrier.concept_positions(learned) == [(72, 73, 74, 75, 76)] * 2
+
+
+@pytest.mark.parametrize("preset", ["best", "hiper"])
+@pytest.mark.parametrize("bad", ["{} " + "very " * 90, "a {} with {foo}", "a {} on {background}, {background}"])
+def test_a_bad_prompt_is_refused_before_the_first_step(host, preset, bad):
+    with pytest.raises(SealError, match=r"^prompts: "):  # also one that the first steps would not have drawn
+        Training(host, [reference()], quick(preset, templates=("a sticker of {}",) * 9 + (bad,)))
+
+
+def test_a_prompt_that_the_merged_row_would_overfill_is_refused_before_the_first_step(host):
+    tokens = Tokens(class_word="cat", split=16, merge="concat", context_token=False)
+    template = "{} " + "cat " * 65
+    few = dataclasses.replace(tokens, split=2)
+    Training(host, [reference()], quick("textual_inversion", templates=(template,), tokens=few))
+    with pytest.raises(SealError, match=r"^prompts: "):
+        Training(host, [reference()], quick("textual_inversion", templates=(template,), tokens=tokens))
+
+
+def test_a_weight_without_its_loss_is_said(host):
+    run = Training(host, [reference()], quick("textual_inversion", attention_weight=0.5))
+    assert [w for w in run.warnings if w.startswith("attention_weight: ")]
+    assert not Training(host, [reference()], quick("best")).warnings
+
+
+def test_no_reference():
+    with pytest.raises(SealError, match="image"):
+        train(DiffusersHost(tiny_pipe("sd1")), [], TrainConfig())
+
+
+def test_the_learning_rate_stays_or_falls_to_nearly_nothing(host):
+    def rates(how):
+        training = Training(host, [reference()], quick("textual_inversion", steps=10, rate=how))
+        return [training.rate(step) for step in range(1, 11)]
+
+    full = quick("textual_inversion").learning_rate
+    assert set(rates("constant")) == {full}
+    falling = rates("cosine")
+    assert falling[0] == full and falling[-1] < 0.03 * full
+    assert falling == sorted(falling, reverse=True)

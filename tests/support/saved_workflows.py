@@ -1,0 +1,30 @@
+"""The shipped workflows, and what their nodes hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[2] / "workflows"
+CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def nodes_of(workflow: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [node for node in workflow["nodes"] if node["type"] == kind]
+
+
+def widgets(node: dict[str, Any]) -> dict[str, Any]:
+    """Widget name -> value of a node in the order that the front end saved; every value has its widget."""
+    names: list[str] = []
+    for slot in node["inputs"]:
+        if "widget" in slot:
+            names.append(slot["widget"]["name"])
+            if CONTROLLED.get(node["type"]) == names[-1]:
+                names.append("control_after_generate")
+    assert len(names) == len(node["widgets_values"]), (node["type"], names, node["widgets_values"])
+    return dict(zip(names, node["widgets_values"], strict=True))
