@@ -3,8 +3,8 @@
 import { app } from "../../scripts/app.js";
 
 const NODES = new Set([
-  "SEALTrainEmbedding", "SemanticMask", "StickerCutout", "StickerBorder", "StickerLayout", "StickerText", "ContactSheet",
-  "SaveStickerPack",
+  "SEALTrainEmbedding", "SemanticMask", "SEALStickerCutout", "SEALStickerBorder", "SEALStickerLayout", "SEALStickerText", "SEALContactSheet",
+  "SEALSaveStickerPack",
 ]);
 
 function show(node, text) {

@@ -12,9 +12,8 @@ import folder_paths
 from ..seal_core.concept.concept import Embedding
 from ..seal_core.concept.file import load
 from ..seal_core.concept.settings import Layers
-from ..seal_core.errors import SealError
 from ..seal_core.files.names import EXTENSIONS
-from ..seal_core.texts import utf8
+from ..seal_core.messages import SealError, utf8
 from .comfy.api import io
 from .comfy.encode import encode
 from .comfy.folders import TAILS, tails_folder

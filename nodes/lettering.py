@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..seal_core.errors import SealError
+from ..seal_core.messages import SealError
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
 from ..seal_core.stickers.font_files import font_file
 from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
@@ -24,7 +24,7 @@ FONT = (
 )
 
 
-class StickerText(io.ComfyNode):
+class SEALStickerText(io.ComfyNode):
     """A caption."""
 
     @classmethod
@@ -33,7 +33,7 @@ class StickerText(io.ComfyNode):
             return io.Float.Input(name, default=default, min=low, max=high, step=0.5, tooltip=tooltip)
 
         return schema(
-            node_id="StickerText",
+            node_id="SEALStickerText",
             display_name="Sticker Text",
             category=CATEGORY,
             description="Write a caption on stickers: fitted, in several lines, with fill and stroke.",
@@ -108,16 +108,16 @@ def _font_files(names: str) -> list[Path]:
     return [font_file(name, font_folders()) for name in parts if name]
 
 
-class ContactSheet(io.ComfyNode):
+class SEALContactSheet(io.ComfyNode):
     """Many stickers in a labelled grid."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="ContactSheet",
+            node_id="SEALContactSheet",
             display_name="Contact Sheet",
             category=CATEGORY,
-            description="Put many stickers into one labelled grid: rows and columns from StickerAttributeSweep's "
+            description="Put many stickers into one labelled grid: rows and columns from SEALStickerAttributeSweep's "
             "labels, scores if wired.",
             search_aliases=["image grid", "xy plot", "overview", "collage", "montage", "compare"],
             is_input_list=True,
@@ -146,7 +146,7 @@ class ContactSheet(io.ComfyNode):
                     "labels",
                     optional=True,
                     force_input=True,
-                    tooltip="StickerAttributeSweep's labels: one for each batch or for each picture.",
+                    tooltip="SEALStickerAttributeSweep's labels: one for each batch or for each picture.",
                 ),
                 io.Float.Input(
                     "scores",
@@ -185,4 +185,4 @@ class ContactSheet(io.ComfyNode):
         return _font_times((font or [""])[0] or "")
 
 
-NODES = [StickerText, ContactSheet]
+NODES = [SEALStickerText, SEALContactSheet]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from ..seal_core.errors import SealError
 from ..seal_core.masks.attention import attention_mask
-from ..seal_core.masks.semantic import METHODS, POLARITIES, Attention, coverage, overlay, semantic_mask
+from ..seal_core.masks.semantic import METHODS, Attention, overlay, semantic_mask
+from ..seal_core.messages import SealError
+from ..seal_core.pictures.alpha import POLARITIES, coverage
 from ..seal_core.pictures.sockets import images_of
 from ..seal_core.progress import each
 from .comfy.api import io

@@ -93,13 +93,13 @@ class StickerAttributePrompt(io.ComfyNode):
         return io.NodeOutput(made.prompt, made.negative, json.dumps(made.attributes, ensure_ascii=False))
 
 
-class StickerAttributeSweep(io.ComfyNode):
+class SEALStickerAttributeSweep(io.ComfyNode):
     """One or two attributes with many values -> a list of prompts."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="StickerAttributeSweep",
+            node_id="SEALStickerAttributeSweep",
             display_name="Sticker Attribute Sweep",
             category="SEAL/stickers",
             description="Write one prompt for every value of an attribute, or for every pair of values of two, "
@@ -171,4 +171,4 @@ class StickerAttributeSweep(io.ComfyNode):
         return io.NodeOutput(*sweep(concept, base, axes, extra=extra, template=template))
 
 
-NODES = [StickerAttributePrompt, StickerAttributeSweep]
+NODES = [StickerAttributePrompt, SEALStickerAttributeSweep]

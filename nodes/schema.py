@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..seal_core.errors import SealError, valid_text
+from ..seal_core.messages import SealError, valid_text
 from .comfy.api import io
 
 _KNOWN = {f.name for f in dataclasses.fields(io.Schema)}

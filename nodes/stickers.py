@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ..seal_core.masks.semantic import METHODS, POLARITIES
+from ..seal_core.masks.semantic import METHODS
+from ..seal_core.pictures.alpha import POLARITIES
 from ..seal_core.stickers.border import Border, Shadow, add_border
 from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
 from ..seal_core.stickers.cutout import KEEP
@@ -26,13 +27,13 @@ def mask_input(what: str) -> io.Input:
     return io.Mask.Input("mask", optional=True, tooltip=f"{what} Foreground = 1; one for all pictures or one for each.")
 
 
-class StickerCutout(io.ComfyNode):
+class SEALStickerCutout(io.ComfyNode):
     """IMAGE and perhaps MASK -> the subject on a transparent ground."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="StickerCutout",
+            node_id="SEALStickerCutout",
             display_name="Sticker Cutout",
             category=CATEGORY,
             description="Cut the subject out of its ground: smooth edge, no halo of the old ground's colour, one "
@@ -150,7 +151,7 @@ class StickerCutout(io.ComfyNode):
         return io.NodeOutput(cuts, [cut[..., 3].clone() for cut in cuts], report, ui=ui)
 
 
-class StickerBorder(io.ComfyNode):
+class SEALStickerBorder(io.ComfyNode):
     """Die-cut outline and drop shadow."""
 
     @classmethod
@@ -159,14 +160,16 @@ class StickerBorder(io.ComfyNode):
             return io.Float.Input(name, default=default, min=low, max=512.0, step=0.5, tooltip=tooltip)
 
         return schema(
-            node_id="StickerBorder",
+            node_id="SEALStickerBorder",
             display_name="Sticker Border",
             category=CATEGORY,
             description="Draw a die-cut outline and a drop shadow around a cut-out. The canvas grows, so that "
             "nothing is clipped.",
             search_aliases=["outline", "stroke", "die cut", "white border", "drop shadow", "sticker effect"],
             inputs=[
-                io.Image.Input("image", tooltip="Cut-outs (RGBA), e.g. from StickerCutout; or pictures and a mask."),
+                io.Image.Input(
+                    "image", tooltip="Cut-outs (RGBA), e.g. from SEALStickerCutout; or pictures and a mask."
+                ),
                 pixels("width", 8.0, "Width of the line in pixels; 0 = no line."),
                 io.String.Input("colour", default="#ffffff", tooltip=f"Colour of the line: {COLOUR}"),
                 pixels("softness", 0.0, "Pixels over which the line's outer edge fades; 0 = a crisp, smooth edge."),
@@ -215,16 +218,16 @@ class StickerBorder(io.ComfyNode):
         return io.NodeOutput(*made, ui=ui)
 
 
-class StickerLayout(io.ComfyNode):
+class SEALStickerLayout(io.ComfyNode):
     """A platform's canvas."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="StickerLayout",
+            node_id="SEALStickerLayout",
             display_name="Sticker Layout",
             category=CATEGORY,
-            description="Centre, scale and pad stickers to a chat platform's canvas. SaveStickerPack does so by "
+            description="Centre, scale and pad stickers to a chat platform's canvas. SEALSaveStickerPack does so by "
             "itself; use this to see or to change it.",
             search_aliases=["fit", "pad", "resize sticker", "telegram", "whatsapp", "512", "canvas", "center"],
             inputs=[
@@ -288,4 +291,4 @@ class StickerLayout(io.ComfyNode):
         return io.NodeOutput(*made, ui=ui)
 
 
-NODES = [StickerCutout, StickerBorder, StickerLayout]
+NODES = [SEALStickerCutout, SEALStickerBorder, SEALStickerLayout]

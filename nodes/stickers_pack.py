@@ -1,4 +1,4 @@
-"""SaveStickerPack: stickers as a pack that a chat platform takes."""
+"""SEALSaveStickerPack: stickers as a pack that a chat platform takes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import folder_paths
 import torch
 from comfy.cli_args import args
 
-from ..seal_core.errors import SealError
+from ..seal_core.messages import SealError, utf8
 from ..seal_core.progress import checked
 from ..seal_core.stickers.canvas import rgba8
 from ..seal_core.stickers.layers import pictures
 from ..seal_core.stickers.pack.clip import Clip
 from ..seal_core.stickers.pack.saving import Request, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
-from ..seal_core.texts import utf8
 from .comfy.api import io, ui
 from .comfy.progress import noted, progress_of, stop_on_cancel
 from .schema import inputs_checked, schema
@@ -28,11 +27,11 @@ TOO_LONG = ("play faster", "cut")
 FOLDER = "stickers"
 
 
-class SaveStickerPack(io.ComfyNode):
+class SEALSaveStickerPack(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
-            node_id="SaveStickerPack",
+            node_id="SEALSaveStickerPack",
             display_name="Save Sticker Pack",
             category="SEAL/stickers",
             description="Save stickers as a pack for a chat platform, static or animated, every file within the "
@@ -90,15 +89,15 @@ class SaveStickerPack(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="What of the pictures is the sticker (1), e.g. from StickerCutout or SemanticMask.",
+                    tooltip="What of the pictures is the sticker (1), e.g. from SEALStickerCutout or SemanticMask.",
                 ),
                 io.String.Input(
                     "names",
                     default="",
                     optional=True,
                     force_input=True,
-                    tooltip="Names of the stickers: a list, e.g. StickerAttributeSweep's labels, or one a line. Emoji "
-                    "can go by them.",
+                    tooltip="Names of the stickers: a list, e.g. the labels of Sticker Attribute Sweep, or one a line. "
+                    "Emoji can go by them.",
                 ),
                 io.Combo.Input(
                     "too_long",
@@ -206,4 +205,4 @@ def _tags(hidden) -> Mapping[str, str]:
     return tags
 
 
-NODES = [SaveStickerPack]
+NODES = [SEALSaveStickerPack]

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
+from ..seal_core.messages import utf8, warn
 from ..seal_core.method.choices import configure
 from ..seal_core.method.config import ATTENTION_LOSSES
 from ..seal_core.method.presets import PRESETS
 from ..seal_core.prompts.phrasing import parse_attributes
-from ..seal_core.texts import utf8, warn
 from .comfy.api import io, ui
 from .comfy.handed_out import losses
 from .comfy.host import ComfyHost

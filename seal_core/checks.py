@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import SealError
+from .messages import SealError
 
 
 def choice(name: str, value: str, options: tuple[str, ...]) -> None:

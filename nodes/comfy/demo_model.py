@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from ...seal_core.demo.examples import EXAMPLES, example
 from ...seal_core.demo.model_file import MODEL_FILE, ModelFile, read_model
-from ...seal_core.errors import SealError
+from ...seal_core.messages import SealError
 
 _DTYPE = torch.float32
 

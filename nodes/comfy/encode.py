@@ -10,8 +10,7 @@ from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.prompt import mentioned, parts
 from ...seal_core.concept.settings import Layers
 from ...seal_core.concept.strength import blended, check_strength, with_tail
-from ...seal_core.errors import SealError
-from ...seal_core.texts import warn
+from ...seal_core.messages import SealError, warn
 from .routing import KEY, Route, is_restricted
 from .text import ComfyText, family, text_models
 from .tokens import PromptTokens, literal, tokenize

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import folder_paths
 
-from ...seal_core.errors import SealError
 from ...seal_core.files.whole_file import refusal
+from ...seal_core.messages import SealError
 
 TAILS = "seal_tails"
 FONTS = "fonts"

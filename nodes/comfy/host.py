@@ -19,8 +19,8 @@ import torch
 from comfy.ldm.modules.attention import BasicTransformerBlock, attention_pytorch
 from torch import Tensor, nn
 
-from ...seal_core.errors import SealError
 from ...seal_core.hosts.base import Context, Prompt, Site, Stage, Vectors
+from ...seal_core.messages import SealError
 from .identity import Identity, identity, not_ours
 from .loading import Gradients, in_training, no_inference_tensors, refuse_untrainable, require_whole, static_parts
 from .noise import Noising

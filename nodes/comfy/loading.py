@@ -16,7 +16,7 @@ import comfy.model_patcher
 import torch
 from torch import Tensor, nn
 
-from ...seal_core.errors import SealError
+from ...seal_core.messages import SealError
 
 _STATIC = "Or start ComfyUI with --disable-dynamic-vram."
 

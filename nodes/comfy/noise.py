@@ -9,7 +9,7 @@ import comfy.model_sampling
 import torch
 from torch import Tensor
 
-from ...seal_core.errors import SealError
+from ...seal_core.messages import SealError
 
 KNOWN = {
     "EPS": "epsilon",

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from ...seal_core.texts import warn
+from ...seal_core.messages import warn
 
 READ_IN = ("0.8.0", "0.33.0", "0.38.1")
 """ComfyUI's versions in which the members were read; the pack's tests run in the first two. The last one's files of

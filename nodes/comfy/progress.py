@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import comfy.model_management
 import comfy.utils
 
-from ...seal_core.notes import gathered
+from ...seal_core.messages import gathered, warn
 from ...seal_core.progress import Progress
-from ...seal_core.texts import warn
 
 stop_on_cancel = comfy.model_management.throw_exception_if_processing_interrupted
 """Raises once Cancel was pressed."""

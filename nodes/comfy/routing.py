@@ -23,10 +23,9 @@ from torch import Tensor
 
 from ...seal_core.concept.concept import Embedding
 from ...seal_core.concept.settings import Layers
-from ...seal_core.errors import SealError
 from ...seal_core.hosts.base import Site
+from ...seal_core.messages import SealError, warn
 from ...seal_core.method.sites import saved_sites
-from ...seal_core.texts import warn
 from .routing_swap import BASE, KEY, LOST, PREFIX, Plan, Window, diffusion_model, is_open
 from .sites import SiteKey, require_unet, sites_with_keys, unet_sites
 

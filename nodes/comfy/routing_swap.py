@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...seal_core.texts import warn
+from ...seal_core.messages import warn
 from .sites import SiteKey
 
 KEY = "seal"  # of the wrappers, of the Route in a conditioning, of the Plan in transformer_options

@@ -10,8 +10,8 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock,
 from comfy.model_base import ModelType
 from torch import nn
 
-from ...seal_core.errors import SealError
 from ...seal_core.hosts.base import Site
+from ...seal_core.messages import SealError
 from ...seal_core.method.sites import PARTS
 
 SiteKey = tuple[str, int, int]

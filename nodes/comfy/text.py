@@ -11,8 +11,8 @@ import comfy.sd
 import comfy.sd1_clip
 from torch import Tensor, nn
 
-from ...seal_core.errors import SealError
 from ...seal_core.hosts.base import Family
+from ...seal_core.messages import SealError
 from ...seal_core.method.forwards import swapped_forwards
 from .tokens import chunk_length, token_ids
 

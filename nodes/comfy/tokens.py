@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
 
-from ...seal_core.errors import SealError
 from ...seal_core.hosts.base import Vectors
+from ...seal_core.messages import SealError
 
 Token = tuple[Any, float, str]
 """An id or a vector (width,), its weight, and the slot that it belongs to ("" for what the prompt itself says)."""

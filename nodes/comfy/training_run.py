@@ -16,10 +16,10 @@ from torch import Tensor
 from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.file import BROKEN, load, save, trained_files
 from ...seal_core.concept.prompt import mentioned
-from ...seal_core.errors import SealError
 from ...seal_core.files.names import safe_stem
 from ...seal_core.files.whole_file import ready
 from ...seal_core.hosts.base import Prompt
+from ...seal_core.messages import SealError, warn
 from ...seal_core.method.choices import changed, in_words
 from ...seal_core.method.config import TrainConfig
 from ...seal_core.method.initial_words import most_notices
@@ -27,7 +27,6 @@ from ...seal_core.method.references import Reference, digest, prepare
 from ...seal_core.method.sampling import generate_context, sample
 from ...seal_core.method.training import PROBES, Progress, TrainResult, train
 from ...seal_core.plots import figures as plots
-from ...seal_core.texts import warn
 from .folders import folder_of, spare_folders
 from .handed_out import hand_out
 from .host import ComfyHost

@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ..errors import SealError, valid_text
-from ..notes import told
-from ..texts import tolerate_all_texts
+from ..messages import SealError, told, tolerate_all_texts, valid_text
 from .demo import demo_options
 from .options import train_options
 from .pack import pack_command, pack_options

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import SealError
+from ..messages import SealError
 from ..stickers.platforms import PLATFORMS
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")

@@ -25,18 +25,17 @@ from ..concept.concept import Concept
 from ..concept.file import encoded, load
 from ..concept.strength import check_strength
 from ..concept.vocabulary import check
-from ..errors import SealError
 from ..files.names import TAKING, safe_stem
 from ..files.whole_file import ready, temporary_folders, write_new
 from ..hosts.base import Prompt
 from ..masks.attention import attention_mask
 from ..masks.semantic import semantic_mask
+from ..messages import SealError, gathered
 from ..method.choices import changed, in_words
 from ..method.config import TrainConfig
 from ..method.references import Reference, digest, prepare
 from ..method.sampling import generate_context, sample
 from ..method.training import TrainResult, train
-from ..notes import gathered
 from ..pictures.file import read_picture
 from ..plots import figures as plots
 from .options import train_config

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from ..concept.settings import Layers, Tokens
-from ..errors import SealError
 from ..hosts.base import Family
+from ..messages import SealError
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,10 +21,10 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..concept.settings import Layers, Tokens
-from ..errors import SealError
 from ..files.names import TAKING, entries, safe_stem
 from ..files.whole_file import write_new
 from ..hosts.base import Family
+from ..messages import SealError
 from ..method.config import CARRIERS
 from .concept import Concept
 from .foreign import damaged, foreign, header_size, joined, read

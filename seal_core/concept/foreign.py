@@ -20,8 +20,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from ..errors import SealError
 from ..hosts.base import Family
+from ..messages import SealError
 
 FAMILIES = (
     Family("sdxl", (("clip_l", 768), ("clip_g", 1280))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..checks import choice, number, whole
-from ..errors import SealError
+from ..messages import SealError
 
 MERGES = ("mean", "concat", "none")
 INITS = ("class_word_noise", "class_word", "vocabulary", "described")

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..errors import SealError
 from ..hosts.base import Words
+from ..messages import SealError
 from .concept import Concept
 
 TAIL_STRENGTH = 0.8

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..concept.settings import Tokens
-from ..errors import SealError
 from ..hosts.base import Words
+from ..messages import SealError
 
 
 def word_vectors(host: Words, encoder: str, words: str) -> Tensor:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ..errors import SealError
+from ..messages import SealError
 from ..world.renderer.characters import character
 from ..world.renderer.contexts import Context
 from ..world.renderer.seeds import EXAMPLES as SEEDS

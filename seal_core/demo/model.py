@@ -17,7 +17,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ..errors import SealError
+from ..messages import SealError
 from .model_file import END, MODEL_FILE, START, VOCABULARY, ModelFile, clip_bpe, read_model, write_model
 
 if TYPE_CHECKING:

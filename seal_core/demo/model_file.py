@@ -20,9 +20,9 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..errors import SealError
 from ..files.tensor_file import read_tensors
 from ..files.whole_file import write_out
+from ..messages import SealError
 
 DATA = Path(__file__).parent / "data"
 MODEL_FILE = DATA / "tiny.safetensors"

@@ -20,10 +20,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..cli.progress import training_bar
-from ..errors import SealError
 from ..files.whole_file import ready, write_out
 from ..hosts.base import Host
 from ..masks.semantic import overlay, semantic_mask
+from ..messages import SealError
 from ..method.config import TrainConfig
 from ..method.references import Reference, prepare
 from ..method.training import TrainResult, train

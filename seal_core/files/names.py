@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import SealError
+from ..messages import SealError
 
 EXTENSIONS = (".safetensors", ".pt", ".bin")
 """What ComfyUI tries after `embedding:NAME`, in this order, after NAME itself."""

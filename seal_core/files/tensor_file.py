@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import SealError
+from ..messages import SealError
 
 
 def read_tensors(path: Path, key: str, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ..errors import SealError
+from ..messages import SealError
 from .names import entries, unique_stem
 
 Content = bytes | Callable[[str], bytes]

@@ -19,8 +19,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.linalg import eigh
 from torch import Tensor, nn
 
-from ..errors import SealError
 from ..hosts.base import Context, Host, Prompt
+from ..messages import SealError
 from ..pictures.resize import resize
 
 MAX_PLACES = 1600  # places of the self-attention map that is clustered: about 32 x 32 to 40 x 40

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..errors import SealError
+from ..messages import SealError
 from ..pictures.resize import resize
 from .segmenter import enlarged, seen
 

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ..errors import SealError
 from ..files.tensor_file import read_tensors
+from ..messages import SealError
 
 FORMAT = 1
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import SealError
+from ..messages import SealError
 from ..pictures.matting import sampled
 from ..pictures.resize import resize
 from . import networks

@@ -13,8 +13,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..errors import SealError
-from ..pictures.alpha import border_is_one, righted
+from ..messages import SealError
+from ..pictures.alpha import foreground_from_mask, righted
 from ..pictures.sockets import images_of, masks_for, resized, rgb_and_alpha
 from ..progress import Progress
 from .border import flood
@@ -22,30 +22,12 @@ from .learned import preferred
 from .segmenter import learned
 
 METHODS = ("auto", "alpha", "border", "attention", "learned")
-POLARITIES = ("auto", "foreground", "background")
 MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999  # beyond these a mask counts as empty or full
 
 Attention = Callable[[Tensor], Tensor]
 """(H, W, 3) image -> (H, W) mask, e.g. `functools.partial(attention_mask, host, class_word=...)`."""
 Outline = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(H, W, 3) image, (H, W) mask -> (H, W) mask."""
-
-
-def coverage(mask: Tensor) -> float:
-    """Mean of a mask: the share of the picture that is foreground, 0..1."""
-    return float(mask.float().mean())
-
-
-def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
-    """A mask (H, W) with foreground = 1 from one of either polarity, float32 in [0, 1].
-
-    "auto": what the frame's border shows (`alpha.border_is_one`) is background, so LoadImage's MASK (transparent = 1)
-    and segmentations (foreground = 1) both come out right. SealError for an unknown polarity.
-    """
-    if polarity not in POLARITIES:
-        raise SealError(f"mask_polarity: {polarity!r} is not known; choose one of {', '.join(POLARITIES)}.")
-    inverted = polarity == "background" or (polarity == "auto" and border_is_one(mask))
-    return 1 - mask if inverted else mask
 
 
 def border_mask(image: Tensor) -> Tensor:

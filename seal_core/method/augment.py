@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import SealError
+from ..messages import SealError
 from ..pictures.matting import decontaminated
 from .references import Reference
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..concept.settings import Layers, Tokens
-from ..errors import SealError
 from ..files.names import safe_stem
+from ..messages import SealError
 from .config import ATTENTION_WEIGHTS, TrainConfig
 from .presets import PRESETS
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..checks import choice, number, whole
 from ..concept.settings import Layers, Tokens
-from ..errors import SealError
+from ..messages import SealError
 
 CARRIERS = ("input", "tail")
 RATES = ("constant", "cosine")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..concept.concept import Concept
-from ..errors import SealError
 from ..hosts.base import Context, Host, Prompt
+from ..messages import SealError
 from ..prompts.phrasing import plain_words, training_prompt
 from .attention import slot_positions
 from .config import TrainConfig

@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import SealError
-from ..masks.semantic import coverage, foreground_from_mask
-from ..pictures.alpha import border_is_one, righted
+from ..messages import SealError
+from ..pictures.alpha import border_is_one, coverage, foreground_from_mask, righted
 from ..pictures.sockets import images_of, masks_for, rgb_and_alpha
 
 SMALLEST = 16

@@ -12,9 +12,8 @@ from torch import Tensor
 from ..concept.concept import Concept
 from ..concept.prompt import mentioned, replaced
 from ..concept.strength import blended, check_strength, with_tail
-from ..errors import SealError
 from ..hosts.base import Context, Host, Prompt, Site
-from ..notes import tell
+from ..messages import SealError, tell
 from .attention import route
 from .sites import saved_sites, select
 

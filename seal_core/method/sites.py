@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..errors import SealError
 from ..hosts.base import Site
+from ..messages import SealError
 
 PARTS = ("down", "mid", "up")
 PRESETS = ("appearance", "all", "up")

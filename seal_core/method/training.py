@@ -13,8 +13,8 @@ from torch import Tensor
 from .. import __version__
 from ..concept.concept import Concept
 from ..concept.vocabulary import check, tokenised, word_vectors
-from ..errors import SealError
 from ..hosts.base import Host
+from ..messages import SealError
 from ..prompts.attributes import clean
 from .config import TrainConfig
 from .initial_words import Description, describe

@@ -12,9 +12,10 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..notes import tell
+from ..messages import SealError, tell
 from .sockets import Told
 
+POLARITIES = ("auto", "foreground", "background")
 HIDDEN, DEEP = 0.1, 4
 """Opacity under which a pixel is hidden; how many pixels from a shown one its colour is no longer an edge's."""
 ALIKE, FLAT = 0.08, 0.95
@@ -31,6 +32,23 @@ def border_is_one(mask: Tensor) -> bool:
     corners = on[[0, 0, -1, -1], [0, -1, 0, -1]].mean()
     decided = corners if corners != 0.5 else on.mean()
     return bool(decided > 0.5)
+
+
+def coverage(mask: Tensor) -> float:
+    """Mean of a mask: the share of the picture that is foreground, 0..1."""
+    return float(mask.float().mean())
+
+
+def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
+    """A mask (H, W) with foreground = 1 from one of either polarity, float32 in [0, 1].
+
+    "auto": what the frame's border shows (`border_is_one`) is background, so LoadImage's MASK (transparent = 1)
+    and segmentations (foreground = 1) both come out right. SealError for an unknown polarity.
+    """
+    if polarity not in POLARITIES:
+        raise SealError(f"mask_polarity: {polarity!r} is not known; choose one of {', '.join(POLARITIES)}.")
+    inverted = polarity == "background" or (polarity == "auto" and border_is_one(mask))
+    return 1 - mask if inverted else mask
 
 
 def righted(images: Tensor, told: Told = tell) -> Tensor:

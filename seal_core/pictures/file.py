@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import SealError
+from ..messages import SealError
 
 if TYPE_CHECKING:
     from torch import Tensor

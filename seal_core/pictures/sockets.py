@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import SealError
-from ..notes import tell
+from ..messages import SealError, tell
 from ..pictures.resize import resize
 
 CHANNELS = (1, 3, 4)

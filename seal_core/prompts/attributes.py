@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import SealError, valid_text
+from ..messages import SealError, valid_text
 
 ATTRIBUTES = ("appearance", "emotion", "action", "camera", "style", "background")
 _MAX_LENGTH = 400

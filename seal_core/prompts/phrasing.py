@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..errors import SealError
 from ..hosts.base import Prompt
+from ..messages import SealError
 from .attributes import ATTRIBUTES, canonical, clean, data, default_template, parse_attributes, schema
 
 __all__ = [

@@ -9,7 +9,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..errors import SealError
+from ..messages import SealError
 from ..progress import Progress, each
 from .layers import colour, distance, flat, over, padded, pictures, ramp
 
@@ -78,7 +78,9 @@ def add_border(
         if not (layer[..., 3] > 0.5).any():
             raise SealError(f"image: shows nothing to draw a border around; cut out a subject first{where}.")
     if layers[..., 3].min() >= 1:
-        raise SealError("image: has no transparent ground to draw a border in; wire StickerCutout before this node.")
+        raise SealError(
+            "image: has no transparent ground to draw a border in; wire SEALStickerCutout before this node."
+        )
     reach = border.gap + border.width + max(border.softness, 1.0) / 2 + 1 if border.width else 1.0
     sides = _room(layers, reach, shadow)
     made = [_bordered(padded(layer, *sides), border, shadow) for layer in each(layers, progress)]

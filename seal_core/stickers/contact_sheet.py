@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import SealError
-from ..notes import tell
+from ..messages import SealError, tell
 from ..progress import Progress, each
 from .canvas import fit, rgba8
 from .font import BUNDLED, Font, clusters, length, missing, open_font, runs, tidy

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SealError
 from ..masks.semantic import pictures_and_masks
+from ..messages import SealError
 from ..pictures.sockets import rgb_and_alpha
 from ..progress import Progress
 from .cutout import cut_picture

@@ -9,9 +9,9 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..errors import SealError
 from ..masks.edges import edges
 from ..masks.semantic import Attention, feather_mask, found_mask, grow_mask, pictures_and_masks
+from ..messages import SealError
 from ..pictures.matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
 from ..pictures.sockets import rgb_and_alpha
 from ..progress import Progress

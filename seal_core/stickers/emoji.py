@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from ..errors import SealError
+from ..messages import SealError
 
 DEFAULT, SAD = "😀", "😢"
 """Not written out in the lines that raise: a traceback shows them, also where no console can."""
@@ -121,7 +121,9 @@ def emoji_by_words(lines: Sequence[str], names: Sequence[str]) -> list[tuple[str
         said = f" {_words(name)} "
         here = [found for wanted, found in known if all(part in said for part in wanted)] or others
         if not here:
-            remedy = f"add a line such as {name} = {DEFAULT}" if name else "wire names (StickerAttributeSweep's labels)"
+            remedy = (
+                f"add a line such as {name} = {DEFAULT}" if name else "wire names (SEALStickerAttributeSweep's labels)"
+            )
             raise SealError(
                 f"emoji: no line is for sticker {i} ({name or 'no name'}); {remedy}, or a line with an emoji alone, "
                 "for all others."

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..errors import SealError
+from ..messages import SealError
 from .cmap import unicode_characters
 from .emoji import DRAWN_AS_EMOJI, EMOJI_STYLE, KEYCAP
 

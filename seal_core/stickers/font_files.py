@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import SealError
+from ..messages import SealError
 from .font import SUFFIXES
 
 _LONGEST = 255

@@ -8,7 +8,7 @@ from PIL import ImageColor
 from scipy import ndimage
 from torch import Tensor
 
-from ..errors import SealError
+from ..messages import SealError
 from ..pictures.alpha import righted
 from ..pictures.sockets import images_of, masks_for, rgb_and_alpha
 

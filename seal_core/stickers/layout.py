@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SealError
+from ..messages import SealError
 from ..progress import Progress, each
 from .canvas import Box, content_box, resize, rgba8
 from .layers import pictures

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from pathlib import Path
 
-from ..errors import SealError
 from ..files.names import is_reserved
+from ..messages import SealError
 
 _NAME_BYTES = 200
 """File systems take 255 bytes; a count, an archive's ending and the temporary folder's mark are added."""

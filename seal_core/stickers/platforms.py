@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import SealError
+from ..messages import SealError
 
 KB = 1000
 KIB = 1024

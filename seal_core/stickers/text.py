@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SealError
+from ..messages import SealError
 from ..progress import Progress, each
 from .border import Border, outline
 from .font import BUNDLED, Font, invisible, length, missing, open_font, runs, tidy

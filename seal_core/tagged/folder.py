@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import SealError
+from ..messages import SealError
 from ..pictures.file import opened
 from ..prompts.attributes import ATTRIBUTES, canonical, clean
 from .rows import SUFFIXES, RowError, read_rows

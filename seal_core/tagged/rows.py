@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import SealError
+from ..messages import SealError
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 _MAX_FILE = 64 << 20

@@ -11,8 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ..errors import SealError
-from ..texts import tolerate_all_texts
+from ..messages import SealError, tolerate_all_texts
 
 COMMANDS = {
     "train vae": ("trainings.vae", "1. the autoencoder, on renders that are made meanwhile"),

@@ -1,4 +1,4 @@
-"""Prints how well StickerCutout cuts: python tests/bench_cutout.py [count] [glyphs | world | both] [side] [first seed]
+"""How well cut-outs are cut: python tests/bench/bench_cutout.py [count] [glyphs | world | both] [side] [first seed]
 [method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground. count may be a range:
 40:60 is the last 20 glyphs (those before were seen while thresholds were chosen).
 
@@ -30,7 +30,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 
 import glyphs  # noqa: E402
 
-from seal_core.errors import SealError  # noqa: E402
+from seal_core.messages import SealError  # noqa: E402
 from seal_core.stickers.cutout import cutout  # noqa: E402
 
 GROUNDS = {"glyphs": ("plain", "gradient", "shadow", "patterned"), "world": ("plain", "patterned", "scenic")}

@@ -20,7 +20,7 @@ from full_disk import full_in
 from PIL import Image, ImageDraw
 from tiny import tiny_pipe
 
-from seal_core import notes
+from seal_core import messages as texts
 from seal_core.__main__ import main as start
 from seal_core.cli import main as cli
 from seal_core.cli import run as cli_run
@@ -157,10 +157,10 @@ def test_what_is_told_is_a_line_each(monkeypatch, capsys):
     """Whichever command notices something, it never shows as Python's own warning with a source line."""
 
     def command(options):
-        notes.tell("image: noticed.")
+        texts.tell("image: noticed.")
         warnings.warn("another's", UserWarning, stacklevel=1)
-        with notes.gathered() as messages:
-            notes.tell("image: gathered.")
+        with texts.gathered() as messages:
+            texts.tell("image: gathered.")
         assert messages == ["image: gathered."]
 
     monkeypatch.setattr(cli, "_command", lambda name: command)

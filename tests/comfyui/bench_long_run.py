@@ -36,9 +36,11 @@ def one_round(server: ComfyServer, number: int, settings: dict[str, dict[str, An
     for i in range(CUT_OUTS):
         name = server.upload_image(f"sticker{i}.png", pictures.sticker().rotate(number * 7 + i * 90, fillcolor="white"))
         picture = graph.wire("LoadImage", image=name)
-        cut = graph.wire("StickerCutout", image=picture, **settings["StickerCutout"])
+        cut = graph.wire("SEALStickerCutout", image=picture, **settings["SEALStickerCutout"])
         if i == 0:
-            graph.add("SaveStickerPack", images=cut, **{**settings["SaveStickerPack"], "title": f"Pack {number}"})
+            graph.add(
+                "SEALSaveStickerPack", images=cut, **{**settings["SEALSaveStickerPack"], "title": f"Pack {number}"}
+            )
         else:
             graph.add("PreviewImage", images=cut)
     if TRAINS[number % len(TRAINS)]:
@@ -56,7 +58,7 @@ def main(comfyui: Path, rounds: int = ROUNDS) -> int:
         server.ensure("sd15-small")
         server.start()
         try:
-            settings = {kind: defaults(server, kind) for kind in ("StickerCutout", "SaveStickerPack")}
+            settings = {kind: defaults(server, kind) for kind in ("SEALStickerCutout", "SEALSaveStickerPack")}
             seen = []
             for number in range(rounds):
                 seen.append(one_round(server, number, settings))

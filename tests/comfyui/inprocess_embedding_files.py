@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from seal_pack.nodes.comfy.folders import folder_of, spare_folders
 from seal_pack.nodes.embedding import SEALLoadEmbedding
 from seal_pack.seal_core.concept.file import encoded
-from seal_pack.seal_core.errors import SealError
+from seal_pack.seal_core.messages import SealError
 
 WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
 BASES = (("clip_l", "clip_g"), ("clip_l",), ("clip_h",))

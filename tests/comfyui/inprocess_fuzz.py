@@ -28,7 +28,7 @@ from seal_pack.nodes.masks import SemanticMask
 from seal_pack.nodes.train import SEALTrainEmbedding
 from seal_pack.seal_core.concept.concept import Embedding
 from seal_pack.seal_core.concept.settings import Layers
-from seal_pack.seal_core.errors import SealError
+from seal_pack.seal_core.messages import SealError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fuzz_material import (

@@ -51,8 +51,8 @@ from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALTextEncode  # noqa
 from seal_pack.seal_core.concept.concept import Concept, Embedding  # noqa: E402
 from seal_pack.seal_core.concept.file import save  # noqa: E402
 from seal_pack.seal_core.concept.settings import Layers  # noqa: E402
-from seal_pack.seal_core.errors import SealError  # noqa: E402
 from seal_pack.seal_core.hosts.base import Family  # noqa: E402
+from seal_pack.seal_core.messages import SealError  # noqa: E402
 
 torch.set_num_threads(1)
 UNET = {

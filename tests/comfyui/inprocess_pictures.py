@@ -18,15 +18,23 @@ import comfy.utils  # noqa: E402
 import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_extras.nodes_compositing import JoinImageWithAlpha  # noqa: E402
-from seal_pack.nodes.lettering import ContactSheet, StickerText  # noqa: E402
+from seal_pack.nodes.lettering import SEALContactSheet, SEALStickerText  # noqa: E402
 from seal_pack.nodes.masks import SemanticMask  # noqa: E402
-from seal_pack.nodes.stickers import StickerBorder, StickerCutout, StickerLayout  # noqa: E402
-from seal_pack.nodes.stickers_pack import SaveStickerPack  # noqa: E402
+from seal_pack.nodes.stickers import SEALStickerBorder, SEALStickerCutout, SEALStickerLayout  # noqa: E402
+from seal_pack.nodes.stickers_pack import SEALSaveStickerPack  # noqa: E402
 from seal_pack.seal_core.demo.examples import EXAMPLES, example  # noqa: E402
-from seal_pack.seal_core.errors import SealError  # noqa: E402
+from seal_pack.seal_core.messages import SealError  # noqa: E402
 
 folder_paths.set_output_directory(tempfile.mkdtemp(prefix="seal-pictures-"))
-NODES = (SemanticMask, StickerCutout, StickerBorder, StickerLayout, StickerText, ContactSheet, SaveStickerPack)
+NODES = (
+    SemanticMask,
+    SEALStickerCutout,
+    SEALStickerBorder,
+    SEALStickerLayout,
+    SEALStickerText,
+    SEALContactSheet,
+    SEALSaveStickerPack,
+)
 
 
 def sticker(name: str = "orange cat, running on a beach") -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,7 +44,7 @@ def sticker(name: str = "orange cat, running on a beach") -> tuple[torch.Tensor,
 
 def call(node, image, mask=None, **more):
     """A node's output with every other input at its default."""
-    if node is SaveStickerPack:
+    if node is SEALSaveStickerPack:
         node = node.PREPARE_CLASS_CLONE({"hidden_inputs": {}})
     schema = node.define_schema()
     given = {i.id: i.default for i in schema.inputs if getattr(i, "default", None) is not None}
@@ -61,7 +69,7 @@ def check_masks_of_any_shape_and_size() -> None:
     for given in (mask[0], mask[None], mask[..., None], mask > 0.5, small):
         for node in NODES:
             out = call(node, image, given)
-            said = out.ui["text"] if node is not ContactSheet else None
+            said = out.ui["text"] if node is not SEALContactSheet else None
             resized = ["mask: resized from 32 x 32 to the image's 128 x 128."] if given is small else []
             assert said is None or said == resized, (node, said)
 
@@ -71,12 +79,12 @@ def check_core_s_joined_alpha() -> None:
         image, mask = sticker(name)
         for joined, words in ((mask, 1), (1 - mask, 0)):
             rgba = JoinImageWithAlpha.execute(image, joined).result[0]
-            for node, place in ((SemanticMask, 0), (StickerCutout, 1)):
+            for node, place in ((SemanticMask, 0), (SEALStickerCutout, 1)):
                 out = call(node, rgba)
-                found = out.result[place][0] if node is StickerCutout else out.result[place]
+                found = out.result[place][0] if node is SEALStickerCutout else out.result[place]
                 overlap = torch.minimum(found, mask).sum() / torch.maximum(found, mask).sum()
                 assert overlap > 0.95 and len(out.ui["text"]) == words, (name, node, float(overlap), out.ui)
-            pack = call(SaveStickerPack, rgba, platform="plain")
+            pack = call(SEALSaveStickerPack, rgba, platform="plain")
             notes = [note for note in json.loads(pack.result[1])["notes"] if "turned round" in note]
             assert len(notes) == words and len(pack.ui["text"]) == words
 

@@ -71,7 +71,7 @@ def check_pack():
     y, x = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")
     disc = ((x - 48) ** 2 + (y - 48) ** 2 < 900).float()
     picture = torch.stack([disc * 0.9, disc * 0.4, disc * 0.1, disc], -1)[None]
-    folder, report = execute("SaveStickerPack", images=[picture], title=["Smoke"], platform=["signal"])
+    folder, report = execute("SEALSaveStickerPack", images=[picture], title=["Smoke"], platform=["signal"])
     (made,) = json.loads(report)["stickers"]
     assert (Path(folder) / made["file"]).stat().st_size > 100
 

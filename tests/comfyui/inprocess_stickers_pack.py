@@ -1,4 +1,4 @@
-"""StickerCutout and SaveStickerPack inside ComfyUI: executed as its executor does, with hidden inputs, lists, masks
+"""Cut-outs and packs inside ComfyUI: executed as its executor does, with hidden inputs, lists, masks
 and Cancel."""
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
 from seal_pack.nodes.comfy import folders  # noqa: E402
-from seal_pack.nodes.lettering import StickerText  # noqa: E402
-from seal_pack.nodes.stickers import StickerCutout  # noqa: E402
-from seal_pack.nodes.stickers_pack import SaveStickerPack  # noqa: E402
-from seal_pack.seal_core.errors import SealError  # noqa: E402
+from seal_pack.nodes.lettering import SEALStickerText  # noqa: E402
+from seal_pack.nodes.stickers import SEALStickerCutout  # noqa: E402
+from seal_pack.nodes.stickers_pack import SEALSaveStickerPack  # noqa: E402
+from seal_pack.seal_core.messages import SealError  # noqa: E402
 from seal_pack.seal_core.stickers.font import BUNDLED  # noqa: E402
 from seal_pack.seal_core.stickers.pack import apng  # noqa: E402
 
@@ -47,12 +47,12 @@ def discs(count: int, size: int = 96) -> torch.Tensor:
 
 
 def save(**inputs) -> io.NodeOutput:
-    return execute(SaveStickerPack, {**FIXED, **inputs})
+    return execute(SEALSaveStickerPack, {**FIXED, **inputs})
 
 
 def cut(**inputs) -> io.NodeOutput:
     fixed = {"method": ["border"], "keep": ["main"], "specks": [0.5], "grow": [0], "feather": [0.0]}
-    return execute(StickerCutout, {**fixed, "decontaminate": [True], **inputs})
+    return execute(SEALStickerCutout, {**fixed, "decontaminate": [True], **inputs})
 
 
 def execute(node: type[io.ComfyNode], inputs: dict[str, list]) -> io.NodeOutput:
@@ -213,9 +213,9 @@ def check_fonts_come_from_comfyuis_folders() -> None:
         (str(BUNDLED), "is a path"),
         ("none.ttf", "there is no 'none.ttf'"),
     ):
-        told = StickerText.fingerprint_inputs(font=name)
+        told = SEALStickerText.fingerprint_inputs(font=name)
         try:
-            StickerText.execute(image=discs(1), font=name, **text)
+            SEALStickerText.execute(image=discs(1), font=name, **text)
         except SealError as error:
             assert says in str(error) and str(error) == told, (str(error), told)
         else:

@@ -16,7 +16,7 @@ def caption(picture: str, **settings: str) -> Graph:
     image = graph.wire("LoadImage", image=picture)
     look = {"font": "", "place": "bottom", "size": 16.0, "width": 92.0, "height": 40.0, "align": "centre"}
     look |= {"text": "Hi", "fill": "#ffffff", "stroke": 12.0, "stroke_colour": "#202028"}
-    graph.add("PreviewImage", images=graph.wire("StickerText", image=image, **{**look, **settings}))
+    graph.add("PreviewImage", images=graph.wire("SEALStickerText", image=image, **{**look, **settings}))
     return graph
 
 
@@ -24,7 +24,7 @@ def pack(picture: str, **settings: str) -> Graph:
     graph = Graph()
     fixed = {"platform": "signal", "animated": False, "fps": 12.0, "title": "T", "author": "A", "emoji": "\U0001f600"}
     fixed |= {"name": "", "format": "auto", "embed_workflow": False}
-    graph.add("SaveStickerPack", images=graph.wire("LoadImage", image=picture), **{**fixed, **settings})
+    graph.add("SEALSaveStickerPack", images=graph.wire("LoadImage", image=picture), **{**fixed, **settings})
     return graph
 
 

@@ -138,7 +138,7 @@ def test_demo(comfy: ComfyServer, graph):
 def packs_of(comfy: ComfyServer, sent: dict[str, Any], result: Result) -> dict[str, dict[str, Any]]:
     """Platform -> report of each pack of twelve, its files read back against the platform's limits."""
     found = {}
-    for node in of_type(sent, "SaveStickerPack"):
+    for node in of_type(sent, "SEALSaveStickerPack"):
         images = result.outputs[node]["images"]
         (folder,) = {comfy.base / "output" / image["subfolder"] for image in images}
         assert len(check_pack(folder)) == len(images) == 12
@@ -152,7 +152,9 @@ def packs_of(comfy: ComfyServer, sent: dict[str, Any], result: Result) -> dict[s
 def test_sticker_pack(comfy: ComfyServer, graph):
     """From the drawn pictures on, with others in their place, of which one shows nothing; drawing lists: test_sweep."""
     whole = graph("sticker_pack")
-    (sweep,), (decode,), (cut,) = (of_type(whole, t) for t in ("StickerAttributeSweep", "VAEDecode", "StickerCutout"))
+    (sweep,), (decode,), (cut,) = (
+        of_type(whole, t) for t in ("SEALStickerAttributeSweep", "VAEDecode", "SEALStickerCutout")
+    )
     sent = {key: node for key, node in whole.items() if int(key) > int(decode) or key == sweep}
     comfy.upload_image("sticker.png", pictures.sticker())
     sent["101"] = {"class_type": "LoadImage", "inputs": {"image": "sticker.png"}}

@@ -13,9 +13,9 @@ from seal_core.concept import file as embedding_file
 from seal_core.concept.concept import Concept
 from seal_core.concept.file import load, save, trained_files
 from seal_core.concept.settings import Layers, Tokens
-from seal_core.errors import SealError
 from seal_core.files.names import safe_stem, unique_stem
 from seal_core.hosts.base import Family
+from seal_core.messages import SealError
 
 SD1 = Family("sd1", (("clip_l", 768),))
 SDXL = Family("sdxl", (("clip_l", 768), ("clip_g", 1280)))

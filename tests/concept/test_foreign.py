@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from seal_core.concept.concept import Concept
 from seal_core.concept.file import encoded, load, save, trained_files
 from seal_core.concept.settings import Layers, Tokens
-from seal_core.errors import SealError
 from seal_core.hosts.base import Family
+from seal_core.messages import SealError
 from seal_core.method import learned as carriers
 from seal_core.method.config import TrainConfig
 

@@ -6,8 +6,8 @@ from tiny import tiny_pipe
 
 from seal_core.concept.concept import Concept
 from seal_core.concept.strength import TAIL_STRENGTH, blended, resampled, with_tail
-from seal_core.errors import SealError
 from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.messages import SealError
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seal_core.demo.examples import EXAMPLES, example
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.world.renderer.characters import character
 from seal_core.world.renderer.contexts import PLAIN, VALUES
 from seal_core.world.renderer.seeds import EXAMPLES as SEEDS

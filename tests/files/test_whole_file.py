@@ -9,10 +9,10 @@ import time
 import pytest
 from full_disk import full_in
 
-from seal_core.errors import SealError
 from seal_core.files import whole_file
 from seal_core.files.names import TAKING, is_reserved, unique_stem
 from seal_core.files.whole_file import ready, sweep, write, write_new
+from seal_core.messages import SealError
 from seal_core.stickers.names import folder_name
 
 SUFFIXES = (".safetensors", ".loss.png", ".json")

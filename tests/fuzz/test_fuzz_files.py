@@ -22,8 +22,8 @@ from seal_core.cli import main as cli
 from seal_core.cli import run as cli_run
 from seal_core.concept.concept import Concept
 from seal_core.concept.file import encoded, load, save, trained_files
-from seal_core.errors import SealError
 from seal_core.hosts.base import Family
+from seal_core.messages import SealError
 from seal_core.pictures.file import read_picture
 from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.font import BUNDLED

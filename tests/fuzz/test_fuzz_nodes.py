@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from stand_ins import loaded_pack, nodes
 
 SHARES = {
-    "StickerAttributePrompt": 500, "StickerAttributeSweep": 400, "SplitMergeTokenizer": 250, "SEALLoadEmbedding": 150,
-    "SEALRouteConditioning": 250, "SemanticMask": 300, "StickerCutout": 200, "StickerBorder": 350, "StickerLayout": 200,
-    "StickerText": 300, "ContactSheet": 200, "SaveStickerPack": 150, "SEALDemoModel": 50,
+    "StickerAttributePrompt": 500, "SEALStickerAttributeSweep": 400, "SplitMergeTokenizer": 250,
+    "SEALLoadEmbedding": 150, "SEALRouteConditioning": 250, "SemanticMask": 300, "SEALStickerCutout": 200,
+    "SEALStickerBorder": 350, "SEALStickerLayout": 200, "SEALStickerText": 300, "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALDemoModel": 50,
 }  # fmt: skip
 """Node -> how many of 5,000 cases; tests/test_fuzz_files.py has the rest."""
 NEED_MODELS = {"SEALTrainEmbedding", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec"}
@@ -48,7 +48,9 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     folder = tmp_path_factory.mktemp("fuzz")
     with loaded_pack() as pack:
         by_id = {node.define_schema().node_id: node for node in nodes(pack)}
-        by_id["SaveStickerPack"].hidden = SimpleNamespace(prompt={"1": {}}, extra_pnginfo={"workflow": {"x": "é😀"}})
+        by_id["SEALSaveStickerPack"].hidden = SimpleNamespace(
+            prompt={"1": {}}, extra_pnginfo={"workflow": {"x": "é😀"}}
+        )
         import_module(f"{pack.__name__}.nodes.stickers_pack").args = SimpleNamespace(disable_metadata=False)
         import_module(f"{pack.__name__}.nodes.demo").load_demo = lambda: ("model", "clip", "vae")
         import_module("comfy.utils").ProgressBar = Bar
@@ -204,14 +206,14 @@ def test_node(pack: ModuleType, node_id: str) -> None:
 
 
 @pytest.mark.parametrize("node_id, given, said", [
-    ("StickerLayout", {"width": 2.5}, "width: 2.5 is no whole number that can be used here; wire another"),
-    ("StickerLayout", {"width": float("nan")}, "width: nan is no whole number"),
-    ("StickerLayout", {"height": 10**5000}, "height: this int is no whole number"),
-    ("StickerLayout", {"margin": 10**400}, "margin: this int is no number"),
+    ("SEALStickerLayout", {"width": 2.5}, "width: 2.5 is no whole number that can be used here; wire another"),
+    ("SEALStickerLayout", {"width": float("nan")}, "width: nan is no whole number"),
+    ("SEALStickerLayout", {"height": 10**5000}, "height: this int is no whole number"),
+    ("SEALStickerLayout", {"margin": 10**400}, "margin: this int is no number"),
     ("SemanticMask", {"grow": torch.ones(2)}, "grow: this Tensor is no whole number"),
-    ("ContactSheet", {"cell": []}, "cell: an empty list came in; wire a node that gives something"),
-    ("StickerCutout", {"image": []}, "image: an empty list came in"),
-    ("SaveStickerPack", {"size": [300.5]}, "size: 300.5 is no whole number"),
+    ("SEALContactSheet", {"cell": []}, "cell: an empty list came in; wire a node that gives something"),
+    ("SEALStickerCutout", {"image": []}, "image: an empty list came in"),
+    ("SEALSaveStickerPack", {"size": [300.5]}, "size: 300.5 is no whole number"),
 ])  # fmt: skip
 def test_numbers_and_lists_that_are_none(pack: ModuleType, node_id: str, given: dict[str, Any], said: str) -> None:
     with pytest.raises(core(pack, "errors").SealError, match=said):
@@ -230,12 +232,14 @@ def test_conditionings_that_are_none(pack: ModuleType) -> None:
 
 @pytest.mark.parametrize("width", [True, 48.0, torch.tensor(48)])
 def test_whole_numbers_of_any_type(pack: ModuleType, width: Any) -> None:
-    image, _ = executed(pack, "StickerLayout", platform="custom", width=width, height=32)
+    image, _ = executed(pack, "SEALStickerLayout", platform="custom", width=width, height=32)
     assert image.shape == (1, 32, int(width), 4)
 
 
 def test_an_empty_list_is_as_nothing_wired(pack: ModuleType) -> None:
-    with_none, without = (executed(pack, "StickerCutout", **given) for given in ({"mask": [], "class_word": []}, {}))
+    with_none, without = (
+        executed(pack, "SEALStickerCutout", **given) for given in ({"mask": [], "class_word": []}, {})
+    )
     assert torch.equal(with_none[0][0], without[0][0])
 
 

@@ -9,9 +9,9 @@ import torch
 from diffusers import DDIMScheduler
 from tiny import KINDS, WORDS, tiny_pipe, weights
 
-from seal_core.errors import SealError
 from seal_core.hosts.base import Prompt
 from seal_core.hosts.diffusers.host import DiffusersHost, passing_gradients
+from seal_core.messages import SealError
 
 
 @pytest.fixture(scope="module", params=KINDS)

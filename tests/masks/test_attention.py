@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from seal_core.errors import SealError
 from seal_core.hosts.base import Context, Family, Site
 from seal_core.masks.attention import _record, attention_mask
 from seal_core.masks.semantic import semantic_mask
+from seal_core.messages import SealError
 
 
 class Attention(nn.Module):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core.errors import SealError
 from seal_core.masks import edges
+from seal_core.messages import SealError
 from seal_core.pictures.resize import resize
 from seal_core.stickers.cutout import cutout
 from seal_core.world.mask_networks import edge_data, train_edges

@@ -11,10 +11,10 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core.errors import SealError
 from seal_core.masks import edges, networks, segmenter
 from seal_core.masks import learned as masks_learned
 from seal_core.masks.semantic import METHODS, semantic_mask
+from seal_core.messages import SealError
 from seal_core.stickers.cutout import cutout
 from seal_core.world.judges.data import records
 from seal_core.world.judges.model import SIZE

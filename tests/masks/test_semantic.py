@@ -10,17 +10,9 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core.errors import SealError
-from seal_core.masks.semantic import (
-    border_mask,
-    coverage,
-    feather_mask,
-    foreground_from_mask,
-    grow_mask,
-    overlay,
-    semantic_mask,
-)
-from seal_core.notes import SealWarning
+from seal_core.masks.semantic import border_mask, feather_mask, grow_mask, overlay, semantic_mask
+from seal_core.messages import SealError, SealWarning
+from seal_core.pictures.alpha import coverage, foreground_from_mask
 
 font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.method.augment import (
     AUGMENT_GROUNDS,
     COLOURS,

@@ -16,8 +16,8 @@ from seal_core.cli.options import train_config
 from seal_core.concept.concept import Concept
 from seal_core.concept.settings import Layers
 from seal_core.demo.examples import EXAMPLES, example
-from seal_core.errors import SealError
 from seal_core.hosts.base import Family
+from seal_core.messages import SealError
 from seal_core.method.choices import PRESET, TokenChoices, changed, configure, in_words
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.phrasing import parse_attributes

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from seal_core.concept.settings import Layers, Tokens
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.method.config import TrainConfig
 from seal_core.method.presets import PRESETS
 

@@ -10,8 +10,8 @@ from tiny import tiny_pipe
 
 from seal_core.concept.settings import Layers, Tokens
 from seal_core.concept.vocabulary import word_vectors
-from seal_core.errors import SealError
 from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.messages import SealError
 from seal_core.method.initial_words import coloured, describe, grammar, most_notices
 from seal_core.method.training import Training, train
 

@@ -6,9 +6,9 @@ from tiny import tiny_pipe
 
 from seal_core.concept.settings import Tokens
 from seal_core.concept.vocabulary import check, class_vector, mean_norm, tokenised
-from seal_core.errors import SealError
 from seal_core.hosts.base import Prompt
 from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.messages import SealError
 from seal_core.method.tokens import TokenBank
 
 

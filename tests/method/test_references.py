@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.method.references import digest, latent_mask, prepare
 
 

@@ -10,9 +10,9 @@ from tiny import tiny_pipe
 
 from seal_core.concept.concept import Concept
 from seal_core.concept.settings import Layers
-from seal_core.errors import SealError
 from seal_core.hosts.base import Context, Family, Prompt
 from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.messages import SealError
 from seal_core.method.sampling import RoutedContext, generate_context, sample, schedule, subject_prompt
 
 

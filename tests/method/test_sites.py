@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seal_core.errors import SealError
 from seal_core.hosts.base import Site
+from seal_core.messages import SealError
 from seal_core.method.sites import (
     describe,
     parse_sites,

@@ -8,8 +8,8 @@ from quick import quick, reference
 from tiny import tiny_pipe, weights
 
 from seal_core.concept.settings import Layers, Tokens
-from seal_core.errors import SealError
 from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.messages import SealError
 from seal_core.method.config import TrainConfig
 from seal_core.method.loss_scale import LossScale
 from seal_core.method.presets import PRESETS

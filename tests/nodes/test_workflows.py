@@ -158,7 +158,7 @@ def test_sticker_pack_gives_every_sticker_its_emoji():
     workflow = read("sticker_pack")
     (model,), (train,), (axes,), (emoji,) = (
         nodes_of(workflow, kind)
-        for kind in ("SEALDemoModel", "SEALTrainEmbedding", "StickerAttributeSweep", "PrimitiveStringMultiline")
+        for kind in ("SEALDemoModel", "SEALTrainEmbedding", "SEALStickerAttributeSweep", "PrimitiveStringMultiline")
     )
     shown = widgets(axes)
     values = {shown[f"attribute_{i}"]: shown[f"values_{i}"].splitlines() for i in (1, 2)}
@@ -169,7 +169,7 @@ def test_sticker_pack_gives_every_sticker_its_emoji():
     assert widgets(train)["concept"] == shown["concept"]
     _, labels = sweep(shown["concept"], {}, values)
     stickers = [Sticker(label, False, lambda: Clip.still(None)) for label in labels]
-    packs = {widgets(node)["platform"]: node for node in nodes_of(workflow, "SaveStickerPack")}
+    packs = {widgets(node)["platform"]: node for node in nodes_of(workflow, "SEALSaveStickerPack")}
     assert set(packs) == {"telegram", "whatsapp", "signal"}
     for platform in packs:
         found = [s.emoji for s in with_emoji(stickers, widgets(emoji)["value"].splitlines(), platform)]
@@ -182,16 +182,19 @@ def test_sticker_pack_wires_every_pack_alike():
     workflow = read("sticker_pack")
     origin = {link[0]: tuple(link[1:3]) for link in workflow["links"]}
     kinds = {node["id"]: node["type"] for node in workflow["nodes"]}
-    packs = nodes_of(workflow, "SaveStickerPack")
+    packs = nodes_of(workflow, "SEALSaveStickerPack")
     wires = [{s["name"]: origin[s["link"]] for s in pack["inputs"] if s["link"] is not None} for pack in packs]
     assert wires[0] == wires[1] == wires[2] and wires[0].keys() == {"images", "names", "title", "author", "emoji"}
-    assert kinds[wires[0]["images"][0]] == "StickerBorder" and kinds[wires[0]["names"][0]] == "StickerAttributeSweep"
+    assert (
+        kinds[wires[0]["images"][0]] == "SEALStickerBorder"
+        and kinds[wires[0]["names"][0]] == "SEALStickerAttributeSweep"
+    )
     assert [widgets(pack)["name"] for pack in packs] == [f"my-cat-{widgets(pack)['platform']}" for pack in packs]
     assert not any(widgets(pack)["embed_workflow"] for pack in packs), "they go to other people"
-    (sheet,) = nodes_of(workflow, "ContactSheet")
+    (sheet,) = nodes_of(workflow, "SEALContactSheet")
     shown = {slot["name"]: origin.get(slot["link"]) for slot in sheet["inputs"]}
     assert shown["labels"] == wires[0]["names"] and shown["images"] == wires[0]["images"]
-    (cut,) = nodes_of(workflow, "StickerCutout")
+    (cut,) = nodes_of(workflow, "SEALStickerCutout")
     assert widgets(cut)["if_not_found"] == "keep the picture"
 
 
@@ -235,7 +238,7 @@ def test_concept_is_in_the_prompts():
 
 def test_sweep_fills_the_columns_of_the_grid():
     workflow = read("seal_sweep")
-    (sweep,), (grid,) = nodes_of(workflow, "StickerAttributeSweep"), nodes_of(workflow, "ImageGrid")
+    (sweep,), (grid,) = nodes_of(workflow, "SEALStickerAttributeSweep"), nodes_of(workflow, "ImageGrid")
     shown = widgets(sweep)
     assert {shown["attribute_1"], shown["attribute_2"]} <= set(ATTRIBUTES)
     assert len(shown["values_2"].splitlines()) == widgets(grid)["columns"]

@@ -9,8 +9,8 @@ import torch
 
 from seal_core.demo.examples import EXAMPLES, example
 from seal_core.masks.semantic import semantic_mask
+from seal_core.messages import gathered
 from seal_core.method.references import prepare
-from seal_core.notes import gathered
 from seal_core.pictures.alpha import righted
 from seal_core.stickers.cut_all import cut_all
 from seal_core.stickers.cutout import cutout
@@ -49,9 +49,9 @@ def test_built_in_stickers_joined_either_way(name, foreground):
     with gathered() as told:
         found = {
             "SemanticMask": semantic_mask(joined, method="alpha"),
-            "StickerCutout": cutout(joined)[1],
-            "StickerCutout, a list": cut_all([joined])[0][0][..., 3],
-            "StickerBorder, Layout, Text, packs": torch.from_numpy(pictures(joined))[..., 3],
+            "SEALStickerCutout": cutout(joined)[1],
+            "SEALStickerCutout, a list": cut_all([joined])[0][0][..., 3],
+            "SEALStickerBorder, Layout, Text, packs": torch.from_numpy(pictures(joined))[..., 3],
         }
     (reference,), notes = prepare(joined, None, 128)
     found["training"] = reference.mask[None]

@@ -10,7 +10,7 @@ import pytest
 from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from seal_core.cli import main as cli
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.pictures.file import formats, read_picture
 from seal_core.stickers.pack.sources import stickers_in
 from seal_core.tagged.folder import read_tagged

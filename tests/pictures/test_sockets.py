@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from seal_core.errors import SealError
 from seal_core.masks.semantic import semantic_mask
+from seal_core.messages import SealError, SealWarning, gathered
 from seal_core.method.references import prepare
-from seal_core.notes import SealWarning, gathered
 from seal_core.pictures.sockets import images_of, masks_for
 from seal_core.stickers.border import add_border
 from seal_core.stickers.canvas import rgba8
@@ -23,13 +22,13 @@ from seal_core.stickers.text import Caption, add_text
 HIGH, WIDE = 40, 56
 TAKERS = {
     "SemanticMask": lambda image, mask: semantic_mask(image, mask),
-    "StickerCutout, one batch": lambda image, mask: cutout(image, mask)[0],
-    "StickerCutout": lambda image, mask: cut_all([image], () if mask is None else [mask])[0][0],
-    "StickerBorder": lambda image, mask: add_border(image, mask)[0],
-    "StickerLayout": lambda image, mask: lay_out(image, mask, "custom", width=64, height=64)[0],
-    "StickerText": lambda image, mask: add_text(image, mask, Caption("Hi", size=50, height=80))[0],
-    "SaveStickerPack": lambda image, mask: torch.from_numpy(rgba8(pictures(image, mask))).float() / 255,
-    "ContactSheet": lambda image, mask: contact_sheet([image], cell=64),
+    "SEALStickerCutout, one batch": lambda image, mask: cutout(image, mask)[0],
+    "SEALStickerCutout": lambda image, mask: cut_all([image], () if mask is None else [mask])[0][0],
+    "SEALStickerBorder": lambda image, mask: add_border(image, mask)[0],
+    "SEALStickerLayout": lambda image, mask: lay_out(image, mask, "custom", width=64, height=64)[0],
+    "SEALStickerText": lambda image, mask: add_text(image, mask, Caption("Hi", size=50, height=80))[0],
+    "SEALSaveStickerPack": lambda image, mask: torch.from_numpy(rgba8(pictures(image, mask))).float() / 255,
+    "SEALContactSheet": lambda image, mask: contact_sheet([image], cell=64),
     "SEALTrainEmbedding": lambda image, mask: torch.stack([r.image for r in prepare(image, mask, 64)[0]]),
 }
 takers = pytest.mark.parametrize("taker", TAKERS)
@@ -66,7 +65,7 @@ IMAGES = {
 @takers
 @pytest.mark.parametrize("kind", IMAGES)
 def test_images_of_any_type(taker, kind):
-    if kind == "opaque" and taker in ("StickerBorder", "StickerCutout", "StickerCutout, one batch"):
+    if kind == "opaque" and taker in ("SEALStickerBorder", "SEALStickerCutout", "SEALStickerCutout, one batch"):
         mask = disc()
     else:
         mask = disc() if taker != "SemanticMask" else None
@@ -90,7 +89,7 @@ MASKS = {
     "bfloat16": lambda mask: mask.bfloat16(),
     "bytes": lambda mask: (mask * 255).round().to(torch.uint8),
 }
-masked = pytest.mark.parametrize("taker", [name for name in TAKERS if name != "ContactSheet"])
+masked = pytest.mark.parametrize("taker", [name for name in TAKERS if name != "SEALContactSheet"])
 
 
 @masked
@@ -132,7 +131,7 @@ def test_values_that_are_no_numbers_are_refused(taker, value):
     image[1, 3, 4, 1] = value
     with pytest.raises(SealError, match=r"^images?: has values that are not numbers \(NaN or infinite\); check"):
         TAKERS[taker](image, disc())
-    if taker != "ContactSheet":
+    if taker != "SEALContactSheet":
         mask[0, 5, 5] = value
         with pytest.raises(SealError, match=r"^mask: has values that are not numbers"):
             TAKERS[taker](picture(), mask)
@@ -154,7 +153,7 @@ def test_what_is_no_picture_is_refused(taker):
     for bad in NO_IMAGES:
         with pytest.raises(SealError, match=r"^images?: .*; .*"):
             TAKERS[taker](bad, None if bad is None else disc())
-    for bad in NO_MASKS if taker != "ContactSheet" else ():
+    for bad in NO_MASKS if taker != "SEALContactSheet" else ():
         with pytest.raises(SealError, match=r"^mask: .*; .*"):
             TAKERS[taker](picture(), bad)
 
@@ -210,12 +209,12 @@ def test_cancel_stops_after_a_picture(taker):
 
     calls = {
         "SemanticMask": lambda: semantic_mask(picture(), progress=cancel),
-        "StickerCutout": lambda: cut_all([picture()], progress=cancel),
-        "StickerCutout, one batch": lambda: cutout(picture(), progress=cancel),
-        "StickerBorder": lambda: add_border(picture(), disc(), progress=cancel),
-        "StickerLayout": lambda: lay_out(picture(), disc(), progress=cancel),
-        "StickerText": lambda: add_text(picture(), None, Caption("Hi", size=50, height=80), progress=cancel),
-        "ContactSheet": lambda: contact_sheet([picture(1), picture(1)], progress=cancel),
+        "SEALStickerCutout": lambda: cut_all([picture()], progress=cancel),
+        "SEALStickerCutout, one batch": lambda: cutout(picture(), progress=cancel),
+        "SEALStickerBorder": lambda: add_border(picture(), disc(), progress=cancel),
+        "SEALStickerLayout": lambda: lay_out(picture(), disc(), progress=cancel),
+        "SEALStickerText": lambda: add_text(picture(), None, Caption("Hi", size=50, height=80), progress=cancel),
+        "SEALContactSheet": lambda: contact_sheet([picture(1), picture(1)], progress=cancel),
     }
     if taker in calls:
         with pytest.raises(Cancelled):

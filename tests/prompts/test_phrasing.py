@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.method.config import TEMPLATES
 from seal_core.prompts import phrasing as prompts
 from seal_core.prompts.phrasing import (
@@ -279,7 +279,7 @@ def test_front_end_and_help_pages_are_plain_text():
     for script in js.glob("*.js"):
         assert not re.search(r"innerHTML|insertAdjacentHTML|\beval\b", script.read_text(encoding="utf-8")), script.name
     pages = list((js / "docs").glob("*.md"))
-    assert {"SEALTrainEmbedding", "StickerAttributePrompt", "StickerAttributeSweep"} <= {p.stem for p in pages}
+    assert {"SEALTrainEmbedding", "StickerAttributePrompt", "SEALStickerAttributeSweep"} <= {p.stem for p in pages}
     for page in pages:
         outside_code = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.S)
         assert "<" not in outside_code, page.name  # <my-sticker> outside code would vanish as an HTML tag

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.stickers.border import add_border
 from seal_core.stickers.cut_all import CARD, card, cut_all
 from seal_core.stickers.cutout import cutout

@@ -12,7 +12,7 @@ import pytest
 import torch
 from stand_ins import ROOT
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.stickers import font_files
 from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.font import BUNDLED, open_font
@@ -93,7 +93,7 @@ def test_hostile_tables_are_bounded_work(kind, tmp_path):
     """In a process of its own: the first took over a minute."""
     (tmp_path / "a.ttf").write_bytes(with_table(b"cmap", HOSTILE[kind]))
     script = (
-        "import sys\nfrom seal_core.errors import SealError\nfrom seal_core.stickers.font import open_font\n"
+        "import sys\nfrom seal_core.messages import SealError\nfrom seal_core.stickers.font import open_font\n"
         "try:\n    print(len(open_font(sys.argv[1]).characters))\nexcept SealError as error:\n    print(error)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "a.ttf")]

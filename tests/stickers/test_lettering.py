@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.stickers.border import Border, Shadow, add_border
 from seal_core.stickers.contact_sheet import arrange, contact_sheet
 from seal_core.stickers.font import BUNDLED, Font, open_font, runs

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from seal_core.errors import SealError
 from seal_core.masks.semantic import border_mask
+from seal_core.messages import SealError
 from seal_core.pictures.matting import is_hard, is_straight, sampled, unexplained
 from seal_core.stickers.border import Border, Shadow, add_border
 from seal_core.stickers.contact_sheet import arrange, contact_sheet

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.tagged.folder import read_tagged
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from tiny_world import SIZE, FakeSource
 
 from seal_core.concept.concept import Concept
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.world.evaluation import evaluate as module
 from seal_core.world.evaluation.evaluate import Evaluation, Source, add_options, evaluate, run
 from seal_core.world.evaluation.methods import NAME, expand, method

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.world.files import JUDGES_FILE
 from seal_core.world.judges import data as judge_data
 from seal_core.world.judges import report as judge_report

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.method import augment as views
 from seal_core.method.presets import PRESETS
 from seal_core.world.evaluation.methods import BUDGET, COMPONENTS, GROUPS, expand, method

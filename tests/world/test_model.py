@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save as to_bytes
 
 from seal_core.demo import model
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.world import cli, files
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION

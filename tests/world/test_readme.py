@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seal_core.demo import run as demo
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.world.cli import main
 from seal_core.world.evaluation import readme
 

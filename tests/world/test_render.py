@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.method.augment import AUGMENT_GROUNDS, COLOURS
 from seal_core.prompts.attributes import schema
 from seal_core.world.renderer import seeds

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from ...errors import SealError
+from ...messages import SealError
 from ..base import Family, Prompt, Vectors
 
 _FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl"}

@@ -10,7 +10,7 @@ from typing import Any
 import diffusers
 import torch
 
-from ...errors import SealError
+from ...messages import SealError
 from .unet import transformer_refused
 
 NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")

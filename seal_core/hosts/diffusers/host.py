@@ -19,7 +19,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from ...errors import SealError
+from ...messages import SealError
 from ..base import Context, Prompt, Site, Stage, Vectors
 from ..fingerprint import add_samples
 from .clip import TextEncoder, text_encoders, text_family

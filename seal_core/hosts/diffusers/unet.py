@@ -8,7 +8,7 @@ from typing import Any
 from diffusers import UNet2DConditionModel
 from torch import nn
 
-from ...errors import SealError
+from ...messages import SealError
 from ..base import Stage
 
 _DOWN = ("DownBlock2D", "CrossAttnDownBlock2D")

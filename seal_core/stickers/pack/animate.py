@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from ...errors import SealError
+from ...messages import SealError
 from ...progress import Check, checked, never
 from ..platforms import Motion
 from .apng import animated_png

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...errors import SealError
+from ...messages import SealError
 from ..platforms import Motion
 from .thinning import even_groups, ranked
 

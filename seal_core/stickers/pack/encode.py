@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from ...errors import SealError
+from ...messages import SealError
 from ...progress import Check, checked, never
 from ..canvas import content_box, fit, fitted_size
 from ..platforms import Motion, Still

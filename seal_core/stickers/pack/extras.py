@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import SealError
+from ...messages import SealError
 from ...progress import Check, never
 from ..canvas import content_box
 from ..platforms import Extra, Platform, Still

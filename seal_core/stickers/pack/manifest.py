@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...errors import SealError
+from ...messages import SealError
 from ..emoji import spoken
 from ..platforms import Platform
 from . import howto

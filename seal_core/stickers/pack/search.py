@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from ...errors import SealError
+from ...messages import SealError
 
 
 @dataclass(frozen=True)

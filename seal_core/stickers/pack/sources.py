@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ...errors import SealError
+from ...messages import SealError
 from ...pictures.file import opened, rgba
 from ..names import cleaned
 from .clip import Clip

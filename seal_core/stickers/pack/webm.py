@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import SealError
+from ...messages import SealError
 from ...progress import Check, checked, never
 
 FAST = {"deadline": "realtime", "cpu-used": "6"}

@@ -27,8 +27,8 @@ from tqdm import tqdm
 
 from ... import __version__
 from ...demo.model_file import MODEL_FILE
-from ...errors import SealError
 from ...files.whole_file import write_out
+from ...messages import SealError
 from ..files import JUDGES_FILE
 from ..renderer.characters import character
 from .methods import GROUPS, Method, expand, method

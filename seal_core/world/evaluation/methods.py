@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ...errors import SealError
+from ...messages import SealError
 from ...method.config import TrainConfig
 from ...method.presets import PRESETS
 

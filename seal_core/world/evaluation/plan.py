@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...errors import SealError
+from ...messages import SealError
 from ...prompts.phrasing import attribute_prompt
 from ..renderer import seeds
 from ..renderer.contexts import CONTEXT, PLAIN, VALUES, Context, random_context

@@ -17,8 +17,8 @@ from typing import Any
 from PIL import Image
 
 from ...cli.demo import demo_options
-from ...errors import SealError
 from ...files.whole_file import write_out
+from ...messages import SealError
 from .methods import LONG_TI, MAIN, SEAL, method
 from .metrics import VERIFIED
 from .report import markdown_table, told

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from ...errors import SealError
 from ...files.whole_file import write_out
+from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import Character, character
 from ..renderer.contexts import VALUES, Context, random_context

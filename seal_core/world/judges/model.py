@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ...errors import SealError
 from ...files.tensor_file import read_tensors
 from ...files.whole_file import write_out
 from ...masks.networks import channels_last, fold
+from ...messages import SealError
 from ..files import JUDGES_FILE
 from ..renderer.characters import TRAITS
 from ..renderer.contexts import VALUES

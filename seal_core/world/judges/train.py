@@ -26,9 +26,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.model_file import MODEL_FILE
-from ...errors import SealError
 from ...files.whole_file import write_out
 from ...masks.networks import channels_last
+from ...messages import SealError
 from ..files import JUDGES_FILE
 from .data import CACHE, CHARACTERS, PAIR, POSES, Cache, Pictures, labels, masks, pictures
 from .model import HEADS, Judges, Layout, Network

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from ...errors import SealError
+from ...messages import SealError
 
 RoundTrip = Callable[[Tensor, float, Generator], Tensor]
 """(images (B, 3, H, W) in [0, 1], standard deviation of noise on the scaled latents, generator) -> images."""

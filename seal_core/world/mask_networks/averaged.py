@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ...errors import SealError
 from ...files.whole_file import write_out
+from ...messages import SealError
 from ..trainings.kit import SAVE_SECONDS, WORK
 from ..trainings.optimiser import Optimiser
 

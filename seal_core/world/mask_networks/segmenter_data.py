@@ -19,8 +19,8 @@ from scipy import ndimage
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ...errors import SealError
 from ...files.whole_file import write_out
+from ...messages import SealError
 from ...pictures.matting import nearest
 from ..judges import noise as judge_noise
 from ..judges.data import RECORD, Cache, masks, pictures

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...errors import SealError
+from ...messages import SealError
 
 RGB = tuple[int, int, int]
 

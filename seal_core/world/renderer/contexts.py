@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from ...errors import SealError
+from ...messages import SealError
 from ...prompts.attributes import schema
 
 CONTEXT = ("emotion", "action", "camera", "style", "background")

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from ...errors import SealError
 from ...files.whole_file import write_out
+from ...messages import SealError
 from ..files import json_line
 from . import seeds
 from .characters import character

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import SealError
+from ...messages import SealError
 from ...pictures.matting import nearest
 from .characters import Character
 from .contexts import Context

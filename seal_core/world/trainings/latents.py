@@ -29,9 +29,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.model import LATENT, VAE, moved
-from ...errors import SealError
 from ...files.tensor_file import read_tensors
 from ...files.whole_file import write_out
+from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import character
 from ..renderer.contexts import CONTEXT, VALUES, Context, random_context

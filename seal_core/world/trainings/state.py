@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ...errors import SealError
 from ...files.tensor_file import read_tensors
 from ...files.whole_file import write_out
+from ...messages import SealError
 from .optimiser import Optimiser
 from .ranks import Ranks
 

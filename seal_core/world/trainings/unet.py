@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 from ...demo.model import SIZE, TOKENS, TinyModel, build, host, moved, save_model, used_ids
 from ...demo.model_file import TABLE, VOCABULARY
-from ...errors import SealError
 from ...hosts.base import Prompt
+from ...messages import SealError
 from ...method.sampling import sample
 from ..files import json_line
 from ..renderer import seeds

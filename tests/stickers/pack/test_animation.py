@@ -13,7 +13,7 @@ import pytest
 from pack_rules import png_chunks, read
 from sticker_clips import moving, noise, packed, picture, stickers
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.stickers.pack import animate, apng, encode, webm
 from seal_core.stickers.pack.clip import Clip, same, slots, timed, whole
 from seal_core.stickers.pack.saving import Request, save_pack, with_emoji

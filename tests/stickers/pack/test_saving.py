@@ -14,7 +14,7 @@ from pack_rules import check_pack, png_chunks, read
 from PIL import Image
 from sticker_clips import moving, noise, packed, picture, stickers
 
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.stickers.emoji import EMOJI, REGIONS, split_emoji, spoken
 from seal_core.stickers.pack import animate, encode, manifest, webm
 from seal_core.stickers.pack import saving as pack

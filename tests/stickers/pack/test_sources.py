@@ -21,7 +21,7 @@ from PIL import Image, features
 from sticker_clips import moving, noise, picture
 
 from seal_core.cli import main as cli
-from seal_core.errors import SealError
+from seal_core.messages import SealError
 from seal_core.stickers.pack import sources
 from seal_core.stickers.pack.sources import left_out, stickers_in
 

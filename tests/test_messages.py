@@ -23,9 +23,8 @@ from hypothesis import strategies as st
 from stand_ins import ROOT, loaded_pack, nodes
 from sticker_clips import picture
 
-from seal_core.errors import SealError, valid_text
+from seal_core.messages import SealError, printable, utf8, valid_text, warn
 from seal_core.prompts.attributes import parse_attributes
-from seal_core.texts import printable, utf8, warn
 
 LONE = "\ud800"
 ANY = st.text(st.characters(exclude_categories=()), max_size=80)
