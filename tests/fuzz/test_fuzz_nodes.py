@@ -25,7 +25,8 @@ from stand_ins import loaded_pack, nodes
 SHARES = {
     "StickerAttributePrompt": 500, "SEALStickerAttributeSweep": 400, "SplitMergeTokenizer": 250,
     "SEALLoadEmbedding": 150, "SEALRouteConditioning": 250, "SemanticMask": 300, "SEALStickerCutout": 200,
-    "SEALStickerBorder": 350, "SEALStickerLayout": 200, "SEALStickerText": 300, "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALDemoModel": 50,
+    "SEALStickerBorder": 350, "SEALStickerLayout": 200, "SEALStickerText": 300,
+    "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALDemoModel": 50,
 }  # fmt: skip
 """Node -> how many of 5,000 cases; tests/test_fuzz_files.py has the rest."""
 NEED_MODELS = {"SEALTrainEmbedding", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec"}
