@@ -6,8 +6,7 @@ import json
 
 import torch
 
-from ..seal_core.demo.examples import EXAMPLES
-from ..seal_core.demo.examples import example as sticker_of
+from ..seal_core.demo.sticker_files import BUILT_IN, built_in_sticker
 from .comfy.api import io
 from .comfy.demo_model import load_demo
 from .schema import schema
@@ -26,8 +25,8 @@ class SEALDemoModel(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "example",
-                    options=list(EXAMPLES),
-                    default=next(iter(EXAMPLES)),
+                    options=list(BUILT_IN),
+                    default=next(iter(BUILT_IN)),
                     optional=True,
                     tooltip="Which built-in sticker comes out. The animal in its name is the class word to train with.",
                 ),
@@ -47,11 +46,11 @@ class SEALDemoModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, example: str = next(iter(EXAMPLES))) -> io.NodeOutput:
-        sticker = sticker_of(example)
+    def execute(cls, example: str = next(iter(BUILT_IN))) -> io.NodeOutput:
+        sticker = built_in_sticker(example)
         image = torch.tensor(sticker.image).float()[None] / 255
         mask = torch.tensor(sticker.mask).float()[None] / 255
-        attributes = json.dumps(EXAMPLES[example][1].asdict())
+        attributes = json.dumps(dict(sticker.attributes))
         return io.NodeOutput(*load_demo(), image, mask, attributes)
 
 

@@ -26,8 +26,8 @@ import folder_paths
 import torch
 from torch import Tensor, nn
 
-from ...seal_core.demo.examples import EXAMPLES, example
 from ...seal_core.demo.model_file import MODEL_FILE, ModelFile, read_model
+from ...seal_core.demo.sticker_files import BUILT_IN, built_in_sticker
 from ...seal_core.messages import SealError
 
 _DTYPE = torch.float32
@@ -203,7 +203,7 @@ def _vae(file: ModelFile) -> comfy.sd.VAE:
 def _latents(file: ModelFile, vae: comfy.sd.VAE) -> StickerLatents:
     """Preview colours come from what the VAE makes of the built-in stickers, so they fit whatever was trained."""
     scale = float(file.config["vae"]["scaling_factor"])
-    pictures = torch.stack([torch.tensor(example(name).image) for name in EXAMPLES])
+    pictures = torch.stack([torch.tensor(built_in_sticker(name).image) for name in BUILT_IN])
     pictures = pictures.movedim(-1, 1).to(_DTYPE) / 127.5 - 1
     latents = vae.first_stage_model.encode(pictures.to(next(vae.first_stage_model.parameters()).device)).cpu() * scale
     return StickerLatents(scale, *latent_colours(latents, pictures))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..messages import SealError, told, tolerate_all_texts, valid_text
-from .demo import demo_options
+from .demo import demo_command, demo_options
 from .options import train_options
 from .pack import pack_command, pack_options
 
@@ -86,8 +86,6 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
     if name == "pack":
         return pack_command
     if name == "demo":
-        from ..demo.run import demo_command
-
         return demo_command
     from .run import generate_command, train_command
 
@@ -114,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
             "demo",
             help="try it: one sticker, Textual Inversion and SEAL side by side, on the tiny model that is included",
             description="Learn one sticker by Textual Inversion and by SEAL on the tiny model that is included, and "
-            "write a contact sheet and scores. Needs no other model, no GPU, no network; about two minutes.",
+            "write a contact sheet, the mask and a report. Needs no download and no GPU; takes about two minutes.",
             epilog="example: python -m seal_core demo",
         )
     )

@@ -44,7 +44,7 @@ folder_paths.set_temp_directory(str(FOLDER / "temp"))
 with torch.inference_mode():  # as ComfyUI executes nodes
     MODEL, CLIP, VAE = demo_model.load_demo(MODEL_FILE)
 demo.load_demo = lambda: (MODEL, CLIP, VAE)
-NAME = next(iter(demo.EXAMPLES))
+NAME = next(iter(demo.BUILT_IN))
 
 
 def encode(text, clip=CLIP):
@@ -116,7 +116,7 @@ def check_clip_skip_and_concat():
 
 
 def check_vae_whole_and_in_tiles():
-    pixels = torch.tensor(demo.sticker_of(NAME).image).float()[None] / 255
+    pixels = torch.tensor(demo.built_in_sticker(NAME).image).float()[None] / 255
     latents = VAE.encode(pixels)
     assert latents.shape == (1, 4, 16, 16)
     picture = VAE.decode(latents)
@@ -132,8 +132,8 @@ def check_preview_shows_the_picture():
     form = MODEL.model.latent_format
     previewer = latent_preview.Latent2RGBPreviewer(form.latent_rgb_factors, form.latent_rgb_factors_bias)
     pairs = []
-    for name in demo.EXAMPLES:
-        pixels = torch.tensor(demo.sticker_of(name).image).float()[None] / 255
+    for name in demo.BUILT_IN:
+        pixels = torch.tensor(demo.built_in_sticker(name).image).float()[None] / 255
         latents = MODEL.model.process_latent_in(VAE.encode(pixels))
         kind, picture, _ = previewer.decode_latent_to_preview_image("JPEG", latents)
         assert kind == "JPEG" and picture.size == (16, 16)
@@ -156,7 +156,7 @@ def check_least_squares_finds_the_colours():
 
 
 def check_every_example():
-    for name in demo.EXAMPLES:
+    for name in demo.BUILT_IN:
         model, clip, vae, image, mask, attributes = demo.SEALDemoModel.execute(name).result
         assert (model, clip, vae) == (MODEL, CLIP, VAE)
         assert image.shape == (1, 128, 128, 3) and image.dtype == torch.float32 and 0 <= image.min() < image.max() <= 1

@@ -22,7 +22,7 @@ from seal_pack.nodes.lettering import SEALContactSheet, SEALStickerText  # noqa:
 from seal_pack.nodes.masks import SemanticMask  # noqa: E402
 from seal_pack.nodes.stickers import SEALStickerBorder, SEALStickerCutout, SEALStickerLayout  # noqa: E402
 from seal_pack.nodes.stickers_pack import SEALSaveStickerPack  # noqa: E402
-from seal_pack.seal_core.demo.examples import EXAMPLES, example  # noqa: E402
+from seal_pack.seal_core.demo.sticker_files import BUILT_IN, built_in_sticker  # noqa: E402
 from seal_pack.seal_core.messages import SealError  # noqa: E402
 
 folder_paths.set_output_directory(tempfile.mkdtemp(prefix="seal-pictures-"))
@@ -38,7 +38,7 @@ NODES = (
 
 
 def sticker(name: str = "orange cat, running on a beach") -> tuple[torch.Tensor, torch.Tensor]:
-    made = example(name)
+    made = built_in_sticker(name)
     return torch.from_numpy(made.image)[None].float() / 255, torch.from_numpy(made.mask)[None].float() / 255
 
 
@@ -75,7 +75,7 @@ def check_masks_of_any_shape_and_size() -> None:
 
 
 def check_core_s_joined_alpha() -> None:
-    for name in EXAMPLES:
+    for name in BUILT_IN:
         image, mask = sticker(name)
         for joined, words in ((mask, 1), (1 - mask, 0)):
             rgba = JoinImageWithAlpha.execute(image, joined).result[0]

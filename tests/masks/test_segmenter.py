@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from seal_core.demo.known_words import VALUES
 from seal_core.masks import edges, networks, segmenter
 from seal_core.masks import learned as masks_learned
 from seal_core.masks.semantic import METHODS, semantic_mask
@@ -22,7 +23,7 @@ from seal_core.world.mask_networks import grounds as segmenter_grounds
 from seal_core.world.mask_networks import segmenter_data, train_segmenter
 from seal_core.world.mask_networks.averaged import Training
 from seal_core.world.renderer.characters import character
-from seal_core.world.renderer.contexts import VALUES, Context, random_context
+from seal_core.world.renderer.contexts import Context, random_context
 from seal_core.world.renderer.render import render
 
 PLAIN = [v for v in VALUES["background"] if v.startswith("plain")]

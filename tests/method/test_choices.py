@@ -15,13 +15,13 @@ from seal_core.cli import main as cli
 from seal_core.cli.options import train_config
 from seal_core.concept.concept import Concept
 from seal_core.concept.settings import Layers
-from seal_core.demo.examples import EXAMPLES, example
+from seal_core.demo.sticker_files import built_in_sticker
+from seal_core.demo.tuned_presets import for_sticker, tuned_preset
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
 from seal_core.method.choices import PRESET, TokenChoices, changed, configure, in_words
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.phrasing import parse_attributes
-from seal_core.world.evaluation.methods import method
 
 ROOT = Path(__file__).parents[2]
 NAN = float("nan")
@@ -181,15 +181,15 @@ def test_workflows_train_what_the_demo_command_trains(workflow):
     (model,), (train,) = nodes_of(graph, "SEALDemoModel"), nodes_of(graph, "SEALTrainEmbedding")
     shown = widgets(train)
     name = widgets(model)["example"]
-    attributes = parse_attributes(json.dumps(EXAMPLES[name][1].asdict()))  # what the node gives out
+    sticker = built_in_sticker(name)
+    attributes = parse_attributes(json.dumps(dict(sticker.attributes)))  # what the node gives out
     ours = configure(
         **{k: shown[k] for k in ("preset", "name", "class_word", "steps", "learning_rate", "batch_size", "seed")},
         **{k: shown[k] for k in ("attention_loss", "attention_weight", "background_weight", "augment", "prompts")},
         resolution=128,
         attributes=attributes,
     )
-    sticker = example(name)
-    theirs = method("best").for_reference(sticker.character.species, sticker.context.asdict(), 128, shown["seed"])
+    theirs = for_sticker(tuned_preset("best"), sticker.class_word, sticker.attributes, 128, shown["seed"])
     ours, theirs = ours.effective(), theirs.effective()
     assert ours["tokens"].pop("concept") != theirs["tokens"].pop("concept")
     assert ours == theirs

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from saved_workflows import FOLDER, nodes_of, read, widgets
 
-from seal_core.demo.examples import EXAMPLES
+from seal_core.demo.known_words import VALUES
+from seal_core.demo.sticker_files import BUILT_IN, animal_of
 from seal_core.method.choices import TokenChoices
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.attributes import ATTRIBUTES
@@ -21,8 +22,6 @@ from seal_core.prompts.phrasing import sweep
 from seal_core.stickers.pack.clip import Clip
 from seal_core.stickers.pack.saving import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
-from seal_core.world.renderer.characters import character
-from seal_core.world.renderer.contexts import VALUES
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
@@ -145,12 +144,15 @@ def test_demo_shows_the_best_preset_and_the_examples_animal():
     (prompt,) = nodes_of(workflow, "StickerAttributePrompt")
     assert not nodes_of(workflow, "SplitMergeTokenizer"), "whatever preset is chosen is that preset"
     shown = widgets(train)
-    seed, context = EXAMPLES[widgets(model)["example"]]
-    assert shown["class_word"] == character(seed).species
+    sticker = widgets(model)["example"]
+    assert shown["class_word"] == animal_of(sticker)
     assert shown["preset"] == "best" and widgets(prompt)["concept"] == shown["concept"]
     for name, values in VALUES.items():
         assert widgets(prompt)[name] in values, "words that the tiny model knows"
-    assert widgets(prompt)["emotion"] != context.emotion and widgets(prompt)["background"] != context.background
+    assert (
+        widgets(prompt)["emotion"] != BUILT_IN[name]["emotion"]
+        and widgets(prompt)["background"] != BUILT_IN[name]["background"]
+    )
 
 
 def test_sticker_pack_gives_every_sticker_its_emoji():
@@ -165,7 +167,7 @@ def test_sticker_pack_gives_every_sticker_its_emoji():
     assert set(values["emotion"]) == set(VALUES["emotion"]) and len(values["action"]) == 2
     assert set(values["action"]) <= set(VALUES["action"])
     assert all(shown[name] in VALUES[name] for name in ("camera", "style", "background"))
-    assert widgets(train)["class_word"] == character(EXAMPLES[widgets(model)["example"]][0]).species
+    assert widgets(train)["class_word"] == animal_of(widgets(model)["example"])
     assert widgets(train)["concept"] == shown["concept"]
     _, labels = sweep(shown["concept"], {}, values)
     stickers = [Sticker(label, False, lambda: Clip.still(None)) for label in labels]

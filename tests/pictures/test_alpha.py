@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from seal_core.demo.examples import EXAMPLES, example
+from seal_core.demo.sticker_files import BUILT_IN, built_in_sticker
 from seal_core.masks.semantic import semantic_mask
 from seal_core.messages import gathered
 from seal_core.method.references import prepare
@@ -22,7 +22,7 @@ font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
 
 def sticker(name):
     """A built-in sticker: image (1, H, W, 3) and its mask (1, H, W), foreground = 1."""
-    made = example(name)
+    made = built_in_sticker(name)
     return tuple(torch.from_numpy(np.asarray(a, np.float32) / 255)[None] for a in (made.image, made.mask))
 
 
@@ -41,7 +41,7 @@ def turned(images):
     return changed, told
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", BUILT_IN)
 @pytest.mark.parametrize("foreground", [True, False])
 def test_built_in_stickers_joined_either_way(name, foreground):
     image, mask = sticker(name)
@@ -81,7 +81,7 @@ def test_glyphs_joined_either_way():
 
 
 def test_pictures_that_fill_the_frame_stay():
-    image, _ = sticker(next(iter(EXAMPLES)))
+    image, _ = sticker(next(iter(BUILT_IN)))
     high, wide = image.shape[1:3]
     y, x = torch.meshgrid(torch.arange(high), torch.arange(wide), indexing="ij")
     corners = (torch.hypot((x - 63.5).abs() - 44, (y - 63.5).abs() - 44) > 20) & ((x - 63.5).abs() > 44)
@@ -109,7 +109,7 @@ def test_frames_stay_and_are_told(left):
 
 def test_a_batch_is_turned_as_one():
     """Of an animation some frame may not tell: one whose subject fills it."""
-    names = list(EXAMPLES)[:2]
+    names = list(BUILT_IN)[:2]
     image, mask = (torch.cat(parts) for parts in zip(*map(sticker, names)))
     image, mask = torch.cat([image, image[:1]]), torch.cat([mask, torch.ones_like(mask[:1])])
     mask[2, :30] = 0

@@ -1,4 +1,4 @@
-"""A StickerWorld without trained weights, for tests: a small random model, and judges that only look at colours."""
+"""A StickerWorld without trained weights, for tests: judges that only look at colours."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from tiny_host import SIZE, small_host
 
+from seal_core.demo.known_words import VALUES
 from seal_core.world.evaluation.evaluate import Source
 from seal_core.world.evaluation.trial import Kit
 from seal_core.world.renderer.characters import TRAITS
-from seal_core.world.renderer.contexts import VALUES
 from seal_core.world.renderer.render import render
-
-SIZE = 64
-"""Pixels of pictures and stickers."""
 
 
 class FakeJudges:
@@ -33,19 +31,6 @@ class FakeJudges:
 
     def identity(self, images, masks=None):
         return F.normalize(self._seen(images, "identity", 16), dim=1)
-
-
-def small_host():
-    """The tiny model's layout with fewer channels and half the size, random weights."""
-    from seal_core.demo import model
-
-    few = {"sample_size": SIZE // 8, "block_out_channels": (32, 32, 32), "attention_head_dim": (1, 1, 1)}
-    config = {
-        "unet": {**model.UNET, **few, "cross_attention_dim": 32},
-        "text_encoder": {**model.TEXT, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1},
-        "vae": {**model.VAE, "block_out_channels": (8, 8, 8, 8), "norm_num_groups": 4},
-    }
-    return model.host(model.build(0, config))
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,20 @@ import json
 import pytest
 import torch
 from PIL import Image
-from tiny_world import SIZE, FakeSource
+from tiny_host import SIZE
+from tiny_world import FakeSource
 
 from seal_core.concept.concept import Concept
+from seal_core.demo.known_words import CONTEXT
+from seal_core.demo.tuned_presets import CONCEPT_NAME
 from seal_core.messages import SealError
 from seal_core.world.evaluation import evaluate as module
 from seal_core.world.evaluation.evaluate import Evaluation, Source, add_options, evaluate, run
-from seal_core.world.evaluation.methods import NAME, expand, method
+from seal_core.world.evaluation.methods import expand, method
 from seal_core.world.evaluation.metrics import of_trial
 from seal_core.world.evaluation.plan import characters, make_plan
 from seal_core.world.evaluation.trial import Setup, _attention, _pictures, run_trial
 from seal_core.world.renderer.characters import character
-from seal_core.world.renderer.contexts import CONTEXT
 
 SETUP = Setup(prompts=8, samples=1, sampling_steps=2, cfg=3.0)
 REQUIRED = ("identity", "controllability", *CONTEXT, "leakage", "rigidity", "seconds")
@@ -53,7 +55,7 @@ def test_all_methods_answer_from_the_same_noise(kit):
     plan, who = make_plan(SEED, 8, 2), character(SEED)
     host = kit.host
     vectors = {e: host.vocabulary(e)[host.token_ids(e, who.species)].float() for e in host.family.encoders}
-    concept = Concept(NAME, who.species, vectors, host.family)
+    concept = Concept(CONCEPT_NAME, who.species, vectors, host.family)
     base = _pictures(host, None, plan, who, SETUP)
     assert base.shape == (16, SIZE, SIZE, 3)
     assert torch.allclose(base, _pictures(host, concept, plan, who, SETUP), atol=1e-4)

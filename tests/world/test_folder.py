@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seal_core.demo.known_words import SPECIES, VALUES
 from seal_core.tagged.folder import read_tagged
 from seal_core.world.cli import main
-from seal_core.world.renderer.characters import SPECIES
-from seal_core.world.renderer.contexts import VALUES
 
 
 def test_rendered_folders_are_read_back(tmp_path, capsys):

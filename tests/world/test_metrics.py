@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
+from seal_core.demo.known_words import CONTEXT, PLAIN_BACKGROUNDS, VALUES
 from seal_core.messages import SealError
 from seal_core.method import augment as views
 from seal_core.method.presets import PRESETS
@@ -14,7 +15,6 @@ from seal_core.world.evaluation.metrics import METRICS, differences, gathered, i
 from seal_core.world.evaluation.plan import FEWEST_PROMPTS, NEUTRAL, characters, make_plan
 from seal_core.world.evaluation.report import claims, components
 from seal_core.world.renderer import seeds
-from seal_core.world.renderer.contexts import CONTEXT, PLAIN, VALUES
 
 REFERENCE = {"emotion": "sad", "action": "jumping", "camera": "full body", "style": "pixel art", "background": "beach"}
 
@@ -26,7 +26,11 @@ REFERENCE = {"emotion": "sad", "action": "jumping", "camera": "full body", "styl
 def test_a_plan_asks_nothing_that_the_reference_answers(seed):
     plan = make_plan(seed, 16)
     reference = plan.reference.asdict()
-    assert reference["background"] not in PLAIN and reference["action"] != "standing" and plan.reference.shows("action")
+    assert (
+        reference["background"] not in PLAIN_BACKGROUNDS
+        and reference["action"] != "standing"
+        and plan.reference.shows("action")
+    )
     assert len(plan.asks) == 16 and sum(a.kind == "open" for a in plan.asks) == 6
     for ask in plan.asks:
         if ask.kind == "open":
@@ -75,7 +79,7 @@ def test_augmentation_paints_no_ground_that_the_world_draws():
     """Kinds of pattern have other names and looks; plain grounds have other colours."""
     import torch
 
-    patterns = {v for v in VALUES["background"] if v not in PLAIN}
+    patterns = {v for v in VALUES["background"] if v not in PLAIN_BACKGROUNDS}
     assert not patterns & set(views.AUGMENT_GROUNDS)
     generator = torch.Generator().manual_seed(0)
     said = set()

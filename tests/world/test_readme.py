@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from seal_core.demo import run as demo
 from seal_core.messages import SealError
 from seal_core.world.cli import main
-from seal_core.world.evaluation import readme
+from seal_core.world.evaluation import readme, scored_demo
 
 NAMES = ("base", "oracle", "textual_inversion", "hiper", "paper", "best", "best-without-layers", "best-with-split")
 
@@ -44,7 +43,7 @@ def test_the_command_writes_both_or_neither(tmp_path, monkeypatch, capsys):
     def fake(options):
         Image.new("RGB", (40, 20), "red").save(Path(options.out, "contact-sheet.png"))
 
-    monkeypatch.setattr(demo, "demo_command", fake)
+    monkeypatch.setattr(scored_demo, "run", fake)
     page = tmp_path / "README.md"
     page.write_text(f"# x\n{readme.START}\n{readme.END}\n")
     given = ["readme", "--results", str(tmp_path), "--readme", str(page), "--sheet", "sheet.jpg"]

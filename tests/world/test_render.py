@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seal_core.demo.known_words import CONTEXT, SPECIES, VALUES
 from seal_core.messages import SealError
 from seal_core.method.augment import AUGMENT_GROUNDS, COLOURS
 from seal_core.prompts.attributes import schema
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION, caption, prompt
-from seal_core.world.renderer.characters import SPECIES, TRAITS, character
-from seal_core.world.renderer.contexts import CONTEXT, VALUES, Context, random_context
+from seal_core.world.renderer.characters import TRAITS, character
+from seal_core.world.renderer.contexts import Context, random_context
 from seal_core.world.renderer.render import own_colours, render
 
 PLAIN = Context("happy", "standing", "full body", "flat vector", "plain mint")

@@ -14,23 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ...demo.tuned_presets import BUDGET, LABELS, NAMES_ATTRIBUTES, for_sticker, tuned_preset
 from ...messages import SealError
 from ...method.config import TrainConfig
 from ...method.presets import PRESETS
-
-NAME = "<seal-v>"
-"""The learned concept's name in prompts: no word of the model's."""
-
-BUDGET = {"steps": 150, "batch_size": 8}
-"""Of every method: the baselines see as many draws as we do."""
-
-TUNED: Mapping[str, Mapping[str, Any]] = {
-    "textual_inversion": {},
-    "hiper": {"learning_rate": 0.01},
-    "paper": {"learning_rate": 0.02},
-    "best": {"steps": 90, "words": True},  # looking for the words takes the rest of the budget
-}
-"""What differs from the presets on the tiny model, chosen on validation characters (dotted fields)."""
 
 TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
 """Where along its steps (twice the budget) a curve looks."""
@@ -95,14 +82,7 @@ SEAL = ("attention", "split", "layers")
 GRID_SITES = ("all", "down", "mid", "up", "down mid", "up.0-1", "up.2-3", "up.4-5", "appearance")
 GRID_TIMES = ((0.0, 1.0), (0.2, 1.0), (0.4, 1.0), (0.0, 0.6))
 
-_LABELS = {
-    "base": "base model, class word",
-    "oracle": "oracle (renderer)",
-    "textual_inversion": "Textual Inversion",
-    "hiper": "HiPer",
-    "paper": "SEAL paper",
-    "best": "SEAL best",
-}
+_LABELS = {"base": "base model, class word", "oracle": "oracle (renderer)", **LABELS}
 
 
 @dataclass(frozen=True)
@@ -131,13 +111,8 @@ class Method:
         """The training of one concept. attributes: the reference's, told only to methods that use words."""
         if self.config is None:
             raise SealError(f"methods: {self.name} is not trained.")
-        return replace(
-            self.config,
-            resolution=resolution,
-            seed=seed,
-            attributes=tuple(sorted(attributes.items())) if self.words else (),
-            tokens=replace(self.config.tokens, concept=NAME, class_word=class_word),
-        )
+        named = attributes if self.words else {}
+        return for_sticker(self.config, class_word, named, resolution, seed)
 
     def get(self, field: str) -> Any:
         """A setting by its dotted name: "words", "augment", "tokens.split", "layers.sites"."""
@@ -179,8 +154,7 @@ def _at(steps: int) -> tuple[int, ...]:
 
 
 def _preset(name: str) -> Method:
-    method = Method(name, replace(PRESETS[name], **BUDGET))
-    return method.but(name, TUNED.get(name, {}))
+    return Method(name, tuned_preset(name), name in NAMES_ATTRIBUTES)
 
 
 def _switched(method: Method, name: str, component: str, on: bool) -> Method:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..renderer.contexts import CONTEXT
+from ...demo.known_words import CONTEXT
 
 VERIFIED = 0.58
 """Identity from which the judges take two pictures for one character's: their best threshold (JUDGES_CARD.md)."""

@@ -11,10 +11,11 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...demo.known_words import CONTEXT, PLAIN_BACKGROUNDS, VALUES
 from ...messages import SealError
 from ...prompts.phrasing import attribute_prompt
 from ..renderer import seeds
-from ..renderer.contexts import CONTEXT, PLAIN, VALUES, Context, random_context
+from ..renderer.contexts import Context, random_context
 
 SPLITS = {"validation": seeds.VALIDATION, "test": seeds.TEST}
 
@@ -93,7 +94,7 @@ def make_plan(seed: int, prompts: int = 16, samples: int = 2) -> Plan:
     rng = random.Random(f"evaluation {seed}")
     reference = random_context(
         rng,
-        background=rng.choice([v for v in VALUES["background"] if v not in PLAIN]),
+        background=rng.choice([v for v in VALUES["background"] if v not in PLAIN_BACKGROUNDS]),
         action=rng.choice([v for v in VALUES["action"] if v != NEUTRAL.action]),
         camera=rng.choice(_CAMERAS),
     )

@@ -1,7 +1,7 @@
 """`python -m seal_core.world readme`: the README's table and contact sheet, made anew from real results (ours).
 
-The table comes from an evaluation's folder, the sheet from a run of `python -m seal_core demo`; nothing in either is
-written by hand.
+The table comes from an evaluation's folder, the sheet from a run of `python -m seal_core.world demo`. Nothing in
+either is written by hand.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 from PIL import Image
 
-from ...cli.demo import demo_options
 from ...files.whole_file import write_out
 from ...messages import SealError
+from . import scored_demo
 from .methods import LONG_TI, MAIN, SEAL, method
 from .metrics import VERIFIED
 from .report import markdown_table, told
 
 ROOT = Path(__file__).parents[3]
-SHEET = "seal_core/world/data/contact_sheet.jpg"
+SHEET = "seal_core/demo/data/contact_sheet.jpg"
 START, END = "<!-- stickerworld: made by `python -m seal_core.world readme` -->", "<!-- /stickerworld -->"
 COLUMNS = {
     "identity": "identity",
@@ -87,8 +87,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """The command: evaluate nothing, run the demo, write the sheet and then the README."""
-    from ...demo.run import demo_command
-
     try:
         results = json.loads((options.results / "results.json").read_text(encoding="utf-8"))
         text = options.readme.read_text(encoding="utf-8")
@@ -98,8 +96,8 @@ def run(options: argparse.Namespace) -> None:
     new = replaced(text, block)  # refuses before the demo's two minutes
     with tempfile.TemporaryDirectory() as folder:
         parser = argparse.ArgumentParser()
-        demo_options(parser)
-        demo_command(parser.parse_args(["--out", folder]))
+        scored_demo.add_options(parser)
+        scored_demo.run(parser.parse_args(["--out", folder]))
         with Image.open(Path(folder) / "contact-sheet.png", formats=("PNG",)) as sheet:
             buffer = io.BytesIO()
             sheet.convert("RGB").save(buffer, "JPEG", quality=QUALITY, optimize=True)

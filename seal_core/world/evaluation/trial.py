@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from ...concept.concept import Concept
-from ...demo.pictures import CFG, STEPS, pictures
+from ...demo.generation import CFG, STEPS, pictures
+from ...demo.known_words import CONTEXT, VALUES
+from ...demo.tuned_presets import CONCEPT_NAME
 from ...hosts.base import Host, Prompt
 from ...masks.semantic import border_mask
 from ...method.attention import route, tap
@@ -28,8 +30,8 @@ from ...method.sites import supervised
 from ...method.training import Progress, TrainResult, train
 from ...pictures.sockets import resized
 from ..renderer.characters import TRAITS, Character, character
-from ..renderer.contexts import CONTEXT, VALUES, random_context
-from .methods import NAME, Method
+from ..renderer.contexts import random_context
+from .methods import Method
 from .plan import Ask, Plan, make_plan
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -142,7 +144,7 @@ def _trained(
 
 def _pictures(host: Host, concept: Concept | None, plan: Plan, who: Character, setup: Setup) -> Tensor:
     """(P * S, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ..."""
-    texts = [ask.text(NAME if concept else who.species) for ask in plan.asks]
+    texts = [ask.text(CONCEPT_NAME if concept else who.species) for ask in plan.asks]
     return pictures(host, concept, texts, plan.samples, seed=plan.seed, steps=setup.sampling_steps, cfg=setup.cfg)
 
 
@@ -199,7 +201,7 @@ def _attention(
         learned = plain = host.encode([Prompt(text.replace("{}", "{concept}"))], {"concept": words})
         allowed = host.sites()
     else:
-        routed = generate_context(host, concept, text.replace("{}", NAME))
+        routed = generate_context(host, concept, text.replace("{}", CONCEPT_NAME))
         learned, plain, allowed = routed.learned, routed.plain, routed.sites
     length = learned.cross.shape[1]
     if concept is not None and concept.carrier == "tail":

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from ...demo.known_words import VALUES
 from ...files.whole_file import write_out
 from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import Character, character
-from ..renderer.contexts import VALUES, Context, random_context
+from ..renderer.contexts import Context, random_context
 from .model import HEADS, SIZE
 from .vae import RoundTrip, round_trip
 

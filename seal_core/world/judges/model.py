@@ -19,13 +19,13 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from ...demo.known_words import VALUES
 from ...files.tensor_file import read_tensors
 from ...files.whole_file import write_out
 from ...masks.networks import channels_last, fold
 from ...messages import SealError
 from ..files import JUDGES_FILE
 from ..renderer.characters import TRAITS
-from ..renderer.contexts import VALUES
 
 SIZE = 128
 """Pixels a side that the networks see; other sizes are resized."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..renderer.contexts import CONTEXT
+from ...demo.known_words import CONTEXT
 from .data import POSES, labels, masks, pictures
 from .model import HEADS, Judges
 from .noise import DEGRADATIONS, mixed

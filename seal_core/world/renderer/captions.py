@@ -8,9 +8,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
+from ...demo.known_words import CONTEXT
 from ...prompts.attributes import schema
 from .characters import Character
-from .contexts import CONTEXT, Context
+from .contexts import Context
 
 OPENINGS = (
     "a sticker of {}",

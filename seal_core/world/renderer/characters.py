@@ -6,11 +6,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ...demo.known_words import SPECIES
 from ...messages import SealError
 
 RGB = tuple[int, int, int]
 
-SPECIES = ("cat", "dog", "rabbit", "bear", "fox", "frog", "pig", "penguin")
 COLOURS: Mapping[str, RGB] = {
     "red": (217, 72, 66),
     "orange": (242, 148, 56),

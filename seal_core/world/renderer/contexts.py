@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
+from ...demo.known_words import CONTEXT, VALUES
 from ...messages import SealError
-from ...prompts.attributes import schema
-
-CONTEXT = ("emotion", "action", "camera", "style", "background")
-"""The attributes of a context, in the schema's order; appearance belongs to the character."""
-
-VALUES: Mapping[str, tuple[str, ...]] = {name: schema()[name].rendered for name in CONTEXT}
-"""What the renderer can draw of each attribute: the `rendered` lists of attributes.json."""
 
 _WEIGHTS = {"camera": {"full body": 3.0}}
 """Values drawn more often: an action can be read only where the whole body is in view."""
-
-PLAIN = tuple(v for v in VALUES["background"] if v.startswith("plain"))
 
 
 @dataclass(frozen=True)

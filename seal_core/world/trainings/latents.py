@@ -28,13 +28,14 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from tqdm import tqdm
 
+from ...demo.known_words import CONTEXT, VALUES
 from ...demo.model import LATENT, VAE, moved
 from ...files.tensor_file import read_tensors
 from ...files.whole_file import write_out
 from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import character
-from ..renderer.contexts import CONTEXT, VALUES, Context, random_context
+from ..renderer.contexts import Context, random_context
 from ..renderer.render import render
 from .kit import WORK, cores
 from .vae import STATE, trained

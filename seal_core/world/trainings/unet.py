@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ...demo.known_words import SPECIES, VALUES
 from ...demo.model import SIZE, TOKENS, TinyModel, build, host, moved, save_model, used_ids
 from ...demo.model_file import TABLE, VOCABULARY
 from ...hosts.base import Prompt
@@ -30,8 +31,8 @@ from ...method.sampling import sample
 from ..files import json_line
 from ..renderer import seeds
 from ..renderer.captions import OPENINGS, caption, prompt
-from ..renderer.characters import SPECIES, character
-from ..renderer.contexts import VALUES, random_context
+from ..renderer.characters import character
+from ..renderer.contexts import random_context
 from .kit import SAVE_SECONDS, WORK, Run
 from .latents import Latents, context_of, fingerprint, ready_vae
 from .ranks import Ranks

@@ -1,0 +1,156 @@
+"""One sticker, learned on the tiny model by Textual Inversion and by SEAL, and what each draws for the same prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..hosts.base import Host
+from ..masks.semantic import semantic_mask
+from ..method.references import Reference, prepare
+from ..method.training import Progress, TrainResult, train
+from ..prompts.phrasing import attribute_prompt
+from .generation import pictures
+from .sticker_files import BUILT_IN, built_in_sticker
+from .tuned_presets import CONCEPT_NAME, NAMES_ATTRIBUTES, for_sticker, tuned_preset
+
+METHODS = ("textual_inversion", "best")
+"""The two presets that are compared."""
+_VARIED: Mapping[str, tuple[str, ...]] = {
+    "emotion": ("angry", "in love"),
+    "action": ("jumping", "sitting"),
+    "camera": ("close-up", "upper body"),
+    "style": ("pixel art", "comic book"),
+    "background": ("night city", "snowy"),
+}
+"""What prompts ask for, one attribute at a time: the first value, or the second where the sticker shows the first."""
+_WORN = "wearing a red scarf"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The sticker to learn. attributes: what it is known to show besides the character. source: its name or path."""
+
+    reference: Reference
+    class_word: str
+    attributes: Mapping[str, str]
+    source: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the contact sheet.
+
+    values: what the prompt names beside the concept. varied: the attribute in question, "" for none.
+    """
+
+    label: str
+    values: Mapping[str, str]
+    varied: str = ""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of one method. images (columns, H, W, 3): one per prompt.
+
+    scores: a scorer's figures; empty without one. words: the headline figures in a line.
+    """
+
+    result: TrainResult
+    images: Tensor
+    scores: Mapping[str, Any]
+    words: str
+
+
+class Scorer(Protocol):
+    """Judges pictures, for those who have judges; `seal_core.world` has."""
+
+    samples: int
+    """How many pictures of each prompt it wants to see."""
+
+    def __call__(self, subject: Subject, columns: Sequence[Column], images: Tensor) -> tuple[dict[str, Any], str]:
+        """(figures as JSON values, the same in words) of images (len(columns) * samples, H, W, 3), column by column."""
+        ...
+
+
+def built_in_subject(name: str, class_word: str, attributes: Mapping[str, str], side: int) -> Subject:
+    """A built-in sticker with its exact mask. attributes add to what it is known to show. side: the model's, pixels."""
+    sticker = built_in_sticker(name)
+    image, mask = (torch.from_numpy(np.float32(a) / 255) for a in (sticker.image, sticker.mask))
+    [reference], _ = prepare(image[None], mask[None], side, "foreground")
+    return Subject(reference, class_word or sticker.class_word, {**BUILT_IN[name], **attributes}, name)
+
+
+def own_reference(image: Tensor, side: int) -> Reference:
+    """One's own sticker (H, W, 3 or 4) at the model's size, with the mask that the cut-out finds. Raises SealError."""
+    [reference], _ = prepare(image[None], semantic_mask(image)[0][None], side, "foreground")
+    return reference
+
+
+def columns_for(attributes: Mapping[str, str]) -> list[Column]:
+    """Nothing asked for, then each of the six attributes varied to a value that the sticker does not show."""
+    columns = [Column("as it is", {}), Column(_WORN, {"appearance": _WORN})]
+    for name, values in _VARIED.items():
+        value = next(v for v in values if v != attributes.get(name))
+        in_view = {"camera": "full body"} if name == "action" else {}
+        columns.append(Column(value, {name: value} | in_view, name))
+    return columns
+
+
+def training_steps(method: str, steps: int = 0) -> int:
+    """How many steps a method trains; steps: 0 = its own."""
+    return steps or tuned_preset(method).steps
+
+
+def learn(
+    host: Host,
+    subject: Subject,
+    columns: Sequence[Column],
+    method: str,
+    *,
+    steps: int = 0,
+    seed: int = 0,
+    callback: Callable[[Progress], None] | None = None,
+    scorer: Scorer | None = None,
+) -> Learned:
+    """Train by one of METHODS, then draw every column's prompt. steps: 0 = the method's own."""
+    preset = tuned_preset(method)
+    known = subject.attributes if method in NAMES_ATTRIBUTES else {}
+    config = for_sticker(preset, subject.class_word, known, host.resolution, seed)
+    result = train(host, [subject.reference], replace(config, steps=training_steps(method, steps)), callback)
+    prompts = [attribute_prompt(CONCEPT_NAME, **column.values).prompt for column in columns]
+
+    def draw(samples: int) -> Tensor:
+        return pictures(host, result.concept, prompts, samples, seed=seed)
+
+    images = draw(1)
+    if scorer is None:
+        return Learned(result, images, {}, _in_words(training_figures(result)))
+    return Learned(result, images, *scorer(subject, columns, draw(scorer.samples)))
+
+
+def training_figures(result: TrainResult) -> dict[str, Any]:
+    """What a training knows of its own success, before and after, as JSON values.
+
+    attention_on_subject: share of the token's attention that falls on the subject, 0 to 1. loss: the denoising loss,
+    on the same noised views both times. words: the description that the training started from, "" for none.
+    """
+    report = result.report
+    return {
+        "attention_on_subject": {when: round(1 - share, 4) for when, share in report["leakage"].items()},
+        "loss": report["probe_loss"],
+        "words": (report["described"] or {"text": ""})["text"],
+    }
+
+
+def _in_words(figures: Mapping[str, Any]) -> str:
+    looks, loss = figures["attention_on_subject"], figures["loss"]
+    return (
+        f"attention on the subject {looks['before']:.0%} to {looks['after']:.0%}, "
+        f"loss {loss['before']:.3f} to {loss['after']:.3f}"
+    )
