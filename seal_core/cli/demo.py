@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..demo.known_words import SPECIES
+from ..demo.animals import SPECIES
 from ..demo.sticker_files import BUILT_IN
 from ..files.whole_file import ready, write_out
 from ..messages import SealError
@@ -105,7 +105,6 @@ def _learned(
 def _write(out: Path, subject: Subject, columns: list[Column], learned: dict[str, Learned], seconds: float) -> Path:
     """Write contact-sheet.png, mask.png and report.json; returns the sheet's path."""
     from ..demo.comparison import training_figures
-    from ..demo.sheet import comparison_sheet
 
     scores = {name: found.scores for name, found in learned.items() if found.scores}
     report = {
@@ -119,8 +118,18 @@ def _write(out: Path, subject: Subject, columns: list[Column], learned: dict[str
     write_out(out / "report.json", json.dumps(report, indent=2).encode())
     write_out(out / "mask.png", _png(subject.reference.mask))
     path = out / "contact-sheet.png"
-    write_out(path, _png(comparison_sheet(subject, columns, learned)[0]))
+    write_out(path, _png(_sheet(subject, columns, learned)))
     return path
+
+
+def _sheet(subject: Subject, columns: list[Column], learned: dict[str, Learned]) -> Tensor:
+    from ..demo.sheet import Row, comparison_sheet
+    from ..demo.tuned_presets import LABELS
+
+    image, mask = subject.reference.image, subject.reference.mask
+    before = next(iter(learned.values())).result.attention_before
+    rows = [Row(LABELS[name], m.words, m.result.attention_after, m.images) for name, m in learned.items()]
+    return comparison_sheet(f"SEAL: {subject.source}", image, mask, before, [c.label for c in columns], rows)[0]
 
 
 def _png(picture: Tensor) -> bytes:

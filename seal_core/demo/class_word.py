@@ -12,11 +12,11 @@ from torch import Tensor
 from ..hosts.base import Host, Prompt
 from ..method.losses import denoising_errors
 from ..method.references import Reference
-from .known_words import SPECIES
+from .animals import SPECIES
 
-VIEWS = 32
+VIEWS = 16
 """Noised views of the sticker; all captions are judged on the same ones."""
-NOISE_LEVELS = (0.1, 0.7)
+NOISE_LEVELS = (0.0, 0.6)
 """Range of the views' noise levels, as shares of the training times; 0 = clean."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,38 +11,49 @@ from torch import Tensor
 from ..masks.semantic import overlay
 from ..plots.figures import attention_overlay
 from ..stickers.contact_sheet import contact_sheet
-from .comparison import Column, Learned, Subject
-from .tuned_presets import LABELS
 
 CELL = 176
 """Pixels of one picture's side."""
 
 
-def comparison_sheet(subject: Subject, columns: Sequence[Column], learned: Mapping[str, Learned]) -> Tensor:
-    """(1, H, W, 3) float32 in [0, 1]. learned: preset -> its pictures, a row each."""
-    top, bottom = _attention_row(subject, learned), _picture_rows(columns, learned)
+@dataclass(frozen=True)
+class Row:
+    """One method: its label, the figures in words, its attention map (h, w) after the training, its pictures."""
+
+    label: str
+    words: str
+    attention: Tensor
+    images: Tensor
+
+
+def comparison_sheet(
+    title: str, image: Tensor, mask: Tensor, before: Tensor, columns: Sequence[str], rows: Sequence[Row]
+) -> Tensor:
+    """(1, H, W, 3) float32 in [0, 1].
+
+    image (H, W, 3) and mask (H, W): the sticker. before: the attention map (h, w) before any training. columns: what
+    the pictures of each row were asked to show.
+    """
+    top, bottom = _attention_row(title, image, mask, before, rows), _picture_rows(columns, rows)
     width = max(top.shape[2], bottom.shape[2])
     return torch.cat([_widened(top, width), _widened(bottom, width)], dim=1)
 
 
-def _attention_row(subject: Subject, learned: Mapping[str, Learned]) -> Tensor:
-    image, mask = subject.reference.image, subject.reference.mask
-    before = next(iter(learned.values())).result.attention_before
+def _attention_row(title: str, image: Tensor, mask: Tensor, before: Tensor, rows: Sequence[Row]) -> Tensor:
     cells = {
         "the one sticker": image,
         "its mask": overlay(image, mask),
         "attention before": attention_overlay(image, before, mask),
+        **{f"after {row.label}": attention_overlay(image, row.attention, mask) for row in rows},
     }
-    for name, found in learned.items():
-        cells[f"after {LABELS[name]}"] = attention_overlay(image, found.result.attention_after, mask)
-    title = f"SEAL: {subject.source}"
-    return contact_sheet(list(cells.values()), list(cells), columns=len(cells), cell=CELL, ground="white", title=title)
+    pictures, labels = list(cells.values()), list(cells)
+    return contact_sheet(pictures, labels, columns=len(cells), cell=CELL, ground="white", title=title)
 
 
-def _picture_rows(columns: Sequence[Column], learned: Mapping[str, Learned]) -> Tensor:
-    images = [image for found in learned.values() for image in found.images]
-    labels = [f"{LABELS[name]}, {column.label}" for name in learned for column in columns]
-    title = "  |  ".join(f"{LABELS[name]}: {found.words}" for name, found in learned.items())
+def _picture_rows(columns: Sequence[str], rows: Sequence[Row]) -> Tensor:
+    images = [image for row in rows for image in row.images]
+    labels = [f"{row.label}, {column}" for row in rows for column in columns]
+    title = "  |  ".join(f"{row.label}: {row.words}" for row in rows)
     return contact_sheet(images, labels, cell=CELL, ground="white", title=title)
 
 

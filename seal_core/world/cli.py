@@ -24,7 +24,7 @@ COMMANDS = {
     "segmenter": ("mask_networks.train_segmenter", "train and measure the segmenter that cut-outs use"),
     "edges": ("mask_networks.train_edges", "train and measure the network that makes cut-outs' edges fine"),
     "judges": ("judges.train", "train and measure the judges"),
-    "eval": ("evaluation.evaluate", "what each method does for unseen characters: results.json, table and figures"),
+    "eval": ("evaluation.command", "what each method does for unseen characters: results.json, table and figures"),
     "demo": ("evaluation.scored_demo", "the demo of `python -m seal_core demo`, with the judges' scores"),
     "readme": ("evaluation.readme", "the README's table and contact sheet from an evaluation and a demo run"),
 }

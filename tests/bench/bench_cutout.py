@@ -117,7 +117,7 @@ def glyph_case(glyph: str, ground: str, seed: int, side: int) -> Case:
 
 
 def world_cases(ground: str, count: int | range, side: int, first: int) -> Iterator[Case]:
-    from seal_core.demo.known_words import VALUES
+    from seal_core.demo.attribute_values import VALUES
     from seal_core.world.mask_networks.train_segmenter import ground_of
     from seal_core.world.renderer.characters import character
     from seal_core.world.renderer.contexts import random_context

@@ -14,7 +14,8 @@ from tiny_host import small_host
 from seal_core.cli.demo import demo_command, demo_options
 from seal_core.cli.main import main
 from seal_core.demo import comparison
-from seal_core.demo.known_words import SPECIES, VALUES
+from seal_core.demo.animals import SPECIES
+from seal_core.demo.attribute_values import VALUES
 from seal_core.demo.sheet import CELL
 from seal_core.demo.sticker_files import BUILT_IN, built_in_sticker
 
@@ -60,16 +61,15 @@ def test_a_scorer_sees_its_own_pictures_and_is_heard(small, tmp_path, capsys, mo
     plain, scored = tmp_path / "plain", tmp_path / "scored"
     demo_command(parser.parse_args(["--out", str(plain), "--steps", "2"]))
     shown = []
-    monkeypatch.setattr(
-        "seal_core.demo.sheet.comparison_sheet", lambda *given: shown.append(given) or torch.zeros(1, 8, 8, 3)
-    )
+    sheet = torch.zeros(1, 8, 8, 3)
+    monkeypatch.setattr("seal_core.demo.sheet.comparison_sheet", lambda *given: shown.append(given) or sheet)
     demo_command(parser.parse_args(["--out", str(scored), "--steps", "2"]), Scorer())
     assert "SEAL best: quite good" in capsys.readouterr().out
     first, second = (json.loads((p / "report.json").read_text()) for p in (plain, scored))
     assert second["scores"] == {name: {"good": 0.5} for name in comparison.METHODS}
     assert first["training"] == second["training"]
-    [(_, columns, learned)] = shown
-    assert all(len(found.images) == len(columns) for found in learned.values())
+    [(*_, columns, rows)] = shown
+    assert [len(row.images) for row in rows] == [len(columns)] * 2, "the sheet shows one picture of each prompt"
 
 
 def test_a_sticker_of_ones_own_at_any_size_and_a_guessed_class_word(small, tmp_path, capsys):

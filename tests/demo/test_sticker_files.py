@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seal_core.demo.known_words import PLAIN_BACKGROUNDS, SPECIES, VALUES
+from seal_core.demo.animals import SPECIES
+from seal_core.demo.attribute_values import PLAIN_BACKGROUNDS, VALUES
 from seal_core.demo.sticker_files import BUILT_IN, FOLDER, animal_of, built_in_sticker, file_name
 from seal_core.messages import SealError
 

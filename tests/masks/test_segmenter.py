@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core.demo.known_words import VALUES
+from seal_core.demo.attribute_values import VALUES
 from seal_core.masks import edges, networks, segmenter
 from seal_core.masks import learned as masks_learned
 from seal_core.masks.semantic import METHODS, semantic_mask

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from saved_workflows import FOLDER, nodes_of, read, widgets
 
-from seal_core.demo.known_words import VALUES
+from seal_core.demo.attribute_values import VALUES
 from seal_core.demo.sticker_files import BUILT_IN, animal_of
 from seal_core.method.choices import TokenChoices
 from seal_core.method.presets import PRESETS

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from tiny_host import SIZE, small_host
 
-from seal_core.demo.known_words import VALUES
-from seal_core.world.evaluation.evaluate import Source
+from seal_core.demo.attribute_values import VALUES
+from seal_core.world.evaluation.source import Source
 from seal_core.world.evaluation.trial import Kit
 from seal_core.world.renderer.characters import TRAITS
 from seal_core.world.renderer.render import render

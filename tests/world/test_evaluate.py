@@ -11,15 +11,17 @@ from tiny_host import SIZE
 from tiny_world import FakeSource
 
 from seal_core.concept.concept import Concept
-from seal_core.demo.known_words import CONTEXT
+from seal_core.demo.attribute_values import CONTEXT
 from seal_core.demo.tuned_presets import CONCEPT_NAME
 from seal_core.messages import SealError
-from seal_core.world.evaluation import evaluate as module
-from seal_core.world.evaluation.evaluate import Evaluation, Source, add_options, evaluate, run
+from seal_core.world.evaluation import trial_store
+from seal_core.world.evaluation.command import add_options, evaluate, run
 from seal_core.world.evaluation.methods import expand, method
 from seal_core.world.evaluation.metrics import of_trial
 from seal_core.world.evaluation.plan import characters, make_plan
+from seal_core.world.evaluation.source import Source
 from seal_core.world.evaluation.trial import Setup, _attention, _pictures, run_trial
+from seal_core.world.evaluation.trial_store import Evaluation
 from seal_core.world.renderer.characters import character
 
 SETUP = Setup(prompts=8, samples=1, sampling_steps=2, cfg=3.0)
@@ -151,7 +153,7 @@ def test_a_rerun_continues_and_keeps_what_is_finished(tmp_path, known, monkeypat
     victim.write_text(whole[: len(whole) // 2])
     (tmp_path / "concepts" / f".{victim.name}.ab12.part").write_text("{")
     done = []
-    monkeypatch.setattr(module, "run_trial", lambda *a: done.append(a[1].name) or run_trial(*a))
+    monkeypatch.setattr(trial_store, "run_trial", lambda *a: done.append(a[1].name) or run_trial(*a))
     again = quick(tmp_path, known)
     results = evaluate(again, names("hiper"), {}, steps=2)
     assert done == ["base", "hiper"] and victim.read_text() == whole
@@ -175,7 +177,7 @@ def test_a_trial_that_fails_stops_no_other(tmp_path, known, monkeypatch):
             raise SealError("training: the loss is not finite at step 1 of 2.")
         return run_trial(kit, chosen, seed, setup)
 
-    monkeypatch.setattr(module, "run_trial", trial)
+    monkeypatch.setattr(trial_store, "run_trial", trial)
     with pytest.raises(SealError, match=r"hiper.*not finite"):
         evaluate(quick(tmp_path, known, 2), names("hiper"), {}, steps=2)
     results = json.loads((tmp_path / "results.json").read_text())

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seal_core.demo.known_words import SPECIES, VALUES
+from seal_core.demo.animals import SPECIES
+from seal_core.demo.attribute_values import VALUES
 from seal_core.tagged.folder import read_tagged
 from seal_core.world.cli import main
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from seal_core.demo.known_words import VALUES
+from seal_core.demo.attribute_values import VALUES
 from seal_core.messages import SealError
 from seal_core.world.files import JUDGES_FILE
 from seal_core.world.judges import data as judge_data
@@ -19,8 +19,9 @@ from seal_core.world.judges import train as train_judges
 from seal_core.world.judges.model import HEADS, SIZE, Judges, Layout, Network
 from seal_core.world.judges.noise import DEGRADATIONS, mixed
 from seal_core.world.renderer import seeds
-from seal_core.world.renderer.characters import COLOURS, character
+from seal_core.world.renderer.characters import character
 from seal_core.world.renderer.contexts import Context
+from seal_core.world.renderer.palette import COLOURS
 
 SMALL = {
     "classifier": Layout(sum(len(v) for v in HEADS.values()), patch=4, widths=(8, 8), hidden=16),

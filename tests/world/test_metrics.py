@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seal_core.demo.known_words import CONTEXT, PLAIN_BACKGROUNDS, VALUES
+from seal_core.demo.attribute_values import CONTEXT, PLAIN_BACKGROUNDS, VALUES
 from seal_core.messages import SealError
 from seal_core.method import augment as views
 from seal_core.method.presets import PRESETS

@@ -14,15 +14,16 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save as to_bytes
 
-from seal_core.demo import model
+from seal_core.demo import model, model_file
+from seal_core.files.whole_file import write
 from seal_core.messages import SealError
-from seal_core.world import cli, files
+from seal_core.world import cli
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION
 from seal_core.world.renderer.contexts import random_context
 from seal_core.world.trainings import decoder as train_decoder
 from seal_core.world.trainings import export as train_export
-from seal_core.world.trainings import latents
+from seal_core.world.trainings import latents, ready_vae
 from seal_core.world.trainings import state as train_state
 from seal_core.world.trainings import unet as train_unet
 from seal_core.world.trainings.kit import cores
@@ -46,13 +47,17 @@ FEW = {
 def test_tokenizer_is_clips():
     tokenizer = model.tokenizer()
     assert tokenizer("a photo of a cat")["input_ids"] == [49406, 320, 1125, 539, 320, 2368, 49407]
-    assert tokenizer("Ünïcode's 12!")["input_ids"][0] == files.START
-    assert (tokenizer.pad_token_id, tokenizer.model_max_length, len(tokenizer)) == (files.END, 77, files.VOCABULARY)
+    assert tokenizer("Ünïcode's 12!")["input_ids"][0] == model_file.START
+    assert (tokenizer.pad_token_id, tokenizer.model_max_length, len(tokenizer)) == (
+        model_file.END,
+        77,
+        model_file.VOCABULARY,
+    )
 
 
 def test_vocabulary_is_whole():
-    vocabulary, merges = files.clip_bpe()
-    assert sorted(vocabulary.values()) == list(range(files.VOCABULARY)) and len(merges) == 48894
+    vocabulary, merges = model_file.clip_bpe()
+    assert sorted(vocabulary.values()) == list(range(model_file.VOCABULARY)) and len(merges) == 48894
     comfy = Path(os.environ.get("COMFYUI_PATH", "~/comfy/ComfyUI")).expanduser() / "comfy" / "sd1_tokenizer"
     if not comfy.is_dir():
         pytest.skip("no ComfyUI to compare with")
@@ -77,7 +82,7 @@ def small_file(small, tmp_path):
 def test_round_trip(small, small_file):
     loaded = model.load_model(small_file)
     assert loaded.card == {"steps": 7} and loaded.ids == small.ids
-    for part in files.PARTS:
+    for part in model_file.PARTS:
         for name, tensor in getattr(small, part).state_dict().items():
             if "token_embedding" not in name:
                 torch.testing.assert_close(getattr(loaded, part).state_dict()[name], tensor, atol=2e-3, rtol=2e-3)
@@ -91,9 +96,9 @@ def test_round_trip(small, small_file):
 def test_same_bytes_and_same_unseen_rows(small, small_file, tmp_path):
     again = model.save_model(model.load_model(small_file), tmp_path / "again.safetensors")
     assert again.read_bytes() == small_file.read_bytes()
-    one, two = (files.read_model(p).text_encoder[files.TABLE] for p in (small_file, again))
-    assert torch.equal(one, two) and one.shape == (files.VOCABULARY, 32)
-    unseen = torch.ones(files.VOCABULARY, dtype=torch.bool)
+    one, two = (model_file.read_model(p).text_encoder[model_file.TABLE] for p in (small_file, again))
+    assert torch.equal(one, two) and one.shape == (model_file.VOCABULARY, 32)
+    unseen = torch.ones(model_file.VOCABULARY, dtype=torch.bool)
     unseen[list(small.ids)] = False
     stored = one[~unseen]
     assert abs(one[unseen].std(0).mean() / stored.std(0).mean() - 1) < 0.05
@@ -170,8 +175,8 @@ def test_balance_keeps_pictures():
 def write_vae(folder, seed=0):
     torch.manual_seed(seed)
     vae = AutoencoderKL(**FEW["vae"])
-    data = to_bytes(vae.state_dict(), metadata={latents.KEY: json.dumps({"step": 1, "config": FEW["vae"]})})
-    files.write_bytes(folder / latents.READY, data)
+    data = to_bytes(vae.state_dict(), metadata={ready_vae.KEY: json.dumps({"step": 1, "config": FEW["vae"]})})
+    write(folder / ready_vae.READY, data)
     return vae.eval()
 
 
@@ -195,7 +200,7 @@ def small_chunks(monkeypatch):
 
 
 def test_chunks(work, small_chunks):
-    vae = latents.ready_vae(work)
+    vae = ready_vae.ready_vae(work)
     chunks = work / "latents" / latents.fingerprint(vae)
     source = latents.Latents(chunks)
     assert len(source) == 20 and len(source.held_out) == 8
@@ -216,7 +221,7 @@ def test_context_of_a_record():
 
 
 def test_fingerprint_is_the_encoders(work):
-    vae = latents.ready_vae(work)
+    vae = ready_vae.ready_vae(work)
     mark = latents.fingerprint(vae)
     with torch.no_grad():
         vae.decoder.conv_in.weight += 1
@@ -232,7 +237,7 @@ def test_latents_refuse(tmp_path):
     with pytest.raises(SealError, match="train vae"):
         latents.prepare(tmp_path)
     with pytest.raises(SealError, match="train latents"):
-        latents.ready_vae(tmp_path)
+        ready_vae.ready_vae(tmp_path)
 
 
 # Loss and rates
@@ -284,7 +289,7 @@ def few(monkeypatch, small_chunks):
 
 def start(work, tmp_path, steps):
     """A training with its state in a folder of its own."""
-    for name in (latents.READY, "latents"):
+    for name in (ready_vae.READY, "latents"):
         if not (tmp_path / name).exists():
             (tmp_path / name).symlink_to(work / name)
     job = train_unet.Training(tmp_path, "cpu", 1e-3)
@@ -377,7 +382,7 @@ def test_decoder_learns_on_and_latents_stay_valid(tmp_path):
     vae = write_vae(tmp_path)
     mark = latents.fingerprint(vae)
     figures = train_decoder.train(tmp_path, 3 / 60, "cpu", 2)
-    after = latents.ready_vae(tmp_path)
+    after = ready_vae.ready_vae(tmp_path)
     assert latents.fingerprint(after) == mark and figures["steps"] >= 1 and math.isfinite(figures["psnr"])
     changed = {n.split(".")[0] for n, t in after.state_dict().items() if not torch.equal(t, vae.state_dict()[n])}
     assert changed == {"decoder", "post_quant_conv"}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seal_core.demo.known_words import CONTEXT, SPECIES, VALUES
+from seal_core.demo.animals import SPECIES
+from seal_core.demo.attribute_values import CONTEXT, VALUES
 from seal_core.messages import SealError
 from seal_core.method.augment import AUGMENT_GROUNDS, COLOURS
 from seal_core.prompts.attributes import schema

@@ -5,25 +5,26 @@ Shapes are drawn three times as large and scaled down, text at its own size, as 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from ...files.whole_file import write_out
+from ...pictures.png import png_bytes
 from ...plots.chart import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, Colour, typeface
 from ...plots.figures import heat_colours
 from ..renderer.characters import character
+from ..renderer.render import render
 from .methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
-from .metrics import LOWER_IS_BETTER
+from .metrics import LOWER_IS_BETTER, Trials
 from .plan import make_plan
 
-if TYPE_CHECKING:
-    from .evaluate import Evaluation, Trials
-
 BARS = ("identity", "controllability", "leakage", "rigidity")
+Strip = Callable[[Method, int], Path]
+"""(method, seed) -> the PNG of that trial's samples side by side; it need not exist."""
 SHEETS = 3
 """Characters that get a sheet of samples."""
 _COLOURS = {"best": CURVE, "paper": MARK, "textual_inversion": (96, 165, 250), "hiper": (94, 196, 160)}
@@ -210,23 +211,23 @@ def sample_sheet(
 
 
 def write_figures(
-    evaluation: Evaluation,
+    out: Path,
+    seeds: Sequence[int],
     methods: Sequence[Method],
     trials: Trials,
     numbers: Mapping[str, Mapping[str, Any]],
     details: Mapping[str, Any],
+    strip_of: Strip,
 ) -> list[str]:
-    """Write all figures that the results allow; returns their names relative to the folder."""
-    from ..renderer.render import render
-
+    """Write all figures that the results allow into out/figures; returns their names relative to `out`."""
     pictures: dict[str, Image.Image] = {}
     compared = [m for m in methods if m.name in numbers and not m.name.startswith("grid-")]
     pictures["bars"] = bars([(m.name, m.label, numbers[m.name]) for m in compared])
-    for seed in list(evaluation.seeds)[:SHEETS]:
+    for seed in seeds[:SHEETS]:
         sticker = render(character(seed), make_plan(seed).reference, seed=seed)
         strips = []
         for m in compared:
-            file = evaluation.picture(evaluation.task(m, seed))
+            file = strip_of(m, seed)
             if file.exists():
                 with Image.open(file, formats=("PNG",)) as strip:
                     strips.append((m.label, strip.convert("RGB")))
@@ -240,9 +241,7 @@ def write_figures(
         ends = {name: numbers[name] for name in ("base", "oracle")}
         pictures["curves"] = curves(details["curves"], ends)
     for name, picture in pictures.items():
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG", optimize=True)
-        write_out(evaluation.out / "figures" / f"{name}.png", buffer.getvalue())
+        write_out(out / "figures" / f"{name}.png", png_bytes(picture))
     return [f"figures/{name}.png" for name in pictures]
 
 

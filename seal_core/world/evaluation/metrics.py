@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...demo.known_words import CONTEXT
+from ...demo.attribute_values import CONTEXT
 
 VERIFIED = 0.58
 """Identity from which the judges take two pictures for one character's: their best threshold (JUDGES_CARD.md)."""
@@ -50,6 +50,8 @@ MARGINAL = {"leakage": "leakage_raw", "rigidity_action": "_open_action", "rigidi
 """Metric -> the raw share from which the base model's is subtracted."""
 DRAWS = 2000
 
+Trials = Mapping[str, Mapping[int, dict[str, Any]]]
+"""Method -> character seed -> trial."""
 Values = Mapping[str, NDArray[np.float64]]
 """Metric -> one value for each character (N,)."""
 

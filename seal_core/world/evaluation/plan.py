@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...demo.known_words import CONTEXT, PLAIN_BACKGROUNDS, VALUES
+from ...demo.attribute_values import CONTEXT, PLAIN_BACKGROUNDS, VALUES
 from ...messages import SealError
 from ...prompts.phrasing import attribute_prompt
 from ..renderer import seeds

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...files.whole_file import write_out
+from .figures import Strip, write_figures
 from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL, Method, grid_name, label
-from .metrics import METRICS, Values, differences, gathered, of_trial, resamples, table
-
-if TYPE_CHECKING:
-    from .evaluate import Evaluation, Trials
+from .metrics import METRICS, Trials, Values, differences, gathered, of_trial, resamples, table
 
 HEADLINE = ("identity", "identity_scaled", "controllability", "both", "leakage", "rigidity", "seconds")
 ATTRIBUTES = ("emotion", "action", "camera", "style", "background", "species", "traits")
@@ -26,12 +25,18 @@ Interval = Mapping[str, float]
 
 
 def write_report(
-    evaluation: Evaluation, methods: Sequence[Method], trials: Trials, config: Mapping[str, Any]
+    out: Path,
+    seeds: Sequence[int],
+    methods: Sequence[Method],
+    trials: Trials,
+    config: Mapping[str, Any],
+    strip: Strip,
+    notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Write everything into the evaluation's folder; returns what results.json holds."""
-    from .figures import write_figures
+    """Write tables and figures into the folder `out`; returns what results.json holds.
 
-    seeds = list(evaluation.seeds)
+    trials: of each method, all of `seeds`. strip: where a trial's samples lie as one picture.
+    """
     index = resamples(len(seeds))
     raw = {m.name: [of_trial(trials[m.name][s]) for s in seeds] for m in methods}
     base = raw["base"]
@@ -47,13 +52,13 @@ def write_report(
         "claims": claims(results["methods"]),
         "curves": curves,
         "attention": {name: _attention(trials[name], seeds) for name in values if name != "oracle"},
-        "notes": list(evaluation.notes),
+        "notes": list(notes),
     }
     for name, content in (("results.json", results), ("details.json", details)):
-        write_out(evaluation.out / name, json.dumps(content, indent=1, ensure_ascii=False).encode())
-    figures = write_figures(evaluation, methods, trials, results["methods"], details)
+        write_out(out / name, json.dumps(content, indent=1, ensure_ascii=False).encode())
+    figures = write_figures(out, seeds, methods, trials, results["methods"], details, strip)
     text = markdown(results, details, methods, figures)
-    write_out(evaluation.out / "report.md", text.encode())
+    write_out(out / "report.md", text.encode())
     return results
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from ...cli.demo import demo_command, demo_options
+from ...demo.attribute_values import PLAIN_BACKGROUNDS, VALUES
 from ...demo.comparison import Column, Subject
-from ...demo.known_words import PLAIN_BACKGROUNDS, VALUES
 from ..judges.model import Judges
 from .trial import Judge
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ...concept.concept import Concept
+from ...demo.attribute_values import CONTEXT, VALUES
 from ...demo.generation import CFG, STEPS, pictures
-from ...demo.known_words import CONTEXT, VALUES
 from ...demo.tuned_presets import CONCEPT_NAME
 from ...hosts.base import Host, Prompt
 from ...masks.semantic import border_mask

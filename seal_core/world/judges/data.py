@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from ...demo.known_words import VALUES
+from ...demo.attribute_values import VALUES
 from ...files.whole_file import write_out
 from ...messages import SealError
 from ..renderer import seeds

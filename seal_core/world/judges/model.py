@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ...demo.known_words import VALUES
+from ...demo.attribute_values import VALUES
 from ...files.tensor_file import read_tensors
 from ...files.whole_file import write_out
 from ...masks.networks import channels_last, fold

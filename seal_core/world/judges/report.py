@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ...demo.known_words import CONTEXT
+from ...demo.attribute_values import CONTEXT
 from .data import POSES, labels, masks, pictures
 from .model import HEADS, Judges
 from .noise import DEGRADATIONS, mixed

@@ -22,7 +22,7 @@ def round_trip(path: Path) -> tuple[RoundTrip, str]:
     """
     try:
         from ...demo.model import load_model
-        from ..trainings.latents import ready_vae
+        from ..trainings.ready_vae import ready_vae
     except ImportError as error:
         raise SealError(f"vae: the autoencoder needs diffusers ({error}); install it, or use --decoded 0.") from None
     vae = (ready_vae(path) if path.is_dir() else load_model(path).vae).eval()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from ...demo.known_words import CONTEXT
+from ...demo.attribute_values import CONTEXT
 from ...prompts.attributes import schema
 from .characters import Character
 from .contexts import Context

@@ -6,25 +6,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...demo.known_words import SPECIES
+from ...demo.animals import SPECIES
 from ...messages import SealError
+from .palette import COLOURS, RGB, luminance, tone
 
-RGB = tuple[int, int, int]
-
-COLOURS: Mapping[str, RGB] = {
-    "red": (217, 72, 66),
-    "orange": (242, 148, 56),
-    "yellow": (250, 213, 84),
-    "green": (116, 186, 88),
-    "teal": (62, 176, 176),
-    "blue": (84, 140, 226),
-    "purple": (152, 110, 208),
-    "pink": (250, 164, 192),
-    "brown": (148, 98, 62),
-    "grey": (152, 155, 165),
-    "white": (247, 245, 240),
-    "black": (66, 64, 76),
-}
 PATTERNS = ("plain", "spots", "stripes", "belly", "patch", "socks")
 ACCESSORIES = ("nothing", "bow", "party hat", "scarf", "glasses", "crown", "flower", "headphones", "cap", "bow tie")
 TRAITS: Mapping[str, tuple[str, ...]] = {
@@ -114,3 +99,8 @@ def character(seed: int, **fixed: str) -> Character:
 def _shifted(rgb: RGB, by: Sequence[int]) -> RGB:
     r, g, b = (min(255, max(0, v + d)) for v, d in zip(rgb, by))
     return r, g, b
+
+
+def pale(who: Character) -> RGB:
+    """A light colour for muzzles and bellies that is not the main one."""
+    return tone(who.rgb[1], 0.75) if luminance(who.rgb[0]) < 0.8 else tone(who.rgb[1], 0.35)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import asdict, dataclass, replace
 
-from ...demo.known_words import CONTEXT, VALUES
+from ...demo.attribute_values import CONTEXT, VALUES
 from ...messages import SealError
 
 _WEIGHTS = {"camera": {"full body": 3.0}}

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from .characters import RGB, Character
-from .palette import BEAK, CREAM, DARK, WHITE, luminance, pale, tone
+from .characters import Character, pale
+from .palette import BEAK, CREAM, DARK, RGB, WHITE, luminance, tone
 from .shapes import Pen, arc, bend, drop, ellipse, heart, smooth, stroke
 
 MOUTH: RGB = (150, 40, 55)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from .characters import RGB
-from .palette import tone
+from .palette import RGB, tone
 from .shapes import Pen, arc, ellipse, heart, smooth, stroke
 
 PLAIN: Mapping[str, RGB] = {

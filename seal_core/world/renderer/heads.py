@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from .characters import RGB, Character
-from .palette import PINK, pale, tone
+from .characters import Character, pale
+from .palette import PINK, RGB, tone
 from .shapes import Curve, Pen, ellipse, smooth
 
 _WIDE = {"frog": 1.1, "pig": 1.04, "penguin": 0.97, "fox": 1.06, "rabbit": 0.94}

@@ -1,8 +1,26 @@
-"""Colours that several parts of a figure share."""
+"""The renderer's colours, and what makes them lighter or darker."""
 
 from __future__ import annotations
 
-from .characters import RGB, Character
+from collections.abc import Mapping
+
+RGB = tuple[int, int, int]
+
+COLOURS: Mapping[str, RGB] = {
+    "red": (217, 72, 66),
+    "orange": (242, 148, 56),
+    "yellow": (250, 213, 84),
+    "green": (116, 186, 88),
+    "teal": (62, 176, 176),
+    "blue": (84, 140, 226),
+    "purple": (152, 110, 208),
+    "pink": (250, 164, 192),
+    "brown": (148, 98, 62),
+    "grey": (152, 155, 165),
+    "white": (247, 245, 240),
+    "black": (66, 64, 76),
+}
+"""A character's main, second and accessory colour, by the words of captions."""
 
 DARK: RGB = (45, 35, 45)
 CREAM: RGB = (255, 246, 225)
@@ -21,8 +39,3 @@ def tone(colour: RGB, amount: float) -> RGB:
 def luminance(colour: RGB) -> float:
     """0 (black) to 1."""
     return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
-
-
-def pale(who: Character) -> RGB:
-    """A light colour for muzzles and bellies that is not the main one."""
-    return tone(who.rgb[1], 0.75) if luminance(who.rgb[0]) < 0.8 else tone(who.rgb[1], 0.35)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .characters import RGB
+from .palette import RGB
 from .shapes import Pen, arc, ellipse, stroke
 
 Limb = tuple[complex, complex, complex]

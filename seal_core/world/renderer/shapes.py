@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .characters import RGB
+from .palette import RGB
 
 Curve = NDArray[np.complexfloating]
 

@@ -23,7 +23,7 @@ from ...files.whole_file import write_out
 from ..files import json_line
 from ..renderer.render import SIZE
 from .kit import SAVE_SECONDS, WORK, Run
-from .latents import KEY, READY, REMEDY, ready_vae
+from .ready_vae import KEY, READY, REMEDY, ready_vae
 from .state import Weights, scale_at
 from .vae import Renders, held_out, measure, reconstruction
 

@@ -28,7 +28,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from ...demo.known_words import CONTEXT, VALUES
+from ...demo.attribute_values import CONTEXT, VALUES
 from ...demo.model import LATENT, VAE, moved
 from ...files.tensor_file import read_tensors
 from ...files.whole_file import write_out
@@ -38,6 +38,7 @@ from ..renderer.characters import character
 from ..renderer.contexts import Context, random_context
 from ..renderer.render import render
 from .kit import WORK, cores
+from .ready_vae import KEY, READY, REMEDY, ready_vae
 from .vae import STATE, trained
 
 CHUNK = 500
@@ -52,9 +53,6 @@ RECORD = np.dtype(
     ]
 )
 """character: seed. context: index of each attribute's value in VALUES. latents: scaled. focus: weights of mean 1."""
-READY = "vae-ready.safetensors"
-KEY = "stickerworld-vae"
-REMEDY = "run `python -m seal_core.world train latents`"
 
 
 # -- the VAE ---------------------------------------------------------------------------------------
@@ -99,14 +97,6 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
     write_out(path, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
     return path
-
-
-def ready_vae(folder: Path) -> AutoencoderKL:
-    """The VAE that the latents of a folder are encoded with. Raises SealError where `prepare` was not run."""
-    tensors, about = read_tensors(folder / READY, KEY, "folder", REMEDY)
-    vae = AutoencoderKL(**about["config"])
-    vae.load_state_dict(tensors)
-    return vae.eval()
 
 
 @torch.no_grad()

@@ -22,7 +22,8 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ...demo.known_words import SPECIES, VALUES
+from ...demo.animals import SPECIES
+from ...demo.attribute_values import VALUES
 from ...demo.model import SIZE, TOKENS, TinyModel, build, host, moved, save_model, used_ids
 from ...demo.model_file import TABLE, VOCABULARY
 from ...hosts.base import Prompt
@@ -34,8 +35,9 @@ from ..renderer.captions import OPENINGS, caption, prompt
 from ..renderer.characters import character
 from ..renderer.contexts import random_context
 from .kit import SAVE_SECONDS, WORK, Run
-from .latents import Latents, context_of, fingerprint, ready_vae
+from .latents import Latents, context_of, fingerprint
 from .ranks import Ranks
+from .ready_vae import ready_vae
 from .state import Weights, mean, scale_at
 
 STATE = "unet.safetensors"

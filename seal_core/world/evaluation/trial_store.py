@@ -1,15 +1,13 @@
-"""`python -m seal_core.world eval`: what every method does for unseen characters (ours).
+"""The trials of an evaluation: which are done, which are missing, and where their files lie (ours).
 
 Each (character, method) is a trial with a file of its own under OUT/concepts, written whole or not at all. The file's
-name holds a hash of all that the trial depends on, so a rerun continues, other settings make other files, and nothing
-that was finished is lost. Table, figures and results.json are made anew from the files at the end.
+name holds a hash of all that the trial depends on. So a rerun continues, other settings make other files, and nothing
+that was finished is lost.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import io
 import json
 import re
 import tempfile
@@ -25,62 +23,14 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from ... import __version__
-from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_out
 from ...messages import SealError
-from ..files import JUDGES_FILE
-from ..renderer.characters import character
-from .methods import GROUPS, Method, expand, method
-from .plan import NEUTRAL, characters, make_plan
-from .trial import FORMAT, Kit, Setup, run_trial
-
-Trials = dict[str, dict[int, dict[str, Any]]]
-"""Method -> seed -> trial."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where trials get model, judges and renderer from. Goes to worker processes, so it holds paths only."""
-
-    model: Path = MODEL_FILE
-    judges: Path = JUDGES_FILE
-    device: str = "cpu"
-    quick: bool = True
-
-    def kit(self) -> Kit:
-        from ...demo.model import host, load_model
-        from ..judges.model import Judges
-        from ..renderer.render import render
-
-        try:
-            device = torch.device(self.device)
-            judges, model = Judges.load(self.judges, device), load_model(self.model, device)
-        except (RuntimeError, AssertionError) as error:
-            raise SealError(f"device: {self.device!r} cannot be used ({error}); use cpu or cuda.") from None
-        return Kit(host(model, self.quick), judges, render)
-
-    def cards(self) -> dict[str, Any]:
-        """What the files say of the model and of the judges: how they were trained, and what they score."""
-        from ...demo.model_file import read_model
-        from ..judges.model import Judges
-
-        return {"model": read_model(self.model).card, "judges": Judges.load(self.judges).card.get("figures", {})}
-
-    def digest(self) -> str:
-        """Of everything that a trial depends on besides its method: weights, judges, the renderer's pixels."""
-        from ..renderer.render import render
-
-        total = hashlib.sha256(f"{FORMAT} {self.quick}".encode())
-        for what, path in (("model", self.model), ("judges", self.judges)):
-            try:
-                total.update(Path(path).read_bytes())
-            except OSError as error:
-                remedy = f"`python -m seal_core.world {'train' if what == 'model' else 'judges'}` makes one"
-                raise SealError(f"{what}: {path} cannot be read ({error.strerror or error}); {remedy}.") from None
-        for seed in (1, 2, 3):
-            total.update(render(character(seed), make_plan(seed).reference, seed=seed).image.tobytes())
-        return total.hexdigest()[:16]
+from ...pictures.png import png_bytes
+from .methods import Method, method
+from .metrics import Trials
+from .plan import make_plan
+from .source import Source
+from .trial import Kit, Setup, run_trial
 
 
 @dataclass(frozen=True)
@@ -150,9 +100,7 @@ class Evaluation:
         return found
 
     def save(self, task: Task, trial: Mapping[str, Any], strip: Any) -> None:
-        buffer = io.BytesIO()
-        Image.fromarray(strip).save(buffer, "PNG")
-        write_out(self.out / "images" / f"{task.stem}.png", buffer.getvalue())
+        write_out(self.out / "images" / f"{task.stem}.png", png_bytes(Image.fromarray(strip)))
         write_out(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it says that all is there
 
     def finish(self, methods: Sequence[Method], jobs: int = 1, quiet: bool = False) -> Trials:
@@ -170,7 +118,7 @@ class Evaluation:
                     continue
                 self.save(task, *result)
                 found[task] = json.loads(json.dumps(result[0]))
-        trials: Trials = {m.name: {} for m in methods}
+        trials: dict[str, dict[int, dict[str, Any]]] = {m.name: {} for m in methods}
         for task in tasks:
             trial = found[task] or found.get(same.get((task.seed, task.stem.rpartition(".")[2]), task))
             if trial is not None:
@@ -235,71 +183,3 @@ def _attempt(task: Task, setup: Setup) -> Any:
         return run_trial(_KIT, task.method, task.seed, setup)
     except SealError as error:
         return error
-
-
-def evaluate(
-    evaluation: Evaluation, methods: Sequence[Method], config: Mapping[str, Any], jobs: int = 1, steps: int = 0
-) -> dict[str, Any]:
-    """Finish all trials, then write results.json, report.md and the figures; returns what results.json holds."""
-    from .report import write_report
-
-    methods = list(methods)
-    methods += evaluation.others(methods, steps)
-    trials = evaluation.finish(methods, jobs)
-    complete = [m for m in methods if len(trials[m.name]) == len(evaluation.seeds)]
-    for m in methods:
-        if m not in complete:
-            evaluation.notes.append(f"{m.name}: left out of the table, since a character is missing.")
-    kept = {m.name: trials[m.name] for m in complete}
-    results = write_report(evaluation, complete, kept, config)
-    if len(complete) < len(methods):
-        told = " ".join(evaluation.notes)
-        raise SealError(f"methods: some trials failed; the others are in {evaluation.out}. {told}")
-    return results
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="results go here; a rerun continues")
-    add("--concepts", type=int, default=20, metavar="N", help="unseen characters (default 20)")
-    add("--prompts", type=int, default=16, metavar="P", help="prompts a character, 8 or more (default 16)")
-    add("--samples", type=int, default=2, metavar="S", help="samples a prompt (default 2)")
-    names = f"methods and groups ({', '.join(GROUPS)}, all), separated by commas"
-    add("--methods", default="main", help=f"{names}; best~learning_rate=0.002 changes a setting (default main)")
-    add("--split", choices=("validation", "test"), default="validation", help="whose characters (default validation)")
-    add("--seed-offset", type=int, default=0, metavar="K", help="fresh characters: start at the K-th of the split")
-    add("--steps", type=int, default=0, metavar="K", help="training steps (default: the methods' own)")
-    add("--sampling-steps", type=int, default=20, metavar="K", help="Euler steps (default 20)")
-    add("--cfg", type=float, default=4.0, help="guidance scale (default 4)")
-    add("--jobs", type=int, default=1, metavar="J", help="processes (default 1)")
-    add("--device", default="cpu", help="cpu or cuda (default cpu)")
-    add("--float32", action="store_true", help="the U-Net in float32 (default bfloat16: half the time)")
-    add("--model", type=Path, default=MODEL_FILE, metavar="FILE", help="tiny model (default: the shipped one)")
-    add("--judges", type=Path, default=JUDGES_FILE, metavar="FILE", help="judges (default: the shipped ones)")
-
-
-def run(options: argparse.Namespace) -> None:
-    """The command. Raises SealError for bad input, before anything is trained where it can."""
-    for name, low in (("steps", 0), ("sampling_steps", 1), ("jobs", 1)):
-        if getattr(options, name) < low:
-            raise SealError(f"{name.replace('_', '-')}: {getattr(options, name)} is too few; use {low} or more.")
-    methods = [m.limited(options.steps) for m in expand(options.methods)]
-    seeds = characters(options.split, options.concepts, options.seed_offset)
-    setup = Setup(options.prompts, options.samples, options.sampling_steps, options.cfg)
-    source = Source(options.model, options.judges, options.device, not options.float32)
-    evaluation = Evaluation(options.out, seeds, setup, source)
-    config = {
-        "version": __version__,
-        "split": options.split,
-        "seed_offset": options.seed_offset,
-        "concepts": options.concepts,
-        "device": options.device,
-        "precision": "float32" if options.float32 else "bfloat16",
-        "neutral": NEUTRAL.asdict(),
-        **asdict(setup),
-        **evaluation.source.cards(),
-    }
-    results = evaluate(evaluation, methods, config, options.jobs, options.steps)
-    for note in evaluation.notes:
-        print(f"note: {note}")
-    print(f"{len(results['methods'])} methods on {len(seeds)} characters: {options.out / 'report.md'}")

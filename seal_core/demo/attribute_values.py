@@ -1,12 +1,10 @@
-"""The words that the tiny model was trained on."""
+"""The attribute values that the tiny model was trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ..prompts.attributes import schema
-
-SPECIES = ("cat", "dog", "rabbit", "bear", "fox", "frog", "pig", "penguin")
 
 CONTEXT = ("emotion", "action", "camera", "style", "background")
 """The attributes that are not the character's own, in the schema's order; appearance is the sixth."""

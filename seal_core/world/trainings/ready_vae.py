@@ -1,0 +1,21 @@
+"""The finished autoencoder of a training folder: the one that `train latents` encodes with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diffusers import AutoencoderKL
+
+from ...files.tensor_file import read_tensors
+
+READY = "vae-ready.safetensors"
+KEY = "stickerworld-vae"
+REMEDY = "run `python -m seal_core.world train latents`"
+
+
+def ready_vae(folder: Path) -> AutoencoderKL:
+    """The VAE that the latents of a folder are encoded with. Raises SealError where `prepare` was not run."""
+    tensors, about = read_tensors(folder / READY, KEY, "folder", REMEDY)
+    vae = AutoencoderKL(**about["config"])
+    vae.load_state_dict(tensors)
+    return vae.eval()
