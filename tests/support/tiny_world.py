@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from tiny_host import SIZE, small_host
 
 from seal_core.demo.attribute_values import VALUES
-from seal_core.world.evaluation.source import Source
-from seal_core.world.evaluation.trial import Kit
+from seal_core.world.evaluation.source import Kit, Source
 from seal_core.world.renderer.characters import TRAITS
 from seal_core.world.renderer.render import render
 

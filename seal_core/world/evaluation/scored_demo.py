@@ -12,7 +12,7 @@ from ...cli.demo import demo_command, demo_options
 from ...demo.attribute_values import PLAIN_BACKGROUNDS, VALUES
 from ...demo.comparison import Column, Subject
 from ..judges.model import Judges
-from .trial import Judge
+from .source import Judge
 
 add_options = demo_options
 

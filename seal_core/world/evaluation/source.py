@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from ...demo.model_file import MODEL_FILE
+from ...hosts.base import Host
 from ...messages import SealError
 from ..files import JUDGES_FILE
 from ..renderer.characters import character
 from .plan import make_plan
-from .trial import FORMAT, Kit
+
+FORMAT = 1
+"""Of a stored trial; a new number makes all trials anew."""
+
+
+class Judge(Protocol):
+    """What the evaluation needs of `judges.Judges`."""
+
+    def classify(self, images: Tensor) -> dict[str, Tensor]: ...
+
+    def identity(self, images: Tensor, masks: Tensor | None = None) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What trials work with. render(character, context, seed) -> Sticker; host: not needed by the oracle."""
+
+    host: Host
+    judges: Judge
+    render: Callable[..., Any]
 
 
 @dataclass(frozen=True)

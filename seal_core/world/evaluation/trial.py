@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,29 +33,12 @@ from ..renderer.characters import TRAITS, Character, character
 from ..renderer.contexts import random_context
 from .methods import Method
 from .plan import Ask, Plan, make_plan
+from .source import FORMAT, Kit
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Percents of the sampling at which the attention is looked at."""
-FORMAT = 1
 KEPT = ("config", "losses", "described", "leakage", "probe_loss", "warnings")
 """What a trial keeps of its training's report."""
-
-
-class Judge(Protocol):
-    """What the evaluation needs of `judges.Judges`."""
-
-    def classify(self, images: Tensor) -> dict[str, Tensor]: ...
-
-    def identity(self, images: Tensor, masks: Tensor | None = None) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Kit:
-    """What trials work with. render(character, context, seed) -> Sticker; host: not needed by the oracle."""
-
-    host: Host
-    judges: Judge
-    render: Callable[..., Any]
 
 
 @dataclass(frozen=True)

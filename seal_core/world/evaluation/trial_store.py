@@ -29,8 +29,8 @@ from ...pictures.png import png_bytes
 from .methods import Method, method
 from .metrics import Trials
 from .plan import make_plan
-from .source import Source
-from .trial import Kit, Setup, run_trial
+from .source import Kit, Source
+from .trial import Setup, run_trial
 
 
 @dataclass(frozen=True)
