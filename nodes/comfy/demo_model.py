@@ -1,8 +1,8 @@
 """The shipped tiny model as ComfyUI's own MODEL, CLIP and VAE.
 
-seal_core.world trains it with diffusers' and transformers' classes. ComfyUI's classes compute the same (SD 1.x in
-miniature, v-prediction as SD 2.1), so this is renaming of weights, by ComfyUI's own tables where it has them. All of
-it stays in float32: it is small, and then a picture is the same on every machine and in `python -m seal_core`.
+The model was trained with diffusers' and transformers' classes. ComfyUI's classes compute the same (SD 1.x in
+miniature, v-prediction as in SD 2.1), so loading it means renaming weights, by ComfyUI's own tables where it has them.
+Everything stays in float32: the model is small, and its pictures match those of `python -m seal_core` on any machine.
 """
 
 from __future__ import annotations
@@ -82,10 +82,7 @@ def load_demo(path: Path = MODEL_FILE) -> tuple[comfy.model_patcher.ModelPatcher
         if isinstance(error, comfy.model_management.OOM_EXCEPTION):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise SealError(
-            f"model: {path} does not fit this version of SEAL ({reason}); reinstall the pack, or train a model with "
-            "`python -m seal_core.world train`."
-        ) from None
+        raise SealError(f"model: {path} does not fit this version of SEAL ({reason}); reinstall the pack.") from None
 
 
 def unet_config(config: Mapping[str, Any]) -> dict[str, Any]:
