@@ -62,7 +62,7 @@ def demo_command(options: argparse.Namespace, scorer: Scorer | None = None) -> N
 
 
 def _subject(options: argparse.Namespace, model: Host) -> Subject:
-    from ..demo.class_word import guess_class_word
+    from ..demo.animal_guess import guess_animal
     from ..demo.comparison import Subject, built_in_subject, own_reference
     from ..pictures.file import read_picture
 
@@ -73,7 +73,7 @@ def _subject(options: argparse.Namespace, model: Host) -> Subject:
     reference = own_reference(read_picture(options.image, "image"), model.resolution)
     word = options.class_word
     if not word:
-        word = guess_class_word(model, reference)
+        word = guess_animal(model, reference)
         print(f"class word: {word} (the tiny model's guess; --class-word says better)")
     return Subject(reference, word, attributes, str(options.image))
 

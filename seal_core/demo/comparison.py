@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..hosts.base import Host
 from ..masks.semantic import semantic_mask
-from ..method.references import Reference, prepare
+from ..method.fitting import fit_references
+from ..method.references import Reference
 from ..method.training import Progress, TrainResult, train
 from ..prompts.phrasing import attribute_prompt
 from .generation import pictures
@@ -82,13 +83,13 @@ def built_in_subject(name: str, class_word: str, attributes: Mapping[str, str], 
     """A built-in sticker with its exact mask. attributes add to what it is known to show. side: the model's, pixels."""
     sticker = built_in_sticker(name)
     image, mask = (torch.from_numpy(np.float32(a) / 255) for a in (sticker.image, sticker.mask))
-    [reference], _ = prepare(image[None], mask[None], side, "foreground")
+    [reference], _ = fit_references(image[None], mask[None], side, "foreground")
     return Subject(reference, class_word or sticker.class_word, {**BUILT_IN[name], **attributes}, name)
 
 
 def own_reference(image: Tensor, side: int) -> Reference:
     """One's own sticker (H, W, 3 or 4) at the model's size, with the mask that the cut-out finds. Raises SealError."""
-    [reference], _ = prepare(image[None], semantic_mask(image)[0][None], side, "foreground")
+    [reference], _ = fit_references(image[None], semantic_mask(image)[0][None], side, "foreground")
     return reference
 
 

@@ -21,7 +21,7 @@ NOISE_LEVELS = (0.0, 0.6)
 
 
 @torch.no_grad()
-def guess_class_word(host: Host, reference: Reference, seed: int = 0) -> str:
+def guess_animal(host: Host, reference: Reference, seed: int = 0) -> str:
     """The word of SPECIES under which the model restores the subject best."""
     return SPECIES[int(species_errors(host, reference, seed).mean(dim=1).argmin())]
 
