@@ -17,9 +17,9 @@ from seal_core.masks import learned as masks_learned
 from seal_core.masks.semantic import METHODS, semantic_mask
 from seal_core.messages import SealError
 from seal_core.stickers.cutout import cutout
-from seal_core.world.judges.data import records
 from seal_core.world.judges.model import SIZE
-from seal_core.world.mask_networks import grounds as segmenter_grounds
+from seal_core.world.judges.training_pictures import records
+from seal_core.world.mask_networks import procedural as segmenter_grounds
 from seal_core.world.mask_networks import segmenter_data, train_segmenter
 from seal_core.world.mask_networks.averaged import Training
 from seal_core.world.renderer.characters import character

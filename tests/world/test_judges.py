@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from seal_core.demo.attribute_values import VALUES
 from seal_core.messages import SealError
 from seal_core.world.files import JUDGES_FILE
-from seal_core.world.judges import data as judge_data
 from seal_core.world.judges import report as judge_report
 from seal_core.world.judges import train as train_judges
+from seal_core.world.judges import training_pictures as judge_data
+from seal_core.world.judges.degradations import DEGRADATIONS, mixed
 from seal_core.world.judges.model import HEADS, SIZE, Judges, Layout, Network
-from seal_core.world.judges.noise import DEGRADATIONS, mixed
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.characters import character
 from seal_core.world.renderer.contexts import Context

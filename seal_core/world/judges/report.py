@@ -16,10 +16,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.attribute_values import CONTEXT
-from .data import POSES, labels, masks, pictures
+from .degradations import DEGRADATIONS, mixed
 from .model import HEADS, Judges
-from .noise import DEGRADATIONS, mixed
-from .vae import round_trip
+from .round_trip import round_trip
+from .training_pictures import POSES, labels, masks, pictures
 
 STRENGTHS = (0.5, 1.0)
 NEEDED = 0.98

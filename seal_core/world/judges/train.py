@@ -30,9 +30,9 @@ from ...files.whole_file import write_out
 from ...masks.networks import channels_last
 from ...messages import SealError
 from ..files import JUDGES_FILE
-from .data import CACHE, CHARACTERS, PAIR, POSES, Cache, Pictures, labels, masks, pictures
+from .degradations import mixed
 from .model import HEADS, Judges, Layout, Network
-from .noise import mixed
+from .training_pictures import CACHE, CHARACTERS, PAIR, POSES, Cache, Pictures, labels, masks, pictures
 
 SAVE_EVERY = 200
 LAYOUTS = {

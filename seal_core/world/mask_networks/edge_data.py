@@ -29,7 +29,7 @@ from ..renderer import seeds
 from ..renderer.characters import character
 from ..renderer.contexts import random_context
 from ..renderer.render import own_colours, render
-from .grounds import ground, thing
+from .procedural import ground, thing
 from .segmenter_data import degraded, drawn_look, kept
 
 CROP = 96

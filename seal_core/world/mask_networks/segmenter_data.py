@@ -22,10 +22,10 @@ from tqdm import tqdm
 from ...files.whole_file import write_out
 from ...messages import SealError
 from ...pictures.matting import nearest
-from ..judges import noise as judge_noise
-from ..judges.data import RECORD, Cache, masks, pictures
+from ..judges import degradations
 from ..judges.model import SIZE
-from .grounds import colour, ground, thing
+from ..judges.training_pictures import RECORD, Cache, masks, pictures
+from .procedural import colour, ground, thing
 
 BORDER = 3.3
 """Die-cut border and line of StickerWorld's figures at SIZE, in pixels (`render.CUT` and `render.RIM`)."""
@@ -221,7 +221,7 @@ def _moved(both: Tensor, generator: Generator) -> Tensor:
 
 def degraded(images: Tensor, generator: Generator) -> Tensor:
     """What files, resizing and generators do to a picture; a third stays as it is."""
-    ways = [judge_noise.jpeg, judge_noise.blur, judge_noise.noise, judge_noise.soften, judge_noise.colour]
+    ways = [degradations.jpeg, degradations.blur, degradations.noise, degradations.soften, degradations.colour]
     parts = []
     for part in images.chunk(max(1, len(images) // 4)):
         for way in ways:

@@ -65,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train (or continue), measure, write. Raises SealError for bad options."""
-    from ..judges.data import Cache
+    from ..judges.training_pictures import Cache
     from .segmenter_data import Source
 
     folder = options.work / "segmenter"

@@ -15,10 +15,10 @@ from PIL import Image
 
 from ...messages import SealError
 from ...pictures.matting import nearest
+from .backgrounds import ground, shade
 from .characters import Character
 from .contexts import Context
 from .figures import HEAD, figure
-from .grounds import ground, shade
 from .poses import POSES, ground_marks, motion_marks
 from .shapes import Pen, Place
 from .styles import STYLES

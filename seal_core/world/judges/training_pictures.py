@@ -30,7 +30,7 @@ from ..renderer import seeds
 from ..renderer.characters import Character, character
 from ..renderer.contexts import Context, random_context
 from .model import HEADS, SIZE
-from .vae import RoundTrip, round_trip
+from .round_trip import RoundTrip, round_trip
 
 CHARACTERS, POSES = 256, 4
 PAIR = 2
