@@ -16,7 +16,7 @@ from ..method.fitting import fit_references
 from ..method.references import Reference
 from ..method.training import Progress, TrainResult, train
 from ..prompts.phrasing import attribute_prompt
-from .generation import pictures
+from .generation import generate_pictures
 from .sticker_files import BUILT_IN, built_in_sticker
 from .tuned_presets import CONCEPT_NAME, NAMES_ATTRIBUTES, for_sticker, tuned_preset
 
@@ -127,7 +127,7 @@ def learn(
     prompts = [attribute_prompt(CONCEPT_NAME, **column.values).prompt for column in columns]
 
     def draw(samples: int) -> Tensor:
-        return pictures(host, result.concept, prompts, samples, seed=seed)
+        return generate_pictures(host, result.concept, prompts, samples, seed=seed)
 
     images = draw(1)
     if scorer is None:

@@ -1,4 +1,4 @@
-"""Pictures of many prompts in a few batches: what the evaluation and the demo look at."""
+"""Pictures of many prompts in a few batches, for the demo and the evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..hosts.base import Context, Host, Prompt
 from ..method.sampling import RoutedContext, generate_context, sample
 
 CHUNK = 64
-"""Pictures that are sampled together."""
+"""Most pictures sampled together."""
 STEPS, CFG = 20, 4.0
 
 
@@ -31,7 +31,7 @@ def _joined(rows: Sequence[Context]) -> Context:
 
 
 @torch.no_grad()
-def pictures(
+def generate_pictures(
     host: Host,
     concept: Concept | None,
     prompts: Sequence[str],
@@ -43,7 +43,7 @@ def pictures(
 ) -> Tensor:
     """(len(prompts) * samples, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ...
 
-    The noise depends on `seed` and the place only, so that two methods with the same prompts start from the same.
+    The noise depends on `seed` and the place only, so two methods with the same prompts start from the same noise.
     """
     asked = contexts(host, concept, prompts)
     negative = host.encode([Prompt("")], {})

@@ -85,7 +85,7 @@ DEFAULTS = {"unet": UNET, "text_encoder": TEXT, "vae": VAE, "scheduler": SCHEDUL
 
 @dataclass
 class TinyModel:
-    """The parts of the model, named as in a diffusers pipeline, so that DiffusersHost takes it for one."""
+    """The parts of the model, named as in a diffusers pipeline, which is what DiffusersHost expects."""
 
     unet: UNet2DConditionModel
     text_encoder: CLIPTextModel
@@ -107,14 +107,14 @@ class TinyModel:
 
 
 def moved(module: M, to: str | torch.device | torch.dtype) -> M:
-    """The module itself on a device, or of a type; diffusers' own `to` says nothing of its arguments' types."""
+    """`module.to(to)`, typed: diffusers leaves the arguments of its `to` untyped."""
     return module.to(to)
 
 
 def tokenizer() -> CLIPTokenizer:
     """CLIP's own byte-pair encoding, 77 tokens, padded with the end token as SD 1.x."""
     vocabulary, merges = clip_bpe()
-    # typed as strings, but pairs are what it keeps
+    # its type hints say strings, but it keeps pairs
     return CLIPTokenizer(vocab=vocabulary, merges=cast(Any, merges), model_max_length=TOKENS)
 
 
@@ -133,7 +133,7 @@ def build(seed: int = 0, config: dict[str, dict[str, Any]] | None = None) -> Tin
 
 
 def save_model(model: TinyModel, path: Path, card: dict[str, Any] | None = None) -> Path:
-    """Write the model to one float16 safetensors file. card: what is told about it (data, steps, figures)."""
+    """Write the model to one float16 safetensors file. card: facts about it (data, steps, figures)."""
     config = {**model.config, "vae": {**model.config["vae"], "scaling_factor": model.vae.config["scaling_factor"]}}
     file = ModelFile(
         config=config,
@@ -165,7 +165,7 @@ def load_model(path: Path = MODEL_FILE, device: str | torch.device = "cpu") -> T
 def host(model: TinyModel, quick: bool = False) -> DiffusersHost:
     """The model as a SEAL host. quick: its U-Net in bfloat16, on the CPU with plain attention.
 
-    A training sample costs 16 ms of one core so (batch 16) instead of 27, a sampled one 7 instead of 13.
+    One core then takes 16 ms a training sample (batch 16) instead of 27, and 7 ms a sampling step instead of 13.
     """
     from ..hosts.diffusers.host import DiffusersHost
 
@@ -185,7 +185,7 @@ def used_ids(tok: CLIPTokenizer, texts: Iterable[str]) -> tuple[int, ...]:
 
 
 def _public_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """transformers before 5 wrote `text_model.` in front of every name, as the public files do; now it does not."""
+    """Names with the prefix `text_model.`, as in public files; transformers 5 dropped it."""
     kept = {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")}
     return {name if name.startswith("text_model.") else f"text_model.{name}": t for name, t in kept.items()}
 
@@ -197,5 +197,5 @@ def _own_names(module: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, t
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows lists only, diffusers compares with tuples."""
+    """JSON has only lists; diffusers compares with tuples."""
     return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}

@@ -2,7 +2,7 @@
 
 One safetensors file in float16. Tensors: `unet.*`, `vae.*` (diffusers' names), `text_encoder.*` (the names of public
 CLIP checkpoints, `text_model...`). Of the token table only the rows that training used are stored, as
-`text_encoder.rows` with their ids in `text_encoder.ids`; the others, which were never trained, are drawn anew from a
+`text_encoder.rows` with their ids in `text_encoder.ids`; the others, never trained, are drawn from a
 fixed seed with the mean and deviation of the stored ones. One metadata key, `stickerworld`: sorted JSON of the
 configurations and of the model card.
 """
@@ -55,7 +55,7 @@ class ModelFile:
 
 
 def write_model(path: Path, file: ModelFile) -> Path:
-    """Write `file` to `path` in float16, whole or not at all. Raises SealError where it cannot be written."""
+    """Write `file` to `path` in float16, whole or not at all. Raises SealError if it cannot be written."""
     tensors = {
         f"{part}.{name}": tensor.detach().half().contiguous().cpu()
         for part in PARTS
@@ -71,11 +71,11 @@ def write_model(path: Path, file: ModelFile) -> Path:
 
 
 def read_model(path: Path = MODEL_FILE) -> ModelFile:
-    """Read a model file. Raises SealError where it is missing, damaged or of another kind."""
+    """Read a model file. Raises SealError if it is missing, damaged or of another kind."""
     tensors, about = read_tensors(path, _KEY, "model", _RETRAIN)
     try:
         if about["format"] != _FORMAT:
-            raise SealError(f"model: {path} has format {about['format']}, this version reads {_FORMAT}; train anew.")
+            raise SealError(f"model: {path} has format {about['format']}, this version reads {_FORMAT}; {_RETRAIN}.")
         parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
         ids = tensors.pop("text_encoder.ids").long()
         rows = tensors.pop("text_encoder.rows").float()
@@ -91,7 +91,7 @@ def read_model(path: Path = MODEL_FILE) -> ModelFile:
 def expand(ids: Tensor, rows: Tensor) -> Tensor:
     """(VOCABULARY, D) float32 token table: rows (n, D) at ids (n,), random ones like them elsewhere.
 
-    A word that training never saw must still be a vector of the usual size, and the same one everywhere.
+    Words that training never saw still need vectors of the usual size, the same on every machine.
     """
     generator = torch.Generator().manual_seed(_SEED)
     table = torch.randn(VOCABULARY, rows.shape[1], generator=generator)

@@ -1,7 +1,8 @@
 """`python -m seal_core.world COMMAND`: the trainings, the judges and the evaluation.
 
-Each command's options and work lie in a module of its own as `add_options(parser)` and `run(options)`, imported only
-when that command is called, since they bring in torch and diffusers.
+Runs from a checkout of the repository; neither the registry's archive nor the wheel holds it. Each command has a module
+with `add_options(parser)` and `run(options)`. It is imported only when called, because torch and diffusers are slow to
+import.
 """
 
 from __future__ import annotations

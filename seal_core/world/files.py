@@ -1,4 +1,4 @@
-"""Where the laboratory keeps its files."""
+"""The judges' file, and the lines of JSONL logs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`python -m seal_core.world eval`: what every method does for unseen characters (ours).
 
-Finished trials are kept (`trial_store`); table, figures and results.json are made anew from them at the end.
+Finished trials stay on disk (`trial_store`); every run ends by rebuilding table, figures and results.json from them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """The command. Raises SealError for bad input, before anything is trained where it can."""
+    """Run the command. Raises SealError for bad input, where possible before training anything."""
     for name, low in (("steps", 0), ("sampling_steps", 1), ("jobs", 1)):
         if getattr(options, name) < low:
             raise SealError(f"{name.replace('_', '-')}: {getattr(options, name)} is too few; use {low} or more.")

@@ -1,6 +1,6 @@
 """Figures of an evaluation: bars with intervals, sample sheets, heat maps, trade-off curves. Pillow alone (ours).
 
-Shapes are drawn three times as large and scaled down, text at its own size, as in all our pictures.
+Shapes are drawn at three times the size and scaled down for smooth edges; text is drawn at its own size.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def text_width(texts: Sequence[str], size: int = TEXT) -> float:
 
 
 def bars(rows: Sequence[tuple[str, str, Mapping[str, Any]]], metrics: Sequence[str] = BARS) -> Image.Image:
-    """(name, label, metric -> interval) as one bar a row in a panel for each metric, with 95 % intervals."""
+    """One panel per metric, one bar per row (name, label, metric -> interval), with 95 % intervals."""
     left, panel, high = text_width([label for _, label, _ in rows]) + 48, 230, 30
     sheet = Sheet(left + len(metrics) * (panel + 28) + 10, 84 + high * len(rows))
     for k, metric in enumerate(metrics):
@@ -143,7 +143,7 @@ def heat(
 
 
 def curves(found: Mapping[str, Sequence[Mapping[str, Any]]], ends: Mapping[str, Mapping[str, Any]]) -> Image.Image:
-    """Identity against controllability and against leakage along the steps; base model and oracle as marks."""
+    """Identity plotted against controllability and leakage over the steps; base model and oracle are single dots."""
     side, sheet = 420, Sheet(1010, 540)
     for k, metric in enumerate(("controllability", "leakage")):
         points = [p for line in found.values() for p in line] + list(ends.values())

@@ -1,7 +1,7 @@
 """The methods that an evaluation compares, by name: each is a value of TrainConfig, trained by the one loop (ours).
 
 A name can be refined: `best~learning_rate=0.002~tokens.split=3` changes fields, `best-without-words` switches a
-component off, `best-with-norm` on, `only-layers` puts one alone on top of Textual Inversion, `curve-hiper` looks
+component off, `best-with-norm` on, `only-layers` puts one alone on top of Textual Inversion, `curve-hiper` measures
 along the steps, and `grid-up@0.2-1` restricts Textual Inversion to sites and times.
 """
 
@@ -20,15 +20,15 @@ from ...method.config import TrainConfig
 from ...method.presets import PRESETS
 
 TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
-"""Where along its steps (twice the budget) a curve looks."""
+"""Points at which a curve is measured, as shares of its steps (twice the budget)."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """One switch of the method: the fields that switch it off and on, on as `best` has it where it has it.
+    """One switch of the method: the fields that turn it off, and on (as in `best`, if `best` has it).
 
-    used: whether settings, which it is given as a function from field to value, have it on; without it, whether any
-    field is other than switched off.
+    used: takes a function from field to value and says whether the component is on. None: it is on if any field
+    differs from `off`.
     """
 
     label: str
@@ -38,7 +38,7 @@ class Component:
 
 
 _FREE: Mapping[str, Any] = {"tokens.init": "class_word_noise", "learning_rate": 0.02, "steps": BUDGET["steps"]}
-"""Vectors that start from the class word: at the rate that was best for them, and with the whole budget of steps."""
+"""Vectors that start from the class word, with the learning rate that suits them and the whole budget of steps."""
 
 COMPONENTS: Mapping[str, Component] = {
     "attention": Component(
@@ -90,7 +90,7 @@ class Method:
     """A named method. config: None where nothing is trained (base, oracle).
 
     words: whether the training prompts name the reference's own attributes. snapshots: steps after which the concept
-    is looked at as well, besides the end.
+    is judged too, besides the end.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Method:
         return label(self.name)
 
     def key(self) -> str:
-        """A short hash of everything that the method is."""
+        """A short hash of all the method's settings."""
         text = json.dumps([self.config.hash() if self.config else self.name, self.words, self.snapshots])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -136,7 +136,7 @@ class Method:
         words = bool(own.pop("words", self.words))
         for part in {f.partition(".")[0] for f in changes if "." in f}:
             inner = {f.removeprefix(f"{part}."): v for f, v in changes.items() if f.startswith(f"{part}.")}
-            if inner:  # all at once: one alone may not go with the others' present values
+            if inner:  # all at once: a single new value may be invalid beside the old ones
                 own[part] = replace(getattr(self.config, part), **inner)
         return Method(name, replace(self.config, **own), words, self.snapshots)
 
@@ -241,7 +241,7 @@ LONG_TI = "textual_inversion~steps=600"
 MAIN = ("base", "oracle", "textual_inversion", LONG_TI, "hiper", "paper", "best")
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "main": MAIN,
-    # Without the words to start from `best` has several vectors in a row, so that is no row of its own.
+    # `best` without its initial words already is several vectors in a row: no extra row for `vectors`.
     "ablation": tuple(
         f"best-{'without' if _preset('best').uses(c) else 'with'}-{c}" for c in COMPONENTS if c != "vectors"
     ),

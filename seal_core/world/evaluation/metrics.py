@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...demo.attribute_values import CONTEXT
 
 VERIFIED = 0.58
-"""Identity from which the judges take two pictures for one character's: their best threshold (JUDGES_CARD.md)."""
+"""Two pictures with at least this identity show the same character: the judges' best threshold (JUDGES_CARD.md)."""
 
 METRICS: Mapping[str, str] = {
     "identity": "similarity to the character in the context asked for, -1 to 1 (identity judge)",
@@ -57,7 +57,7 @@ Values = Mapping[str, NDArray[np.float64]]
 
 
 def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | None = None) -> dict[str, float]:
-    """Metrics of one trial, before anything is subtracted; those that nothing was seen of are left out.
+    """Metrics of one trial, before subtracting the base model's; metrics without any sample are left out.
 
     samples: those of a snapshot instead of the trial's own.
     """
@@ -116,7 +116,7 @@ def gathered(rows: Sequence[Mapping[str, float]], base: Sequence[Mapping[str, fl
 
 
 def resamples(count: int, draws: int = DRAWS, seed: int = 0) -> NDArray[np.int64]:
-    """Which characters each bootstrap draw takes, (draws, count); the same for all methods, so that they are paired."""
+    """Characters in each bootstrap draw, (draws, count); the same for all methods, which makes comparisons paired."""
     return np.random.default_rng(seed).integers(0, count, (draws, count))
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation asks of one unseen character: its reference, and prompts that vary one attribute at a time (ours).
+"""The evaluation of one unseen character: its reference, and prompts that vary one attribute at a time (ours).
 
 The protocol is method.md's: "name nothing, then look". A prompt that names another background hides a leak, because a
 model that obeys words paints over it. So some prompts leave attributes open, others ask for another value than the
@@ -20,16 +20,16 @@ from ..renderer.contexts import Context, random_context
 SPLITS = {"validation": seeds.VALIDATION, "test": seeds.TEST}
 
 NEUTRAL = Context("happy", "standing", "full body", "flat vector", "plain white")
-"""What the attributes that a full prompt does not vary are named as."""
+"""Values that a full prompt names for the attributes it does not vary."""
 
 FEWEST_PROMPTS = 8
 """One prompt for each attribute, and three that leave some open."""
 
 _OPEN = (("emotion",), ("emotion", "camera"), ("style",), ("style", "camera"), ("action",), ("camera",))
-"""What the open prompts name, in turn. Where the action is open the camera is named: it shows in a full body only."""
+"""What the open prompts name, in turn. With the action open the camera is named: only a full body shows one."""
 
 _CAMERAS = ("full body", "full body", "wide shot")
-"""The references': a reference's action must be in view, for only then can its pose be memorised."""
+"""Cameras of the references: the action must be in view, or there is no pose to memorise."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def make_plan(seed: int, prompts: int = 16, samples: int = 2) -> Plan:
 
 
 def _others(rng: random.Random, attribute: str, reference: Context) -> list[str]:
-    """Values that are neither the reference's nor neutral, in random order: nothing but obeying gets them right."""
+    """Values that are neither the reference's nor neutral, shuffled: only obeying the prompt gets them right."""
     known = (getattr(reference, attribute), getattr(NEUTRAL, attribute))
     values = [v for v in VALUES[attribute] if v not in known]
     rng.shuffle(values)
@@ -117,7 +117,7 @@ def _others(rng: random.Random, attribute: str, reference: Context) -> list[str]
 
 
 def _named(i: int, others: Mapping[str, list[str]]) -> Ask:
-    """The i-th prompt that varies an attribute: all in turn, full and short by turns."""
+    """The i-th prompt that varies an attribute: attributes in turn, alternating full and short."""
     turn, place = divmod(i, len(CONTEXT))
     attribute = CONTEXT[place]
     value = others[attribute][turn % len(others[attribute])]

@@ -74,7 +74,7 @@ def _curve(
     values: Mapping[str, Values],
     index: NDArray[np.int64],
 ) -> list[dict[str, Any]]:
-    """Metrics after each number of steps that was looked at."""
+    """Metrics at each snapshot."""
     ends = {name: values[name] for name in ("base", "oracle")}
     points = []
     for step in sorted(map(int, trials[seeds[0]]["snapshots"])):
@@ -85,7 +85,7 @@ def _curve(
 
 
 def components(values: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """Component -> what it buys: alone on top of Textual Inversion, and in `best` (with it minus without it)."""
+    """Component -> the gain from it: alone on top of Textual Inversion, and in `best` (with it minus without)."""
     found: dict[str, dict[str, Any]] = {}
     for name in COMPONENTS:
         pairs = {
@@ -110,7 +110,7 @@ def _attention(trials: Mapping[int, Mapping[str, Any]], seeds: Sequence[int]) ->
 
 
 def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]]:
-    """What the issue says that the evaluation must show, with the numbers, and whether they bear it out."""
+    """The claims that the evaluation tests, with their numbers and whether they hold."""
     found: list[dict[str, Any]] = []
 
     def claim(text: str, holds: bool, numbers: str) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...concept.concept import Concept
 from ...demo.attribute_values import CONTEXT, VALUES
-from ...demo.generation import CFG, STEPS, pictures
+from ...demo.generation import CFG, STEPS, generate_pictures
 from ...demo.tuned_presets import CONCEPT_NAME
 from ...hosts.base import Host, Prompt
 from ...masks.semantic import border_mask
@@ -37,7 +37,7 @@ from .plan import Ask, Plan, make_plan
 from .source import FORMAT, Kit
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Percents of the sampling at which the attention is looked at."""
+"""Shares of the sampling at which attention is measured."""
 KEPT = ("config", "losses", "described", "leakage", "probe_loss", "warnings")
 """What a trial keeps of its training's report."""
 
@@ -102,7 +102,7 @@ def _targets(kit: Kit, plan: Plan, who: Character) -> Tensor:
 
 
 def _oracle(kit: Kit, plan: Plan, who: Character) -> Tensor:
-    """What a perfect method makes: the character in the context asked for, any value where it was left open."""
+    """What a perfect method would draw: the character in the context asked for, random values for what is left open."""
     images = []
     for i, ask in enumerate(plan.asks):
         for j in range(plan.samples):
@@ -129,7 +129,9 @@ def _trained(
 def _pictures(host: Host, concept: Concept | None, plan: Plan, who: Character, setup: Setup) -> Tensor:
     """(P * S, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ..."""
     texts = [ask.text(CONCEPT_NAME if concept else who.species) for ask in plan.asks]
-    return pictures(host, concept, texts, plan.samples, seed=plan.seed, steps=setup.sampling_steps, cfg=setup.cfg)
+    return generate_pictures(
+        host, concept, texts, plan.samples, seed=plan.seed, steps=setup.sampling_steps, cfg=setup.cfg
+    )
 
 
 def _judged(

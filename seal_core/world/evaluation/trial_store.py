@@ -53,7 +53,7 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        make_plan(self.seeds[0], self.setup.prompts, self.setup.samples)  # refuses what cannot be planned
+        make_plan(self.seeds[0], self.setup.prompts, self.setup.samples)  # raises for settings without a plan
         self._digest = self.source.digest()
         try:
             (self.out / "concepts").mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class Evaluation:
 
     def save(self, task: Task, trial: Mapping[str, Any], strip: Any) -> None:
         write_out(self.out / "images" / f"{task.stem}.png", png_bytes(Image.fromarray(strip)))
-        write_out(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it says that all is there
+        write_out(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it marks the trial complete
 
     def finish(self, methods: Sequence[Method], jobs: int = 1, quiet: bool = False) -> Trials:
         """Do what is missing and return all trials. Trials that fail leave a note; the others go on."""
@@ -133,7 +133,7 @@ class Evaluation:
             for task in tasks:
                 yield task, _attempt(task, self.setup)
             return
-        self.source.kit()  # a damaged file is told here, not by a worker that dies
+        self.source.kit()  # report a damaged file here, not from a dying worker
         pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (self.source,))
         try:
             running = {pool.submit(_attempt, task, self.setup): task for task in tasks}
@@ -171,7 +171,7 @@ _KIT: Kit | None = None
 
 
 def _start(source: Source) -> None:
-    """Once in each process. One thread: trials run side by side, and give the same numbers however many do."""
+    """Called once per process. One thread each, so the numbers do not depend on how many trials run side by side."""
     global _KIT
     torch.set_num_threads(1)
     _KIT = source.kit()

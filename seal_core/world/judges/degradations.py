@@ -1,4 +1,4 @@
-"""Ways in which a generated sticker falls short of a rendered one, for training and testing the judges (ours).
+"""Flaws of generated stickers, added to renders for training and testing the judges (ours).
 
 Each takes images (B, 3, H, W) in [0, 1], a strength from 0 (nothing) to 1 (plainly visible), and a generator; it draws
 its own particulars once for the whole batch or once an image, and gives images of the same shape in [0, 1].

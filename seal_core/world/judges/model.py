@@ -1,6 +1,6 @@
 """The judges: small networks that read a StickerWorld picture's attributes and who is on it (ours).
 
-Both see the picture alone, at 128 px, and were trained by `train_judges` on characters that no method and no test
+Both see the picture alone, at 128 px, and were trained by `judges.train` on characters that no method and no test
 uses. Two separate networks: what identifies a character must not know the context, what reads the context need not
 know who it is.
 """

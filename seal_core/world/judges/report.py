@@ -1,7 +1,7 @@
-"""What the judges are worth: held-out accuracy, confusions, verification, and how they bear imperfect pictures (ours).
+"""How good the judges are: held-out accuracy, confusions, verification, robustness to degraded pictures (ours).
 
-Everything is measured on characters of `judge_data.HELD_OUT`, whose truth is exact because the renderer drew them.
-Degraded pictures stand in for generated ones: the truth stays exact while the picture gets worse.
+Everything is measured on characters of `training_pictures.HELD_OUT`, whose truth is exact because the renderer drew
+them. Degraded pictures stand in for generated ones: the truth stays exact while the picture gets worse.
 """
 
 from __future__ import annotations

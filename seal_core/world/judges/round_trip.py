@@ -1,4 +1,4 @@
-"""Pictures as the tiny model's autoencoder gives them back: what every generated sticker has gone through (ours)."""
+"""Renders passed through the tiny model's autoencoder, as every generated sticker is (ours)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 First the classifier (cross-entropy over every head that the picture can tell), then, beginning with its weights, the
 identity encoder (supervised contrastive loss, Khosla et al. 2020: other poses of a character are its positives, all
 other characters its negatives, half of the time ones of its own species). Both see rendered stickers, most of them
-degraded (`judge_noise`, `judge_vae`). Resumable: the state is written every `SAVE_EVERY` steps, and chunks are
+degraded (`degradations`, `round_trip`). Resumable: the state is written every `SAVE_EVERY` steps, and chunks are
 rendered while training goes on.
 """
 
@@ -40,7 +40,7 @@ LAYOUTS = {
     "encoder": Layout(outputs=64),
 }
 WEIGHTS: Mapping[str, float] = {"emotion": 2.0, "action": 2.0, "second": 0.5, "accessory_colour": 0.5}
-"""Of the heads' losses, where not 1: what is hard to see and matters, and what seldom shows."""
+"""Weights of the heads' losses, if not 1: higher for details that matter, lower for what seldom shows."""
 _CLEAN = 0.25
 """Share of batches that stay as rendered."""
 
@@ -86,7 +86,7 @@ def classifier_step(stage: Stage, network: Network, source: Pictures, generator:
 
 
 def encoder_step(stage: Stage, network: Network, source: Pictures, generator: torch.Generator) -> Tensor:
-    """Every fifth batch has the grounds laid in grey, so that `Judges.identity` may be given masks."""
+    """Every fifth batch gets a grey background: `Judges.identity` does the same when given masks."""
     records = source.characters(stage.batch // PAIR)
     images = _degraded(pictures(records), generator)
     if float(torch.rand((), generator=generator)) < 0.2:

@@ -1,8 +1,8 @@
-"""What the judges learn from: rendered stickers of characters that nobody else sees, kept on disk (ours).
+"""The judges' training pictures: renders of characters reserved for them, cached on disk (ours).
 
 A chunk is CHARACTERS characters in POSES contexts each. It is a file of its own, written whole, so that several
-processes may render and one may train at the same time. Chunks lie in a folder named after what the renderer draws:
-another renderer never meets old pictures.
+processes may render and one may train at the same time. Their folder is named after a hash of
+the renderer's output, so a changed renderer never reads old pictures.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PAIR = 2
 """Contexts of a character in one step of the identity encoder."""
 CACHE = Path.home() / ".cache" / "seal-world" / "judges"
 HELD_OUT = range(seeds.JUDGE.stop - 1_000_000, seeds.JUDGE.stop)
-"""Characters of the figures; no judge is trained on them."""
+"""Characters that the judges are measured on and never trained on."""
 TRAINING = range(seeds.JUDGE.start, HELD_OUT.start)
 RECORD = np.dtype(
     [("image", "u1", (SIZE, SIZE, 3)), ("mask", "u1", (SIZE * SIZE // 8,)), ("label", "i1", (len(HEADS),))]

@@ -1,4 +1,4 @@
-"""Training of a small network whose average ships: its options, its state in a file, its steps and its clock (ours)."""
+"""Training of a small network; what ships is the average of its weights. Options, state, steps, time budget (ours)."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def begin(options: argparse.Namespace, folder: Path, build: Callable[[], nn.Modu
 
 
 class Training:
-    """A network in training, the exponential moving average of its weights, and their state in a file. A stopped
-    training goes on with the same command, a finished one learns on from where it was."""
+    """A network in training, the exponential moving average of its weights, and their state in a file. The same
+    command resumes a stopped training and continues a finished one."""
 
     def __init__(self, file: Path, network: nn.Module) -> None:
         self.file, self.network = file, network
@@ -96,8 +96,8 @@ class Training:
         return float(value.detach())
 
     def run(self, loss: Callable[[nn.Module, int], Tensor], minutes: float, quiet: bool = False) -> None:
-        """One run of so many minutes, or the rest of the last one; loss: of the network at a step. Its clock is the
-        processor's, since the rate falls with it and a busy machine must not cut it short."""
+        """One run of so many minutes, or the rest of the last one; loss: of the network at a step. It counts
+        processor time: the rate falls with it, and a busy machine must not shorten the training."""
         about = self.about
         if about["done"] >= 1:
             about |= {"done": 0.0, "first_step": about["step"], "minutes": minutes}

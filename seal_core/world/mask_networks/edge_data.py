@@ -1,8 +1,8 @@
 """What the edge network learns from: crops along the outlines of stickers and procedural objects of many sizes (ours).
 
 Each crop holds the picture, the subject's own colours with nothing of the ground in them, its exact opacity, and what
-the segmenter saw of the whole picture: the mask that has to be made finer. Other masks that are wrong by a pixel or
-three are made from the exact one in every batch.
+the segmenter saw of the whole picture: the mask to refine. Every batch adds masks that are off by one to three
+pixels, made from the exact one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .segmenter_data import degraded, drawn_look, kept
 CROP = 96
 """Side of a crop, in pixels."""
 SIZES = (128, 128, 160, 192, 256, 256, 384, 512, 512, 768)
-"""Sides of pictures, each as often as it stands here."""
+"""Sides of pictures in pixels; a repeated value is drawn more often."""
 CROPS = 8
 """Crops of a picture."""
 PICTURES = 64

@@ -1,7 +1,7 @@
-"""Procedural grounds and objects that are no StickerWorld's, for the segmenter's training (ours).
+"""Procedural backgrounds and objects unlike StickerWorld's, for training the segmenter (ours).
 
-The segmenter is to find subjects that no renderer of ours has drawn, on grounds of every kind: these are as varied as
-is cheap, not pretty.
+The segmenter must find subjects that our renderer never drew, on any background. So these aim at cheap variety, not
+beauty.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the segmenter learns from: StickerWorld's renders, and figures and objects laid on other grounds (ours).
+"""The segmenter's training data: StickerWorld's renders, and figures and objects on other backgrounds (ours).
 
-The renders are the judges' (`judge_data`: 128 px, every style and ground, characters that neither validation nor test
-has; their masks to half a pixel). Sprites are their figures without the die-cut border, and procedural objects; they
-get borders, shadows and grounds anew in every batch.
+The renders are the judges' (`training_pictures`: 128 px, every style and background, characters outside validation and
+test; masks exact to half a pixel). Sprites are their figures without the die-cut border, and procedural objects; every
+batch gives them new borders, shadows and backgrounds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REACH = 15.0
 """Distances from a sprite, in pixels, are kept up to this; a border is at most so wide."""
 SPRITE = np.dtype([("rgb", "u1", (SIZE, SIZE, 3)), ("alpha", "u1", (SIZE, SIZE)), ("near", "u1", (SIZE, SIZE))])
 """rgb: the subject's colours, carried on beyond its edge. near: REACH less the distance from it, times 255 / REACH."""
-_RAW = 0.3  # share of the renders that are only mirrored, as they will be met
+_RAW = 0.3  # share of the renders that are only mirrored and otherwise as users have them
 _COMPOSED = 0.45
 _EMPTY = 0.02
 _DECODED = 0.35
@@ -44,7 +44,7 @@ def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.floating]) -> NDArray[np.vo
     record = np.zeros((), SPRITE)
     record["rgb"] = rgb[nearest(alpha >= 0.95)]
     record["alpha"] = np.rint(alpha * 255)
-    # Half covered is where a distance of nothing lies.
+    # Distance 0 lies where alpha is one half.
     edge = ndimage.distance_transform_edt(alpha < 0.5)
     record["near"] = np.rint((REACH - np.minimum(np.maximum(edge - 0.5, 0), REACH)) * 255 / REACH)
     return record
@@ -53,7 +53,7 @@ def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.floating]) -> NDArray[np.vo
 def of_render(record: np.void) -> NDArray[np.void] | None:
     """The figure of one of the judges' records without its border; None where nothing is left."""
     mask = np.unpackbits(record["mask"]).reshape(SIZE, SIZE).astype(bool)
-    # Where the frame cuts a figure it has no border there.
+    # A figure has no border where the frame cuts it.
     inside = ndimage.distance_transform_edt(np.pad(mask, 8, mode="edge"))[8:-8, 8:-8] - 0.5
     alpha = (inside - BORDER).clip(0, 1).astype(np.float32)
     return sprite(record["image"], alpha) if (alpha > 0.95).sum() > 300 else None
@@ -76,7 +76,7 @@ def sprites(cache: Cache, chunk: int, objects: int) -> NDArray[np.void]:
 
 @dataclass
 class Source:
-    """Renders (N,) of judge_data.RECORD; sprites (M,) of SPRITE; grounds (K, SIZE, SIZE, 3) uint8."""
+    """Renders (N,) of training_pictures.RECORD; sprites (M,) of SPRITE; grounds (K, SIZE, SIZE, 3) uint8."""
 
     renders: NDArray[np.void]
     sprites: NDArray[np.void]
@@ -119,7 +119,7 @@ class Source:
         rgb = torch.from_numpy(chosen["rgb"].astype(np.float32)).permute(0, 3, 1, 2) / 255
         grid, scale = _placing(alpha, rng)
         moved = F.grid_sample(torch.cat([rgb, alpha], 1), grid, padding_mode="zeros", align_corners=False)
-        # Distances grow with the sprite; those that are not known are taken for large.
+        # Distances scale with the sprite; unknown ones count as large.
         near = F.grid_sample(near, grid, align_corners=False)
         away = torch.where(near < 0.5, torch.full((), 99.0), (REACH - near) * scale)
         rgb, alpha = moved[:, :3], moved[:, 3:]

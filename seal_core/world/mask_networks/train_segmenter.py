@@ -32,7 +32,7 @@ def loss(logits: Tensor, truth: Tensor) -> Tensor:
     found = logits.sigmoid()
     both = (found * truth).sum((1, 2))
     either = (found + truth - found * truth).sum((1, 2))
-    # A picture without a subject has no overlap to be proud of: one pixel each keeps it harmless.
+    # Without a subject, intersection and union are both near 0: one pixel each keeps the ratio stable.
     return (entropy / weight.sum((1, 2)) + 1 - (both + 1) / (either + 1)).mean()
 
 

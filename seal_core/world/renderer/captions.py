@@ -1,6 +1,6 @@
-"""What the tiny model reads in training: the words of a context, some of them left out, and seldom a trait.
+"""Captions for training the tiny model: some of the context's words, and sometimes a trait or two.
 
-A caption never names all of a character, so that a new one can only be had by learning it (ours).
+A caption never describes a character fully, so a new character can only be learned, not prompted (ours).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHUFFLED = 0.25
 
 
 def caption(character: Character, context: Context, rng: random.Random) -> str:
-    """A caption with random gaps; what the picture does not show is not named. Empty for a tenth of the draws."""
+    """A caption with random gaps that names only what the picture shows; one in ten is empty."""
     if rng.random() < NO_CAPTION:
         return ""
     subject, worn = _subject(character, rng)
@@ -47,7 +47,7 @@ def caption(character: Character, context: Context, rng: random.Random) -> str:
 
 
 def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:
-    """The subject's words and, apart, what it wears: at most two traits besides the species."""
+    """(words for the subject, what it wears); at most two traits besides the species."""
     words, worn = [who.species], []
     if rng.random() < TRAIT:
         traits = ["main", "pattern", "wears"]

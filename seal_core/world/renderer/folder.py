@@ -1,4 +1,4 @@
-"""`python -m seal_core.world render`: stickers with masks and tags in a folder, as `tagged_folder` reads them."""
+"""`python -m seal_core.world render`: stickers with masks and tags in a folder, as `seal_core.tagged` reads them."""
 
 from __future__ import annotations
 

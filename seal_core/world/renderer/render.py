@@ -57,7 +57,7 @@ def render(character: Character, context: Context, seed: int = 0, size: int = SI
 def own_colours(character: Character, context: Context, seed: int = 0, size: int = SIZE) -> NDArray[np.uint8]:
     """(size, size, 3): the colours of the same sticker with nothing behind it, carried on beyond its edge.
 
-    Styles that wash neighbouring pixels into each other find the sticker's own there, so none of a ground is in it.
+    Styles that blend neighbouring pixels then blend the sticker with itself, not with a background.
     """
     image, mask, _ = _drawn(character, context, seed, size, bare=True)
     cover = mask.astype(np.float32)[..., None] / 255

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 TRAIN = range(10_000_000)
-"""The tiny model's."""
+"""For training the tiny model."""
 JUDGE = range(10_000_000, 20_000_000)
-"""The judges' (training); their held-out figures come from the last million."""
+"""For training the judges; the last million is held out to measure them."""
 VALIDATION = range(20_000_000, 30_000_000)
-"""Presets and weights are chosen on these."""
+"""For choosing presets and weights."""
 TEST = range(30_000_000, 40_000_000)
-"""Reported once."""
+"""For the reported figures, used once."""
 EXAMPLES = range(40_000_000, 50_000_000)
 """The built-in stickers of SEALDemoModel and of the demo."""

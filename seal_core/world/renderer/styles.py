@@ -47,7 +47,7 @@ def _comic(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
     mean = picture.mean(axis=2, keepdims=True)
     strong = np.clip(mean + (picture - mean) * 1.3, 0, 255)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    cell = width / 16  # repeats with every latent cell, so that a VAE need not say where the dots are
+    cell = width / 16  # the period of a latent cell: a VAE need not store where the dots are
     u, v = (x + y) / cell, (x - y) / cell
     distance = np.hypot(u % 1 - 0.5, v % 1 - 0.5)
     radius = 0.12 + 0.36 * (x / width + y / height) / 2

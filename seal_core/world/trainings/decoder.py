@@ -1,7 +1,7 @@
-"""Training the VAE's decoder on, with the encoder as it is: latents and the U-Net that learned them stay valid (ours).
+"""Further training of the VAE's decoder alone: latents and the U-Net trained on them stay valid (ours).
 
 The first training divides its time between both halves and mostly sees crops. Here only the decoder learns, on whole
-pictures, from latents with a little noise, since what a diffusion model makes is never quite a latent of a picture.
+pictures, from latents with a little noise, because a diffusion model never hits the exact latent of a picture.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the trainings share.
+"""Shared by the trainings: the folder for their states, and a time budget that survives stops.
 
-On Linux they run a fifth faster where glibc keeps freed memory instead of giving it back, since every step frees and
-asks again for the same large blocks: MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 MALLOC_TOP_PAD_=268435456
+On Linux they run a fifth faster if glibc keeps freed memory, because every step frees and requests the same large
+blocks: MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 MALLOC_TOP_PAD_=268435456
 in the environment.
 """
 
@@ -25,7 +25,7 @@ def cores() -> int:
 
 
 class Run:
-    """A time budget that outlasts stops: a stopped run goes on to its own end, a finished one is followed by another.
+    """A time budget that survives stops: a stopped run resumes to its end; after a finished one a new run begins.
 
     about: what a training keeps with its state; "seconds" (of all runs) and "run" in it are this class's. step: how
     many steps were done before; fresh: begin a new run even if the last one was stopped.

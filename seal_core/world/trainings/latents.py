@@ -1,9 +1,9 @@
 """Renders as latents, encoded once and kept on disk in chunks, from which the U-Net learns (ours).
 
-A chunk is one file, written whole: encoding can stop and go on at any time, grow the set later, and run beside a
-training that reads it. Captions are not kept but drawn anew at each use, so a record says who is shown and in which
-context. The folder's name is a hash of the encoder and of what the renderer draws: latents of another VAE or of other
-pictures are never mixed in.
+A chunk is one file, written whole: encoding can stop and resume at any time, grow the set later, and run beside a
+training that reads it. Captions are drawn anew at each use, so a record only says who is shown in which context. The
+folder's name is a hash of the encoder and of the renderer's output, which keeps latents of other VAEs and other
+pictures out.
 """
 
 from __future__ import annotations

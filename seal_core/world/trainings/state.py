@@ -23,7 +23,7 @@ ADAM_SHARE = 0.5
 OUTER = ("conv_in", "conv_out", "embedding", "time_emb")
 """First and last layers and embeddings: AdamW's, as Muon's authors advise."""
 AVERAGE_SHARE, AVERAGE_STEPS = 0.04, 3000
-"""The average remembers about this share of all steps, and at most so many."""
+"""The average spans about this share of all steps, and at most this many."""
 KEY = "stickerworld-training"
 
 
@@ -47,7 +47,7 @@ class Weights:
     def step(self, scale: float, ranks: Ranks | None = None) -> float:
         """One step with the gradients that the work parameters hold (of all `ranks`), at `scale` of the peak rates.
 
-        Returns the gradient's norm before clipping. A gradient that is not finite is passed over.
+        Returns the gradient's norm before clipping. Skips the step if the gradient is not finite.
         """
         for name, work in self.work.items():
             self.master[name].grad = torch.zeros_like(self.master[name]) if work.grad is None else work.grad.float()

@@ -43,7 +43,7 @@ from .state import Weights, mean, scale_at
 STATE = "unet.safetensors"
 GAMMA = 5.0
 REFRESH = 100
-"""Steps between two looks for latents that were added meanwhile."""
+"""Steps between checks for new latents."""
 LEVELS = (100, 300, 500, 700, 900)
 """Training timesteps at which the held-out loss is measured."""
 GRID = (

@@ -1,4 +1,4 @@
-"""Training the tiny model's VAE on renders that are made while it trains (ours).
+"""Training of the tiny model's VAE on renders made on the fly (ours).
 
 Losses: absolute difference, differences of neighbouring pixels (edges stay sharp where a plain L1 blurs them), and a
 small KL term that keeps the latents near unit variance. First on 64 px crops, which give more steps for the same
@@ -39,7 +39,7 @@ RATE, WARM_UP = 5e-3, 40
 """Peak learning rate of matrices, and steps until it is reached."""
 STATE = "vae.safetensors"
 QUIET = -5.0
-"""Where the posterior's log variance starts: with noise as large as the latents, the decoder long learns nothing."""
+"""Initial log variance of the posterior; at 0 the noise equals the latents and the decoder learns nothing for long."""
 
 
 class Renders:
