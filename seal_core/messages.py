@@ -28,7 +28,7 @@ class SealError(ValueError):
         super().__init__(printable(message))
 
 
-def valid_text(text: str, name: str) -> str:
+def require_utf8(text: str, name: str) -> str:
     """The text itself. SealError naming the input `name` for one that is no UTF-8 (lone surrogates)."""
     try:
         text.encode()
@@ -39,14 +39,14 @@ def valid_text(text: str, name: str) -> str:
     return text
 
 
-def utf8(text: str) -> str:
+def escaped_surrogates(text: str) -> str:
     """The text with an escape such as \\udcff for each lone surrogate; a JSON text stays what it means."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def printable(text: str) -> str:
     """The text with escapes for what UTF-8, standard output or standard error cannot encode."""
-    text = utf8(text)
+    text = escaped_surrogates(text)
     for stream in (sys.stdout, sys.stderr):
         encoding = getattr(stream, "encoding", None) or "utf-8"
         with contextlib.suppress(LookupError, UnicodeDecodeError):
@@ -54,12 +54,12 @@ def printable(text: str) -> str:
     return text
 
 
-def warn(message: str, *values: Any) -> None:
+def log_warning(message: str, *values: Any) -> None:
     """Log a warning; values go into its % places."""
     logging.warning("%s", printable(message % values if values else message))
 
 
-def tolerate_all_texts() -> None:
+def make_output_tolerant() -> None:
     """Let standard output and standard error print what their encoding lacks as escapes, for a program's main()."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -70,13 +70,13 @@ class SealWarning(UserWarning):
     """Something noticed. The message names the input and is fit to be shown to a user as it is."""
 
 
-def tell(message: str) -> None:
+def notify_user(message: str) -> None:
     """Warn with a message for the user."""
     warnings.warn(printable(message), SealWarning, stacklevel=3)
 
 
 @contextlib.contextmanager
-def gathered() -> Iterator[list[str]]:
+def collected_notices() -> Iterator[list[str]]:
     """The messages told within the block, each once, in order; complete when the block ends. Others' warnings go on."""
     messages: list[str] = []
     try:
@@ -96,7 +96,7 @@ def _sorted_out(caught: Iterable[warnings.WarningMessage], messages: list[str]) 
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def notices_on_stderr() -> Iterator[None]:
     """What is told within the block, and gathered by nobody, goes to standard error: a line each, as it comes."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", SealWarning)

@@ -21,7 +21,7 @@ def check_strength(strength: float) -> None:
         raise SealError(f"strength: {strength} is out of range; use a number such as 1 (as learned).")
 
 
-def blended(words: Words, concept: Concept, strength: float) -> dict[str, Tensor]:
+def vectors_at_strength(words: Words, concept: Concept, strength: float) -> dict[str, Tensor]:
     """Text encoder -> (n, width): the line from the class word (0) to the learned vectors (1, exactly).
 
     A class word of m tokens starts as n vectors interpolated along the word; its mean where n is 1.
@@ -53,7 +53,7 @@ def resampled(word: Tensor, count: int) -> Tensor:
     return torch.lerp(word[low], word[high], (at - low).unsqueeze(1).to(word))
 
 
-def with_tail(context: Tensor, tail: Tensor, strength: float) -> Tensor:
+def context_with_tail(context: Tensor, tail: Tensor, strength: float) -> Tensor:
     """(B, L, D) -> (B, L, D): the last n positions become TAIL_STRENGTH times the learned tail (n, D).
 
     strength 1 gives exactly that, 0 leaves the prompt's own tail; else the line between.

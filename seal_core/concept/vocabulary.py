@@ -17,7 +17,7 @@ def word_vectors(host: Words, encoder: str, words: str) -> Tensor:
     return table[ids].float().cpu()
 
 
-def class_vector(host: Words, encoder: str, word: str) -> Tensor:
+def class_word_vector(host: Words, encoder: str, word: str) -> Tensor:
     """Token embedding of a class word, (width,) float32; of several tokens, their mean.
 
     Raises SealError where the word tokenises to nothing.
@@ -28,12 +28,12 @@ def class_vector(host: Words, encoder: str, word: str) -> Tensor:
     return vectors.mean(dim=0)
 
 
-def mean_norm(host: Words, encoder: str) -> float:
+def mean_vector_norm(host: Words, encoder: str) -> float:
     """Mean L2 norm of the vocabulary's token embeddings."""
     return float(host.vocabulary(encoder).float().norm(dim=1).mean())
 
 
-def check(text: Words, tokens: Tokens) -> None:
+def require_new_name(text: Words, tokens: Tokens) -> None:
     """Raise SealError for a concept that is a word already, and for a class word that tokenises to nothing."""
     for encoder in text.family.encoders:
         if len(text.token_ids(encoder, tokens.concept)) == 1:
@@ -41,15 +41,15 @@ def check(text: Words, tokens: Tokens) -> None:
                 f"concept: {tokens.concept!r} is already a word of {encoder}'s vocabulary, so prompts could not tell "
                 f"the two apart. Choose another name, e.g. my-{tokens.concept.strip('<> ')}."
             )
-        class_vector(text, encoder, tokens.class_word)
+        class_word_vector(text, encoder, tokens.class_word)
 
 
-def tokenised(text: Words, word: str) -> dict[str, str]:
+def tokens_in_words(text: Words, word: str) -> dict[str, str]:
     """Text encoder -> how it reads a class word, and how long vectors are, in words."""
     found = {}
     for encoder, width in text.family.widths:
         ids = text.token_ids(encoder, word)
-        length, usual = float(class_vector(text, encoder, word).norm()), mean_norm(text, encoder)
+        length, usual = float(class_word_vector(text, encoder, word).norm()), mean_vector_norm(text, encoder)
         what = "token" if len(ids) == 1 else "tokens, whose mean is the class word"
         sizes = f"{width} wide, {length:.3f} long (the vocabulary's mean: {usual:.3f})"
         found[encoder] = f"{word!r} -> {ids}: {len(ids)} {what}, {sizes}"

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..messages import SealError
 
 
-def read_tensors(path: Path, key: str, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_shipped_tensors(path: Path, key: str, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors of a safetensors file, and the JSON object in its metadata under `key`.
 
     what: the input that errors name. remedy: how to come by a good file.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..messages import SealError
-from .names import entries, unique_stem
+from .safe_names import folder_entries, unique_stem
 
 Content = bytes | Callable[[str], bytes]
 """What a file holds; a function where that depends on the stem it gets."""
@@ -29,7 +29,7 @@ _PROBE = 4 << 20  # more than the files of a training
 _LEFT = re.compile(r"\.(?:.+\.)?(?:[0-9a-f]{8}|[0-9a-f]{12})\.part")
 
 
-def write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """The file at `path`, in place of what was there. Makes the folder. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _hidden(path.parent, path.name, data) as temporary:
@@ -37,15 +37,15 @@ def write(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def write_out(path: Path, data: bytes) -> None:
+def write_output(path: Path, data: bytes) -> None:
     """`write` for what a command line was asked for. Raises SealError naming `out`."""
     try:
-        write(path, data)
+        write_whole(path, data)
     except OSError as error:
         raise SealError(f"out: {path} cannot be written ({error.strerror or error}); choose another folder.") from error
 
 
-def write_new(
+def write_new_files(
     folder: Path,
     stem: str,
     files: Mapping[str, Content],
@@ -64,7 +64,7 @@ def write_new(
     try:
         return _write_new(folder, stem, files, taken_by)
     except OSError as error:
-        trouble = f"{what}: {folder / stem} could not be saved: {refusal(error)}."
+        trouble = f"{what}: {folder / stem} could not be saved: {why_not_writable(error)}."
         for other in elsewhere:
             with contextlib.suppress(OSError):
                 kept = _write_new(other, stem, files, taken_by)
@@ -75,7 +75,7 @@ def write_new(
 
 def _write_new(folder: Path, stem: str, files: Mapping[str, Content], taken_by: Iterable[str]) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
+    sweep_leftovers(folder)
     for _ in range(_TRIES):
         free = unique_stem(folder, stem, (*taken_by, *files))
         targets = {suffix: folder / f"{free}{suffix}" for suffix in files}
@@ -143,7 +143,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def ready(folder: Path | str, what: str) -> Path:
+def ready_folder(folder: Path | str, what: str) -> Path:
     """Make the folder and see that a training's files fit, before the work. Raises SealError, beginning with `what`."""
     if not str(folder).strip():  # as from a shell variable that is not set; Path("") would be the current folder
         raise SealError(f"{what}: empty; give a folder (. is the current one).")
@@ -153,20 +153,20 @@ def ready(folder: Path | str, what: str) -> Path:
         with _hidden(folder, "probe", bytes(_PROBE)):
             return folder
     except OSError as error:
-        raise SealError(f"{what}: {folder} cannot be written to: {refusal(error)}.") from error
+        raise SealError(f"{what}: {folder} cannot be written to: {why_not_writable(error)}.") from error
 
 
-def sweep(folder: Path) -> None:
+def sweep_leftovers(folder: Path) -> None:
     """Remove the hidden files that killed processes left in a folder more than a day ago."""
     long_ago = time.time() - _OLD
-    for entry in entries(folder):
+    for entry in folder_entries(folder):
         if _LEFT.fullmatch(entry.name):
             with contextlib.suppress(OSError):
                 if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < long_ago:
                     os.unlink(entry.path)
 
 
-def refusal(error: OSError) -> str:
+def why_not_writable(error: OSError) -> str:
     """What is wrong with a folder that cannot be written to, and the remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "no free disk space; free some"

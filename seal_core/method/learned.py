@@ -11,7 +11,7 @@ from torch import Tensor
 from ..concept.concept import Concept
 from ..hosts.base import Context, Host, Prompt
 from ..messages import SealError
-from ..prompts.phrasing import plain_words, training_prompt
+from ..prompts.training_prompt import plain_words, training_prompt
 from .attention import slot_positions
 from .config import TrainConfig
 from .losses import contrast_loss

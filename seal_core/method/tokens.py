@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..concept.settings import Tokens
-from ..concept.vocabulary import class_vector, mean_norm
+from ..concept.vocabulary import class_word_vector, mean_vector_norm
 from ..hosts.base import Host, Prompt, Vectors
 
 NOISE = 0.1
@@ -32,7 +32,7 @@ class TokenBank:
         self.background: dict[str, Tensor] = {}
         if tokens.context_token:
             self.background = {e: self._start(host, e, "background", 1, generator) for e in host.family.encoders}
-        self._norms = {e: mean_norm(host, e) for e in host.family.encoders} if tokens.norm == "fixed" else {}
+        self._norms = {e: mean_vector_norm(host, e) for e in host.family.encoders} if tokens.norm == "fixed" else {}
         self.constrain()
 
     def _start(self, host: Host, encoder: str, word: str, count: int, generator: torch.Generator) -> Tensor:
@@ -42,10 +42,10 @@ class TokenBank:
             mean, spread = sample.mean(dim=0).cpu(), sample.std(dim=0).cpu()
             start = mean + spread * torch.randn(count, table.shape[1], generator=generator)
         else:
-            start = class_vector(host, encoder, word).repeat(count, 1)
+            start = class_word_vector(host, encoder, word).repeat(count, 1)
         if self.tokens.init == "class_word_noise":
             noise = torch.randn(start.shape, generator=generator) / start.shape[1] ** 0.5
-            start = start + NOISE * mean_norm(host, encoder) * noise
+            start = start + NOISE * mean_vector_norm(host, encoder) * noise
         return start.to(host.device).requires_grad_()
 
     def load(self, vectors: Mapping[str, Tensor]) -> None:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from .. import __version__
 from ..concept.concept import Concept
-from ..concept.vocabulary import check, tokenised, word_vectors
+from ..concept.vocabulary import require_new_name, tokens_in_words, word_vectors
 from ..hosts.base import Host
 from ..messages import SealError
-from ..prompts.attributes import clean
+from ..prompts.attributes import clean_value
 from .config import TrainConfig
 from .initial_words import Description, describe
 from .loss_scale import LossScale
@@ -70,7 +70,7 @@ class Training(Passes):
     ) -> None:
         if not references:
             raise SealError("image: no reference given; wire the sticker.")
-        check(host, config.tokens)
+        require_new_name(host, config.tokens)
         super().__init__(host, references, config, resume)
         self.references = references
         self.warnings: list[str] = []
@@ -118,7 +118,7 @@ class Training(Passes):
             return all(len(words.token_ids(e, text)) <= tokens.split for e in words.family.encoders)
 
         subject = " ".join(tokens.class_word.split())
-        looks = clean("appearance", dict(self.config.attributes).get("appearance"))
+        looks = clean_value("appearance", dict(self.config.attributes).get("appearance"))
         if looks and fits(f"{subject}, {looks}"):
             subject = f"{subject}, {looks}"
         effort = min(max(self.config.steps * self.config.batch_size // STEPS_A_DRAW, 4), 48)
@@ -198,7 +198,7 @@ class Training(Passes):
             "prediction": self.host.prediction,
             "device": str(self.host.device),
             "dtype": str(self.host.dtype).removeprefix("torch."),
-            "class_word": tokenised(self.host, config.tokens.class_word),
+            "class_word": tokens_in_words(self.host, config.tokens.class_word),
             "sites": [s.name for s in self.allowed],
             "attention_sites": [s.name for s in self.watched],
             "losses": [round(v, 6) for v in losses],

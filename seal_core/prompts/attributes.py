@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..messages import SealError, valid_text
+from ..messages import SealError, require_utf8
 
 ATTRIBUTES = ("appearance", "emotion", "action", "camera", "style", "background")
 _MAX_LENGTH = 400
@@ -64,14 +64,14 @@ def _words(text: str) -> list[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def data() -> dict[str, Any]:
+def attribute_data() -> dict[str, Any]:
     return json.loads(Path(__file__).with_name("attributes.json").read_text(encoding="utf-8"))
 
 
 @functools.lru_cache(maxsize=1)
-def schema() -> Mapping[str, Attribute]:
+def attribute_schema() -> Mapping[str, Attribute]:
     """The six attributes by name, in their order."""
-    known = data()["attributes"]
+    known = attribute_data()["attributes"]
     return {
         name: Attribute(
             name=name,
@@ -90,16 +90,16 @@ def schema() -> Mapping[str, Attribute]:
 
 def default_template() -> str:
     """The template that `attribute_prompt` uses when none is given."""
-    return data()["template"]
+    return attribute_data()["template"]
 
 
-def canonical(name: str, where: str = "attribute") -> str:
+def canonical_attribute(name: str, where: str = "attribute") -> str:
     """The attribute's own name for a name or an alias in any spelling ("Camera Composition" -> "camera").
 
     Raises SealError for unknown names, with the valid ones.
     """
     plain = " ".join(re.split(r"[\s_-]+", name.strip().lower()))
-    for attribute in schema().values():
+    for attribute in attribute_schema().values():
         if plain in (attribute.name, attribute.label.lower(), *attribute.aliases):
             return attribute.name
     close = difflib.get_close_matches(plain, ATTRIBUTES, n=1)
@@ -107,13 +107,13 @@ def canonical(name: str, where: str = "attribute") -> str:
     raise SealError(f"{where}: {name!r} is not an attribute; use one of {', '.join(ATTRIBUTES)}.{hint}")
 
 
-def clean(name: str, value: Any) -> str:
+def clean_value(name: str, value: Any) -> str:
     """One attribute's value on one line, without stray commas; SealError names the input."""
     if value is None:
         return ""
     if not isinstance(value, str):
         raise SealError(f'{name}: {value!r} is not text; write the value as words, e.g. "{_example(name)}".')
-    valid_text(value, name)
+    require_utf8(value, name)
     if "{" in value or "}" in value:
         raise SealError(f"{name}: {value!r} has braces, which mark places in templates; write it without them.")
     text = " ".join(value.split()).strip(" ,")
@@ -123,7 +123,7 @@ def clean(name: str, value: Any) -> str:
 
 
 def _example(name: str) -> str:
-    attribute = schema().get(name)
+    attribute = attribute_schema().get(name)
     return attribute.suggestions[0] if attribute else "happy"
 
 
@@ -146,13 +146,13 @@ def parse_attributes(text: str) -> dict[str, str]:
         raise SealError('reference_attributes: must be a JSON object such as {"emotion": "sleepy"}.')
     result: dict[str, str] = {}
     for key, value in found.items():
-        name = canonical(key, "reference_attributes")
+        name = canonical_attribute(key, "reference_attributes")
         if name in result:
             raise SealError(f"reference_attributes: {name} is given twice (as {key!r} too); keep one of them.")
         if not isinstance(value, str):
             raise SealError(f"reference_attributes: {key!r} is {value!r}; write text in quotes, or leave it out.")
         try:
-            result[name] = clean(name, value)
+            result[name] = clean_value(name, value)
         except SealError as error:
             raise SealError(f"reference_attributes: {error}") from None
     return {name: result[name] for name in ATTRIBUTES if result.get(name)}

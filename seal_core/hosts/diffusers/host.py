@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from ...messages import SealError
 from ..base import Context, Prompt, Site, Stage, Vectors
-from ..fingerprint import add_samples
-from .clip import TextEncoder, text_encoders, text_family
-from .folder import load_pipe
+from ..weights_digest import add_weights
+from .load_folder import load_pipeline
+from .text_encoders import TextEncoder, text_encoders, text_family
 from .unet import check_unet, unet_sites, unet_stages
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
@@ -68,7 +68,7 @@ class DiffusersHost:
         bfloat16 (else float16) on a CUDA GPU. Raises SealError for a missing or damaged folder and for
         a model that is no U-Net with cross-attention, such as Flux or SD3.
         """
-        return cls(load_pipe(Path(path), device, dtype))
+        return cls(load_pipeline(Path(path), device, dtype))
 
     def __enter__(self) -> DiffusersHost:
         return self
@@ -191,9 +191,9 @@ class DiffusersHost:
     def fingerprint(self) -> str:
         """Hash of names, shapes and a sample of every weight, and of the noise levels."""
         digest = hashlib.sha256(f"{self.family} {self.prediction} {self.dtype}".encode())
-        add_samples(digest, [("sigmas", self.sigmas)])
+        add_weights(digest, [("sigmas", self.sigmas)])
         for module in (self.unet, *(e.model for e in self._encoders), self.vae):
-            add_samples(digest, module.state_dict().items())
+            add_weights(digest, module.state_dict().items())
         return digest.hexdigest()[:16]
 
 

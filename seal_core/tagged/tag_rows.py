@@ -12,7 +12,7 @@ from typing import Any
 
 from ..messages import SealError
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+TAG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 _MAX_FILE = 64 << 20
 
 
@@ -20,14 +20,14 @@ class RowError(Exception):
     """Why one row cannot be used."""
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
+def read_tag_rows(path: Path) -> Iterator[tuple[int, Any]]:
     """(line, row) of a tags file, lines counted from 1; for a row that cannot be read, its RowError.
 
     Raises SealError, naming `tags`, for a file that cannot be read at all.
     """
     kind = path.suffix.lower()
-    if kind not in SUFFIXES:
-        raise SealError(f"tags: {path.name} is none of {', '.join(SUFFIXES)}; save the tags as one of these.")
+    if kind not in TAG_SUFFIXES:
+        raise SealError(f"tags: {path.name} is none of {', '.join(TAG_SUFFIXES)}; save the tags as one of these.")
     try:
         if path.stat().st_size > _MAX_FILE:
             raise SealError(f"tags: {path} is over {_MAX_FILE >> 20} MB, which no list of stickers is; split it.")

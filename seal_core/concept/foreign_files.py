@@ -42,7 +42,7 @@ _FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.fl
 _FLOATS |= {torch.float8_e4m3fnuz, torch.float8_e5m2fnuz}
 
 
-def read(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
+def read_embedding_file(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
     """(the tensors that may matter, in the file's order; SEAL's metadata or None) of a .safetensors, .pt or .bin file.
 
     Raises SealError, beginning with `what`, for what is no regular file, is damaged or goes beyond any embedding.
@@ -61,10 +61,10 @@ def read(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
     except FileNotFoundError:
         raise SealError(f"{what}: no such file; choose another.") from None
     except Exception as error:  # safetensors, zipfile and torch.load raise a dozen kinds, depending on what is broken
-        raise damaged(what, error) from error
+        raise damaged_file(what, error) from error
 
 
-def damaged(what: str, error: Exception) -> SealError:
+def damaged_file(what: str, error: Exception) -> SealError:
     """The error for a file that cannot be understood."""
     first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
     if type(error).__name__ == "UnpicklingError":  # torch's own text is pages of advice to programmers
@@ -88,7 +88,7 @@ def _safetensors(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
         keys = [str(key) for key in ordered]  # in the order of safetensors' own load_file, by which ComfyUI goes
         if len(keys) > _MAX_KEYS:
             raise SealError(f"{what}: holds {len(keys):,} tensors, which is no embedding; choose another file.")
-        wanted = {name for encoder in _WIDTHS for name in chosen(keys, encoder)}.union(_OURS)
+        wanted = {name for encoder in _WIDTHS for name in keys_for_encoder(keys, encoder)}.union(_OURS)
         tensors = {}
         for key in keys:
             if key in wanted:
@@ -138,7 +138,7 @@ def _flat(content: Any, what: str) -> dict[str, Tensor]:
     if isinstance(content, list):
         found = [t for item in content for t in ([item] if _plain(item) else _named(item).values())]
         by_width = {e: [t for t in found if t.ndim and t.shape[-1] == width] for e, width in _WIDTHS.items()}
-        tensors = {encoder: joined(some, what, apart=True) for encoder, some in by_width.items() if some}
+        tensors = {encoder: join_vectors(some, what, apart=True) for encoder, some in by_width.items() if some}
     else:
         params = content.get("string_to_param") if isinstance(content, Mapping) else None
         tensors = dict(list(_named(params).items())[:1]) if params is not None else _named(content)
@@ -152,7 +152,7 @@ def _named(content: Any) -> dict[str, Tensor]:
     return {key: value.detach() for key, value in items if isinstance(key, str) and _plain(value)}
 
 
-def chosen(keys: Iterable[str], encoder: str) -> list[str]:
+def keys_for_encoder(keys: Iterable[str], encoder: str) -> list[str]:
     """Which of a file's tensors a text encoder takes, to be joined in this order."""
     keys = list(keys)
     if encoder in keys:
@@ -164,7 +164,7 @@ def chosen(keys: Iterable[str], encoder: str) -> list[str]:
     return keys[:1]
 
 
-def joined(tensors: Sequence[Tensor], what: str, apart: bool = False) -> Tensor:
+def join_vectors(tensors: Sequence[Tensor], what: str, apart: bool = False) -> Tensor:
     """Vectors (n, width) float32 of one or several tensors. Raises SealError where these are none, or too many.
 
     (width,) is one vector; (n, 1, width) are n, as ComfyUI takes them too, and with `apart` so are all other axes.
@@ -193,7 +193,7 @@ def _plain(value: Any) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_nested
 
 
-def foreign(tensors: Mapping[str, Tensor], what: str) -> tuple[Family, dict[str, Tensor]]:
+def vectors_by_width(tensors: Mapping[str, Tensor], what: str) -> tuple[Family, dict[str, Tensor]]:
     """(base model, text encoder -> (n, width) float32) of a file that says nothing of itself: told by the widths.
 
     The encoders of SDXL may hold different numbers of vectors, as in ComfyUI. Raises SealError where nothing fits.
@@ -201,7 +201,7 @@ def foreign(tensors: Mapping[str, Tensor], what: str) -> tuple[Family, dict[str,
     refused = None
     for family in FAMILIES:
         try:
-            found = {e: joined([tensors[k] for k in chosen(tensors, e)], what) for e in family.encoders}
+            found = {e: join_vectors([tensors[k] for k in keys_for_encoder(tensors, e)], what) for e in family.encoders}
         except SealError as error:
             refused = refused or error
             continue

@@ -21,13 +21,13 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..concept.settings import Layers, Tokens
-from ..files.names import TAKING, entries, safe_stem
-from ..files.whole_file import write_new
+from ..files.safe_names import TAKEN_BY, folder_entries, safe_stem
+from ..files.whole_file import write_new_files
 from ..hosts.base import Family
 from ..messages import SealError
-from ..method.config import CARRIERS
 from .concept import Concept
-from .foreign import damaged, foreign, header_size, joined, read
+from .foreign_files import damaged_file, header_size, join_vectors, read_embedding_file, vectors_by_width
+from .settings import CARRIERS
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -37,7 +37,7 @@ BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowE
 """What reading values that somebody edited can raise."""
 
 
-def save(concept: Concept, folder: Path, stem: str, elsewhere: Iterable[Path] = ()) -> Path:
+def save_concept(concept: Concept, folder: Path, stem: str, elsewhere: Iterable[Path] = ()) -> Path:
     """Write `concept` to folder/stem.safetensors, or stem-2, stem-3, ... where that is taken, and return that path.
 
     The file appears whole or not at all, and never in another's place, also if that came while this was training.
@@ -45,10 +45,12 @@ def save(concept: Concept, folder: Path, stem: str, elsewhere: Iterable[Path] = 
     in one of the folders `elsewhere`, if it can be, and the message says where.
     """
     safe_stem(stem)
-    return write_new(folder, stem, {SUFFIX: encoded(concept)}, "name", taken_by=TAKING, elsewhere=elsewhere)[SUFFIX]
+    return write_new_files(
+        folder, stem, {SUFFIX: concept_bytes(concept)}, "name", taken_by=TAKEN_BY, elsewhere=elsewhere
+    )[SUFFIX]
 
 
-def encoded(concept: Concept) -> bytes:
+def concept_bytes(concept: Concept) -> bytes:
     """The bytes of a concept's file. Raises SealError for vectors or a provenance that no file can hold."""
     vectors = _stored(concept)
     return to_bytes(
@@ -128,7 +130,7 @@ def _checksum(values: Mapping[str, Any], vectors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def load(path: Path, class_word: str = "", name: str = "") -> Concept:
+def load_concept(path: Path, class_word: str = "", name: str = "") -> Concept:
     """The concept in a file: ours, or a third-party Textual Inversion (.safetensors, .pt, .bin).
 
     class_word: what the concept is. Our files know it (a given one overrides); third-party files do not.
@@ -138,10 +140,10 @@ def load(path: Path, class_word: str = "", name: str = "") -> Concept:
     """
     path = Path(path)
     what = f"name: {path.name}"
-    tensors, metadata = read(path, what)
+    tensors, metadata = read_embedding_file(path, what)
     if metadata is None:
         recorded, carrier = {}, "input"
-        family, vectors = foreign(tensors, what)
+        family, vectors = vectors_by_width(tensors, what)
     else:
         values, checksum = _values(metadata, what)
         recorded = _recorded(values, what)
@@ -182,7 +184,7 @@ def _values(text: str, what: str) -> tuple[dict[str, Any], Any]:
     except SealError:
         raise
     except BROKEN as error:
-        raise damaged(what, error) from error
+        raise damaged_file(what, error) from error
 
 
 def _recorded(values: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def _recorded(values: Mapping[str, Any], what: str) -> dict[str, Any]:
             "provenance": _plain(values["provenance"], dict),
         }
     except BROKEN as error:  # SealError too: of values that a training refuses
-        raise damaged(what, error) from error
+        raise damaged_file(what, error) from error
 
 
 def _family(values: Mapping[str, Any]) -> Family:
@@ -230,15 +232,15 @@ def _ours(tensors: Mapping[str, Tensor], family: Family, carrier: str, what: str
     missing = sorted(set(keys.values()) - tensors.keys())
     if missing:
         raise SealError(f"{what}: lacks {', '.join(missing)}; the file is damaged, copy it again.")
-    return {encoder: joined([tensors[key]], f"{what}, {key}") for encoder, key in keys.items()}
+    return {encoder: join_vectors([tensors[key]], f"{what}, {key}") for encoder, key in keys.items()}
 
 
-def trained_files(folder: Path, hash: str) -> Iterator[Path]:
+def files_with_hash(folder: Path, hash: str) -> Iterator[Path]:
     """Files in `folder` whose metadata carries this config hash (`provenance["hash"]`); `load` tells if they are whole.
 
     Reads headers only: quick among hundreds of foreign files.
     """
-    for entry in entries(folder):
+    for entry in folder_entries(folder):
         if entry.name.lower().endswith(SUFFIX) and not entry.name.startswith("."):
             with contextlib.suppress(OSError, *BROKEN):
                 # a pipe would wait for ever

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seal_core.concept.concept import Concept
-from seal_core.concept.prompt import mentioned, replaced
+from seal_core.concept.mentions import concepts_named, replace_names
 from seal_core.hosts.base import Family
 
 ENDINGS = (".safetensors", ".pt", ".bin")
@@ -23,7 +23,7 @@ def concept(name: str, file: str = "", carrier: str = "input") -> Concept:
 
 
 def shown(text: str, *concepts: Concept) -> str:
-    return replaced(text, concepts, lambda i: f"[{i}]")
+    return replace_names(text, concepts, lambda i: f"[{i}]")
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_the_rule(text, expected):
 def test_several():
     long, short = concept("<my cat> 2"), concept("<my cat>")
     assert shown("<my cat> 2, <my cat>", short, long) == "[1], [0]", "the longest name first"
-    assert mentioned("<my cat> 2", [short, long]) == [long] and mentioned("", [short, long]) == []
+    assert concepts_named("<my cat> 2", [short, long]) == [long] and concepts_named("", [short, long]) == []
     assert shown("cat-2 cat", concept("cat"), concept("cat-2")) == "[1] [0]"
     assert shown("embedding:a.pt embedding:a", concept("<a>", "a"), concept("<b>", "a.pt")) == "[1] [0]"
     a, b = concept("<a>"), concept("<b>")
-    assert replaced("<a> <b>", [a, b], lambda i: ("<b>", "dog")[i]) == "<b> dog", "what was put in stays"
-    assert replaced("x", [], lambda i: "y") == "x"
+    assert replace_names("<a> <b>", [a, b], lambda i: ("<b>", "dog")[i]) == "<b> dog", "what was put in stays"
+    assert replace_names("x", [], lambda i: "y") == "x"
 
 
 def test_a_name_that_is_empty_stands_nowhere():
@@ -154,8 +154,8 @@ def test_as_the_slow_scanner(case):
 def test_mentioned_is_what_is_replaced(case):
     concepts, text = case
     seen: set[int] = set()
-    replaced(text, concepts, lambda i: seen.add(i) or "")
-    found = mentioned(text, concepts)
+    replace_names(text, concepts, lambda i: seen.add(i) or "")
+    found = concepts_named(text, concepts)
     assert [c for i, c in enumerate(concepts) if i in seen] == found
     assert shown(text, *found).count("[") == shown(text, *concepts).count("["), "the others make no difference"
 

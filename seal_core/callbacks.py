@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called after each piece of work, as (done, all)."""
-Check = Callable[[], None]
+StopCheck = Callable[[], None]
 """Called before each piece of work."""
 
 
-def never() -> None:
+def never_stop() -> None:
     """The check of those who do not stop."""
 
 
-def each(items: Any, progress: Progress | None) -> Iterator[Any]:
+def reporting(items: Any, progress: OnProgress | None) -> Iterator[Any]:
     """The items of a list or an array, progress told after each."""
     for done, item in enumerate(items, 1):
         yield item
@@ -24,7 +24,7 @@ def each(items: Any, progress: Progress | None) -> Iterator[Any]:
             progress(done, len(items))
 
 
-def checked(items: Iterable[T], check: Check) -> Iterator[T]:
+def stoppable(items: Iterable[T], check: StopCheck) -> Iterator[T]:
     """The items, with a check before each."""
     for item in items:
         check()

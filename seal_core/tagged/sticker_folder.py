@@ -21,8 +21,8 @@ from typing import Any
 
 from ..messages import SealError
 from ..pictures.file import opened
-from ..prompts.attributes import ATTRIBUTES, canonical, clean
-from .rows import SUFFIXES, RowError, read_rows
+from ..prompts.attributes import ATTRIBUTES, canonical_attribute, clean_value
+from .tag_rows import TAG_SUFFIXES, RowError, read_tag_rows
 
 NAMES = ("stickers", "attributes", "tags", "metadata", "annotations", "labels", "captions")
 """Names that a folder's file of tags may have, most telling first; each with one of SUFFIXES."""
@@ -83,7 +83,7 @@ class TaggedFolder:
         return found
 
 
-def read_tagged(folder: Path | str, tags: Path | str | None = None, strict: bool = True) -> TaggedFolder:
+def read_sticker_folder(folder: Path | str, tags: Path | str | None = None, strict: bool = True) -> TaggedFolder:
     """The tagged stickers of a folder.
 
     tags: the file of tags; None = the one in the folder (see NAMES; else the only file of a kind in SUFFIXES).
@@ -98,7 +98,7 @@ def read_tagged(folder: Path | str, tags: Path | str | None = None, strict: bool
     records: list[Tagged] = []
     problems: list[Problem] = []
     first_line: dict[Path, int] = {}
-    for line, row in read_rows(path):
+    for line, row in read_tag_rows(path):
         try:
             record = _record(folder, line, row)
             if record.image in first_line:
@@ -123,7 +123,7 @@ def _complaint(path: Path, problems: Sequence[Problem], good: int) -> str:
 
 
 def _find(folder: Path) -> Path:
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in TAG_SUFFIXES and p.is_file())
     named = [p for name in NAMES for p in files if p.stem.lower() == name]
     best = [p for p in named if p.stem.lower() == named[0].stem.lower()] or files
     if not best:
@@ -140,7 +140,7 @@ def _column(name: str) -> str:
         if plain in names:
             return column
     try:
-        return canonical(name)
+        return canonical_attribute(name)
     except SealError:
         return ""
 
@@ -195,7 +195,7 @@ def _attributes(found: Mapping[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for name in ATTRIBUTES:
         try:
-            value = clean(name, found.get(name))
+            value = clean_value(name, found.get(name))
         except SealError as error:
             raise RowError(str(error)) from None
         if value:

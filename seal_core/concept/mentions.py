@@ -10,26 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from ..files.names import EXTENSIONS
+from ..files.safe_names import EMBEDDING_EXTENSIONS
 from .concept import Concept
 
 _NOT_AFTER = r"(?<![\w/-])"
 _NOT_BEFORE = r"(?![\w/-])"
-_ENDING = "|".join(re.escape(ending) for ending in EXTENSIONS)
+_ENDING = "|".join(re.escape(ending) for ending in EMBEDDING_EXTENSIONS)
 
 
-def mentioned(text: str, concepts: Sequence[Concept]) -> list[Concept]:
+def concepts_named(text: str, concepts: Sequence[Concept]) -> list[Concept]:
     """Those of the concepts that the text names, in their own order."""
     found = {_index(match) for match in _pattern(concepts).finditer(text)}
     return [concept for i, concept in enumerate(concepts) if i in found]
 
 
-def replaced(text: str, concepts: Sequence[Concept], stand: Callable[[int], str]) -> str:
+def replace_names(text: str, concepts: Sequence[Concept], stand: Callable[[int], str]) -> str:
     """The text with `stand(i)` wherever concept i is named. What was put in is not looked at again."""
-    return "".join(part if isinstance(part, str) else stand(part) for part in parts(text, concepts))
+    return "".join(part if isinstance(part, str) else stand(part) for part in split_at_names(text, concepts))
 
 
-def parts(text: str, concepts: Sequence[Concept]) -> Iterator[str | int]:
+def split_at_names(text: str, concepts: Sequence[Concept]) -> Iterator[str | int]:
     """The text in order, with the index of a concept in place of each of its names."""
     at = 0
     for match in _pattern(concepts).finditer(text):

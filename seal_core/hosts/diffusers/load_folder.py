@@ -16,7 +16,7 @@ from .unet import transformer_refused
 NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
-def load_pipe(path: Path, device: str | torch.device | None, dtype: torch.dtype | None) -> Any:
+def load_pipeline(path: Path, device: str | torch.device | None, dtype: torch.dtype | None) -> Any:
     """The pipeline of a folder: U-Net in `dtype`, the rest in float32, all on `device`.
 
     Only safetensors are read. Raises SealError where the folder is missing, damaged or of another kind.

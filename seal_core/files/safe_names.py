@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..messages import SealError
 
-EXTENSIONS = (".safetensors", ".pt", ".bin")
+EMBEDDING_EXTENSIONS = (".safetensors", ".pt", ".bin")
 """What ComfyUI tries after `embedding:NAME`, in this order, after NAME itself."""
 
-TAKING = ("", *EXTENSIONS)
+TAKEN_BY = ("", *EMBEDDING_EXTENSIONS)
 """Suffixes of what `embedding:NAME` could mean: none of these files may be there where NAME is to be saved."""
 
 _PORTS = (f"{port}{number}" for port in ("COM", "LPT") for number in "123456789¹²³")
@@ -35,14 +35,14 @@ def safe_stem(name: str) -> str:
         )
     if len(name) > _MAX_STEM:
         raise SealError(f"name: {len(name)} characters are too many; use at most {_MAX_STEM}.")
-    if is_reserved(name):
+    if is_windows_device(name):
         raise SealError(f"name: {name!r} is reserved by Windows; choose another, e.g. {name}-1.")
     if _is_number(name):
         raise SealError(f"name: {name!r} reads as a number, which prompts take for a weight; try cat-{name}.")
     return name
 
 
-def is_reserved(name: str) -> bool:
+def is_windows_device(name: str) -> bool:
     """Whether Windows takes a name, with or without an ending, for a device: CON, nul, com1.txt, COM¹."""
     return name.partition(".")[0].strip().upper() in _RESERVED
 
@@ -55,12 +55,12 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def unique_stem(folder: Path, stem: str, suffixes: Iterable[str] = TAKING) -> str:
+def unique_stem(folder: Path, stem: str, suffixes: Iterable[str] = TAKEN_BY) -> str:
     """`stem`, or stem-2, stem-3, ... : the first that with no suffix is a file's name in `folder`, whatever its case.
 
     With its number it keeps to the length that `safe_stem` allows, if `stem` did.
     """
-    taken = {entry.name.lower() for entry in entries(folder)}
+    taken = {entry.name.lower() for entry in folder_entries(folder)}
     endings = [suffix.lower() for suffix in suffixes]
     candidate, count = stem, 1
     while any(candidate.lower() + ending in taken for ending in endings):
@@ -70,7 +70,7 @@ def unique_stem(folder: Path, stem: str, suffixes: Iterable[str] = TAKING) -> st
     return candidate
 
 
-def entries(folder: Path) -> list[os.DirEntry[str]]:
+def folder_entries(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, sorted by name; nothing where the folder is missing or closed to us."""
     try:
         with os.scandir(folder) as found:

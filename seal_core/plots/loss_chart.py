@@ -1,41 +1,24 @@
-"""The loss curve as a chart, and the look that all pictures of a training share. Pillow alone.
-
-Shapes are drawn at three times the size and scaled down, text at its own size, so that both stay crisp.
-"""
+"""The loss curve as a chart. Drawn with Pillow alone."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
-PAPER, CARD, GRID = (19, 20, 29), (27, 29, 41), (47, 50, 68)
-INK, MUTED, CURVE, MARK = (236, 237, 244), (146, 150, 172), (255, 148, 82), (167, 139, 250)
-FINE = 3  # shapes are drawn this many times larger
+from .look import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, typeface
 
 Colour = tuple[int, int, int]
 
 
-@functools.cache
-def typeface(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
-
-
-def rounded(size: tuple[int, int], radius: int) -> Image.Image:
-    mask = Image.new("L", (size[0] * FINE, size[1] * FINE))
-    ImageDraw.Draw(mask).rounded_rectangle([0, 0, mask.width - 1, mask.height - 1], radius * FINE, fill=255)
-    return mask.resize(size, Image.Resampling.LANCZOS)
-
-
-def draw_chart(
+def draw_loss_chart(
     losses: Sequence[float], merges: Sequence[int], size: tuple[int, int], title: str, steps: int = 0
 ) -> Image.Image:
-    """The chart of `plots.loss_plot` as a picture; `steps`, where known, is how far the axis goes."""
+    """The chart of `training_figures.loss_plot` as a picture; `steps`, where known, is how far the axis goes."""
     width, height = size
     text = max(10, round(min(width / 46, height / 24)))
     values = np.asarray(losses, np.float64).reshape(-1)
