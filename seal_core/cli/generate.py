@@ -12,7 +12,7 @@ from ..concept.strength import check_strength
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
 from ..hosts.base import Context, Host, Prompt
 from ..messages import SealError
-from ..method.sampling import generate_context, sample
+from ..method.sampling import RoutedContext, generate_context, sample
 from .inputs import errors_name_option, memory_errors_of_device, open_model, read_concept
 from .png import png_bytes
 from .progress_bars import step_bar
@@ -59,7 +59,7 @@ def _size(text: str) -> tuple[int, int] | None:
     return width, height
 
 
-def _contexts(host: Host, concept: Concept, options: Namespace) -> tuple[Context, Context]:
+def _contexts(host: Host, concept: Concept, options: Namespace) -> tuple[RoutedContext, Context]:
     """Contexts of the prompt and of the negative prompt."""
     with errors_name_option("prompts", "prompt"):
         positive = generate_context(host, concept, options.prompt, options.strength)
@@ -68,7 +68,7 @@ def _contexts(host: Host, concept: Concept, options: Namespace) -> tuple[Context
 
 
 def _picture(
-    host: Host, positive: Context, negative: Context, size: tuple[int, int], seed: int, options: Namespace
+    host: Host, positive: RoutedContext, negative: Context, size: tuple[int, int], seed: int, options: Namespace
 ) -> torch.Tensor:
     """One picture (H, W, 3) of the size (width, height)."""
     width, height = size

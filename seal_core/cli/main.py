@@ -67,6 +67,8 @@ COMMANDS = {
     ),
 }
 
+_CORE = __name__.removesuffix(".cli.main")
+
 OPTION_OF_INPUT = {"reference_attributes": "attributes"}
 """Errors name node inputs. These options have another name; all others only have dashes for underscores."""
 
@@ -108,7 +110,7 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 def _function(path: str) -> Callable[..., None]:
     """The function at "module:function" within seal_core."""
-    return resolve_name(f"{__package__.rpartition('.')[0]}.{path}")
+    return resolve_name(f"{_CORE}.{path}")
 
 
 def _require_valid_texts(options: argparse.Namespace) -> None:

@@ -18,8 +18,7 @@ from ..concept.concept_file import concept_bytes
 from ..concept.vocabulary import require_new_name
 from ..files.safe_names import TAKEN_BY, safe_stem
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
-from ..hosts.base import Host
-from ..masks.attention import attention_mask
+from ..masks.attention import SelfAttentionHost, attention_mask
 from ..masks.semantic import semantic_mask
 from ..messages import SealError, collected_notices
 from ..method.choices import changed, in_words
@@ -85,7 +84,7 @@ def _grey(picture: Tensor) -> Tensor:
 
 
 def _references(
-    host: Host, images: Sequence[Tensor], masks: Sequence[Tensor], polarity: str, config: TrainConfig
+    host: SelfAttentionHost, images: Sequence[Tensor], masks: Sequence[Tensor], polarity: str, config: TrainConfig
 ) -> Found:
     """One reference a picture (they may differ in size). Masks are found where none is given."""
     references: list[Reference] = []

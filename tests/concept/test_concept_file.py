@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from seal_core.concept import concept_file as embedding_file
+from seal_core.concept import concept_file
 from seal_core.concept.concept import Concept
 from seal_core.concept.concept_file import files_with_hash, load_concept, save_concept
 from seal_core.concept.settings import Layers, Tokens
@@ -243,7 +243,7 @@ def test_trained_files_among_foreign_files(tmp_path, monkeypatch):
     bad_files(tmp_path)
     damaged = set(files_with_hash(tmp_path, "0123456789abcdef"))
     path = save_concept(concept(), tmp_path, "mine")
-    monkeypatch.setattr(embedding_file, "load_concept", None)  # headers only
+    monkeypatch.setattr(concept_file, "load_concept", None)  # headers only
     assert set(files_with_hash(tmp_path, "0123456789abcdef")) - damaged == {path}
     assert not list(files_with_hash(tmp_path, "fedcba9876543210"))
     assert not list(files_with_hash(tmp_path / "missing", "0123456789abcdef"))

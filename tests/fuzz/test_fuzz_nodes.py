@@ -83,8 +83,8 @@ def _found(path: Path) -> str | None:
 def _fill(folder: Path, pack: ModuleType) -> None:
     for name in ("embeddings/sub", "seal_tails", "input", "output", "fonts"):
         (folder / name).mkdir(parents=True)
-    core(pack, "embedding_file").save(concept(pack, "<x>"), folder / "embeddings", "seal")
-    core(pack, "embedding_file").save(concept(pack, "<t>", "tail"), folder / "seal_tails", "tail")
+    core(pack, "concept.concept_file").save_concept(concept(pack, "<x>"), folder / "embeddings", "seal")
+    core(pack, "concept.concept_file").save_concept(concept(pack, "<t>", "tail"), folder / "seal_tails", "tail")
     for name in ("foreign", "sub/foreign"):
         file = folder / "embeddings" / f"{name}.safetensors"
         save_file({"emb_params": torch.ones(2, 768)}, file)
@@ -95,10 +95,10 @@ def _fill(folder: Path, pack: ModuleType) -> None:
 
 
 def concept(pack: ModuleType, name: str, carrier: str = "input") -> Any:
-    family = core(pack, "host").Family("sd1", (("clip_l", 768),))
+    family = core(pack, "hosts.base").Family("sd1", (("clip_l", 768),))
     vectors = {"tail" if carrier == "tail" else "clip_l": torch.ones(3, 768)}
     file = name.strip("<>")
-    return core(pack, "embedding").Concept(name, "cat", vectors, family, carrier=carrier, file=file)
+    return core(pack, "concept.concept").Concept(name, "cat", vectors, family, carrier=carrier, file=file)
 
 
 # -- from a schema to strategies -------------------------------------------------------------------
@@ -135,7 +135,7 @@ def strategies_of(pack: ModuleType, i: Any) -> tuple[st.SearchStrategy, st.Searc
         ordinary = st.just(i.default or "") | st.sampled_from((i.default or "", *known))
         return ordinary, texts() | st.sampled_from(FONTS if i.id == "font" else known)
     if kind == "SEAL_EMBEDDING":
-        embedding = core(pack, "embedding").Embedding
+        embedding = core(pack, "concept.concept").Embedding
         return st.none(), st.sampled_from(("<seal>", "<x>", "<y>")).map(lambda n: embedding((concept(pack, n),)))
     if kind == "SEAL_LAYERS":
         layers = core(pack, "config").Layers

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 
 from ...files.whole_file import write_output
 from ...plots.attention_overlay import heat_colours
-from ...plots.loss_chart import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, Colour, typeface
+from ...plots.look import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, typeface
+from ...plots.loss_chart import Colour
 from ..renderer.characters import character
 from .methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
 from .metrics import LOWER_IS_BETTER
