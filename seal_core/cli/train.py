@@ -23,7 +23,8 @@ from ..masks.semantic import semantic_mask
 from ..messages import SealError, collected_notices
 from ..method.choices import changed, in_words
 from ..method.config import TrainConfig
-from ..method.references import Reference, digest, prepare
+from ..method.fitting import fit_references
+from ..method.references import Reference, digest
 from ..method.training import TrainResult, train
 from ..pictures.file import read_picture
 from ..plots.training_figures import before_after, loss_plot
@@ -96,8 +97,8 @@ def _references(
             with collected_notices() as noticed:
                 mask = semantic_mask(image, attention=lambda picture: attention(picture[..., :3]))[0]
             notices, meaning = [*notices, *noticed], "foreground"
-        prepared, noticed = prepare(image[None], mask, config.resolution, meaning)
-        references, notices = [*references, *prepared], [*notices, *noticed]
+        fitted, noticed = fit_references(image[None], mask, config.resolution, meaning)
+        references, notices = [*references, *fitted], [*notices, *noticed]
     return Found(references, list(dict.fromkeys(notices)))
 
 

@@ -138,7 +138,7 @@ def strategies_of(pack: ModuleType, i: Any) -> tuple[st.SearchStrategy, st.Searc
         embedding = core(pack, "concept.concept").Embedding
         return st.none(), st.sampled_from(("<seal>", "<x>", "<y>")).map(lambda n: embedding((concept(pack, n),)))
     if kind == "SEAL_LAYERS":
-        layers = core(pack, "config").Layers
+        layers = core(pack, "concept.settings").Layers
         return st.just(layers()), st.sampled_from(LAYERS).map(lambda text: layers(text, 0.25))
     if kind == "CONDITIONING":
         return conditionings(st.just((1, 77, 8))), conditionings(st.lists(st.integers(0, 78), max_size=4).map(tuple))
@@ -202,7 +202,7 @@ def test_node(pack: ModuleType, node_id: str) -> None:
         no_silent_nan((out.ui or {}).get("text", []), "ui")
         return True
 
-    refused = core(pack, "errors").SealError
+    refused = core(pack, "messages").SealError
     fuzz(SHARES[node_id], inputs_of(pack, node), case, refused)
 
 
@@ -217,17 +217,17 @@ def test_node(pack: ModuleType, node_id: str) -> None:
     ("SEALSaveStickerPack", {"size": [300.5]}, "size: 300.5 is no whole number"),
 ])  # fmt: skip
 def test_numbers_and_lists_that_are_none(pack: ModuleType, node_id: str, given: dict[str, Any], said: str) -> None:
-    with pytest.raises(core(pack, "errors").SealError, match=said):
+    with pytest.raises(core(pack, "messages").SealError, match=said):
         executed(pack, node_id, **given)
 
 
 def test_conditionings_that_are_none(pack: ModuleType) -> None:
     node = next(n for n in nodes(pack) if n.define_schema().node_id == "SEALRouteConditioning")
-    good, layers = [[torch.ones(1, 77, 8), {}]], core(pack, "config").Layers()
+    good, layers = [[torch.ones(1, 77, 8), {}]], core(pack, "concept.settings").Layers()
     assert torch.equal(node.execute(good, good, layers).result[0][0][0], good[0][0])
     for bad in (None, torch.full((1, 77, 8), math.nan), torch.ones(77, 8)):
         for name, given in (("learned", ([[bad, {}]], good)), ("plain", (good, [[bad, {}]]))):
-            with pytest.raises(core(pack, "errors").SealError, match=f"^{name}: is no encoded text"):
+            with pytest.raises(core(pack, "messages").SealError, match=f"^{name}: is no encoded text"):
                 node.execute(*given, layers)
 
 
