@@ -65,9 +65,14 @@ def unique_stem(folder: Path, stem: str, suffixes: Iterable[str] = TAKEN_BY) -> 
     candidate, count = stem, 1
     while any(candidate.lower() + ending in taken for ending in endings):
         count += 1
-        suffix = f"-{count}"
-        candidate = (stem if len(stem) > _MAX_STEM else stem[: _MAX_STEM - len(suffix)]) + suffix
+        candidate = _numbered(stem, count)
     return candidate
+
+
+def _numbered(stem: str, count: int) -> str:
+    number = f"-{count}"
+    kept = stem if len(stem) > _MAX_STEM else stem[: _MAX_STEM - len(number)]
+    return f"{kept}_{count}" if _is_number(kept + number) else kept + number  # 1e-2 would be a weight
 
 
 def folder_entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seal_core.concept.concept import Concept
-from seal_core.concept.mentions import concepts_named, replace_names
+from seal_core.concept.mentions import concepts_named, replace_names, split_at_names
 from seal_core.hosts.base import Family
 
 ENDINGS = (".safetensors", ".pt", ".bin")
@@ -165,3 +165,29 @@ def test_a_long_text_is_read_once():
     assert shown("embedding:" * run, one) == "embedding:" * run
     assert shown("<x" * run, one) == "<x" * run and shown("<x>" * run, one) == "[0]" * run
     assert shown("," * run + "embedding:x", one) == "," * run + "[0]"
+
+
+STEMS = st.sampled_from(["a", "ab", "a-b", "ab-2", "cat", "cats", "cat-2", "my-cat", "é", "猫"])
+SPELLINGS = st.lists(
+    st.tuples(STEMS, st.sampled_from(["{}", "<{}>", "<{}"]), st.sampled_from(["", "sub/"])),
+    min_size=1, max_size=4, unique_by=(lambda x: x[0]),
+)  # fmt: skip
+
+
+@given(SPELLINGS, st.data())
+def test_names_that_begin_alike_among_punctuation_and_weights(spellings, data):
+    """What is written is what is found, whatever stands around it; either spelling says the same."""
+    concepts = [concept(form.format(stem), f"{folder}{stem}") for stem, form, folder in spellings]
+    order = data.draw(st.lists(st.integers(0, len(concepts) - 1), max_size=6))
+    before = st.sampled_from(["", "(", "((", "7 ", '"', "["])
+    after = st.sampled_from([",", ")", ":1.2)", ".", "!", " 7", '"', "]"])
+    names, files = [], []
+    for i in order:
+        lead, trail, ending = data.draw(before), data.draw(after), data.draw(st.sampled_from(["", *ENDINGS]))
+        names.append(f"{lead}{concepts[i].name}{trail}")
+        files.append(f"{lead}embedding:{concepts[i].file}{ending}{trail}")
+    for text in (" ".join(names), " ".join(files)):
+        assert [part for part in split_at_names(text, concepts) if isinstance(part, int)] == order
+        assert concepts_named(text, concepts) == [c for i, c in enumerate(concepts) if i in order]
+    as_files = replace_names(" ".join(names), concepts, lambda i: f"embedding:{concepts[i].file}")
+    assert replace_names(as_files, concepts, lambda i: concepts[i].name) == " ".join(names), "there and back"
