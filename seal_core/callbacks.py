@@ -1,4 +1,4 @@
-"""Long work, watched and stopped from outside: callbacks at every piece of it, which may raise to end it."""
+"""Callbacks that watch and stop long work. They run at every piece of it and may raise to end it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int], None]
-"""Called after each piece of work, as (done, all)."""
+"""Called after each piece of work with (pieces done, pieces in all)."""
 StopCheck = Callable[[], None]
-"""Called before each piece of work."""
+"""Called before each piece of work; raises to stop it."""
 
 
 def never_stop() -> None:
-    """The check of those who do not stop."""
+    """The check that never stops anything."""
 
 
 def reporting(items: Any, progress: OnProgress | None) -> Iterator[Any]:
-    """The items of a list or an array, progress told after each."""
+    """The items of a list or an array; reports progress after each."""
     for done, item in enumerate(items, 1):
         yield item
         if progress:
@@ -25,7 +25,7 @@ def reporting(items: Any, progress: OnProgress | None) -> Iterator[Any]:
 
 
 def stoppable(items: Iterable[T], check: StopCheck) -> Iterator[T]:
-    """The items, with a check before each."""
+    """The items, each after a stop check."""
     for item in items:
         check()
         yield item

@@ -1,4 +1,4 @@
-"""How names meet a vocabulary: what a training refuses, and what its report says of the class word."""
+"""Names and class words in a text encoder's vocabulary."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..messages import SealError
 
 
 def word_vectors(host: Words, encoder: str, words: str) -> Tensor:
-    """Token embeddings of some words as they are, (n, width) float32 on the CPU; n = 0 where there is no token."""
+    """Token embeddings of some words, (n, width) float32 on the CPU; n = 0 where they have no token."""
     table = host.vocabulary(encoder)
     ids = torch.tensor(host.token_ids(encoder, words), dtype=torch.long, device=table.device)
     return table[ids].float().cpu()
 
 
 def class_word_vector(host: Words, encoder: str, word: str) -> Tensor:
-    """Token embedding of a class word, (width,) float32; of several tokens, their mean.
+    """Token embedding of a class word, (width,) float32: the mean where it has several tokens.
 
     Raises SealError where the word tokenises to nothing.
     """
@@ -34,7 +34,7 @@ def mean_vector_norm(host: Words, encoder: str) -> float:
 
 
 def require_new_name(text: Words, tokens: Tokens) -> None:
-    """Raise SealError for a concept that is a word already, and for a class word that tokenises to nothing."""
+    """Raise SealError for a concept that is already a word, and for a class word that tokenises to nothing."""
     for encoder in text.family.encoders:
         if len(text.token_ids(encoder, tokens.concept)) == 1:
             raise SealError(
@@ -45,7 +45,7 @@ def require_new_name(text: Words, tokens: Tokens) -> None:
 
 
 def tokens_in_words(text: Words, word: str) -> dict[str, str]:
-    """Text encoder -> how it reads a class word, and how long vectors are, in words."""
+    """Text encoder -> a sentence on how it reads a class word and how long the vectors are."""
     found = {}
     for encoder, width in text.family.widths:
         ids = text.token_ids(encoder, word)

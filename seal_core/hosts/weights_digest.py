@@ -1,4 +1,4 @@
-"""Telling weights apart without reading all of them."""
+"""A digest that tells weights apart without reading all of them."""
 
 from __future__ import annotations
 

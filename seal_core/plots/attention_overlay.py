@@ -43,7 +43,7 @@ def _from_oklab(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarr
 
 
 def _plane(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A float map at another size: bicubic, so that a 16 x 16 map becomes soft hills."""
+    """A float map at another size, bicubic, so that a 16 x 16 map becomes soft hills."""
     method = Image.Resampling.BICUBIC if values.shape[0] <= height else Image.Resampling.BOX
     return np.array(Image.fromarray(values.astype(np.float32)).resize((width, height), method))
 
@@ -72,7 +72,7 @@ def overlaid(
     heat = _plane(heat, *rgb.shape[:2]).clip(0, peak) / peak
     grey = (rgb @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
     colour = heat_colours()[(heat * 255).round().astype(int)]
-    # The picture stays readable as light and dark under the heat; cold places are dimmed.
+    # Light and dark of the picture stay readable under the heat; cold places are dimmed.
     lit = colour * (0.5 + 0.5 * grey)
     strength = 0.6 + 0.3 * heat[..., None]
     out = (0.7 * grey + 0.3 * rgb) * (1 - strength) + lit * strength

@@ -18,7 +18,7 @@ Colour = tuple[int, int, int]
 def draw_loss_chart(
     losses: Sequence[float], merges: Sequence[int], size: tuple[int, int], title: str, steps: int = 0
 ) -> Image.Image:
-    """The chart of `training_figures.loss_plot` as a picture; `steps`, where known, is how far the axis goes."""
+    """The chart of `training_figures.loss_plot` as a picture; `steps`, where known, is the end of the axis."""
     width, height = size
     text = max(10, round(min(width / 46, height / 24)))
     values = np.asarray(losses, np.float64).reshape(-1)
@@ -78,7 +78,7 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
 
 
 def _range(shown: np.ndarray, smooth: np.ndarray, log: bool) -> tuple[float, float]:
-    """The values that the axis shows: nearly all steps (single peaks may leave the chart), all of the smoothed."""
+    """The range of the axis: nearly all steps (single peaks may leave the chart) and all smoothed values."""
     if not len(shown):
         return 0.0, 1.0
     low, high = np.percentile(shown, [1, 99])
@@ -90,7 +90,7 @@ def _range(shown: np.ndarray, smooth: np.ndarray, log: bool) -> tuple[float, flo
 
 
 def _ticks(low: float, high: float, about: int) -> list[float]:
-    """Round numbers between low and high, about so many."""
+    """About `about` round numbers between low and high."""
     rough = (high - low) / max(about, 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * f for f in (1, 2, 2.5, 5, 10) if power * f >= rough * 0.999)
@@ -111,7 +111,7 @@ def _curves(
     smooth: np.ndarray,
     marks: Sequence[float],
 ) -> None:
-    """Draw marks, steps and smoothed course into the box; what leaves it is cut off."""
+    """Draw marks, steps and the smoothed curve into the box, cut off at its edges."""
     width, height = box[2] - box[0], box[3] - box[1]
     large = (width * FINE, height * FINE)
     ground = picture.crop(box).resize(large, Image.Resampling.NEAREST)

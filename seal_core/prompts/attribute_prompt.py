@@ -15,7 +15,7 @@ MAX_NAME, MAX_TEXT = 400, 4000
 
 
 class AttributePrompt(NamedTuple):
-    """prompt and negative prompt, and the attributes that were set (canonical names, no empty ones)."""
+    """Prompt, negative prompt and the attributes that are set (by canonical name)."""
 
     prompt: str
     negative: str
@@ -35,10 +35,9 @@ def attribute_prompt(
 ) -> AttributePrompt:
     """A prompt for the concept from the six attributes, and a negative prompt that does not contradict it (ours).
 
-    concept: the learned concept as a prompt names it: "embedding:my-cat", "<my-sticker>" or plain words.
-    extra: free words, put where {extra} stands. template: text with {concept} and any of the attributes'
-    placeholders; empty = `default_template()`. A part between commas whose placeholders are all empty
-    is left out whole.
+    concept: its name in prompts: "embedding:my-cat", "<my-sticker>" or plain words.
+    extra: free words for the place {extra}. template: text with {concept} and any of the attributes' places;
+    empty = `default_template()`. A part between commas whose places are all empty is left out.
     """
     given = dict(zip(ATTRIBUTES, (appearance, emotion, action, camera, style, background)))
     values = {name: clean_value(name, value) for name, value in given.items()}
@@ -107,7 +106,7 @@ def _fill(part: str, concept: str, values: Mapping[str, str]) -> str:
 
 
 def _spaced(concept: str, before: str, after: str) -> str:
-    """ComfyUI reads `embedding:NAME` only after a space (or bracket), and NAME up to a space or comma."""
+    """ComfyUI reads `embedding:NAME` only after a space or bracket, and NAME ends at a space or comma."""
     if not concept.lower().startswith("embedding:"):
         return concept
     lead = "" if not before or before[-1] in " \n(" else " "
@@ -116,7 +115,7 @@ def _spaced(concept: str, before: str, after: str) -> str:
 
 
 def _negative(text: str, chosen: Mapping[str, str]) -> str:
-    """Words that stickers should not show, less those that the prompt (its concept aside) asks for."""
+    """What stickers should not show, without what the prompt (apart from its concept) asks for."""
     words = []
     for entry in attribute_data()["negative"]:
         when = entry.get("when", {})

@@ -22,10 +22,9 @@ def sweep_prompts(
 ) -> tuple[list[str], list[str]]:
     """Prompts for every value of one attribute, or for every pair of values of two (ours).
 
-    base: the attributes that stay. values: attribute -> its values, or pairs of them; blank and repeated
-    values are dropped.
-    The first attribute changes slowest: with two, each row of a grid of len(second) columns has one value of it.
-    Returns (prompts, labels) of equal length; labels are fit for file names.
+    base: the attributes that stay. values: attribute -> its values, or such pairs; blank and repeated values are dropped.
+    The first attribute changes slowest: in a grid of len(second) columns, each row has one value of it.
+    Returns (prompts, labels) of equal length; labels can stand in file names.
     Raises SealError for unknown attributes, no values, or more than MAX_SWEEP prompts.
     """
     fixed = {canonical_attribute(name): value for name, value in base.items()}
@@ -48,6 +47,6 @@ def sweep_prompts(
     for attribute, options in grid.items():
         cells = [{**cell, attribute: value} for cell in cells for value in options]
     prompts = [attribute_prompt(concept, **{**fixed, **c}, extra=extra, template=template).prompt for c in cells]
-    # SaveImage reads %...% and path separators in its file name prefix, Windows refuses the others.
+    # In a file name prefix SaveImage interprets %...% and path separators; Windows refuses the others.
     labels = [re.sub(r'[/\\:*?"<>|%]+', "-", ", ".join(cell.values()))[:120].strip(" .,") or "-" for cell in cells]
     return prompts, labels

@@ -25,8 +25,8 @@ _MAX_LENGTH = 400
 class Attribute:
     """One of the six attributes.
 
-    phrase: how a value is said in a prompt, "{} background". A value that ends with one of the words
-    `ends` ("pixel art") or holds one of `joins` ("on a beach") is a phrase by itself and stays as it is.
+    phrase: how a prompt words a value, "{} background". A value that ends with one of the words `ends`
+    ("pixel art") or has one of `joins` in it ("on a beach") is a phrase by itself and stays as it is.
     rendered: the values that StickerWorld draws.
     """
 
@@ -46,7 +46,7 @@ class Attribute:
         return self.phrase.replace("{}", "").strip()
 
     def is_complete(self, value: str) -> bool:
-        """Whether a prompt can say the value as it is."""
+        """Whether the value is a phrase by itself."""
         last = _words(value)[-1:]
         return not self.noun or self.joined(value) or (bool(last) and last[0] in self.ends)
 
@@ -55,7 +55,7 @@ class Attribute:
         return not set(_words(value)).isdisjoint(self.joins)
 
     def say(self, value: str) -> str:
-        """The value as a prompt says it: "beach" -> "beach background"; nothing for nothing."""
+        """The value as a prompt words it: "beach" -> "beach background"; empty for empty."""
         return value if not value or self.is_complete(value) else self.phrase.replace("{}", value)
 
 
@@ -65,6 +65,7 @@ def _words(text: str) -> list[str]:
 
 @functools.lru_cache(maxsize=1)
 def attribute_data() -> dict[str, Any]:
+    """What `attributes.json` holds: the attributes, the default template, the negative words."""
     return json.loads(Path(__file__).with_name("attributes.json").read_text(encoding="utf-8"))
 
 
@@ -115,10 +116,10 @@ def clean_value(name: str, value: Any) -> str:
         raise SealError(f'{name}: {value!r} is not text; write the value as words, e.g. "{_example(name)}".')
     require_utf8(value, name)
     if "{" in value or "}" in value:
-        raise SealError(f"{name}: {value!r} has braces, which mark places in templates; write it without them.")
+        raise SealError(f"{name}: {value!r} has braces, which mark places in templates; leave them out.")
     text = " ".join(value.split()).strip(" ,")
     if len(text) > _MAX_LENGTH:
-        raise SealError(f"{name}: {len(text)} characters; keep it under {_MAX_LENGTH}, a few words work best.")
+        raise SealError(f"{name}: {len(text)} characters; use at most {_MAX_LENGTH}; a few words work best.")
     return text
 
 

@@ -8,13 +8,15 @@ import re
 def tidy(text: str) -> str:
     """One line without empty brackets, and without doubled or dangling commas and spaces.
 
-    Every pattern looks at a run of commas and spaces from its first character only, so the time is linear.
+    Every pattern looks at a run of commas and spaces from its first character only, so a pass takes linear time.
 
     >>> tidy("a cat, , (:1.2) on  a beach,")
     'a cat, on a beach'
     """
     text = " ".join(text.split())
-    text = re.sub(r"[(\[][\s,]*(?::[\d.]+)?[)\]]", "", text)
+    emptied = 1
+    while emptied:  # once for each level of brackets in brackets
+        text, emptied = re.subn(r"[(\[][\s,]*(?::[\d.]+[\s,]*)?[)\]]", "", text)
     text = re.sub(r"([(\[])[\s,]+", r"\1", text)
     text = re.sub(r"(?<![\s,])[\s,]+(?=[)\]]|:[\d.]+\))", "", text)
     text = re.sub(r"[\s,]+", lambda run: ", " if "," in run[0] else " ", text)

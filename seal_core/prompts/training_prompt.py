@@ -20,14 +20,14 @@ _LONGEST_LEAD = len(",in front of")
 def training_prompt(
     template: str, *, context_token: bool, attributes: Mapping[str, str], background_words: str = ""
 ) -> Prompt:
-    """One training prompt, with the slot {concept} and, where the context token stands, {background} (ours).
+    """One training prompt, with the slot {concept} and, for the context token, {background} (ours).
 
-    template: text with one "{}" for the concept; an optional "{background}" says where the background
-    is named (else at the end).
-    attributes: what is known of the reference; its emotion, action, camera and style are named right
-    after the subject, so that words explain them and the token need not. The appearance is left to the token.
-    background_words: the ground of an augmented view, "plain red". It is named instead of the
-    reference's, and without the context token, which stands for the reference's own background only.
+    template: text with one "{}" for the concept; an optional "{background}" marks the place of the background
+    (default: the end).
+    attributes: what is known of the reference. Its emotion, action, camera and style follow the subject, so that words
+    explain them and the token need not.
+    background_words: the background of an augmented view, "plain red". It replaces the reference's, and the context
+    token too, which stands for the reference's own background only.
 
     >>> training_prompt("a sticker of {}", context_token=True, attributes={"emotion": "sleepy"}).text
     'a sticker of {concept}, sleepy, {background} background'
@@ -49,7 +49,7 @@ def training_prompt(
         return Prompt(tidy(text.replace("{}", subject)))
     before, after = template.split("{background}")
     noun = known["background"].noun
-    if known["background"].joined(phrase):  # "on a beach" brings its own preposition
+    if known["background"].joined(phrase):  # "on a beach" has its own preposition
         after = re.sub(rf"^\s+{noun}\b", "", after)
         if not token:
             before = _drop_dangling(before) + " "
@@ -57,7 +57,7 @@ def training_prompt(
         phrase = phrase.removesuffix(noun).rstrip()
     elif not phrase:
         before = _drop_dangling(before)
-    # Replaced last: the phrase itself may hold the slot's name.
+    # Replaced last: the phrase may contain {background}.
     return Prompt(tidy("".join((before, phrase, after)).replace("{}", subject)))
 
 
@@ -72,7 +72,7 @@ def _background_phrase(words: str, token: bool) -> str:
 
 
 def _drop_dangling(text: str) -> str:
-    """The text without the words that led to a place that stays empty ("a cat on a" -> "a cat")."""
+    """The text without the words that lead to a place that stays empty ("a cat on a" -> "a cat")."""
     end = kept = len(text.rstrip())
     while lead := _LEAD.search(text, max(0, kept - _LONGEST_LEAD), kept):
         kept = lead.start()
