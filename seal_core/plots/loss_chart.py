@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,58 +16,109 @@ from .look import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, typeface
 Colour = tuple[int, int, int]
 
 
+@dataclass(frozen=True)
+class _Curve:
+    """What is drawn of the losses. steps: of the finite ones, from 1. values, smooth: theirs, logarithms where log."""
+
+    steps: np.ndarray
+    values: np.ndarray
+    smooth: np.ndarray
+    log: bool
+    count: int  # steps so far, the others included
+
+    def text(self, value: float) -> str:
+        """A value on the axis as a loss."""
+        return f"{10**value if self.log else value:.3g}"
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """The chart's box in pixels (left, top, right, bottom), and the steps and values at its edges."""
+
+    box: tuple[int, int, int, int]
+    first: float
+    last: int
+    low: float
+    high: float
+
+    @property
+    def width(self) -> int:
+        return self.box[2] - self.box[0]
+
+    def x(self, step: Any) -> Any:
+        """Pixels from the box's left edge."""
+        return (step - self.first) / (max(self.last, self.first + 1) - self.first) * self.width
+
+    def y(self, value: Any) -> Any:
+        """Pixels from the box's upper edge."""
+        return (1 - (value - self.low) / (self.high - self.low)) * (self.box[3] - self.box[1])
+
+
 def draw_loss_chart(
     losses: Sequence[float], merges: Sequence[int], size: tuple[int, int], title: str, steps: int = 0
 ) -> Image.Image:
     """The chart of `training_figures.loss_plot` as a picture; `steps`, where known, is the end of the axis."""
-    width, height = size
-    text = max(10, round(min(width / 46, height / 24)))
-    values = np.asarray(losses, np.float64).reshape(-1)
-    at = np.flatnonzero(np.isfinite(values))
-    values, count = values[at], len(values)
-    log = len(values) > 1 and values.min() > 0 and bool(np.divide(*np.percentile(values, [98, 2])) > 20)
-    shown = np.log10(values) if log else values
-    smooth = _smoothed(shown)
-    low, high = _range(shown, smooth, log)
-    ticks = (_log_ticks(low, high) if log else _ticks(low, high, 5)) if count else []
-    labels = [f"{10**v if log else v:.3g}" for v in ticks]
-    font, small = typeface(text + 3), typeface(text)
-    left = round(max((small.getlength(label) for label in labels), default=0)) + 2 * text
-    box = (left, round(text * 3.4), width - round(text * 1.6), height - round(text * 2.6))
-    last = max(count, steps, 1)
-    first = 1 if last > 1 else 0.5  # a single step stands in the middle
-
-    def x(step: Any) -> Any:
-        return (step - first) / (max(last, first + 1) - first) * (box[2] - box[0])
-
-    def y(value: Any) -> Any:
-        return (1 - (value - low) / (high - low)) * (box[3] - box[1])
-
+    text = max(10, round(min(size[0] / 46, size[1] / 24)))
+    curve = _curve(losses)
+    low, high = _range(curve.values, curve.smooth, curve.log)
+    ticks = (_log_ticks(low, high) if curve.log else _ticks(low, high, 5)) if curve.count else []
+    labels = [curve.text(tick) for tick in ticks]
+    left = round(max((typeface(text).getlength(label) for label in labels), default=0)) + 2 * text
+    last = max(curve.count, steps, 1)
+    box = (left, round(text * 3.4), size[0] - round(text * 1.6), size[1] - round(text * 2.6))
+    axes = _Axes(box, 1 if last > 1 else 0.5, last, low, high)  # a single step stands in the middle
     picture = Image.new("RGB", size, CARD)
     draw = ImageDraw.Draw(picture)
     for tick, label in zip(ticks, labels):
-        draw.line([(box[0], box[1] + y(tick)), (box[2], box[1] + y(tick))], fill=GRID)
-        draw.text((box[0] - text * 0.7, box[1] + y(tick)), label, fill=MUTED, font=small, anchor="rm")
-    numbers = _ticks(first, last, max(2, (box[2] - box[0]) // (text * 7))) if last > 1 else [1.0] * count
-    for tick in numbers:
-        if tick == round(tick):
-            draw.text((box[0] + x(tick), box[3] + text * 0.7), f"{tick:.0f}", fill=MUTED, font=small, anchor="mt")
+        y = box[1] + axes.y(tick)
+        draw.line([(box[0], y), (box[2], y)], fill=GRID)
+        draw.text((box[0] - text * 0.7, y), label, fill=MUTED, font=typeface(text), anchor="rm")
+    _draw_step_numbers(draw, axes, curve, text)
     marks = [m for m in merges if 1 <= m <= last]
-    _curves(picture, box, x(at + 1.0), y(shown), y(smooth), [float(x(m)) for m in marks])
-    for mark in marks:
-        right = x(mark) > (box[2] - box[0]) * 0.8
-        where = (box[0] + x(mark) + (-text if right else text) * 0.5, box[1] + text * 0.2)
-        draw.text(where, f"merge, step {mark}", fill=MARK, font=small, anchor="rt" if right else "lt")
-    head = title or "Loss"
-    draw.text((text, text * 1.7), head, fill=INK, font=font, anchor="lm")
-    if log:
-        draw.text((text * 1.6 + font.getlength(head), text * 1.75), "log scale", fill=MUTED, font=small, anchor="lm")
-    now = f"  {(10 ** smooth[-1] if log else smooth[-1]):.3g}" if len(smooth) else ""
-    where = "no steps yet" if not count else f"step {count} of {steps}" if steps > count else f"{count} steps"
-    where = "1 step" if where == "1 steps" else where
-    draw.text((box[2], text * 1.7), now, fill=CURVE, font=font, anchor="rm")
-    draw.text((box[2] - font.getlength(now), text * 1.75), where, fill=MUTED, font=small, anchor="rm")
+    x, marked = axes.x(curve.steps), [float(axes.x(m)) for m in marks]
+    _curves(picture, box, x, axes.y(curve.values), axes.y(curve.smooth), marked)
+    _draw_merges(draw, axes, marks, text)
+    _draw_title(draw, axes, curve, title or "Loss", steps, text)
     return picture
+
+
+def _curve(losses: Sequence[float]) -> _Curve:
+    values = np.asarray(losses, np.float64).reshape(-1)
+    at, count = np.flatnonzero(np.isfinite(values)), len(values)
+    values = values[at]
+    log = len(values) > 1 and values.min() > 0 and bool(np.divide(*np.percentile(values, [98, 2])) > 20)
+    shown = np.log10(values) if log else values
+    return _Curve(at + 1.0, shown, _smoothed(shown), log, count)
+
+
+def _draw_step_numbers(draw: ImageDraw.ImageDraw, axes: _Axes, curve: _Curve, text: int) -> None:
+    most = max(2, axes.width // (text * 7))
+    for tick in _ticks(axes.first, axes.last, most) if axes.last > 1 else [1.0] * curve.count:
+        if tick == round(tick):
+            where = (axes.box[0] + axes.x(tick), axes.box[3] + text * 0.7)
+            draw.text(where, f"{tick:.0f}", fill=MUTED, font=typeface(text), anchor="mt")
+
+
+def _draw_merges(draw: ImageDraw.ImageDraw, axes: _Axes, marks: Sequence[int], text: int) -> None:
+    """Label the steps at which tokens merged, on the side that has room."""
+    for mark in marks:
+        right = axes.x(mark) > axes.width * 0.8
+        where = (axes.box[0] + axes.x(mark) + (-text if right else text) * 0.5, axes.box[1] + text * 0.2)
+        draw.text(where, f"merge, step {mark}", fill=MARK, font=typeface(text), anchor="rt" if right else "lt")
+
+
+def _draw_title(draw: ImageDraw.ImageDraw, axes: _Axes, curve: _Curve, title: str, steps: int, text: int) -> None:
+    """The title on the left; steps done and the smoothed loss on the right."""
+    large, small = typeface(text + 3), typeface(text)
+    draw.text((text, text * 1.7), title, fill=INK, font=large, anchor="lm")
+    if curve.log:
+        draw.text((text * 1.6 + large.getlength(title), text * 1.75), "log scale", fill=MUTED, font=small, anchor="lm")
+    now = f"  {curve.text(curve.smooth[-1])}" if len(curve.smooth) else ""
+    done = f"step {curve.count} of {steps}" if steps > curve.count else f"{curve.count} steps"
+    if curve.count < 2 and not steps > curve.count > 0:
+        done = "1 step" if curve.count else "no steps yet"
+    draw.text((axes.box[2], text * 1.7), now, fill=CURVE, font=large, anchor="rm")
+    draw.text((axes.box[2] - large.getlength(now), text * 1.75), done, fill=MUTED, font=small, anchor="rm")
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def sweep_prompts(
 ) -> tuple[list[str], list[str]]:
     """Prompts for every value of one attribute, or for every pair of values of two (ours).
 
-    base: the attributes that stay. values: attribute -> its values, or such pairs; blank and repeated values are dropped.
+    base: the attributes that stay. values: attribute -> its values, or such pairs; blank and repeated ones are dropped.
     The first attribute changes slowest: in a grid of len(second) columns, each row has one value of it.
     Returns (prompts, labels) of equal length; labels can stand in file names.
     Raises SealError for unknown attributes, no values, or more than MAX_SWEEP prompts.

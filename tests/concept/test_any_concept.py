@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as to_bytes
@@ -85,12 +85,14 @@ def metadata(data: bytes) -> dict[str, Any]:
     return json.loads(header["__metadata__"]["seal"])
 
 
+@settings(max_examples=50, deadline=None)
 @given(concepts())
 def test_any_concept_comes_back(path, concept):
     path.write_bytes(concept_bytes(concept))
     assert same(load_concept(path), concept)
 
 
+@settings(max_examples=50, deadline=None)
 @given(concepts(), st.randoms())
 def test_the_order_of_keys_makes_no_difference(concept, random):
     def shuffled(values):
@@ -102,6 +104,7 @@ def test_the_order_of_keys_makes_no_difference(concept, random):
     assert concept_bytes(other) == concept_bytes(concept)
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     concepts(), st.dictionaries(st.text(max_size=8).map("new ".__add__), JSON, min_size=1, max_size=3), st.booleans()
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seal_core.concept.concept import Concept
@@ -142,6 +142,7 @@ def cases(draw):
     return concepts, "".join(draw(st.lists(filling, max_size=12)))
 
 
+@settings(deadline=None)
 @given(cases())
 @example(([concept("<a", "a"), concept("<a>", "ab")], "<a> <a embedding:ab.pt embedding:a.bin"))
 @example(([concept("a.b"), concept("a")], "a.b a.b2 a.c"))
@@ -150,6 +151,7 @@ def test_as_the_slow_scanner(case):
     assert shown(text, *concepts) == slowly(text, concepts)
 
 
+@settings(deadline=None)
 @given(cases())
 def test_mentioned_is_what_is_replaced(case):
     concepts, text = case
@@ -174,6 +176,7 @@ SPELLINGS = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(SPELLINGS, st.data())
 def test_names_that_begin_alike_among_punctuation_and_weights(spellings, data):
     """What is written is what is found, whatever stands around it; either spelling says the same."""

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seal_core.files.safe_names import TAKEN_BY, is_windows_device, safe_stem, unique_stem
@@ -26,6 +26,7 @@ def is_safe(name: str) -> bool:
     return False
 
 
+@settings(deadline=None)
 @given(st.text(max_size=70) | SAFE | ODD)
 def test_a_name_passes_unchanged_or_is_refused(name):
     if is_safe(name):
@@ -35,6 +36,7 @@ def test_a_name_passes_unchanged_or_is_refused(name):
             safe_stem(name)
 
 
+@settings(deadline=None)
 @given((SAFE | ODD).filter(is_safe), st.integers(0, 12), st.sampled_from(TAKEN_BY), st.booleans())
 @example("1e", 1, ".pt", False)  # 1e-2 would be a weight
 @example("1" * 61 + "exy", 1, "", True)

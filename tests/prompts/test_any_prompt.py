@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seal_core.prompts.attribute_prompt import attribute_prompt
@@ -34,6 +34,7 @@ def templates(draw) -> str:
     return draw(st.sampled_from([", ", ",", " , ", ",,"])).join(parts)
 
 
+@settings(deadline=None)
 @given(CONCEPTS, ATTRIBUTE_VALUES, WORDS, templates() | st.just(""))
 def test_attribute_prompts(concept, values, extra, template):
     made = attribute_prompt(concept, **values, extra=extra, template=template)
@@ -45,6 +46,7 @@ def test_attribute_prompts(concept, values, extra, template):
     assert attribute_prompt(concept, **made.attributes, extra=extra, template=template) == made
 
 
+@settings(deadline=None)
 @given(
     ATTRIBUTE_VALUES,
     WORDS,
@@ -59,10 +61,11 @@ def test_training_prompts(values, ground, token, template):
         assert not STRAY.search(text), text
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*"ab,()[] \n", ":1.2)"]), max_size=40).map("".join))
 @example("a ([(:1.2), ], ())")
 def test_tidying_twice_changes_nothing_more(text):
     once = tidy(text)
     assert tidy(once) == once
     assert "\n" not in once and "  " not in once and once == once.strip(" ,")
-    assert re.sub(r"[\s,()\[\]:.1]", "", once) == re.sub(r"[\s,()\[\]:.1]", "", text), "no word is lost"
+    assert re.sub(r"[\s,()\[\]:.12]", "", once) == re.sub(r"[\s,()\[\]:.12]", "", text), "no word is lost"

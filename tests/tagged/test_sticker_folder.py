@@ -78,8 +78,8 @@ BAD = [
     ({"image": "a.png", "emotion": "sad", "mood": "happy"}, "emotion is given twice"),
     ('{"image": "a.png", "emotion": "sad", "emotion": "happy"}', "'emotion' stands there twice"),
     ('{"image": "a.png", "attributes": {"mood": "sad", "mood": "happy"}}', "'mood' stands there twice"),
-    ("[1, 2]", "is no object"),
-    ({"image": "b.webp", "emotion": "sad", "mask": "a_mask.png"}, "another size"),
+    ("[1, 2]", "is not an object"),
+    ({"image": "b.webp", "emotion": "sad", "mask": "a_mask.png"}, "not the size of its picture"),
 ]
 
 
