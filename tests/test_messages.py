@@ -61,7 +61,9 @@ def test_a_report_stays_the_json_that_it_was(text):
 
 def test_what_can_be_encoded_is_left_alone():
     assert printable("Grüße 😀 日本") == "Grüße 😀 日本" == require_utf8("Grüße 😀 日本", "text")
-    with pytest.raises(SealError, match=r"title: '\\ud800' is no valid text \(UTF-8\); type it again, or rename the file"):
+    with pytest.raises(
+        SealError, match=r"title: '\\ud800' is no valid text \(UTF-8\); type it again, or rename the file"
+    ):
         require_utf8(LONE, "title")
     with pytest.raises(SealError) as caught:
         require_utf8("x" * 5000 + LONE, "title")
