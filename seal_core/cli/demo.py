@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..demo.animals import SPECIES
 from ..demo.sticker_files import BUILT_IN
-from ..files.whole_file import ready, write_out
+from ..files.whole_file import ready_folder, write_output
 from ..messages import SealError
 from ..prompts.attributes import parse_attributes
 
@@ -53,7 +53,7 @@ def demo_command(options: argparse.Namespace, scorer: Scorer | None = None) -> N
         raise SealError(f"steps: {options.steps} is out of range; use 1 or more, 0 = the presets'.")
     model = host(load_model())
     subject = _subject(options, model)
-    out = ready(options.out, "out")
+    out = ready_folder(options.out, "out")
     columns = columns_for(subject.attributes)
     learned = {name: _learned(model, subject, columns, name, options, scorer) for name in METHODS}
     seconds = time.perf_counter() - started
@@ -90,7 +90,7 @@ def _learned(
 
     from ..demo.comparison import learn, training_figures, training_steps
     from ..demo.tuned_presets import LABELS
-    from .progress import training_bar
+    from .progress_bars import training_bar
 
     steps = training_steps(method, options.steps)
     with tqdm(total=steps, desc=LABELS[method], unit="step", dynamic_ncols=True, leave=False) as bar:
@@ -115,10 +115,10 @@ def _write(out: Path, subject: Subject, columns: list[Column], learned: dict[str
         **({"scores": scores} if scores else {}),
         "seconds": round(seconds, 1),
     }
-    write_out(out / "report.json", json.dumps(report, indent=2).encode())
-    write_out(out / "mask.png", _png(subject.reference.mask))
+    write_output(out / "report.json", json.dumps(report, indent=2).encode())
+    write_output(out / "mask.png", _png(subject.reference.mask))
     path = out / "contact-sheet.png"
-    write_out(path, _png(_sheet(subject, columns, learned)))
+    write_output(path, _png(_sheet(subject, columns, learned)))
     return path
 
 

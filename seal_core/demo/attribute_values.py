@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..prompts.attributes import schema
+from ..prompts.attributes import attribute_schema
 
 CONTEXT = ("emotion", "action", "camera", "style", "background")
 """The attributes that are not the character's own, in the schema's order; appearance is the sixth."""
 
-VALUES: Mapping[str, tuple[str, ...]] = {name: schema()[name].rendered for name in CONTEXT}
+VALUES: Mapping[str, tuple[str, ...]] = {name: attribute_schema()[name].rendered for name in CONTEXT}
 """Attribute -> its known values: the `rendered` lists of attributes.json."""
 
 PLAIN_BACKGROUNDS = tuple(v for v in VALUES["background"] if v.startswith("plain"))

@@ -15,7 +15,7 @@ from ..masks.semantic import semantic_mask
 from ..method.fitting import fit_references
 from ..method.references import Reference
 from ..method.training import Progress, TrainResult, train
-from ..prompts.phrasing import attribute_prompt
+from ..prompts.attribute_prompt import attribute_prompt
 from .generation import generate_pictures
 from .sticker_files import BUILT_IN, built_in_sticker
 from .tuned_presets import CONCEPT_NAME, NAMES_ATTRIBUTES, for_sticker, tuned_preset

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..masks.semantic import overlay
-from ..plots.figures import attention_overlay
+from ..plots.attention_overlay import attention_overlay
 from ..stickers.contact_sheet import contact_sheet
 
 CELL = 176

@@ -17,8 +17,8 @@ from seal_core.demo.attribute_values import VALUES
 from seal_core.demo.sticker_files import BUILT_IN, animal_of
 from seal_core.method.choices import TokenChoices
 from seal_core.method.presets import PRESETS
+from seal_core.prompts.attribute_sweep import sweep_prompts
 from seal_core.prompts.attributes import ATTRIBUTES
-from seal_core.prompts.phrasing import sweep
 from seal_core.stickers.pack.clip import Clip
 from seal_core.stickers.pack.saving import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
@@ -169,7 +169,7 @@ def test_sticker_pack_gives_every_sticker_its_emoji():
     assert all(shown[name] in VALUES[name] for name in ("camera", "style", "background"))
     assert widgets(train)["class_word"] == animal_of(widgets(model)["example"])
     assert widgets(train)["concept"] == shown["concept"]
-    _, labels = sweep(shown["concept"], {}, values)
+    _, labels = sweep_prompts(shown["concept"], {}, values)
     stickers = [Sticker(label, False, lambda: Clip.still(None)) for label in labels]
     packs = {widgets(node)["platform"]: node for node in nodes_of(workflow, "SEALSaveStickerPack")}
     assert set(packs) == {"telegram", "whatsapp", "signal"}

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...pictures.png import png_bytes
-from ...plots.chart import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, Colour, typeface
-from ...plots.figures import heat_colours
+from ...plots.attention_overlay import heat_colours
+from ...plots.look import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, typeface
+from ...plots.loss_chart import Colour
 from ..renderer.characters import character
 from ..renderer.render import render
 from .methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
@@ -241,7 +242,7 @@ def write_figures(
         ends = {name: numbers[name] for name in ("base", "oracle")}
         pictures["curves"] = curves(details["curves"], ends)
     for name, picture in pictures.items():
-        write_out(out / "figures" / f"{name}.png", png_bytes(picture))
+        write_output(out / "figures" / f"{name}.png", png_bytes(picture))
     return [f"figures/{name}.png" for name in pictures]
 
 

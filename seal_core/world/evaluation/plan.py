@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ...demo.attribute_values import CONTEXT, PLAIN_BACKGROUNDS, VALUES
 from ...messages import SealError
-from ...prompts.phrasing import attribute_prompt
+from ...prompts.attribute_prompt import attribute_prompt
 from ..renderer import seeds
 from ..renderer.contexts import Context, random_context
 

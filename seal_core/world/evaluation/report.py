@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from .figures import Strip, write_figures
 from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL, Method, grid_name, label
 from .metrics import METRICS, Trials, Values, differences, gathered, of_trial, resamples, table
@@ -55,10 +55,10 @@ def write_report(
         "notes": list(notes),
     }
     for name, content in (("results.json", results), ("details.json", details)):
-        write_out(out / name, json.dumps(content, indent=1, ensure_ascii=False).encode())
+        write_output(out / name, json.dumps(content, indent=1, ensure_ascii=False).encode())
     figures = write_figures(out, seeds, methods, trials, results["methods"], details, strip)
     text = markdown(results, details, methods, figures)
-    write_out(out / "report.md", text.encode())
+    write_output(out / "report.md", text.encode())
     return results
 
 

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.png import png_bytes
 from .methods import Method, method
@@ -100,8 +100,8 @@ class Evaluation:
         return found
 
     def save(self, task: Task, trial: Mapping[str, Any], strip: Any) -> None:
-        write_out(self.out / "images" / f"{task.stem}.png", png_bytes(Image.fromarray(strip)))
-        write_out(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it marks the trial complete
+        write_output(self.out / "images" / f"{task.stem}.png", png_bytes(Image.fromarray(strip)))
+        write_output(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it marks the trial complete
 
     def finish(self, methods: Sequence[Method], jobs: int = 1, quiet: bool = False) -> Trials:
         """Do what is missing and return all trials. Trials that fail leave a note; the others go on."""

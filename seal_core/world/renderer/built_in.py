@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ...demo.sticker_files import BUILT_IN, FOLDER, file_name
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...pictures.png import png_bytes
 from .characters import character
 from .contexts import Context
@@ -42,5 +42,5 @@ def run(options: argparse.Namespace) -> None:
     for name in BUILT_IN:
         sticker = drawn(name)
         rgba = np.dstack([sticker.image, sticker.mask])
-        write_out(options.out / file_name(name), png_bytes(Image.fromarray(rgba)))
+        write_output(options.out / file_name(name), png_bytes(Image.fromarray(rgba)))
     print(f"{len(BUILT_IN)} stickers: {options.out}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from diffusers import AutoencoderKL
 
-from ...files.tensor_file import read_tensors
+from ...files.tensor_file import read_shipped_tensors
 
 READY = "vae-ready.safetensors"
 KEY = "stickerworld-vae"
@@ -15,7 +15,7 @@ REMEDY = "run `python -m seal_core.world train latents`"
 
 def ready_vae(folder: Path) -> AutoencoderKL:
     """The VAE that encoded the latents of a folder. Raises SealError if `latents.prepare` has not written it."""
-    tensors, about = read_tensors(folder / READY, KEY, "folder", REMEDY)
+    tensors, about = read_shipped_tensors(folder / READY, KEY, "folder", REMEDY)
     vae = AutoencoderKL(**about["config"])
     vae.load_state_dict(tensors)
     return vae.eval()
