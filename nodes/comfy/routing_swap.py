@@ -9,34 +9,27 @@ at a site, the site's own take their place. What cannot be told is left as it is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...seal_core.messages import warn
-from .sites import SiteKey
-
-KEY = "seal"  # of the wrappers, of the Route in a conditioning, of the Plan in transformer_options
-PREFIX = "seal_context_"
-BASE = PREFIX + "base"  # a conditioning's own context; the others are numbered
+from .route import KEY
+from .routing_plan import BASE, PREFIX, Plan
+from .unet_sites import SiteKey
 
 CHANGED = (
-    "SEAL: another node changes the prompts on their way into the model, and SEALApplyEmbedding cannot follow it: the "
-    "concepts enter there everywhere. To keep the layers, take out the nodes that change this model's prompts."
+    "SEAL: another node changes the prompts on their way into the model, and SEAL Apply Embedding cannot follow it: "
+    "the concepts enter there everywhere. To keep the layers, take out the nodes that change this model's prompts."
 )
 LOST = (
-    "SEAL: another node rebuilds the sampler's prompts or options and drops what SEALApplyEmbedding added, so the "
+    "SEAL: another node rebuilds the sampler's prompts or options and drops what SEAL Apply Embedding added, so the "
     "concepts enter everywhere. Use ComfyUI's own sampler nodes, or take out the nodes that wrap this model."
 )
 REGION = (
     "SEAL: another node brings a prompt with concepts past the sampler (Attention Couple or the like), so they enter "
-    "everywhere in it. For regions use ConditioningSetMask and ConditioningCombine, which are routed."
+    "everywhere in it. For regions use Conditioning (Set Mask) and Conditioning (Combine), which are routed."
 )
-
-Window = tuple[float, float]
-"""Noise levels (from, down to) between which a restriction lets its concepts in, ends included."""
 
 
 class Block(NamedTuple):
@@ -46,43 +39,6 @@ class Block(NamedTuple):
     start: int
     length: int
     rows: tuple[int, ...]
-
-
-class Watch:
-    """What became of the routing in one sampling."""
-
-    def __init__(self) -> None:
-        self.met = False  # a site that has a context to read, or a pass in which none has
-        self.looked: set[SiteKey] = set()  # where regions were looked for
-        self._said = False
-
-    def say(self, message: str) -> None:
-        """Warn, the first time only."""
-        if not self._said:
-            self._said = True
-            warn(message)
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Which extra context each site reads during one sampling, by noise level.
-
-    learned: contexts (B, L, D) that must not be read unrouted, those of prompts outside this sampling too.
-    """
-
-    windows: tuple[Window, ...]
-    table: Mapping[tuple[bool, ...], Mapping[SiteKey, str]]
-    sampling: Any  # ComfyUI's model_sampling
-    learned: Sequence[Tensor] = ()
-    watch: Watch = field(default_factory=Watch)
-
-    def swaps(self, sigma: float) -> Mapping[SiteKey, str]:
-        """Site -> name of the context that it reads in place of the conditioning's own."""
-        return self.table[is_open(self.windows, sigma)]
-
-
-def is_open(windows: Sequence[Window], sigma: float) -> tuple[bool, ...]:
-    return tuple(last <= sigma <= first for first, last in windows)
 
 
 def diffusion_model(

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.file import BROKEN, load, save, trained_files
 from ...seal_core.concept.prompt import mentioned
+from ...seal_core.concept.stack import name_in_prompts
 from ...seal_core.files.names import safe_stem
 from ...seal_core.files.whole_file import ready
 from ...seal_core.hosts.base import Prompt
@@ -27,9 +28,9 @@ from ...seal_core.method.references import Reference, digest, prepare
 from ...seal_core.method.sampling import generate_context, sample
 from ...seal_core.method.training import PROBES, Progress, TrainResult, train
 from ...seal_core.plots import figures as plots
+from .comfy_host import ComfyHost
+from .deleted_files import watch_file
 from .folders import folder_of, spare_folders
-from .handed_out import hand_out
-from .host import ComfyHost
 
 SAMPLE_STEPS = 12
 
@@ -97,7 +98,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
             warn("SEAL: %s is not used again: %s", known.name, error)
             warnings.append(f"name: {known.name} was damaged or edited and is not used again.")
         else:
-            hand_out(known, run.name)
+            watch_file(known, run.name)
             return reused
     ready(folder, "name")
     started = time.perf_counter()
@@ -106,7 +107,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     concept = _kept(result, key, host)
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save(concept, folder, stem, spare_folders())
-    hand_out(path, run.name)
+    watch_file(path, run.name)
     concept = replace(concept, file=path.stem)
     if path.stem != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
@@ -168,8 +169,7 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
     shown = plots.before_after(
         reference.image, maps["before"], maps["after"], reference.mask, leak["before"], leak["after"]
     )
-    name = "" if concept.carrier == "tail" else f"embedding:{concept.file}"
-    return Outcome(Embedding((concept,)), name, plot[None], shown[None], report, headline)
+    return Outcome(Embedding((concept,)), name_in_prompts(concept), plot[None], shown[None], report, headline)
 
 
 def _watcher(

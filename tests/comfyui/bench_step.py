@@ -112,7 +112,7 @@ def main() -> None:
     file = checkpoint(comfyui, options.checkpoint)
     start(str(comfyui))
     import torch
-    from seal_pack.nodes.comfy.host import ComfyHost
+    from seal_pack.nodes.comfy.comfy_host import ComfyHost
 
     if options.threads:
         torch.set_num_threads(options.threads)

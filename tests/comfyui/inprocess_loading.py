@@ -18,9 +18,9 @@ import comfy.model_patcher
 import comfy.sd
 import torch
 from loading_kit import VAE, clip_of_files, streamed, train, with_lora
-from seal_pack.nodes.comfy import demo_model, loading
-from seal_pack.nodes.comfy.host import ComfyHost
-from seal_pack.nodes.masks import SemanticMask
+from seal_pack.nodes.comfy import tiny_model, trainable_models
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.semantic_mask import SemanticMask
 from seal_pack.seal_core.hosts.base import Prompt
 from streamed import StreamedPatcher, streaming
 
@@ -301,14 +301,14 @@ def check_attributes_made_under_inference_mode_reach_no_graph():
     layer = model.model.diffusion_model.output_blocks[0][0]
     layer.kept = torch.ones(2)
     layer.register_buffer("scale", torch.ones(2))
-    guard = loading.Gradients()
+    guard = trainable_models.Gradients()
     with torch.inference_mode(False):
         guard.let_through(model.model)
         assert not layer.kept.is_inference() and not layer.scale.is_inference()
 
 
 def check_the_demo_model_loads_where_layers_have_no_weights_before():
-    ordinary = demo_model.load_demo()
+    ordinary = tiny_model.load_tiny_model()
     try:
         import comfy.memory_management
     except ImportError:  # an older ComfyUI
@@ -317,8 +317,8 @@ def check_the_demo_model_loads_where_layers_have_no_weights_before():
     try:
         comfy.memory_management.aimdo_enabled = True
         comfy.model_patcher.CoreModelPatcher = StreamedPatcher
-        parts = demo_model.load_demo()
-        original = demo_model.read_model
+        parts = tiny_model.load_tiny_model()
+        original = tiny_model.read_model
 
         def broken(path):
             file = original(path)
@@ -326,10 +326,10 @@ def check_the_demo_model_loads_where_layers_have_no_weights_before():
             file.text_encoder[name] = file.text_encoder[name][:, :-1]
             return file
 
-        demo_model.read_model = broken
+        tiny_model.read_model = broken
         with refused("text_encoder: 1 weights do not fit.*fc1.weight"):
-            demo_model.load_demo()
-        demo_model.read_model = original
+            tiny_model.load_tiny_model()
+        tiny_model.read_model = original
     finally:
         comfy.memory_management.aimdo_enabled = False
         comfy.model_patcher.CoreModelPatcher = core

@@ -44,7 +44,8 @@ from comfy_extras import (
     nodes_sag,
 )
 from seal_pack.nodes.comfy import routing_swap
-from seal_pack.nodes.embedding import SEALRouteConditioning
+from seal_pack.nodes.comfy.routing_plan import BASE
+from seal_pack.nodes.route_conditioning import SEALRouteConditioning
 from seal_pack.seal_core.concept.file import save
 from seal_pack.seal_core.concept.settings import Layers
 
@@ -370,14 +371,14 @@ def check_lora_hooks_of_a_prompt():
 def check_equal_rows_with_different_contexts():
     base = torch.randn(1, 77, 8).expand(2, -1, -1)
     other = torch.randn(2, 77, 8)
-    swap = routing_swap._Swap({routing_swap.BASE: base, "a": other})
+    swap = routing_swap._Swap({BASE: base, "a": other})
     assert torch.equal(swap(base.clone(), "a")[0], other)  # their places tell them apart
     longer, told = swap(torch.cat((base, base[:, :5] + 1), 1), "a")
     assert told and torch.equal(longer[:, :77], other) and torch.equal(longer[:, 77:], base[:, :5] + 1)
     for unclear in (base.repeat(2, 1, 1), base[:1]):
         result, told = swap(unclear, "a")
         assert not told and torch.equal(result, unclear)
-    swap = routing_swap._Swap({routing_swap.BASE: base, "a": other[:1].expand(2, -1, -1)})
+    swap = routing_swap._Swap({BASE: base, "a": other[:1].expand(2, -1, -1)})
     result, told = swap(base[:1].repeat(5, 1, 1), "a")
     assert told and torch.equal(result, other[:1].expand(5, -1, -1))
 

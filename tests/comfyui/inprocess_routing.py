@@ -31,10 +31,11 @@ from inprocess_kit import (
 
 import torch
 from seal_pack.nodes.comfy import routing
-from seal_pack.nodes.comfy import sites as unet_sites
-from seal_pack.nodes.comfy.routing import KEY
-from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALRouteConditioning
-from seal_pack.nodes.layers import LayerRestrictionSpec
+from seal_pack.nodes.comfy import unet_sites
+from seal_pack.nodes.comfy.route import KEY
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
+from seal_pack.nodes.route_conditioning import SEALRouteConditioning
+from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
 from seal_pack.seal_core.concept.concept import Embedding
 from seal_pack.seal_core.concept.file import save
 from seal_pack.seal_core.concept.settings import Layers

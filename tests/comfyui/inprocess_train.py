@@ -21,10 +21,10 @@ import folder_paths
 import torch
 from seal_pack.nodes.comfy import training_run
 from seal_pack.nodes.comfy.folders import folder_of
-from seal_pack.nodes.comfy.host import ComfyHost
-from seal_pack.nodes.comfy.text import ComfyText
-from seal_pack.nodes.tokens import SplitMergeTokenizer
-from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.comfy.text_encoders import ComfyText
+from seal_pack.nodes.split_merge_tokenizer import SplitMergeTokenizer
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from seal_pack.seal_core.concept.concept import Embedding
 from seal_pack.seal_core.concept.settings import Layers
 from seal_pack.seal_core.files import whole_file

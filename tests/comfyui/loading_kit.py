@@ -12,7 +12,7 @@ import json
 import comfy.sd
 import folder_paths
 import torch
-from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from seal_pack.seal_core.method.choices import TokenChoices
 from streamed import streamed_clip, streamed_model
 

@@ -71,7 +71,7 @@ def write_weights(model: Any, clip: Any, out: Path) -> dict[str, Any]:
     """unet.safetensors and NAME.safetensors per text encoder, with diffusers' and transformers' names."""
     import comfy.utils
     from safetensors.torch import save_file
-    from seal_pack.nodes.comfy.text import text_models
+    from seal_pack.nodes.comfy.text_encoders import text_models
 
     config = model.model.model_config.unet_config
     theirs = model.model.diffusion_model.state_dict()
@@ -94,7 +94,7 @@ def main() -> None:
     import torch
     from parity_measure import batches, first_change, single_pass, site_table
     from safetensors.torch import save_file
-    from seal_pack.nodes.comfy.host import ComfyHost
+    from seal_pack.nodes.comfy.comfy_host import ComfyHost
     from seal_pack.seal_core.concept.settings import Layers
     from seal_pack.seal_core.method.attention import tap
     from seal_pack.seal_core.method.training import Training

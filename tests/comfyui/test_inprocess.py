@@ -13,7 +13,7 @@ SCRIPTS = [
     "inprocess_compat.py",
     "inprocess_patches.py",
     "inprocess_text.py",
-    "inprocess_private.py",
+    "inprocess_private_members.py",
     "inprocess_embedding_files.py",
     "inprocess_train.py",
     "inprocess_pinned.py",

@@ -52,8 +52,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
         by_id["SEALSaveStickerPack"].hidden = SimpleNamespace(
             prompt={"1": {}}, extra_pnginfo={"workflow": {"x": "é😀"}}
         )
-        import_module(f"{pack.__name__}.nodes.stickers_pack").args = SimpleNamespace(disable_metadata=False)
-        import_module(f"{pack.__name__}.nodes.demo").load_demo = lambda: ("model", "clip", "vae")
+        import_module(f"{pack.__name__}.nodes.comfy.workflow_tags").args = SimpleNamespace(disable_metadata=False)
+        import_module(f"{pack.__name__}.nodes.demo_model").load_tiny_model = lambda: ("model", "clip", "vae")
         import_module("comfy.utils").ProgressBar = Bar
         ui, io = import_module("comfy_api.latest").ui, import_module("comfy_api.latest").io
         ui.SavedResult = lambda *values: values

@@ -69,7 +69,7 @@ class StickerWorldModel(comfy.supported_models_base.BASE):
         return {"v_prediction": kinds.V_PREDICTION, "epsilon": kinds.EPS}[self.prediction]
 
 
-def load_demo(path: Path = MODEL_FILE) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
+def load_tiny_model(path: Path = MODEL_FILE) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
     """MODEL, CLIP and VAE of a StickerWorld model file, as a checkpoint loader would give them.
 
     Raises SealError where the file is missing, damaged or of a layout that ComfyUI cannot express.

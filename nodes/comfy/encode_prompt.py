@@ -11,16 +11,16 @@ from ...seal_core.concept.prompt import mentioned, parts
 from ...seal_core.concept.settings import Layers
 from ...seal_core.concept.strength import blended, check_strength, with_tail
 from ...seal_core.messages import SealError, warn
-from .routing import KEY, Route, is_restricted
-from .text import ComfyText, family, text_models
-from .tokens import PromptTokens, literal, tokenize
+from .prompt_tokens import PromptTokens, literal, tokenize
+from .route import KEY, Route, is_restricted
+from .text_encoders import ComfyText, family, text_models
 
 MAX_RESTRICTIONS = 4  # 2^4 encodings of the prompt
 
 Conditioning = list[list[Any]]
 
 
-def encode(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) -> Conditioning:
+def encode_prompt(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) -> Conditioning:
     """ComfyUI CONDITIONING of `text`, in which the concepts of `embedding` stand by name or as embedding:FILE.
 
     strength: 0 = the class words, 1 = as learned, between and above = the straight line through both.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..seal_core.concept.settings import Layers
 from ..seal_core.method.sites import PRESETS, parse_sites, site_table, spelled
 from .comfy.api import io
-from .comfy.sites import native_resolution, require_unet, unet_sites
-from .schema import LayersType, inputs_checked, schema
+from .comfy.unet_sites import native_resolution, require_unet, unet_sites
+from .input_checks import inputs_checked
+from .schema import LayersType, schema
 
 
 class LayerRestrictionSpec(io.ComfyNode):
@@ -16,23 +17,23 @@ class LayerRestrictionSpec(io.ComfyNode):
             node_id="LayerRestrictionSpec",
             display_name="SEAL Layer Restriction",
             category="SEAL",
-            description="Lets the learned token into chosen cross-attention layers only, and only in a part of the "
-            "sampling; everywhere else the model reads the class word. Keeps pose and layout free.",
+            description="Choose the U-Net's layers that read the learned word. All others read the class word, which "
+            "leaves pose and layout to the prompt.",
             search_aliases=["seal", "layers", "cross-attention", "restriction", "p+"],
             inputs=[
-                io.Model.Input("model", tooltip="The model that will be trained with; its layers are listed."),
+                io.Model.Input("model", tooltip="The model you will train with; `summary` lists its layers."),
                 io.Combo.Input(
                     "preset",
                     options=[*PRESETS, "custom"],
                     default="up",
-                    tooltip="appearance: the up part without its coarsest level. up: the whole up part. "
+                    tooltip="up: the U-Net's whole up part. appearance: the up part without its coarsest level. "
                     "all: no restriction. custom: what `layers` says.",
                 ),
                 io.String.Input(
                     "layers",
                     default="up.2-8",
-                    tooltip="For custom: names (up.3), ranges (up.3-5), groups (down, mid, up, all), comma-separated; "
-                    "a leading - leaves out (all, -mid).",
+                    tooltip="Only for custom. Names (up.3), ranges (up.3-5) and groups (down, mid, up, all) with commas "
+                    "between them; a minus leaves out (all, -mid).",
                 ),
                 io.Float.Input(
                     "start_percent",
@@ -40,7 +41,7 @@ class LayerRestrictionSpec(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Where in the sampling the token becomes active; 0 is the noisiest step.",
+                    tooltip="When in the sampling the word begins to count; 0 = from the first, noisiest step.",
                 ),
                 io.Float.Input(
                     "end_percent",
@@ -48,12 +49,12 @@ class LayerRestrictionSpec(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Where in the sampling the token stops being active.",
+                    tooltip="When in the sampling the word stops counting; 1 = not before the end.",
                 ),
             ],
             outputs=[
                 LayersType.Output("layers", tooltip="For SEAL Train Embedding or SEAL Route Conditioning."),
-                io.String.Output("summary", tooltip="One line a layer: name, size of its map, allowed or not."),
+                io.String.Output("summary", tooltip="One line a layer: its name, the size of its map, allowed or not."),
             ],
         )
 

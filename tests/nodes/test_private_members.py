@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 NODES = Path(__file__).parents[2] / "nodes"
 CORE = NODES.parent / "seal_core"  # imports no comfy, but hooks the layers of sites
-LIST = ast.parse((NODES / "comfy" / "private.py").read_text(encoding="utf-8"))
+LIST = ast.parse((NODES / "comfy" / "private_members.py").read_text(encoding="utf-8"))
 
 HELD = {
     "_sampling", "block", "clip", "condition", "entry", "executor", "first_stage_model", "guider", "hook", "hooks",
@@ -28,7 +28,7 @@ OF_OTHERS = {
 
 
 def listed() -> set[str]:
-    """The paths of every Member in nodes/comfy/private.py, read without ComfyUI."""
+    """The paths of every Member in nodes/comfy/private_members.py, read without ComfyUI."""
     calls = [n for n in ast.walk(LIST) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Member"]
     return {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
 
@@ -98,7 +98,7 @@ def test_every_attribute_of_their_objects_is_listed() -> None:
 
 def test_every_listed_member_is_used() -> None:
     files = [
-        *(p for p in NODES.glob("**/*.py") if p.name != "private.py"),
+        *(p for p in NODES.glob("**/*.py") if p.name != "private_members.py"),
         CORE / "method/attention.py",
         CORE / "hosts/base.py",
     ]

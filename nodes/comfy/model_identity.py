@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ...seal_core.hosts.fingerprint import add_samples
 from ...seal_core.hosts.settings_digest import SettingsDigest
-from .noise import Noising
-from .routing_swap import KEY
-from .text import family, text_models
+from .noising import Noising
+from .route import KEY
+from .text_encoders import family, text_models
 
 _OF_A_PASS = ("optimized_attention_override", "cond_or_uncond", "sigmas", "sample_sigmas", "uuids")
 """transformer_options that a pass sets anew."""

@@ -1,31 +1,22 @@
 """Everything that the pack touches in ComfyUI beyond what ComfyUI promises to node packs.
 
-Promised, and not listed: `comfy_api`, `folder_paths`' functions, and PUBLIC below. A ComfyUI that lacks a listed
-member switches off just the nodes that need it, when it starts, with one log line; nothing fails in mid-training.
-`tests/test_private.py` keeps the list complete: a member of `comfy` or of one of its objects that is used and not
-listed fails it. Keys of dictionaries cannot be looked for; those read are, in a conditioning, cross_attn,
-cross_attn_controlnet, control, model_conds and pooled_output; in model_options, transformer_options and
-model_function_wrapper; in transformer_options, block, block_index, sigmas, cond_or_uncond, patches, patches_replace,
+Promised, and not listed: `comfy_api`, the functions of `folder_paths`, and PUBLIC below. Where a ComfyUI lacks a
+listed member, the nodes that need it are switched off at the start with one log line (usable_nodes.py), so nothing
+fails halfway through a training. tests/nodes/test_private_members.py keeps the list complete: it fails for a member of
+`comfy`, or of an object of comfy's, that the pack uses and does not list.
+
+Keys of dictionaries cannot be looked up. Those that the pack reads: in a conditioning cross_attn,
+cross_attn_controlnet, control, model_conds and pooled_output; in model_options transformer_options and
+model_function_wrapper; in transformer_options block, block_index, sigmas, cond_or_uncond, patches, patches_replace,
 wrappers and optimized_attention_override.
 """
 
 from __future__ import annotations
 
-import dis
-import functools
-import importlib
-import inspect
-import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import FunctionType
-from typing import Any
-
-from ...seal_core.messages import warn
 
 READ_IN = ("0.8.0", "0.33.0", "0.38.1")
-"""ComfyUI's versions in which the members were read; the pack's tests run in the first two. The last one's files of
+"""Versions of ComfyUI in which the members were read. The pack's tests run in the first two. Of the last, the files of
 UNetModel, CLIPLayer, CONDCrossAttn, BASE, hooks and wrappers were not at hand."""
 
 PUBLIC = (
@@ -34,18 +25,15 @@ PUBLIC = (
     "folder_paths.folder_names_and_paths",
     "folder_paths.models_dir",
 )
-"""What node packs have always used, and ComfyUI's own template for them does."""
-
-_REGISTER = {"add_module", "register_buffer", "register_parameter"}
-"""How torch's modules get an attribute by its name."""
+"""Node packs have always used these, and so does ComfyUI's own template for packs."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One private member. `path`: "module.name.name", or "module.Class:name" where instances get it in a method.
+    """One private member. `path`: "module.name.name", or "module.Class:name" for an attribute that methods set.
 
-    takes: arguments that it must have, in this order. only_since: the version before which there is none and the pack
-    does without.
+    why: what the pack uses it for. takes: arguments that it must have, in this order. only_since: the first version
+    that has it; the pack does without it in older ones.
     """
 
     path: str
@@ -210,114 +198,4 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
     ),
     "packs": (Member("comfy.cli_args.args.disable_metadata", "--disable-metadata, which packs obey"),),
 }
-
-NEEDS: dict[str, tuple[str, ...]] = {
-    "masks": (),
-    "tokens": (),
-    "layers": ("sites",),
-    "train": ("text", "sites", "training"),
-    "embedding": ("text", "sites", "routing"),
-    "prompts": (),
-    "demo": ("demo",),
-    "stickers": (),
-    "lettering": (),
-    "stickers_pack": ("packs",),
-}
-"""Module of nodes -> what it needs, in the order in which ComfyUI lists the nodes."""
-
-
-def usable_nodes() -> list[Any]:
-    """The node classes of every module that this ComfyUI can run; one log line for each module that it cannot."""
-    nodes = []
-    for module, areas in NEEDS.items():
-        if lacking := lacks(areas):
-            _say(module, f"has no {lacking}")
-            continue
-        try:
-            nodes += importlib.import_module(f"..{module}", __package__).NODES
-        except Exception as error:  # a fork may raise anything; the other modules' nodes stay
-            _say(module, f"does not have what it asks for ({type(error).__name__}: {error})")
-    return nodes
-
-
-def lacks(areas: Iterable[str]) -> str:
-    """What this ComfyUI lacks of some areas of MEMBERS, in words; "" where all is there."""
-    found = missing(member for area in areas for member in MEMBERS[area])
-    return ", ".join(f"{member.path} ({member.why})" for member in found)
-
-
-def missing(members: Iterable[Member]) -> list[Member]:
-    """Those that this ComfyUI lacks, or that do not take what the pack hands them."""
-    return [member for member in members if not member.only_since and not _is_there(member)]
-
-
-def _say(module: str, what: str) -> None:
-    try:
-        source = (Path(__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
-    except OSError:  # an installation of compiled files
-        source = f'node_id="{module}"'
-    warn(
-        "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
-        ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
-    )  # fmt: skip
-
-
-def _version() -> str:
-    try:
-        return importlib.import_module("comfyui_version").__version__
-    except (ImportError, AttributeError):
-        return "of an unknown version"
-
-
-def _is_there(member: Member) -> bool:
-    path, _, attribute = member.path.partition(":")
-    owner = _resolve(path.split("."))
-    if owner is None:
-        return False
-    if attribute:
-        return hasattr(owner, attribute) or _is_set_in(owner, attribute)
-    return not member.takes or _takes(owner, member.takes)
-
-
-def _resolve(names: Sequence[str]) -> Any:
-    """The object of a dotted path, or None."""
-    for length in range(len(names), 0, -1):
-        try:
-            found = importlib.import_module(".".join(names[:length]))
-        except ImportError:
-            continue
-        for name in names[length:]:
-            found = getattr(found, name, None)
-        return found
-    return None
-
-
-def _is_set_in(owner: Any, attribute: str) -> bool:
-    """Whether some method of a class, or of a class above it, sets `self.attribute` (of "model.x" the last)."""
-    kinds = [kind for kind in getattr(owner, "__mro__", ()) if kind.__module__.startswith("comfy")]
-    if not any(isinstance(each, FunctionType) for kind in kinds for each in vars(kind).values()):
-        return True  # nothing written in Python: nothing can be told
-    return any(attribute.split(".")[-1] in _set_by(kind) for kind in kinds)
-
-
-@functools.cache
-def _set_by(kind: type) -> frozenset[str]:
-    """Attributes that a class's methods set, read off their instructions: quick, and no source need be there."""
-    found: set[str] = set()
-    for method in vars(kind).values():
-        if isinstance(method, FunctionType):
-            code = inspect.unwrap(method).__code__
-            found.update(step.argval for step in dis.get_instructions(code) if step.opname == "STORE_ATTR")
-            if not _REGISTER.isdisjoint(code.co_names):
-                found.update(each for each in code.co_consts if isinstance(each, str))
-    return frozenset(found)
-
-
-def _takes(owner: Any, names: Sequence[str]) -> bool:
-    try:
-        parameters = inspect.signature(owner).parameters
-    except (ValueError, TypeError):
-        return True
-    there = [name for name in parameters if name in names]
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    return there == [name for name in names if name in there or not takes_any]
+"""Area -> its members. `usable_nodes.NEEDS` says which node needs which areas."""

@@ -1,4 +1,4 @@
-"""What the pack does where a ComfyUI lacks a private member: `PYTHON inprocess_private.py COMFY_DIR`.
+"""What the pack does where a ComfyUI lacks a private member: `PYTHON inprocess_private_members.py COMFY_DIR`.
 
 Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
 """
@@ -21,10 +21,16 @@ import comfy.model_patcher
 import comfy.sd
 import seal_pack
 import torch
-from seal_pack.nodes.comfy import private
-from seal_pack.nodes.masks import attention_of
+from seal_pack.nodes.comfy.attention_masks import attention_method
+from seal_pack.nodes.comfy.member_lookup import missing
+from seal_pack.nodes.comfy.private_members import MEMBERS, Member
 
-TRAIN, WITHOUT = "SEALTrainEmbedding", ("SemanticMask", "StickerAttributePrompt")
+TRAIN, WITHOUT = "SEALTrainEmbedding", ("SemanticMask", "StickerAttributePrompt", "SEALLoadEmbedding")
+SHOWN = {
+    TRAIN: "SEAL Train Embedding",
+    "SEALTextEncode": "SEAL Text Encode",
+    "SEALApplyEmbedding": "SEAL Apply Embedding",
+}
 
 
 def ids():
@@ -42,7 +48,7 @@ def without(owner, name):
 
 
 def check_every_member_is_there():
-    assert not [m.path for area in private.MEMBERS.values() for m in private.missing(area)]
+    assert not [m.path for area in MEMBERS.values() for m in missing(area)]
     with Log() as log:
         assert len(ids()) > 15
     assert not log.lines, log.lines
@@ -58,12 +64,12 @@ def check_a_missing_member_switches_off_what_needs_it_and_nothing_else():
             left = ids()
         assert gone <= everything - left and left.issuperset(WITHOUT), everything - left
         assert len(log.lines) == 1 and name in log.lines[0] and "0." in log.lines[0], log.lines
-        assert all(node in log.lines[0] for node in gone), log.lines
+        assert all(SHOWN[node] in log.lines[0] for node in gone), log.lines
     assert ids() == everything
 
 
 def check_a_mask_by_attention_says_what_is_missing():
-    find = attention_of("attention", MODEL, CLIP, object(), "cat")
+    find = attention_method("attention", MODEL, CLIP, object(), "cat")
     with without(comfy.clip_model, "CLIPLayer"), refused("^model: this ComfyUI has no comfy.clip_model.CLIPLayer"):
         find(torch.rand(64, 64, 3))
 
@@ -73,14 +79,14 @@ def check_whatever_a_module_raises_the_others_stay():
     everything, load, read = ids(), importlib.import_module, Path.read_text
 
     def broken(name, package=None):
-        if name == ".demo":
+        if name == "..demo_model":
             raise RuntimeError("no such thing")
         return load(name, package)
 
     def unreadable(self, *given, **named):
         raise FileNotFoundError(self)
 
-    for Path.read_text, told in ((read, "SEALDemoModel"), (unreadable, "demo")):
+    for Path.read_text, told in ((read, "SEAL Demo Model"), (unreadable, "demo_model")):
         importlib.import_module = broken
         try:
             with Log() as log:
@@ -92,15 +98,14 @@ def check_whatever_a_module_raises_the_others_stay():
 
 
 def check_arguments_and_attributes_of_instances_are_looked_at():
-    member = private.Member
-    assert private.missing([member("comfy.model_management.load_models_gpu", "", takes=("no_such",))])
+    assert missing([Member("comfy.model_management.load_models_gpu", "", takes=("no_such",))])
     unet = "comfy.ldm.modules.diffusionmodules.openaimodel.UNetModel.forward"
-    assert private.missing([member(unet, "", takes=("context", "timesteps"))])  # wrappers get them by place
-    assert not private.missing([member(unet, "", takes=("timesteps", "context"))])
-    assert private.missing([member("comfy.sd.CLIP:no_such", "")]) and not private.missing(
-        [member("comfy.sd.CLIP:cond_stage_model", "")]
+    assert missing([Member(unet, "", takes=("context", "timesteps"))])  # wrappers get them by place
+    assert not missing([Member(unet, "", takes=("timesteps", "context"))])
+    assert missing([Member("comfy.sd.CLIP:no_such", "")]) and not missing(
+        [Member("comfy.sd.CLIP:cond_stage_model", "")]
     )
-    assert private.missing([member("comfy.no_such.thing", ""), member("no_such", "")])
+    assert missing([Member("comfy.no_such.thing", ""), Member("no_such", "")])
 
 
 def check_attributes_are_looked_for_without_reading_sources():
@@ -108,10 +113,10 @@ def check_attributes_are_looked_for_without_reading_sources():
     kept = inspect.getsource
     inspect.getsource = None
     try:
-        everything = [m for area in private.MEMBERS.values() for m in area]
-        assert not private.missing(everything)
-        lost = [private.Member(f"{m.path}_no_such", "") for m in everything if ":" in m.path]
-        assert len(lost) > 30 and private.missing(lost) == lost
+        everything = [m for area in MEMBERS.values() for m in area]
+        assert not missing(everything)
+        lost = [Member(f"{m.path}_no_such", "") for m in everything if ":" in m.path]
+        assert len(lost) > 30 and missing(lost) == lost
     finally:
         inspect.getsource = kept
 

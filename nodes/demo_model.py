@@ -9,7 +9,7 @@ import torch
 from ..seal_core.demo.examples import EXAMPLES
 from ..seal_core.demo.examples import example as sticker_of
 from .comfy.api import io
-from .comfy.demo_model import load_demo
+from .comfy.tiny_model import load_tiny_model
 from .schema import schema
 
 
@@ -20,8 +20,8 @@ class SEALDemoModel(io.ComfyNode):
             node_id="SEALDemoModel",
             display_name="SEAL Demo Model",
             category="SEAL/demo",
-            description="A tiny sticker model that comes with the pack, as MODEL, CLIP and VAE, and a sticker of a "
-            "character it never saw. It draws 128 x 128 px and runs on a CPU; good for trying every workflow.",
+            description="A tiny sticker model that comes with the pack, and a sticker of a character that it never "
+            "saw. It draws 128 x 128 px and runs on a CPU, so you can try every workflow without a download.",
             search_aliases=["seal", "demo", "tiny model", "example", "stickerworld", "no download"],
             inputs=[
                 io.Combo.Input(
@@ -29,19 +29,19 @@ class SEALDemoModel(io.ComfyNode):
                     options=list(EXAMPLES),
                     default=next(iter(EXAMPLES)),
                     optional=True,
-                    tooltip="Which built-in sticker comes out. The animal in its name is the class word to train with.",
+                    tooltip="Which built-in sticker comes out. Train with the animal in its name as class word.",
                 ),
             ],
             outputs=[
-                io.Model.Output("model", tooltip="For KSampler, SEAL Train Embedding and all else; 128 x 128 px."),
-                io.Clip.Output("clip", tooltip="Its text encoder; knows the words of the built-in attributes best."),
-                io.Vae.Output("vae", tooltip="Its VAE: 8 pixels a latent, 4 channels, as for SD 1.x."),
+                io.Model.Output("model", tooltip="A model for 128 x 128 px, for KSampler and SEAL Train Embedding."),
+                io.Clip.Output("clip", tooltip="Its text encoder. It knows the built-in attributes' words best."),
+                io.Vae.Output("vae", tooltip="Its VAE: 8 pixels a latent, 4 channels, as in SD 1.x."),
                 io.Image.Output("image", tooltip="The example sticker, 128 x 128 px."),
-                io.Mask.Output("mask", tooltip="Its exact mask, foreground = 1."),
+                io.Mask.Output("mask", tooltip="Its exact mask: the animal is 1."),
                 io.String.Output(
                     "attributes",
-                    tooltip="JSON of what the sticker shows besides the character (emotion, action, ...), for "
-                    "reference_attributes.",
+                    tooltip="What else the sticker shows (emotion, action, ...) as JSON, for `reference_attributes` of "
+                    "SEAL Train Embedding.",
                 ),
             ],
         )
@@ -52,7 +52,7 @@ class SEALDemoModel(io.ComfyNode):
         image = torch.tensor(sticker.image).float()[None] / 255
         mask = torch.tensor(sticker.mask).float()[None] / 255
         attributes = json.dumps(EXAMPLES[example][1].asdict())
-        return io.NodeOutput(*load_demo(), image, mask, attributes)
+        return io.NodeOutput(*load_tiny_model(), image, mask, attributes)
 
 
 NODES = [SEALDemoModel]

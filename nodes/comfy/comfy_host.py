@@ -21,12 +21,19 @@ from torch import Tensor, nn
 
 from ...seal_core.hosts.base import Context, Prompt, Site, Stage, Vectors
 from ...seal_core.messages import SealError
-from .identity import Identity, identity, not_ours
-from .loading import Gradients, in_training, no_inference_tensors, refuse_untrainable, require_whole, static_parts
-from .noise import Noising
-from .sites import native_resolution, require_unet, unet_sites
-from .text import ComfyText, out_of_place, text_models
-from .tokens import PromptTokens, literal, tokenize
+from .model_identity import Identity, identity, not_ours
+from .noising import Noising
+from .prompt_tokens import PromptTokens, literal, tokenize
+from .text_encoders import ComfyText, out_of_place, text_models
+from .trainable_models import (
+    Gradients,
+    in_training,
+    no_inference_tensors,
+    refuse_untrainable,
+    require_whole,
+    static_parts,
+)
+from .unet_sites import native_resolution, require_unet, unet_sites
 
 TRAINING_MEMORY = 4.0
 """How much more memory a training pass takes than ComfyUI's estimate for sampling (activations are kept)."""

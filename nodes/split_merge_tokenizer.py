@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..seal_core.concept.settings import INITS, MERGES, NORMS
 from ..seal_core.method.choices import ON_OFF, PRESET, TokenChoices
 from .comfy.api import io
-from .schema import TokensType, inputs_checked, schema
+from .input_checks import inputs_checked
+from .schema import TokensType, schema
 
 
 class SplitMergeTokenizer(io.ComfyNode):
@@ -15,8 +16,8 @@ class SplitMergeTokenizer(io.ComfyNode):
             node_id="SplitMergeTokenizer",
             display_name="SEAL Split-Merge Tokens",
             category="SEAL",
-            description="How the new concept is learned: as several tokens trained apart and merged, beside a context "
-            "token that soaks up the background. Wire it into SEAL Train Embedding; untouched, it changes nothing.",
+            description="How the new word is learned: as how many tokens, from which start, and when they merge. For "
+            "SEAL Train Embedding; untouched, it changes nothing.",
             search_aliases=["seal", "textual inversion", "token", "concept", "split merge"],
             inputs=[
                 io.Int.Input(
@@ -24,15 +25,15 @@ class SplitMergeTokenizer(io.ComfyNode):
                     default=0,
                     min=0,
                     max=16,
-                    tooltip="How many vectors are learned for the one concept (described: at most); 1 = a single "
-                    "one, as in Textual Inversion; 0 = the preset's.",
+                    tooltip="How many tokens the concept is learned as (with init described: at most). More hold more "
+                    "detail; 1 = plain Textual Inversion; 0 = the preset's.",
                 ),
                 io.Combo.Input(
                     "merge",
                     options=[PRESET, *MERGES],
                     default=PRESET,
-                    tooltip="none: in a row from the first step, never apart. mean: trained apart, then one token, "
-                    "their average. concat: trained apart, then all in a row.",
+                    tooltip="mean: trained one by one, then averaged into one token. concat: trained one by one, then "
+                    "all in a row. none: all in a row from the first step.",
                 ),
                 io.Float.Input(
                     "merge_at",
@@ -40,28 +41,27 @@ class SplitMergeTokenizer(io.ComfyNode):
                     min=-1.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Share of the steps after which the tokens merge, 0 to 1; -1 = the preset's.",
+                    tooltip="Merge after this share of the steps, 0 to 1; -1 = the preset's.",
                 ),
                 io.Combo.Input(
                     "context_token",
                     options=[PRESET, *ON_OFF],
                     default=PRESET,
-                    tooltip="Learn one more token for the background and throw it away afterwards, so that the concept "
-                    "need not carry it.",
+                    tooltip="on: one more token learns the background and is thrown away, so the concept need not.",
                 ),
                 io.Combo.Input(
                     "init",
                     options=[PRESET, *INITS],
                     default=PRESET,
-                    tooltip="Where the tokens start. described: at the words under which the model itself sees the "
-                    "subject, looked for first. Others: the class word (with a little noise or not), a random point.",
+                    tooltip="Where the tokens start. class_word: at that word; class_word_noise: near it. vocabulary: "
+                    "at random. described: at words that the training first finds for the sticker (as in best; slower).",
                 ),
                 io.Combo.Input(
                     "norm",
                     options=[PRESET, *NORMS],
                     default=PRESET,
-                    tooltip="fixed keeps the tokens as long as ordinary words, so that they do not drown the rest of "
-                    "the prompt.",
+                    tooltip="fixed: the tokens stay as long as ordinary words. Try it when the concept drowns the rest "
+                    "of the prompt.",
                 ),
             ],
             outputs=[

@@ -7,16 +7,18 @@ from typing import Any
 
 import torch
 
-from ..seal_core.messages import utf8, warn
+from ..seal_core.messages import warn
 from ..seal_core.method.choices import configure
 from ..seal_core.method.config import ATTENTION_LOSSES
 from ..seal_core.method.presets import PRESETS
 from ..seal_core.prompts.phrasing import parse_attributes
-from .comfy.api import io, ui
-from .comfy.handed_out import losses
-from .comfy.host import ComfyHost
+from .comfy.api import io
+from .comfy.comfy_host import ComfyHost
+from .comfy.deleted_files import times_deleted
+from .comfy.node_ui import picture_on_node
 from .comfy.training_run import Preview, Run, resumed, train_or_reuse
-from .schema import EmbeddingType, LayersType, TokensType, inputs_checked, schema
+from .input_checks import inputs_checked
+from .schema import EmbeddingType, LayersType, TokensType, schema
 
 
 class SEALTrainEmbedding(io.ComfyNode):
@@ -26,24 +28,24 @@ class SEALTrainEmbedding(io.ComfyNode):
             node_id="SEALTrainEmbedding",
             display_name="SEAL Train Embedding",
             category="SEAL",
-            description="Learns a new concept from ONE sticker as a text embedding and saves it under "
-            "models/embeddings. The model itself stays as it is.",
+            description="Learn a new word for the character on ONE sticker and save it in models/embeddings. The model "
+            "itself stays as it is.",
             search_aliases=["seal", "train", "textual inversion", "hiper", "embedding", "personalize", "sticker"],
             is_output_node=True,
             inputs=[*_required(), *_optional()],
             outputs=[
-                EmbeddingType.Output("embedding", tooltip="The learned concept, for SEAL Text Encode and SEAL Apply."),
-                io.String.Output("name", tooltip="embedding:NAME for any CLIP Text Encode; empty for a tail (hiper)."),
-                io.Image.Output("loss_plot", tooltip="The loss along the steps."),
-                io.Image.Output("attention_map", tooltip="Where the token looks, before and after, over the sticker."),
-                io.String.Output("report", tooltip="JSON: settings, seed, device, seconds, losses, leakage, warnings."),
+                EmbeddingType.Output("embedding", tooltip="For SEAL Text Encode and SEAL Apply Embedding."),
+                io.String.Output("name", tooltip="embedding:NAME for any text encode node; empty for preset hiper."),
+                io.Image.Output("loss_plot", tooltip="The loss along the steps. It is noisy: look at its trend."),
+                io.Image.Output("attention_map", tooltip="Where the new word looks on the sticker, before and after."),
+                io.String.Output("report", tooltip="JSON: settings, seed, device, seconds, losses, warnings."),
             ],
         )
 
     @classmethod
     def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
-        """Another value when a trained file has gone since, or ComfyUI's cache would answer instead of training."""
-        return losses(name)
+        """Changes once a trained file was deleted: otherwise ComfyUI's cache would answer instead of training."""
+        return times_deleted(name)
 
     @classmethod
     @inputs_checked
@@ -103,11 +105,10 @@ class SEALTrainEmbedding(io.ComfyNode):
             host = ComfyHost(model, clip, vae)
             run = Run(name, image.clone(), mask.clone(), mask_polarity, preset, config, start, run_id)
             outcome = train_or_reuse(host, run, Preview(preview_prompt, preview_every))
-        shown = {"text": [outcome.headline]}
-        try:
-            shown |= ui.PreviewImage(outcome.attention_map, cls=cls).as_dict()
-        except Exception as error:  # whatever it is: the concept is trained and saved
-            message = utf8(f"attention_map: is not shown here, since ComfyUI's temp folder does not take it ({error}).")
+        shown, trouble = picture_on_node(outcome.attention_map, cls)
+        shown["text"] = [outcome.headline]
+        if trouble:
+            message = f"attention_map: {trouble}"
             warn("SEAL: %s", message)
             outcome.report["warnings"].append(message)
             shown["text"].append(message)
@@ -120,29 +121,36 @@ class SEALTrainEmbedding(io.ComfyNode):
 def _required() -> list[io.Input]:
     return [
         io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
-        io.Clip.Input("clip", tooltip="The text encoder(s) of the same checkpoint."),
+        io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
         io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
-        io.Image.Input("image", tooltip="The sticker. Several images of one size are several references."),
-        io.Mask.Input("mask", tooltip="The sticker's subject: from SemanticMask, LoadImage or any segmentation."),
+        io.Image.Input("image", tooltip="The sticker. A batch = several stickers of one character."),
+        io.Mask.Input("mask", tooltip="What is the character: from SEAL Semantic Mask, Load Image or a segmentation."),
         io.String.Input(
             "class_word",
             default="",
-            tooltip="What the sticker shows, in a word or two: cat. The token starts from it, and layers that it "
-            "may not enter read it. With `resume`, empty = that of the concept resumed.",
+            tooltip="What the sticker shows, in a word or two: cat. The new word starts from it, and layers that may "
+            "not read the new word read this one. Empty with `resume` = as before.",
         ),
         io.String.Input("name", default="my-sticker", tooltip="File name of the concept: letters, digits, _ and -."),
         io.String.Input(
             "concept",
             default="",
-            tooltip="What prompts call it; no ordinary word. Empty = <name>: <my-sticker>.",
+            tooltip="What prompts call it; no ordinary word. Empty = the file's name in brackets, <my-sticker>.",
         ),
         io.Combo.Input(
             "preset",
             options=["best", "paper", "textual_inversion", "hiper"],
             default="best",
-            tooltip="best: what we favour so far. paper: our reading of SEAL's abstract. Others: plain baselines.",
+            tooltip="best: start here. paper: SEAL as its abstract describes it, the rest filled in by us. "
+            "textual_inversion, hiper: older methods to compare with.",
         ),
-        io.Int.Input("steps", default=0, min=0, max=100_000, tooltip=f"0 = the preset's ({_of('steps')})."),
+        io.Int.Input(
+            "steps",
+            default=0,
+            min=0,
+            max=100_000,
+            tooltip=f"More steps: more like the sticker, less free. 0 = the preset's ({_of('steps')}).",
+        ),
         io.Float.Input(
             "learning_rate",
             default=0.0,
@@ -153,7 +161,7 @@ def _required() -> list[io.Input]:
             tooltip=f"0 = the preset's ({_of('learning_rate')}).",
         ),
         io.Int.Input(
-            "batch_size", default=0, min=0, max=64, tooltip=f"Draws a step; 0 = the preset's ({_of('batch_size')})."
+            "batch_size", default=0, min=0, max=64, tooltip=f"Pictures a step. 0 = the preset's ({_of('batch_size')})."
         ),
         io.Int.Input(
             "resolution",
@@ -161,7 +169,8 @@ def _required() -> list[io.Input]:
             min=0,
             max=4096,
             step=8,
-            tooltip="Longer side in pixels, 0 = the model's own. The sticker is fitted and padded, never distorted.",
+            tooltip="Longer side in pixels. 0 = the model's own; smaller is faster and takes less memory. The sticker "
+            "is padded, never distorted.",
         ),
         io.Int.Input(
             "seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Same seed, same file."
@@ -171,22 +180,25 @@ def _required() -> list[io.Input]:
 
 def _optional() -> list[io.Input]:
     return [
-        TokensType.Input("tokens", optional=True, tooltip="From SEAL Split-Merge Tokens: what is set there."),
-        LayersType.Input("layers", optional=True, tooltip="From SEAL Layer Restriction; replaces the preset's."),
+        TokensType.Input(
+            "tokens", optional=True, tooltip="From SEAL Split-Merge Tokens. What is set there replaces the preset's."
+        ),
+        LayersType.Input("layers", optional=True, tooltip="From SEAL Layer Restriction. Replaces the preset's layers."),
         io.Combo.Input(
             "mask_polarity",
             options=["auto", "foreground", "background"],
             default="auto",
             optional=True,
-            tooltip="What 1 means in the mask. auto takes what the frame's border shows as background, so LoadImage's "
-            "inverted mask works as it is.",
+            tooltip="What 1 means in the mask. auto: whatever touches the picture's border is background, so the "
+            "inverted MASK of Load Image comes out right.",
         ),
         io.Combo.Input(
             "attention_loss",
             options=["preset", *ATTENTION_LOSSES],
             default="preset",
             optional=True,
-            tooltip="How the token is kept on the subject: mse (map like the mask), leak (nothing outside), transport.",
+            tooltip="Keeps the new word on the character. mse: its attention looks like the mask. leak: none outside. "
+            "transport: the shortest way onto the mask. none: off.",
         ),
         io.Float.Input(
             "attention_weight",
@@ -196,7 +208,7 @@ def _optional() -> list[io.Input]:
             step=0.001,
             round=False,
             optional=True,
-            tooltip="Weight of the attention loss; -1 = the preset's.",
+            tooltip="Weight of the attention loss. -1 = the preset's.",
         ),
         io.Float.Input(
             "background_weight",
@@ -206,7 +218,7 @@ def _optional() -> list[io.Input]:
             step=0.05,
             round=False,
             optional=True,
-            tooltip="How much the background counts in the denoising loss: 0 not at all, 1 fully; -1 = the preset's.",
+            tooltip="How much the sticker's background counts: 0 not at all, 1 fully. -1 = the preset's.",
         ),
         io.Float.Input(
             "augment",
@@ -216,22 +228,23 @@ def _optional() -> list[io.Input]:
             step=0.05,
             round=False,
             optional=True,
-            tooltip="Share of the draws with the subject on another ground, shifted, scaled, mirrored; -1 = preset's.",
+            tooltip="Share of the pictures with the character moved, scaled and mirrored on another background, 0 to 1. "
+            "-1 = the preset's.",
         ),
         io.String.Input(
             "prompts",
             default="",
             multiline=True,
             optional=True,
-            tooltip="Training prompts, one a line, {} where the concept stands; empty = the preset's.",
+            tooltip="Training prompts, one a line, with {} in place of the concept. Empty = the preset's.",
         ),
         io.String.Input(
             "reference_attributes",
             default="",
             multiline=True,
             optional=True,
-            tooltip='What is known of the sticker, as JSON from StickerAttributePrompt: {"emotion": "sleepy"}. '
-            "Prompts then say it, and the token need not learn it.",
+            tooltip="What the sticker shows besides the character: wire `attributes` of SEAL Sticker Attribute Prompt, "
+            'or write {"emotion": "sleepy"}. Training prompts say it, so the new word need not mean it.',
         ),
         EmbeddingType.Input("resume", optional=True, tooltip="Go on from this concept instead of the class word."),
         io.String.Input(
@@ -246,7 +259,7 @@ def _optional() -> list[io.Input]:
             min=0,
             max=100_000,
             optional=True,
-            tooltip="Draw the preview prompt every so many steps (slow on a CPU); 0 = only the attention map.",
+            tooltip="Draw the preview every so many steps (slow without a GPU). 0 = only loss and attention.",
         ),
         io.Int.Input(
             "run_id",
@@ -254,7 +267,7 @@ def _optional() -> list[io.Input]:
             min=0,
             max=2**31 - 1,
             optional=True,
-            tooltip="The same settings reuse the trained file. Change this number to train again.",
+            tooltip="Settings that were trained before reuse the file. Change this number to train again.",
         ),
     ]
 
