@@ -32,7 +32,7 @@ def grow_and_feather(what: str) -> list[io.Input]:
             "grow", default=0, min=-64, max=64, tooltip=f"Grow the {what} by so many pixels; minus shrinks it."
         ),
         io.Float.Input(
-            "feather", default=0.0, min=0.0, max=64.0, step=0.5, tooltip="Soften its edge over so many pixels."
+            "feather", default=0.0, min=0.0, max=64.0, step=0.5, tooltip="Pixels over which its edge softens."
         ),
     ]
 

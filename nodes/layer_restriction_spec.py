@@ -32,8 +32,8 @@ class LayerRestrictionSpec(io.ComfyNode):
                 io.String.Input(
                     "layers",
                     default="up.2-8",
-                    tooltip="Only for custom. Names (up.3), ranges (up.3-5) and groups (down, mid, up, all) with commas "
-                    "between them; a minus leaves out (all, -mid).",
+                    tooltip="Only for custom. Names (up.3), ranges (up.3-5) and groups (down, mid, up, all), comma-"
+                    "separated; a minus leaves out (all, -mid).",
                 ),
                 io.Float.Input(
                     "start_percent",

@@ -54,7 +54,7 @@ class SplitMergeTokenizer(io.ComfyNode):
                     options=[PRESET, *INITS],
                     default=PRESET,
                     tooltip="Where the tokens start. class_word: at that word; class_word_noise: near it. vocabulary: "
-                    "at random. described: at words that the training first finds for the sticker (as in best; slower).",
+                    "at random. described: at words that are first looked for, as in preset best (slower).",
                 ),
                 io.Combo.Input(
                     "norm",

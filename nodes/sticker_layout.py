@@ -45,11 +45,9 @@ class SEALStickerLayout(io.ComfyNode):
                     "anchor",
                     options=list(ANCHORS),
                     default="centre",
-                    tooltip="Where a sticker stands where the canvas is higher than it.",
+                    tooltip="Where a sticker stands if the canvas is higher than it.",
                 ),
-                io.Boolean.Input(
-                    "enlarge", default=True, tooltip="Scale up stickers that are smaller than the canvas."
-                ),
+                io.Boolean.Input("enlarge", default=True, tooltip="Scale small stickers up to the canvas."),
                 io.Int.Input(
                     "width",
                     default=512,

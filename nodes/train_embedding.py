@@ -180,9 +180,7 @@ def _required() -> list[io.Input]:
 
 def _optional() -> list[io.Input]:
     return [
-        TokensType.Input(
-            "tokens", optional=True, tooltip="From SEAL Split-Merge Tokens. What is set there replaces the preset's."
-        ),
+        TokensType.Input("tokens", optional=True, tooltip="From SEAL Split-Merge Tokens. Replaces the preset's."),
         LayersType.Input("layers", optional=True, tooltip="From SEAL Layer Restriction. Replaces the preset's layers."),
         io.Combo.Input(
             "mask_polarity",
@@ -228,7 +226,7 @@ def _optional() -> list[io.Input]:
             step=0.05,
             round=False,
             optional=True,
-            tooltip="Share of the pictures with the character moved, scaled and mirrored on another background, 0 to 1. "
+            tooltip="Share of the pictures with the character moved, scaled and mirrored on another background; "
             "-1 = the preset's.",
         ),
         io.String.Input(

@@ -26,15 +26,15 @@ import torch
 from demo_measure import measure
 from safetensors.torch import load_file, save_file
 from seal_pack.nodes import demo_model as demo
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
 from seal_pack.nodes.comfy import tiny_model
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.nodes.comfy.unet_sites import native_resolution
-from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
-from seal_pack.nodes.load_embedding import SEALLoadEmbedding
-from seal_pack.nodes.text_encode import SEALTextEncode
 from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
+from seal_pack.nodes.load_embedding import SEALLoadEmbedding
 from seal_pack.nodes.semantic_mask import SemanticMask
 from seal_pack.nodes.split_merge_tokenizer import SplitMergeTokenizer
+from seal_pack.nodes.text_encode import SEALTextEncode
 from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from seal_pack.seal_core.hosts.base import Prompt
 from seal_pack.seal_core.method.sampling import sample as euler

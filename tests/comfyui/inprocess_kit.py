@@ -46,8 +46,8 @@ def _load_pack():
 
 
 _load_pack()
-from seal_pack.nodes.comfy import unet_sites  # noqa: E402
 from seal_pack.nodes.apply_embedding import SEALApplyEmbedding  # noqa: E402
+from seal_pack.nodes.comfy import unet_sites  # noqa: E402
 from seal_pack.nodes.text_encode import SEALTextEncode  # noqa: E402
 from seal_pack.seal_core.concept.concept import Concept, Embedding  # noqa: E402
 from seal_pack.seal_core.concept.file import save  # noqa: E402

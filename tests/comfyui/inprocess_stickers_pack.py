@@ -22,9 +22,9 @@ import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
 from seal_pack.nodes.comfy import fonts  # noqa: E402
-from seal_pack.nodes.sticker_text import SEALStickerText  # noqa: E402
-from seal_pack.nodes.sticker_cutout import SEALStickerCutout  # noqa: E402
 from seal_pack.nodes.save_sticker_pack import SEALSaveStickerPack  # noqa: E402
+from seal_pack.nodes.sticker_cutout import SEALStickerCutout  # noqa: E402
+from seal_pack.nodes.sticker_text import SEALStickerText  # noqa: E402
 from seal_pack.seal_core.messages import SealError  # noqa: E402
 from seal_pack.seal_core.stickers.font import BUNDLED  # noqa: E402
 from seal_pack.seal_core.stickers.pack import apng  # noqa: E402

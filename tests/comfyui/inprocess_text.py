@@ -36,10 +36,10 @@ from pathlib import Path
 import folder_paths
 import torch
 from safetensors.torch import save_file
-from seal_pack.nodes.comfy.folders import tails_folder
-from seal_pack.nodes.comfy.text_encoders import ComfyText
-from seal_pack.nodes.comfy.prompt_tokens import tokenize
 from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
+from seal_pack.nodes.comfy.folders import tails_folder
+from seal_pack.nodes.comfy.prompt_tokens import tokenize
+from seal_pack.nodes.comfy.text_encoders import ComfyText
 from seal_pack.nodes.load_embedding import SEALLoadEmbedding
 from seal_pack.seal_core.concept.concept import Concept, Embedding
 from seal_pack.seal_core.concept.file import save

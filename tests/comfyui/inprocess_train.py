@@ -20,8 +20,8 @@ import comfy.sd
 import folder_paths
 import torch
 from seal_pack.nodes.comfy import training_run
-from seal_pack.nodes.comfy.folders import folder_of
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.comfy.folders import folder_of
 from seal_pack.nodes.comfy.text_encoders import ComfyText
 from seal_pack.nodes.split_merge_tokenizer import SplitMergeTokenizer
 from seal_pack.nodes.train_embedding import SEALTrainEmbedding
