@@ -19,7 +19,7 @@ class LayerRestrictionSpec(io.ComfyNode):
             category="SEAL",
             description="Choose the U-Net's layers that read the learned word. All others read the class word, which "
             "leaves pose and layout to the prompt.",
-            search_aliases=["seal", "layers", "cross-attention", "restriction", "p+"],
+            search_aliases=["seal", "layers", "cross-attention", "layer restriction spec", "p+"],
             inputs=[
                 io.Model.Input("model", tooltip="The model you will train with; `summary` lists its layers."),
                 io.Combo.Input(

@@ -18,7 +18,7 @@ class SplitMergeTokenizer(io.ComfyNode):
             category="SEAL",
             description="How the new word is learned: as how many tokens, from which start, and when they merge. For "
             "SEAL Train Embedding; untouched, it changes nothing.",
-            search_aliases=["seal", "textual inversion", "token", "concept", "split merge"],
+            search_aliases=["seal", "textual inversion", "token", "concept", "split merge tokenizer"],
             inputs=[
                 io.Int.Input(
                     "split",

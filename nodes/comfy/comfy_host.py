@@ -51,7 +51,7 @@ class ComfyHost(ComfyText):
     def __init__(self, model: comfy.model_patcher.ModelPatcher, clip: Any, vae: Any, *, gradients: bool = True) -> None:
         super().__init__(clip)
         if getattr(vae, "patcher", None) is None:
-            raise SealError("vae: there is none, since the checkpoint holds none; load one with VAELoader.")
+            raise SealError("vae: there is none, since the checkpoint holds none; load one with Load VAE.")
         self.vae = vae
         self._wired = (model, clip, vae)
         self.copied_bytes = 0

@@ -117,7 +117,7 @@ def _warn_clip_skip(clip: Any, used: Sequence[Concept]) -> None:
         known = concept.clip_skip is not None or concept.provenance  # third-party files do not say
         if known and then != now:
             warn(
-                "SEAL: %s was trained at CLIP layer %s, this clip stops at %s; set CLIPSetLastLayer to %s.",
+                "SEAL: %s was trained at CLIP layer %s, this clip stops at %s; set CLIP Set Last Layer to %s.",
                 concept.name, then, now, then,
             )  # fmt: skip
 

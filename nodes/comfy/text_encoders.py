@@ -26,7 +26,7 @@ def text_models(clip: comfy.sd.CLIP) -> dict[str, comfy.sd1_clip.SDClipModel]:
     """
     stage = getattr(clip, "cond_stage_model", None)
     if stage is None:
-        raise SealError("clip: there is none, since the checkpoint holds no text encoder; load one with CLIPLoader.")
+        raise SealError("clip: there is none, since the checkpoint holds no text encoder; load one with Load CLIP.")
     found = {n: m for n, m in stage.named_children() if isinstance(m, comfy.sd1_clip.SDClipModel)}
     ordered = {n: found[n] for n in ("clip_l", "clip_h", "clip_g") if n in found}
     if tuple(ordered) not in _FAMILIES or len(ordered) != len(list(stage.children())):

@@ -81,7 +81,7 @@ def _copy(part: str, patcher: Any) -> Any:
     """A static copy by ComfyUI's own means: it loads the file again, and takes over patches and options."""
     if patcher.injections:  # these hold modules of the wired model: a copy would silently run without them
         raise SealError(
-            f"{part}: its LoRA is in bypass mode, which training cannot follow here; load it with LoraLoader. {_STATIC}"
+            f"{part}: its LoRA is in bypass mode, which training cannot follow here; load it with Load LoRA. {_STATIC}"
         )
     if any(is_dynamic(other) for other in (*patcher.get_nested_additional_models(), *patcher.model_patches_models())):
         raise SealError(f"{part}: a patch on it streams its own weights; train on the model without it. {_STATIC}")

@@ -48,7 +48,7 @@ def usable_nodes() -> list[Any]:
             switched_off.setdefault(reason, []).append(module)
     for reason, modules in switched_off.items():
         warn(
-            "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or use a ComfyUI that it knows (%s).",
+            "SEAL: switched off %s, since this ComfyUI (%s) %s. Update the pack, or use a ComfyUI that it knows (%s).",
             ", ".join(map(_shown_name, modules)), _version(), reason, ", ".join(READ_IN),
         )  # fmt: skip
     return nodes

@@ -166,7 +166,7 @@ def check_what_cannot_be_copied_is_refused_in_one_sentence():
             opened(model, clip)
         model, clip = streamed()
         model.set_injections("bypass", [comfy.model_patcher.PatcherInjection(lambda m: None, lambda m: None)])
-        with refused("^model: .*bypass.*LoraLoader"):
+        with refused("^model: .*bypass.*Load LoRA"):
             opened(model, clip)
         model, clip = streamed()
         model.set_additional_models("other", [streamed()[0]])

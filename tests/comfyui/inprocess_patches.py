@@ -213,7 +213,7 @@ def check_attention_couple():
         for negative in (NEGATIVE, plain("bad, " * 70)):
             with Log() as log:
                 sample(apply(couple(MODEL, region[0][0])), positive, negative)
-            assert len(log.lines) == 1 and "ConditioningSetMask" in log.lines[0], log.lines
+            assert len(log.lines) == 1 and "Conditioning (Set Mask)" in log.lines[0], log.lines
     recorded(couple(MODEL, region[0][0]), plain(TEXT))  # without SEALApplyEmbedding it is the plain embedding
 
 

@@ -188,7 +188,7 @@ def check_clip_skip_family_and_missing_name():
     assert ours[0][1]["seal_clip_skip"] == -2
     with Log() as log:
         learned(TEXT, x)
-    assert any("CLIPSetLastLayer" in line for line in log.lines)
+    assert any("CLIP Set Last Layer" in line for line in log.lines)
     with Log() as log:
         assert torch.equal(learned("a dog", x, clip=skipped)[0][0], plain("a dog", skipped)[0][0])
     assert any("none of the learned concepts" in line for line in log.lines)
