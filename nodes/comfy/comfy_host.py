@@ -1,8 +1,8 @@
 """ComfyHost: ComfyUI's MODEL, CLIP and VAE as a SEAL host.
 
-The one file that knows how ComfyUI's models are called. ComfyUI executes nodes under
-`torch.inference_mode()` and loads weights there, so a host is used inside `torch.inference_mode(False)`
-and lets gradients through first (loading.py); all that it changes is undone on exit.
+No other file knows how to call ComfyUI's models. ComfyUI runs nodes under `torch.inference_mode()` and loads weights
+there, so a host is used inside `torch.inference_mode(False)` and first lets gradients through (trainable_models.py).
+Everything that it changes is undone on exit.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from .trainable_models import (
 from .unet_sites import native_resolution, require_unet, unet_sites
 
 TRAINING_MEMORY = 4.0
-"""How much more memory a training pass takes than ComfyUI's estimate for sampling (activations are kept)."""
+"""Memory of a training pass in units of ComfyUI's estimate for sampling: backward needs the activations."""
 
 
 class ComfyHost(ComfyText):
     """A host over the models wired into a node; see `seal_core.hosts.base.Host`.
 
-    Use as a context manager under `torch.inference_mode(False)`; `identity`, `resolution` and `plan` need no entering.
-    Inside, `model`, `clip` and `unet` are those that gradients can pass, which may be copies of the wired ones;
-    `copied_bytes` is what these take. Without `gradients` the wired models themselves are used, whatever they are.
+    Enter it as a context manager under `torch.inference_mode(False)`; `identity`, `resolution` and `plan` work without.
+    Inside, gradients can pass `model`, `clip` and `unet`; these may be copies of the wired ones, `copied_bytes` large.
+    Without `gradients` the wired models themselves are used, whatever they are.
     Raises SealError for models that are no cross-attention U-Nets and for weights that gradients cannot pass.
     """
 
@@ -111,11 +111,11 @@ class ComfyHost(ComfyText):
         self._stack.close()
 
     def plan(self, batch: int, resolution: int) -> None:
-        """Say how large the training passes will be, so that ComfyUI makes room for them when it loads."""
+        """Sets the size of the training passes (pixels), for which ComfyUI makes room when it loads."""
         self._shape = [batch, 4, resolution // 8, resolution // 8]
 
     def _load(self) -> None:
-        """Bring text encoder and U-Net to the device, in this order; to train whole, with room for backward."""
+        """Brings text encoder, then U-Net to the device; for training whole and with room for backward."""
         if self._loaded:
             return
         trains = self._gradients is not None
@@ -148,12 +148,12 @@ class ComfyHost(ComfyText):
             crosses.append(output)
         positions = tuple(tokens[self.family.encoders[0]].positions() for tokens in read)
         cross = torch.cat(crosses, dim=-1).float().to(self.device)
-        # SD 1.x and 2.x U-Nets take no pooled vector; ComfyUI's encoders return one all the same.
+        # SD 1.x and 2.x U-Nets take no pooled vector, though ComfyUI's encoders return one.
         vector = pooled.float().to(self.device) if len(crosses) > 1 and pooled is not None else None
         return Context(cross, vector, positions)
 
     def _tokens(self, prompt: Prompt, vectors: Vectors) -> dict[str, PromptTokens]:
-        """Tokens of one prompt for each text encoder; they fit into one chunk."""
+        """Tokens of one prompt for each text encoder. Raises SealError where they do not fit into one chunk."""
         pieces = [(piece if is_slot else literal(piece), is_slot) for piece, is_slot in prompt.pieces()]
         read = tokenize(self.clip, pieces, vectors)
         if any(len(tokens.chunks) > 1 for tokens in read.values()):
@@ -167,8 +167,8 @@ class ComfyHost(ComfyText):
 
     @torch.no_grad()
     def encode_image(self, images: Tensor) -> Tensor:
-        self._loaded = False  # loading the VAE may push the others out
-        with torch.inference_mode():  # as ComfyUI's own node does; nothing here is for autograd
+        self._loaded = False  # loading the VAE may unload the others
+        with torch.inference_mode():  # as in ComfyUI's own node: autograd needs none of this
             latents = self.vae.encode(images)
         if latents.ndim != 4 or latents.shape[1] != 4:
             raise SealError(
@@ -227,7 +227,7 @@ class ComfyHost(ComfyText):
             name: condition.process_cond(batch_size=x_t.shape[0], area=None).cond
             for name, condition in conditions.items()
         }
-        # pre_run and cleanup as in sampling: patches and wrappers ask the model for its patcher
+        # As in sampling: patches and wrappers ask the model for its patcher.
         self.model.pre_run()
         try:
             with no_inference_tensors("model"):
@@ -236,7 +236,7 @@ class ComfyHost(ComfyText):
             self.model.cleanup()
 
     def _options(self, sigma: Tensor) -> dict[str, Any]:
-        """Fresh transformer_options: those of the wired MODEL, and an attention that gradients can pass."""
+        """A copy of the wired MODEL's transformer_options, with an attention that gradients can pass."""
         options = comfy.patcher_extension.copy_nested_dicts(self.model.model_options.get("transformer_options", {}))
         wrappers = {"wrappers": {kind: dict(by_key) for kind, by_key in self.model.wrappers.items()}}
         options = comfy.patcher_extension.merge_nested_dicts(options, wrappers)
@@ -248,7 +248,7 @@ class ComfyHost(ComfyText):
     # -- identity ----------------------------------------------------------------------------------
 
     def identity(self) -> Identity:
-        """Of the models as they are wired; nothing is loaded for it."""
+        """Of the models as they are wired. Loads nothing."""
         return identity(*self._wired)
 
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""Text with learned concepts -> conditioning: the mechanism of SEALTextEncode."""
+"""A prompt that names learned concepts -> CONDITIONING with its alternatives: what SEALTextEncode does."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Conditioning = list[list[Any]]
 
 
 def encode_prompt(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) -> Conditioning:
-    """ComfyUI CONDITIONING of `text`, in which the concepts of `embedding` stand by name or as embedding:FILE.
+    """CONDITIONING of `text`, which names the concepts of `embedding` by name or as embedding:FILE.
 
-    strength: 0 = the class words, 1 = as learned, between and above = the straight line through both.
-    The context has every concept in it, as ComfyUI's own `embedding:` gives it (bit-equal at strength 1);
-    where a concept is restricted, a Route for `routing.routed` rides along under "seal". The pooled
-    vector is the class words': SDXL adds it to every block, so it would undo the restriction.
-    Raises SealError for an embedding of another family and for what cannot be encoded together.
+    strength: 0 = the class words, 1 = as learned; other values lie on the straight line through both.
+    The context has every concept in it, bit for bit as ComfyUI's own `embedding:` gives it at strength 1. Where a
+    concept is restricted, a Route for `routing.routed` rides along under KEY. The pooled vector is always the class
+    words': SDXL adds it to every block, so it would undo the restriction.
+    Raises SealError for an embedding of another family and for concepts that cannot share a prompt.
     """
     check_strength(strength)
     _check_family(clip, embedding)
@@ -43,12 +43,7 @@ def encode_prompt(clip: Any, text: str, embedding: Embedding, strength: float = 
     if not used or strength == 0:
         return _conditioning(clip, plain, plain)
 
-    restrictions = tuple(dict.fromkeys(c.layers for c in used if is_restricted(c.layers)))
-    if len(restrictions) > MAX_RESTRICTIONS:
-        raise SealError(
-            f"text: its concepts have {len(restrictions)} different layer restrictions; use at most {MAX_RESTRICTIONS} "
-            "in one prompt, or train them with the same layers."
-        )
+    restrictions = _restrictions(used)
     encodings = {}
     for count in range(len(restrictions) + 1):
         for let_in in itertools.combinations(range(len(restrictions)), count):
@@ -58,8 +53,19 @@ def encode_prompt(clip: Any, text: str, embedding: Embedding, strength: float = 
     result = _conditioning(clip, full, plain)
     if restrictions:
         for i, (_, extras) in enumerate(result):
-            extras[KEY] = Route(restrictions, {let_in: parts[i][0] for let_in, parts in encodings.items()})
+            extras[KEY] = Route(restrictions, {let_in: each[i][0] for let_in, each in encodings.items()})
     return result
+
+
+def _restrictions(used: Sequence[Concept]) -> tuple[Layers, ...]:
+    """The different layer restrictions of the concepts. Raises SealError for too many."""
+    found = tuple(dict.fromkeys(c.layers for c in used if is_restricted(c.layers)))
+    if len(found) > MAX_RESTRICTIONS:
+        raise SealError(
+            f"text: its concepts have {len(found)} different layer restrictions; use at most {MAX_RESTRICTIONS} "
+            "in one prompt, or train them with the same layers."
+        )
+    return found
 
 
 def _is_active(concept: Concept, let_in: Collection[Layers]) -> bool:
@@ -75,7 +81,7 @@ def _conditioning(clip: Any, full: Conditioning, plain: Conditioning) -> Conditi
 
 
 def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Concept], strength: float) -> Conditioning:
-    """One encoding: the `active` concepts learned, the other `used` ones as their class words."""
+    """One encoding: with the vectors of the `active` concepts and the class words of the other `used` ones."""
     vectors = {}
 
     def piece(concept: Concept) -> tuple[str, bool]:
@@ -91,11 +97,11 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
     encoded = clip.encode_from_tokens_scheduled({e.removeprefix("clip_"): read.pairs() for e, read in tokens.items()})
     if not all(bool(context.isfinite().all()) for context, _ in encoded):
         raise SealError(
-            "text: encodes to values that are not numbers (NaN or infinite), of which every picture is black; look for "
-            "a weight such as (cat:nan) or (cat:1e999), or load the text encoder in float32."
+            "text: encodes to values that are not numbers (NaN or infinite), which draw black pictures; look for a "
+            "weight such as (cat:nan) or (cat:1e999), or load the text encoder in float32."
         )
     if tail is not None:
-        if len(active) == len(used):  # said once, of what the conditioning holds
+        if len(active) == len(used):  # once, for the encoding that the conditioning holds
             _warn_long(tokens, tail)
         encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
     return encoded
@@ -114,7 +120,7 @@ def _warn_clip_skip(clip: Any, used: Sequence[Concept]) -> None:
     now = _layer(clip, clip.layer_idx)
     for concept in used:
         then = _layer(clip, concept.clip_skip)
-        known = concept.clip_skip is not None or concept.provenance  # third-party files do not say
+        known = concept.clip_skip is not None or concept.provenance  # files from elsewhere do not say
         if known and then != now:
             warn(
                 "SEAL: %s was trained at CLIP layer %s, this clip stops at %s; set CLIP Set Last Layer to %s.",
@@ -123,7 +129,7 @@ def _warn_clip_skip(clip: Any, used: Sequence[Concept]) -> None:
 
 
 def _layer(clip: Any, layer_idx: int | None) -> int:
-    """A CLIP skip as a layer counted from the end, with the model's default put in for None."""
+    """A CLIP skip as a layer counted from the end; None is the model's default."""
     default = next(iter(text_models(clip).values())).options_default[1]
     return next(i for i in (layer_idx, default, -1) if i is not None)
 
@@ -131,4 +137,4 @@ def _layer(clip: Any, layer_idx: int | None) -> int:
 def _warn_long(tokens: Mapping[str, PromptTokens], tail: Concept) -> None:
     room = 77 - tail.vectors["tail"].shape[0]
     if any(len(read.chunks) > 1 or read.length + 2 > room for read in tokens.values()):
-        warn("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)
+        warn("SEAL: the prompt is cut after %s tokens, where the tail of %s begins.", room, tail.name)

@@ -1,7 +1,7 @@
-"""What a trained concept depends on in the wired models, as a hash that a restart does not change.
+"""What a training depends on in the wired models, as a hash that survives a restart.
 
-Weights count as they were loaded, patches beside them with their key, strength and tensors: so nothing need be on the
-device, and it does not matter whether ComfyUI has applied a LoRA yet.
+Weights count as they were loaded, and patches apart from them with key, strength and tensors. So nothing has to be on
+the device, and it does not matter whether ComfyUI has applied a LoRA yet.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from .route import KEY
 from .text_encoders import family, text_models
 
 _OF_A_PASS = ("optimized_attention_override", "cond_or_uncond", "sigmas", "sample_sigmas", "uuids")
-"""transformer_options that a pass sets anew."""
+"""transformer_options that every pass sets anew."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """hash: of models and patches. unread: kinds of objects in patches that could not be read and are not in it."""
+    """hash: of models and patches. unread: kinds of objects in patches that it leaves out, since none can read them."""
 
     hash: str
     unread: tuple[str, ...]
 
 
 def identity(model: Any, clip: Any, vae: Any) -> Identity:
-    """Of a MODEL, CLIP and VAE as they are wired, LoRAs, patches, sampling settings and CLIP skip included."""
+    """Of a MODEL, CLIP and VAE as they are wired, with LoRAs, patches, sampling settings and CLIP skip."""
     names = [(f"unet.{name}", module) for name, module in model.model.named_modules() if name != "model_sampling"]
     parts = (model, clip.patcher, vae.patcher)
     wired = {id(patcher.model) for patcher in parts}
@@ -51,7 +51,7 @@ def identity(model: Any, clip: Any, vae: Any) -> Identity:
         "patches": [_settings(patcher) for patcher in parts],
     }
     digest = hashlib.sha256(read(settings))
-    add_samples(digest, Noising(settings["sampling"]).samples())  # its classes are mixed anew by every node
+    add_samples(digest, Noising(settings["sampling"]).samples())  # every node mixes its classes anew
     unused = _unused(clip)
     for patcher, prefix in zip(parts, ("diffusion_model.", None, None), strict=True):
         add_samples(digest, ((key, weight) for key, weight in _weights(patcher, prefix).items() if key not in unused))
@@ -59,7 +59,7 @@ def identity(model: Any, clip: Any, vae: Any) -> Identity:
 
 
 def _settings(patcher: Any) -> dict[str, Any]:
-    """What was set on a patcher and changes what a training pass computes (not what only sampling reads)."""
+    """The settings of a patcher that change a training pass, without those that only sampling reads."""
     options = patcher.model_options.get("transformer_options", {})
     hooks = getattr(patcher, "forced_hooks", None)
     return {
@@ -76,21 +76,21 @@ def _settings(patcher: Any) -> dict[str, Any]:
 
 
 def not_ours(wrappers: dict[str, Any]) -> dict[str, Any]:
-    """Without SEALApplyEmbedding's, which do nothing outside a sampling of routed prompts."""
+    """Without SEALApplyEmbedding's wrappers, which act only while routed prompts are sampled."""
     return {kind: {key: found for key, found in by_key.items() if key != KEY} for kind, by_key in wrappers.items()}
 
 
 def _filled(by_kind: dict[str, Any]) -> dict[str, Any]:
-    """Without the kinds that nobody uses: newer ComfyUIs know more of them."""
+    """Without kinds that nobody uses: newer ComfyUIs know more kinds."""
     return {kind: by_key for kind, by_key in by_kind.items() if any(by_key.values())}
 
 
 def _weights(patcher: Any, prefix: str | None = None) -> dict[str, Tensor]:
-    """Every weight (whose name begins so) as it was before patches."""
+    """Every weight, or those whose name begins so, as it was before patches."""
     return {key: entries[0][0] for key, entries in patcher.get_key_patches(prefix).items()}
 
 
 def _unused(clip: Any) -> set[str]:
-    """Weights of the text encoders that files of SD 1.x and SDXL lack; ComfyUI leaves memory there as it was."""
+    """Weights of text encoders that files of SD 1.x and SDXL lack: ComfyUI leaves them uninitialised."""
     found = {f"{name}.logit_scale" for name in text_models(clip)}
     return found | {"clip_l.transformer.text_projection.weight", "clip_h.transformer.text_projection.weight"}

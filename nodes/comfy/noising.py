@@ -1,4 +1,4 @@
-"""How a wired MODEL was trained on noise, read off its `model_sampling`: ComfyUI's own formulas noise and weight."""
+"""How a wired MODEL was trained on noise, read off its `model_sampling`. ComfyUI's own formulas do the computing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ KNOWN = {
     "CONST": "flow",
     "COSMOS_RFLOW": "cosmos_rflow",
 }
-"""Classes of comfy.model_sampling that turn a U-Net's output into x_0 by c_skip x_t + c_out output: a regression of
-noised pictures. Not so IMG_TO_IMG and its kin, which read no noise, and LCM, which jumps to the end of the path."""
+"""Classes of comfy.model_sampling -> kind of prediction. All compute x_0 as c_skip x_t + c_out output, a regression of
+noised pictures. IMG_TO_IMG and its kin do not (they read no noise), nor does LCM (it jumps to the end of the path)."""
 
 METHODS = ("calculate_input", "calculate_denoised", "noise_scaling")
 
 
 class Noising:
-    """The noise of one `model_sampling`, whatever its classes are called: they are mixed anew by every node.
+    """The noise of one `model_sampling`, whatever its class is called: every node mixes a new one.
 
-    prediction: "epsilon", "v_prediction", ..., with sigma_data where it is not 1; else the name of the class that is
-    not known. sigmas: (T,) float32 on the CPU.
+    prediction: "epsilon", "v_prediction", ..., with sigma_data where that is not 1; or the name of an unknown class.
+    sigmas: (T,) float32 on the CPU.
     """
 
     def __init__(self, sampling: Any) -> None:
@@ -46,12 +46,12 @@ class Noising:
         return self._sampling.noise_scaling(sigma.to(x_0), noise, x_0)
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
-        """1 / c_out^2 (Karras et al. 2022). Raises SealError for kinds that are not known and for unusable sigmas."""
+        """1 / c_out^2 (Karras et al. 2022). Raises SealError for unknown kinds and unusable sigmas."""
         if self._unknown is not None:
             raise SealError(
                 f"model: it is sampled as {self._unknown}, through which SEAL cannot train (it can through "
                 f"{', '.join(KNOWN.values())}). Wire the MODEL from before its ModelSampling node (what is learned "
-                "works behind it too), or load another checkpoint."
+                "works behind that too), or load another checkpoint."
             )
         if not (self.sigmas[0] > 0 and self.sigmas.isfinite().all() and (self.sigmas.diff() >= 0).all()):
             raise SealError(
@@ -61,12 +61,12 @@ class Noising:
         return self._output_share(sigma).square().reciprocal()
 
     def _output_share(self, sigma: Tensor) -> Tensor:
-        """c_out (B,): by how much x_0 moves with the model's output."""
+        """c_out (B,): how much x_0 moves with the model's output."""
         one = torch.ones(len(sigma), 1, 1, 1, device=sigma.device)
         return self._sampling.calculate_denoised(sigma, one, torch.zeros_like(one)).reshape(-1)
 
     def samples(self) -> Iterator[tuple[str, Tensor]]:
-        """(name, (T,)) of all that tells this noise from another's: for a fingerprint."""
+        """(name, (T,)) of everything that tells this noise from another, for a fingerprint."""
         one = torch.ones(len(self.sigmas), 1, 1, 1)
         yield "sigmas", self.sigmas
         yield "timesteps", self._sampling.timestep(self.sigmas)
@@ -76,7 +76,7 @@ class Noising:
 
 
 def _owner(sampling: Any, method: str) -> tuple[str, bool]:
-    """Name of the class whose method is in effect, and whether it is core's own as KNOWN means it."""
+    """Name of the class whose method is in effect, and whether that is ComfyUI's own class in KNOWN."""
     function = getattr(getattr(sampling, method, None), "__func__", None)
     kind = next((k for k in type(sampling).__mro__ if vars(k).get(method) is function), type(sampling))
     name = kind.__name__

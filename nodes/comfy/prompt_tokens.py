@@ -1,9 +1,9 @@
 """Prompts with learned vectors in them, as ComfyUI's token lists, by the public `clip.tokenize` alone.
 
-`clip.tokenize` gives chunks of (token, weight, word id) for each text encoder, where a token may be a vector. While
-ComfyUI reads the prompt (weights, escapes, embeddings from files), a stand-in word holds the place of each row of
-vectors; then the vectors take its place and the chunks are filled anew by ComfyUI's rule. So the result is, token
-for token, what `embedding:NAME` gives for a file that holds these vectors.
+`clip.tokenize` gives chunks of (token, weight, word id) for each text encoder, where a token may be a vector. ComfyUI
+reads the prompt (weights, escapes, embeddings from files) with a stand-in word in place of each row of vectors. Then
+the vectors replace the stand-in, and the chunks are filled again by ComfyUI's rule. The result is, token for token,
+what `embedding:NAME` gives for a file with these vectors.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ...seal_core.hosts.base import Vectors
 from ...seal_core.messages import SealError
 
 Token = tuple[Any, float, str]
-"""An id or a vector (width,), its weight, and the slot that it belongs to ("" for what the prompt itself says)."""
+"""An id or a vector (width,), its weight, and its slot ("" for the prompt's own words)."""
 
 WHOLE = 8
-"""ComfyUI's rule: a group of fewer tokens than this is never divided between two chunks, a longer one is."""
+"""ComfyUI's rule: a group of this many tokens or more may be split between chunks, a shorter one never."""
 
 
 @dataclass(frozen=True)
 class PromptTokens:
-    """A prompt as one text encoder reads it: chunks of equal length, and how many tokens it has without the frame."""
+    """A prompt as one text encoder reads it: chunks of equal length, and its number of tokens without the frame."""
 
     chunks: list[list[Token]]
     length: int
@@ -38,13 +38,13 @@ class PromptTokens:
         return [[(token, weight) for token, weight, _ in chunk] for chunk in self.chunks]
 
     def positions(self) -> dict[str, tuple[int, ...]]:
-        """Slot -> where its vectors stand in the first chunk."""
+        """Slot -> positions of its vectors in the first chunk."""
         slots = [slot for _, _, slot in self.chunks[0]]
         return {name: tuple(i for i, s in enumerate(slots) if s == name) for name in dict.fromkeys(slots) if name}
 
 
 def literal(text: str) -> str:
-    """Words as a prompt must hold them, for parentheses not to be read as weights."""
+    """Words with their parentheses escaped, so that ComfyUI does not read weights there."""
     return re.sub(r"(?<!\\)([()])", r"\\\1", text)
 
 
@@ -57,14 +57,14 @@ def token_ids(clip: Any, text: str) -> dict[str, list[int]]:
 
 
 def chunk_length(clip: Any) -> int:
-    """Tokens that the text encoders read at once, start and end included (77)."""
+    """Tokens that the text encoders read at once, with start and end (77)."""
     return min(frame.length for frame in _frames(clip).values())
 
 
 def tokenize(clip: Any, pieces: Sequence[tuple[str, bool]], vectors: Vectors) -> dict[str, PromptTokens]:
     """Text encoder ("clip_l", ...) -> tokens of a prompt in pieces: (text, False), or (slot, True) for vectors[slot].
 
-    The text is in ComfyUI's prompt language. Raises SealError where ComfyUI does not read a slot's place as a word.
+    The text is in ComfyUI's prompt language. Raises SealError where ComfyUI reads no word in a slot's place.
     """
     slots = list(dict.fromkeys(piece for piece, is_slot in pieces if is_slot))
     words = dict(zip(slots, _stand_ins(clip, "".join(piece for piece, is_slot in pieces if not is_slot))))
@@ -93,7 +93,7 @@ def _read(clip: Any, text: str) -> dict[str, _Flat]:
 
 
 def _stand_ins(clip: Any, prompt: str) -> Iterator[tuple[str, dict[str, int]]]:
-    """Words of one token that the prompt does not hold: (word, text encoder -> id)."""
+    """(word, text encoder -> id) of one-token words that the prompt does not contain."""
     said = unicodedata.normalize("NFKC", prompt).lower()
     for letters in itertools.product(reversed(ascii_lowercase), repeat=2):
         word = "".join(letters)
@@ -104,7 +104,7 @@ def _stand_ins(clip: Any, prompt: str) -> Iterator[tuple[str, dict[str, int]]]:
 
 
 def _groups(flat: _Flat, places: Mapping[int, str], vectors: Mapping[str, Any]) -> Iterator[list[Token]]:
-    """Runs of tokens that ComfyUI keeps together: a stretch of text of one weight, or one embedding."""
+    """Runs of tokens that ComfyUI keeps together: text of one weight, or one embedding."""
     for _, run in itertools.groupby(flat, key=lambda token: token[2]):
         group: list[Token] = []
         for token, weight, _ in run:
@@ -119,7 +119,7 @@ def _groups(flat: _Flat, places: Mapping[int, str], vectors: Mapping[str, Any]) 
 
 
 def _check_all_there(pieces: Sequence[tuple[str, bool]], groups: Sequence[list[Token]], slots: Sequence[str]) -> None:
-    """A slot right after `embedding:`, say, is read as a file's name."""
+    """Raises SealError where ComfyUI swallowed a slot: right after `embedding:`, for instance, it is a file's name."""
     for slot in slots:
         wanted = sum(piece == slot for piece, is_slot in pieces if is_slot)
         if wanted != sum(bool(group) and group[0][2] == slot for group in groups):
@@ -131,7 +131,7 @@ def _check_all_there(pieces: Sequence[tuple[str, bool]], groups: Sequence[list[T
 
 @dataclass(frozen=True)
 class _Frame:
-    """What surrounds the tokens of a chunk."""
+    """The tokens around a chunk's own, and the chunk's length."""
 
     start: int
     end: int
@@ -139,7 +139,7 @@ class _Frame:
     length: int
 
     def filled(self, groups: Sequence[list[Token]]) -> list[list[Token]]:
-        """Chunks that hold the groups in order."""
+        """Chunks with the groups in order."""
         room = self.length - 2
         chunks: list[list[Token]] = [[]]
         for group in groups:
@@ -160,7 +160,7 @@ class _Frame:
 
 
 def _frames(clip: Any) -> dict[str, _Frame]:
-    """Text encoder -> its chunks' frame, read off the empty prompt."""
+    """Text encoder -> the frame of its chunks, read off the empty prompt."""
     frames = {}
     for key, chunks in clip.tokenize("", return_word_ids=True).items():
         tokens = [token for token, *_ in chunks[0]]

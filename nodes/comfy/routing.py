@@ -50,7 +50,7 @@ def check_embedding(model: Any, embedding: Embedding) -> None:
 
 
 def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
-    """Once per sampling: hand every conditioning its contexts. The guider's conds are copies made for this run."""
+    """Once per sampling: gives every conditioning its contexts. The guider's conds are copies made for this run."""
     guider = executor.class_obj
     conds = [cond for group in guider.conds.values() for cond in group]
     routes = dict(_live_routes(conds))
@@ -72,7 +72,7 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
         _equip_control(conds, routes)
     guider.model_options["transformer_options"][KEY] = plan
     result = executor(*args, **kwargs)
-    sigmas = kwargs.get("sigmas", args[3] if len(args) > 3 else ())  # one level, as behind SplitSigmas: no pass at all
+    sigmas = kwargs.get("sigmas", args[3] if len(args) > 3 else ())  # one level, as after SplitSigmas, is no pass
     if choices and not plan.watch.met and len(sigmas) != 1:
         plan.watch.say(LOST)
     return result
@@ -90,7 +90,7 @@ def _live_routes(conds: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Route]]
         followed = route.followed(context)
         if followed is not None:
             yield i, followed
-        elif context.any():  # ConditioningZeroOut leaves no token to keep out
+        elif context.any():  # after ConditioningZeroOut there is no token to keep out
             warn(
                 "SEAL: a node after SEAL Text Encode changed this conditioning (Conditioning Average or the like), so "
                 "its concepts enter everywhere. Apply such nodes to the learned and to the plain prompt apart and join "
@@ -99,7 +99,7 @@ def _live_routes(conds: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Route]]
 
 
 def _equip_control(conds: Sequence[dict[str, Any]], routes: Mapping[int, Route]) -> None:
-    """Let ControlNets read the class words: what they add reaches every site of the U-Net."""
+    """Makes ControlNets read the class words, since what they add reaches every site of the U-Net."""
     for i, cond in enumerate(conds):
         if "cross_attn" in cond and cond.get("cross_attn_controlnet") is None:
             cond["cross_attn_controlnet"] = routes[i].plain if i in routes else cond["cross_attn"]

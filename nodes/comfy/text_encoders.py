@@ -1,4 +1,4 @@
-"""ComfyUI's text encoders: which family they are, their words, and layers that gradients can pass."""
+"""ComfyUI's text encoders: their family, their vocabulary, and layers that gradients can pass."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def family(clip: comfy.sd.CLIP) -> Family:
 
 
 class ComfyText:
-    """The text side of a host: what can be asked of a CLIP alone. See `seal_core.hosts.base.Host`."""
+    """The text half of a host, which needs nothing but a CLIP. See `seal_core.hosts.base.Host`."""
 
     def __init__(self, clip: comfy.sd.CLIP) -> None:
         self.clip = clip
@@ -62,7 +62,7 @@ class ComfyText:
 
 @contextlib.contextmanager
 def out_of_place(root: nn.Module) -> Iterator[None]:
-    """Let ComfyUI's CLIP layers add out of place: their `x += ...` breaks autograd. Restored on exit."""
+    """Makes ComfyUI's CLIP layers add out of place, since their `x += ...` breaks autograd. Restored on exit."""
     layers = [m for m in root.modules() if isinstance(m, comfy.clip_model.CLIPLayer)]
 
     def make(layer: Any) -> Any:

@@ -1,8 +1,9 @@
 """The shipped tiny model as ComfyUI's own MODEL, CLIP and VAE.
 
 seal_core.world trains it with diffusers' and transformers' classes. ComfyUI's classes compute the same (SD 1.x in
-miniature, v-prediction as SD 2.1), so this is renaming of weights, by ComfyUI's own tables where it has them. All of
-it stays in float32: it is small, and then a picture is the same on every machine and in `python -m seal_core`.
+miniature, v-prediction as in SD 2.1), so all that is left is renaming weights, by ComfyUI's own tables where it has
+them. The model stays in float32: it is small, and pictures are then the same on every machine and in
+`python -m seal_core`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class StickerLatents(comfy.latent_formats.LatentFormat):
 
 
 class StickerWorldModel(comfy.supported_models_base.BASE):
-    """What ComfyUI asks of a kind of model. `native_resolution` (pixels) is ours: see unet_sites."""
+    """ComfyUI's description of a kind of model. `native_resolution` (pixels) is ours: see unet_sites.py."""
 
     unet_extra_config = {}  # noqa: RUF012 (ComfyUI's own class attributes are plain)
     supported_inference_dtypes = [_DTYPE]  # noqa: RUF012
@@ -89,9 +90,9 @@ def load_tiny_model(path: Path = MODEL_FILE) -> tuple[comfy.model_patcher.ModelP
 
 
 def unet_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """diffusers' UNet2DConditionModel arguments as ComfyUI's UNetModel takes them.
+    """Arguments of diffusers' UNet2DConditionModel -> those of ComfyUI's UNetModel.
 
-    Raises ValueError for what ComfyUI's U-Net cannot be.
+    Raises ValueError for layouts that ComfyUI's U-Net cannot have.
     """
     widths, depth = list(config["block_out_channels"]), config["layers_per_block"]
     heads = config["attention_head_dim"]  # diffusers' name for the number of heads of each level
@@ -154,7 +155,7 @@ def _model(file: ModelFile, latents: StickerLatents) -> comfy.model_patcher.Mode
 def _clip(file: ModelFile) -> comfy.sd.CLIP:
     config = dict(file.config["text_encoder"])
     width = config["hidden_size"]
-    # Nothing reads the projection, but ComfyUI computes it: it must not be whatever memory held.
+    # ComfyUI computes the projection, though nothing reads it: it must not be uninitialised memory.
     weights = {**file.text_encoder, "text_projection.weight": torch.eye(width)}
     shape = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "hidden_act")
     shape += ("max_position_embeddings", "eos_token_id")
@@ -178,7 +179,7 @@ def _clip(file: ModelFile) -> comfy.sd.CLIP:
 def _vae(file: ModelFile) -> comfy.sd.VAE:
     config = file.config["vae"]
     widths = config["block_out_channels"]
-    _must(len(widths) == 4, "vae block_out_channels")  # core nodes take 8 pixels a latent for granted
+    _must(len(widths) == 4, "vae block_out_channels")  # core nodes assume 8 pixels a latent
     _must(all(width % widths[0] == 0 for width in widths), "vae block_out_channels")
     shape = {
         "ch": widths[0],
@@ -201,7 +202,7 @@ def _vae(file: ModelFile) -> comfy.sd.VAE:
 
 @torch.no_grad()
 def _latents(file: ModelFile, vae: comfy.sd.VAE) -> StickerLatents:
-    """Preview colours come from what the VAE makes of the built-in stickers, so they fit whatever was trained."""
+    """The latents' scale, and preview colours fitted to what this VAE makes of the built-in stickers."""
     scale = float(file.config["vae"]["scaling_factor"])
     pictures = torch.stack([torch.tensor(example(name).image) for name in EXAMPLES])
     pictures = pictures.movedim(-1, 1).to(_DTYPE) / 127.5 - 1
@@ -210,9 +211,9 @@ def _latents(file: ModelFile, vae: comfy.sd.VAE) -> StickerLatents:
 
 
 def _fits(module: nn.Module, weights: Mapping[str, Tensor], part: str) -> None:
-    """Raises ValueError where a weight was missing, left over or of another shape (ComfyUI only logs that).
+    """Raises ValueError where a weight is missing, left over or of another shape, which ComfyUI only logs.
 
-    After loading: in newer ComfyUIs layers have no weights before, and take what they get, whatever its shape.
+    To be called after loading: in newer ComfyUIs layers have no weights before, and then take any shape.
     """
     have = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     for name, layer in module.named_modules():

@@ -1,8 +1,9 @@
 """Models that gradients can pass, for as long as a training takes.
 
-On NVIDIA cards newer ComfyUIs keep weights in host memory and cast them, LoRAs and all, into buffers that the next
-layer overwrites (ModelPatcherDynamic, read in 0.33.0 and 0.38.1). What autograd kept for the backward pass is gone by
-then, and nothing says so. So a training runs on static copies, which ComfyUI makes from the file; they go afterwards.
+On NVIDIA cards newer ComfyUIs stream weights: they stay in host memory and are cast, LoRAs and all, into buffers that
+the next layer overwrites (ModelPatcherDynamic, read in 0.33.0 and 0.38.1). The backward pass would then read other
+layers' weights without any error. So a training runs on static copies, which ComfyUI makes from the file and which are
+freed afterwards.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def is_dynamic(patcher: comfy.model_patcher.ModelPatcher) -> bool:
 
 
 def refuse_untrainable(part: str, patcher: comfy.model_patcher.ModelPatcher) -> None:
-    """Raises SealError, before anything is loaded, for weights that gradients cannot pass; `part` names the input."""
+    """Raises SealError, before anything is loaded, for weights that gradients cannot pass. part: the input's name."""
     state = comfy.model_management
     if state.vram_state is state.VRAMState.NO_VRAM and not state.is_device_cpu(patcher.load_device):
         raise SealError(
@@ -43,7 +44,7 @@ def refuse_untrainable(part: str, patcher: comfy.model_patcher.ModelPatcher) -> 
 
 
 def require_whole(part: str, patcher: comfy.model_patcher.ModelPatcher) -> None:
-    """Raises SealError where ComfyUI, asked to load all, has left weights elsewhere: they are gone before backward."""
+    """Raises SealError where ComfyUI streams a part, though asked for the whole: it would be gone before backward."""
     if patcher.model.model_lowvram:
         raise SealError(
             f"{part}: only a part of it was loaded, the rest is streamed, and gradients cannot pass that; take it from "
@@ -52,15 +53,15 @@ def require_whole(part: str, patcher: comfy.model_patcher.ModelPatcher) -> None:
 
 
 def _is_quantised(parameter: nn.Parameter) -> bool:
-    """Packed numbers, or a class of its own that unpacks them (ComfyUI's QuantizedTensor, GGUF's GGMLTensor)."""
+    """Whether it holds packed numbers, or a class that unpacks them (ComfyUI's QuantizedTensor, GGUF's GGMLTensor)."""
     return type(parameter.data) is not Tensor or not parameter.is_floating_point()
 
 
 @contextlib.contextmanager
 def static_parts(model: Any, clip: Any) -> Iterator[tuple[Any, Any, int]]:
-    """(model, clip, bytes that copies take): patchers whose weights stay where they are while gradients flow.
+    """(model, clip, bytes that copies take): patchers whose weights stay in place while gradients flow.
 
-    Parts that are static already are given back as they are, 0 bytes. Copies are freed on exit.
+    Static parts come back as they are, with 0 bytes. Copies are freed on exit.
     Raises SealError where ComfyUI cannot make a copy.
     """
     copies: list[Any] = []
@@ -78,8 +79,8 @@ def static_parts(model: Any, clip: Any) -> Iterator[tuple[Any, Any, int]]:
 
 
 def _copy(part: str, patcher: Any) -> Any:
-    """A static copy by ComfyUI's own means: it loads the file again, and takes over patches and options."""
-    if patcher.injections:  # these hold modules of the wired model: a copy would silently run without them
+    """A static copy: ComfyUI loads the file again and takes over patches and options."""
+    if patcher.injections:  # they hold the wired model's own modules: a copy would silently run without them
         raise SealError(
             f"{part}: its LoRA is in bypass mode, which training cannot follow here; load it with Load LoRA. {_STATIC}"
         )
@@ -97,7 +98,7 @@ def _copy(part: str, patcher: Any) -> Any:
 
 
 def _free(copies: list[Any]) -> None:
-    """Take copies off the device and out of ComfyUI's list, which would keep their memory until it needs some."""
+    """Takes copies off the device and out of ComfyUI's list, which would keep their memory until it needs some."""
     if not copies:
         return
     loaded = comfy.model_management.current_loaded_models
@@ -109,7 +110,7 @@ def _free(copies: list[Any]) -> None:
 
 @contextlib.contextmanager
 def in_training() -> Iterator[None]:
-    """Tell newer ComfyUIs that gradients flow: some of their fast paths work in place otherwise."""
+    """Tells newer ComfyUIs that gradients flow; otherwise some of their fast paths work in place."""
     manage = comfy.model_management
     before = getattr(manage, "in_training", None)
     if before is None:
@@ -123,15 +124,15 @@ def in_training() -> Iterator[None]:
 
 
 class Gradients:
-    """Lets gradients pass loaded modules and stop at their weights; `restore` puts the weights' flags back."""
+    """Lets gradients pass through loaded modules but not into their weights; `restore` puts the flags back."""
 
     def __init__(self) -> None:
         self._frozen: list[nn.Parameter] = []
 
     def let_through(self, root: nn.Module) -> None:
-        """Turn inference tensors into normal ones, one by one, values, types and places kept.
+        """Replaces inference tensors by normal ones of the same value, type and place, one by one.
 
-        Autograd cannot save inference tensors. Unpatching a LoRA or sampling brings some back, so every run checks.
+        Autograd cannot save inference tensors. Sampling, and taking a LoRA off, bring some back, so every run checks.
         """
         for module in root.modules():
             for store in cast(list[dict[str, Any]], [module._parameters, module._buffers, vars(module)]):
@@ -156,7 +157,7 @@ def _normal(tensor: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def no_inference_tensors(part: str) -> Iterator[None]:
-    """Say what autograd's complaint about inference tensors means: a patch on `part` keeps some out of sight."""
+    """Explains autograd's error about inference tensors: a patch on `part` holds some that we cannot see."""
     try:
         yield
     except RuntimeError as error:

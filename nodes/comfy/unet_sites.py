@@ -1,4 +1,4 @@
-"""Site names on ComfyUI's UNetModel: where its cross-attentions are, and how patches see them."""
+"""The sites of ComfyUI's UNetModel: where its cross-attentions are, and how patches name them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...seal_core.messages import SealError
 from ...seal_core.method.sites import PARTS
 
 SiteKey = tuple[str, int, int]
-"""A site in an attn2 patch: `(*extra_options["block"], extra_options["block_index"])`, kind, number and index."""
+"""(kind, number, index): how an attn2 patch sees a site, `(*extra["block"], extra["block_index"])`."""
 
 _KINDS: dict[str, str] = dict(zip(PARTS, ("input", "middle", "output"), strict=True))
 
@@ -43,7 +43,7 @@ def unet_sites(unet: UNetModel) -> list[Site]:
 
 
 def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
-    """Sites in execution order, each with its patch key. The walk follows UNetModel._forward."""
+    """Sites in execution order with their patch keys. The walk follows UNetModel._forward."""
     found: list[tuple[Site, SiteKey]] = []
     counts: dict[str, int] = dict.fromkeys(PARTS, 0)
     scale = 1
@@ -51,7 +51,7 @@ def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
         for layer in layers:
             if isinstance(layer, SpatialTransformer):
                 for index, transformer in enumerate(layer.transformer_blocks):
-                    # A temporal block's second attention may attend to itself: no text enters there.
+                    # In a temporal block the second attention may be self-attention: no text enters.
                     if _reads_text(transformer):
                         site = Site(part, counts[part], scale, transformer.attn2)
                         found.append((site, (_KINDS[part], block, index)))
@@ -72,17 +72,17 @@ def _reads_text(block: nn.Module) -> bool:
 
 
 def _rescaled(scale: int, layer: nn.Module) -> int:
-    change = layer.h_upd if isinstance(layer, ResBlock) else layer  # `resblock_updown` models resample in there
+    change = layer.h_upd if isinstance(layer, ResBlock) else layer  # models with `resblock_updown` resample inside
     if isinstance(change, Downsample):
         return scale * 2
     return scale // 2 if isinstance(change, Upsample) else scale
 
 
 def native_resolution(model: Any) -> int:
-    """The side in pixels that a U-Net was made for: as its config says, else by its context's width and prediction."""
-    said = vars(model.model.model_config).get("native_resolution")  # of ours; getattr would log that others lack it
-    if said:
+    """The side in pixels that a U-Net was made for: from its config, else from its context's width and prediction."""
+    # Only the tiny model's config has it, and getattr would log for all others that they do not.
+    if said := vars(model.model.model_config).get("native_resolution"):
         return int(said)
     width = unet_sites(require_unet(model))[0].module.to_k.weight.shape[1]
-    is_v = model.model.model_type is ModelType.V_PREDICTION  # of the checkpoint, whatever ModelSampling nodes say
+    is_v = model.model.model_type is ModelType.V_PREDICTION  # the checkpoint's, whatever ModelSampling nodes say
     return 1024 if width == 2048 else 768 if width == 1024 and is_v else 512
