@@ -1,4 +1,4 @@
-"""The list of ComfyUI's private members is complete, and nothing on it is dead."""
+"""ComfyUI is touched in nodes/comfy alone; the list of its private members is complete, and nothing on it is dead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HELD = {
     "latent_format", "layer", "manage", "model", "model_config", "patcher", "sampling", "stage", "state", "transformer",
     "unet", "vae",
 }  # fmt: skip
-"""What nodes/ call ComfyUI's objects."""
+"""Names under which nodes/ hold ComfyUI's objects."""
 
 OF_OTHERS = {
     *(name for kind in (nn.Module, Tensor, dict, list) for name in dir(kind)),
@@ -66,6 +66,24 @@ def held(source: str) -> Iterator[str]:
             holder = node.value
             if (holder.attr if isinstance(holder, ast.Attribute) else getattr(holder, "id", "")) in HELD:
                 yield node.attr
+
+
+COMFYUI = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "nodes", "server"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """First names of the modules that a file imports from outside the pack."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").split(".")[0]
+
+
+def test_only_nodes_comfy_imports_comfyui() -> None:
+    files = [*NODES.glob("*.py"), NODES.parent / "__init__.py", *CORE.rglob("*.py")]
+    assert not {path.name: found for path in files if (found := COMFYUI.intersection(imported(path)))}
+    assert {"comfy", "folder_paths"} <= set().union(*map(imported, (NODES / "comfy").glob("*.py")))
 
 
 def is_comfy(module: str) -> bool:
