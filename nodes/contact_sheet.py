@@ -11,8 +11,8 @@ from .comfy.api import io
 from .comfy.fonts import chosen_fonts, font_times
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
-from .inputs import FONT, STICKERS
 from .schema import schema
+from .shared_inputs import FONT, STICKERS
 
 
 class SEALContactSheet(io.ComfyNode):

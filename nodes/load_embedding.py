@@ -9,7 +9,7 @@ from ..seal_core.concept.file import load
 from ..seal_core.concept.stack import about, in_folder_of, name_in_prompts, stacked
 from ..seal_core.messages import SealError
 from .comfy.api import io
-from .comfy.folders import concept_file, concept_files
+from .comfy.folders import listed_concepts, path_of_concept
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, schema
 
@@ -27,7 +27,7 @@ class SEALLoadEmbedding(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "name",
-                    options=concept_files(),
+                    options=listed_concepts(),
                     tooltip="A file in models/embeddings, or a HiPer tail in models/seal_tails.",
                 ),
                 io.String.Input(
@@ -50,7 +50,7 @@ class SEALLoadEmbedding(io.ComfyNode):
     @classmethod
     @inputs_checked
     def execute(cls, name: str, class_word: str = "", previous: Embedding | None = None) -> io.NodeOutput:
-        concept = in_folder_of(name, load(concept_file(name), class_word=class_word))
+        concept = in_folder_of(name, load(path_of_concept(name), class_word=class_word))
         embedding = stacked(previous, concept)
         concept = embedding.concepts[-1]
         return io.NodeOutput(embedding, name_in_prompts(concept), about(concept))
@@ -59,13 +59,13 @@ class SEALLoadEmbedding(io.ComfyNode):
     def validate_inputs(cls, name: str | None) -> bool | str:
         """Looks for the file itself: ComfyUI's list may be older than it. None: the name is wired."""
         try:
-            return name is None or bool(concept_file(name))
+            return name is None or bool(path_of_concept(name))
         except SealError as error:
             return str(error)
 
     @classmethod
     def fingerprint_inputs(cls, name: str | None, **_: Any) -> Any:
-        files = {each: concept_file(each).stat() for each in ([name] if name is not None else concept_files())}
+        files = {each: path_of_concept(each).stat() for each in ([name] if name is not None else listed_concepts())}
         return [[each, stat.st_mtime_ns, stat.st_size] for each, stat in files.items()]
 
 

@@ -15,8 +15,8 @@ from .comfy.folders import output_folder
 from .comfy.node_ui import notes_on_node, progress_bar, stop_on_cancel
 from .comfy.workflow_tags import workflow_tags
 from .input_checks import inputs_checked
-from .inputs import STICKERS
 from .schema import schema
+from .shared_inputs import STICKERS
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
 CUT = "cut"

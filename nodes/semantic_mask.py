@@ -12,8 +12,8 @@ from .comfy.api import io
 from .comfy.attention_masks import attention_method
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
-from .inputs import attention_models, grow_and_feather, mask_and_polarity
 from .schema import schema
+from .shared_inputs import attention_models, grow_and_feather, mask_and_polarity
 
 
 class SemanticMask(io.ComfyNode):

@@ -8,8 +8,8 @@ from ..seal_core.prompts.phrasing import attribute_prompt
 from .attribute_inputs import SEARCH, attribute_inputs, concept_input, ending_inputs
 from .comfy.api import io
 from .input_checks import inputs_checked
-from .inputs import STICKERS
 from .schema import schema
+from .shared_inputs import STICKERS
 
 
 class StickerAttributePrompt(io.ComfyNode):

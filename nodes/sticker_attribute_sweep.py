@@ -6,8 +6,8 @@ from ..seal_core.prompts.phrasing import ATTRIBUTES, sweep
 from .attribute_inputs import SEARCH, attribute_inputs, concept_input, ending_inputs
 from .comfy.api import io
 from .input_checks import inputs_checked
-from .inputs import STICKERS
 from .schema import schema
+from .shared_inputs import STICKERS
 
 OFF = "none"
 

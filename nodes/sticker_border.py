@@ -8,8 +8,8 @@ from ..seal_core.stickers.border import Border, Shadow, add_border
 from .comfy.api import io
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
-from .inputs import COLOUR, STICKER_OUT, STICKERS, shown_mask
 from .schema import schema
+from .shared_inputs import COLOUR, STICKER_OUT, STICKERS, shown_mask
 
 
 class SEALStickerBorder(io.ComfyNode):

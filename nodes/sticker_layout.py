@@ -8,8 +8,8 @@ from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
 from .comfy.api import io
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
-from .inputs import SHOWN_OUT, STICKER_OUT, STICKERS, shown_mask
 from .schema import schema
+from .shared_inputs import SHOWN_OUT, STICKER_OUT, STICKERS, shown_mask
 
 
 class SEALStickerLayout(io.ComfyNode):

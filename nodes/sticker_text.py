@@ -11,8 +11,8 @@ from .comfy.api import io
 from .comfy.fonts import chosen_fonts, font_times
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
-from .inputs import COLOUR, FONT, SHOWN_OUT, STICKER_OUT, STICKERS, shown_mask
 from .schema import schema
+from .shared_inputs import COLOUR, FONT, SHOWN_OUT, STICKER_OUT, STICKERS, shown_mask
 
 
 class SEALStickerText(io.ComfyNode):

@@ -46,14 +46,14 @@ def spare_folders() -> list[Path]:
     return [output_folder(), Path(folder_paths.get_temp_directory())]
 
 
-def concept_files() -> list[str]:
+def listed_concepts() -> list[str]:
     """Names of the files that hold concepts: those under models/embeddings, then seal_tails/NAME."""
     tails_folder()  # registers it
     tails = [name for name in folder_paths.get_filename_list(TAILS) if name.endswith(".safetensors")]
     return [*folder_paths.get_filename_list("embeddings"), *(f"{TAILS}/{name}" for name in tails)]
 
 
-def concept_file(name: str) -> Path:
+def path_of_concept(name: str) -> Path:
     """The file of a listed name, also without its extension. Raises SealError where there is none."""
     tails_folder()
     folder, rest = (TAILS, name[len(TAILS) + 1 :]) if name.startswith(f"{TAILS}/") else ("embeddings", name)
