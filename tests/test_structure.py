@@ -28,7 +28,9 @@ def test_no_module_lies_deeper_than_ten_imports(edges):
 
 
 def test_every_file_fits_in_three_hundred_lines():
-    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in structure.modules(ROOT).items()}
+    lengths = {
+        name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in structure.modules(ROOT).items()
+    }
     assert {name: lines for name, lines in lengths.items() if lines > LINES} == {}
 
 
