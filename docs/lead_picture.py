@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/comfyui"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/comfyui"))
 
+from server import PACK as ROOT
 from server import ComfyServer, find_comfyuis
 from workflow_api import of_type, to_api
 
