@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..hosts.base import Site, Stage
-from .forwards import swapped_forwards
+from .attention import swapped_forwards
 
 
 class _Reached(Exception):
@@ -121,6 +121,16 @@ class FrozenPrefix:
             self._pool[key] = [r[i : i + 1].clone() for r in rows]
             self._shapes[key] = shapes
         return self.has(keys)
+
+    @contextlib.contextmanager
+    def replayed(self, keys: Sequence[int], device: torch.device, run: Callable[[], Any]) -> Iterator[None]:
+        """`replay` for examples that may be new: `run` records them first. Fresh ones (key -1) are not replayed, nor
+        those for which there is no room."""
+        if min(keys) < 0 or not self.record(keys, run):
+            yield
+        else:
+            with self.replay(keys, device):
+                yield
 
     @contextlib.contextmanager
     def replay(self, keys: Sequence[int], device: torch.device) -> Iterator[None]:
