@@ -69,8 +69,8 @@ def tap(sites: Sequence[Site]) -> Iterator[Maps]:
 def route(sites: Sequence[Site], learned: Tensor) -> Iterator[None]:
     """Let `sites` read `learned` (B, L, D) in place of the context that the U-Net is called with.
 
-    The structure-aware layer restriction: call the host with the plain context (the class word in the
-    token's place) and only the allowed sites see the learned token.
+    This is the structure-aware layer restriction: call the host with the class word's context, and only the allowed
+    sites see the learned token.
     """
 
     def hook(module: nn.Module, args: tuple) -> tuple:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,6 +16,12 @@ FIRST_LOSS_SCALE, GROW_AFTER = 2.0**12, 200
 """float16: the loss is scaled by this much, and by twice as much after so many steps without an overflow."""
 MOST_OVERFLOWS = 16
 """float16: so many overflows in a row are no longer the loss scale's settling."""
+
+RATES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
+}
+"""Share of the training that is done -> share of the learning rate. `config.RATES` names the same."""
 
 
 class Descent:
@@ -62,3 +69,8 @@ class Descent:
         if finite:
             self._learned.constrain()
         return True
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """The learning rate of a step; steps count from 1."""
+    return config.learning_rate * RATES[config.rate]((step - 1) / config.steps)

@@ -14,7 +14,7 @@ from ..hosts.base import Host, Prompt
 from ..prompts.phrasing import training_prompt
 from .augment import View, make_views
 from .config import TrainConfig
-from .references import Reference, latent_mask
+from .references import Reference, shrunk_mask
 
 T = TypeVar("T")
 
@@ -51,10 +51,12 @@ class Batch:
 
     @property
     def prompts(self) -> list[Prompt]:
+        """With slots {concept} and perhaps {background}, one a row."""
         return [e.prompt for e in self.examples]
 
     @property
     def keys(self) -> list[int]:
+        """Numbers in the pool, one a row; -1 for fresh examples."""
         return [e.key for e in self.examples]
 
 
@@ -75,7 +77,7 @@ class Examples:
         self._framed = [i for i, v in enumerate(self.views) if not v.background]
         self._pasted = [i for i, v in enumerate(self.views) if v.background]
         self.latents = [host.encode_image(v.image[None])[0] for v in self.views]
-        self.masks = [latent_mask(v.mask, *z.shape[-2:]).to(host.device) for v, z in zip(self.views, self.latents)]
+        self.masks = [shrunk_mask(v.mask, *z.shape[-2:]).to(host.device) for v, z in zip(self.views, self.latents)]
         self._pool = [self._draw(i, config.pool) for i in range(config.pool)]
         self._queue: dict[tuple[int, ...], list[Example]] = defaultdict(list)
 

@@ -19,6 +19,9 @@ CELL = 64
 LEAST, MOST = 0.001, 0.999
 """Share of a picture that is subject, between these; beyond them a mask is empty or full."""
 HALF = 0.5
+RGB = 3
+SIDES = 64
+"""Sides are multiples of it where the resolution is, so that every level of a U-Net divides evenly."""
 
 
 def fit_references(
@@ -48,7 +51,7 @@ def fit_references(
             "mask: 1 was taken for the ground, since the frame's border shows it; if the subject fills the border, set "
             "mask_polarity to foreground."
         )
-    step = 64 if resolution % 64 == 0 else multiple
+    step = SIDES if resolution % SIDES == 0 else multiple
     references = []
     for i in range(len(images)):
         mask = foreground_from_mask(fitting[i], polarity)

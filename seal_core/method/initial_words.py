@@ -60,6 +60,7 @@ class Part:
     things: tuple[str, ...]
 
     def say(self, subject: str, thing: str) -> str:
+        """The subject with this thing said of it."""
         return self.phrase.replace("{subject}", subject).replace("{thing}", thing)
 
 

@@ -10,15 +10,18 @@ from torch import Tensor
 from .attention import tap
 from .examples import Example, Examples
 from .losses import denoising_errors, leakage
-from .step import Step, resized_masks
+from .references import shrunk_mask
+from .step import Step
 
 QUARTERS = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
 class Look:
-    """attention: the token's map (h, w) on the first reference. leakage: its share outside the subject, 0..1. loss:
-    the plain denoising loss."""
+    """attention: the token's map (h, w) on the first reference. leakage: its share outside the subject, 0..1.
+
+    loss: the plain denoising loss.
+    """
 
     attention: Tensor
     leakage: float
@@ -41,6 +44,6 @@ def look(step: Step, examples: Examples, shares: tuple[float, ...] = QUARTERS) -
         learned = step.learned.encode(batch.prompts, plain, look=True)
         x_0 = step.denoise(batch, plain, learned, None)
     attention = maps.token_maps(step.learned.concept_positions(learned), *shape[-2:])
-    outside = leakage(attention, resized_masks(batch.masks, attention)).mean()
+    outside = leakage(attention, shrunk_mask(batch.masks, *attention.shape[-2:])).mean()
     loss = denoising_errors(x_0, batch.latents, batch.weights, batch.masks, 1.0).mean()
     return Look(attention.mean(0).cpu(), float(outside), float(loss))

@@ -17,11 +17,11 @@ class Reference:
     mask: Tensor
 
 
-def latent_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask (H, W), or masks (B, H, W), at the latents' size (height, width), by area."""
-    masks = mask if mask.ndim == 3 else mask[None]
-    small = torch.nn.functional.interpolate(masks[:, None], size=(height, width), mode="area")[:, 0]
-    return small if mask.ndim == 3 else small[0]
+def shrunk_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask (H, W), or masks (B, H, W), at a smaller size such as the latents', by area."""
+    planes = mask.reshape(-1, 1, *mask.shape[-2:])
+    small = torch.nn.functional.interpolate(planes, size=(height, width), mode="area")
+    return small.reshape(*mask.shape[:-2], height, width)
 
 
 def digest(*tensors: Tensor) -> str:

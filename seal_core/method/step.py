@@ -6,7 +6,6 @@ from contextlib import nullcontext
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ..hosts.base import Context, Host
 from .attention import Maps, route, tap
@@ -16,6 +15,7 @@ from .examples import Batch
 from .frozen_prefix import FrozenPrefix
 from .learned import Learned
 from .losses import attention_loss, denoising_errors
+from .references import shrunk_mask
 from .sites import parse_sites, select, supervised
 
 
@@ -72,20 +72,15 @@ class Step:
         """The concept looks at the subject; the context token, where a prompt has it, at everything else."""
         kind, size = self.config.attention_loss, masks.shape[-2:]
         looked = maps.token_maps(self.learned.concept_positions(learned), *size)
-        total = attention_loss(kind, looked, resized_masks(masks, looked))
+        total = attention_loss(kind, looked, shrunk_mask(masks, *looked.shape[-2:]))
         background = self.learned.background_positions(learned)
         rows = [i for i, positions in enumerate(background) if positions]
         if rows:
             looked = maps.token_maps(background, *size)[rows]
-            total = total + attention_loss(kind, looked, resized_masks(1 - masks[rows], looked))
+            total = total + attention_loss(kind, looked, shrunk_mask(1 - masks[rows], *looked.shape[-2:]))
         return total
 
     def new_prefix(self) -> FrozenPrefix | None:
         """A frozen prefix with nothing kept yet, or None where nothing can be replayed."""
         stages = None if self.everywhere else self.host.stages()
         return FrozenPrefix.find(stages, self.allowed[0], self.config.pool_bytes)
-
-
-def resized_masks(masks: Tensor, maps: Tensor) -> Tensor:
-    """Masks (B, H, W) at the size of maps (B, h, w), by area."""
-    return interpolate(masks[:, None], size=maps.shape[-2:], mode="area")[:, 0]

@@ -16,7 +16,7 @@ from ..concept.vocabulary import check, tokenised
 from ..hosts.base import Host
 from ..messages import SealError
 from .config import TrainConfig
-from .descent import Descent
+from .descent import Descent, learning_rate
 from .examples import Examples
 from .initial_words import start_from_words
 from .learned import make_learned
@@ -151,7 +151,7 @@ class Training:
         for step in range(1, config.steps + 1):
             loss, terms = self.step.loss(self.examples.next(config.batch_size))
             losses.append(float(loss.detach()))
-            if not descent.down(loss, self.rate(step)):
+            if not descent.down(loss, learning_rate(config, step)):
                 raise SealError(
                     f"training: the loss is not finite at step {step} of {config.steps} ({terms}). "
                     f"Lower learning_rate (now {config.learning_rate:g}) or attention_weight (now "
@@ -174,12 +174,6 @@ class Training:
         return TrainResult(
             concept, losses, before.attention, after.attention, self.references[0], self.merge_step, report
         )
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, which are counted from 1."""
-        done = (step - 1) / self.config.steps
-        share = 0.5 * (1 + math.cos(math.pi * done)) if self.config.rate == "cosine" else 1.0
-        return self.config.learning_rate * share
 
     # -- what comes of it --------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import torch
 
 from seal_core.messages import SealError
 from seal_core.method.fitting import fit_references
-from seal_core.method.references import digest, latent_mask
+from seal_core.method.references import digest, shrunk_mask
 
 
 def picture(height=60, width=100, channels=3, count=1):
@@ -189,13 +189,13 @@ def test_inputs_are_not_changed_and_inference_tensors_work():
     assert not reference.image.is_inference() and not reference.mask.is_inference()
 
 
-def test_latent_mask_averages_areas():
+def test_shrunk_mask_averages_areas():
     mask = torch.zeros(64, 48)
     mask[:32, :20] = 1
-    small = latent_mask(mask, 8, 6)
+    small = shrunk_mask(mask, 8, 6)
     assert small.shape == (8, 6) and small[0].tolist() == [1, 1, 0.5, 0, 0, 0] and small[4:].max() == 0
-    assert torch.equal(latent_mask(torch.stack([mask, 1 - mask]), 8, 6), torch.stack([small, 1 - small]))
-    assert latent_mask(mask, 5, 7).mean() == pytest.approx(float(mask.mean()), abs=0.02)
+    assert torch.equal(shrunk_mask(torch.stack([mask, 1 - mask]), 8, 6), torch.stack([small, 1 - small]))
+    assert shrunk_mask(mask, 5, 7).mean() == pytest.approx(float(mask.mean()), abs=0.02)
 
 
 def test_digest_sees_content_and_shape():

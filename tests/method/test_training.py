@@ -10,8 +10,9 @@ from tiny import tiny_pipe, weights
 from seal_core.concept.settings import Layers, Tokens
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
+from seal_core.method import config as settings
 from seal_core.method.config import TrainConfig
-from seal_core.method.descent import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, Descent
+from seal_core.method.descent import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, RATES, Descent, learning_rate
 from seal_core.method.presets import PRESETS
 from seal_core.method.training import Training, train
 
@@ -301,12 +302,12 @@ def test_no_reference():
         train(DiffusersHost(tiny_pipe("sd1")), [], TrainConfig())
 
 
-def test_the_learning_rate_stays_or_falls_to_nearly_nothing(host):
+def test_the_learning_rate_stays_or_falls_to_nearly_nothing():
     def rates(how):
-        training = Training(host, [reference()], quick("textual_inversion", steps=10, rate=how))
-        return [training.rate(step) for step in range(1, 11)]
+        return [learning_rate(quick("textual_inversion", steps=10, rate=how), step) for step in range(1, 11)]
 
     full = quick("textual_inversion").learning_rate
+    assert tuple(RATES) == settings.RATES
     assert set(rates("constant")) == {full}
     falling = rates("cosine")
     assert falling[0] == full and falling[-1] < 0.03 * full
