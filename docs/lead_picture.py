@@ -17,8 +17,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/comfyui"))
 
-from server import PACK as ROOT
-from server import ComfyServer, find_comfyuis
+from installed import PACK as ROOT
+from installed import find_comfyuis
+from server import ComfyServer
 from workflow_api import of_type, to_api
 
 FONT = ROOT / "seal_core/stickers/fonts/MPLUSRounded1c-ExtraBold-subset.ttf"
