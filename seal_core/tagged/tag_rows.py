@@ -1,4 +1,4 @@
-"""Rows of a file of tags, each with the line on which it begins: JSON, JSON lines, CSV."""
+"""Rows of a file of tags (JSON, JSON lines or CSV), each with the line on which it begins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..messages import SealError
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+TAG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 _MAX_FILE = 64 << 20
 
 
@@ -20,17 +20,17 @@ class RowError(Exception):
     """Why one row cannot be used."""
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
+def read_tag_rows(path: Path) -> Iterator[tuple[int, Any]]:
     """(line, row) of a tags file, lines counted from 1; for a row that cannot be read, its RowError.
 
     Raises SealError, naming `tags`, for a file that cannot be read at all.
     """
     kind = path.suffix.lower()
-    if kind not in SUFFIXES:
-        raise SealError(f"tags: {path.name} is none of {', '.join(SUFFIXES)}; save the tags as one of these.")
+    if kind not in TAG_SUFFIXES:
+        raise SealError(f"tags: {path.name} is none of {', '.join(TAG_SUFFIXES)}; save the tags as one of these.")
     try:
         if path.stat().st_size > _MAX_FILE:
-            raise SealError(f"tags: {path} is over {_MAX_FILE >> 20} MB, which no list of stickers is; split it.")
+            raise SealError(f"tags: {path} is over {_MAX_FILE >> 20} MB, too large for a list of stickers; split it.")
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SealError(f"tags: {path} is not there.") from None
@@ -52,7 +52,7 @@ def _line_rows(text: str, path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _json_rows(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    """Rows of a JSON file with the lines on which they begin: the list is decoded one element at a time."""
+    """Rows of a JSON list. Decoded one element at a time, to know the line on which each begins."""
     decoder = json.JSONDecoder(object_pairs_hook=_once)
     space = re.compile(r"\s*")
     line, counted = 1, 0

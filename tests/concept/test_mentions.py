@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seal_core.concept.concept import Concept
-from seal_core.concept.prompt import mentioned, replaced
+from seal_core.concept.mentions import concepts_named, replace_names, split_at_names
 from seal_core.hosts.base import Family
 
 ENDINGS = (".safetensors", ".pt", ".bin")
@@ -23,7 +23,7 @@ def concept(name: str, file: str = "", carrier: str = "input") -> Concept:
 
 
 def shown(text: str, *concepts: Concept) -> str:
-    return replaced(text, concepts, lambda i: f"[{i}]")
+    return replace_names(text, concepts, lambda i: f"[{i}]")
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_the_rule(text, expected):
 def test_several():
     long, short = concept("<my cat> 2"), concept("<my cat>")
     assert shown("<my cat> 2, <my cat>", short, long) == "[1], [0]", "the longest name first"
-    assert mentioned("<my cat> 2", [short, long]) == [long] and mentioned("", [short, long]) == []
+    assert concepts_named("<my cat> 2", [short, long]) == [long] and concepts_named("", [short, long]) == []
     assert shown("cat-2 cat", concept("cat"), concept("cat-2")) == "[1] [0]"
     assert shown("embedding:a.pt embedding:a", concept("<a>", "a"), concept("<b>", "a.pt")) == "[1] [0]"
     a, b = concept("<a>"), concept("<b>")
-    assert replaced("<a> <b>", [a, b], lambda i: ("<b>", "dog")[i]) == "<b> dog", "what was put in stays"
-    assert replaced("x", [], lambda i: "y") == "x"
+    assert replace_names("<a> <b>", [a, b], lambda i: ("<b>", "dog")[i]) == "<b> dog", "what was put in stays"
+    assert replace_names("x", [], lambda i: "y") == "x"
 
 
 def test_a_name_that_is_empty_stands_nowhere():
@@ -142,6 +142,7 @@ def cases(draw):
     return concepts, "".join(draw(st.lists(filling, max_size=12)))
 
 
+@settings(deadline=None)
 @given(cases())
 @example(([concept("<a", "a"), concept("<a>", "ab")], "<a> <a embedding:ab.pt embedding:a.bin"))
 @example(([concept("a.b"), concept("a")], "a.b a.b2 a.c"))
@@ -150,12 +151,13 @@ def test_as_the_slow_scanner(case):
     assert shown(text, *concepts) == slowly(text, concepts)
 
 
+@settings(deadline=None)
 @given(cases())
 def test_mentioned_is_what_is_replaced(case):
     concepts, text = case
     seen: set[int] = set()
-    replaced(text, concepts, lambda i: seen.add(i) or "")
-    found = mentioned(text, concepts)
+    replace_names(text, concepts, lambda i: seen.add(i) or "")
+    found = concepts_named(text, concepts)
     assert [c for i, c in enumerate(concepts) if i in seen] == found
     assert shown(text, *found).count("[") == shown(text, *concepts).count("["), "the others make no difference"
 
@@ -165,3 +167,30 @@ def test_a_long_text_is_read_once():
     assert shown("embedding:" * run, one) == "embedding:" * run
     assert shown("<x" * run, one) == "<x" * run and shown("<x>" * run, one) == "[0]" * run
     assert shown("," * run + "embedding:x", one) == "," * run + "[0]"
+
+
+STEMS = st.sampled_from(["a", "ab", "a-b", "ab-2", "cat", "cats", "cat-2", "my-cat", "é", "猫"])
+SPELLINGS = st.lists(
+    st.tuples(STEMS, st.sampled_from(["{}", "<{}>", "<{}"]), st.sampled_from(["", "sub/"])),
+    min_size=1, max_size=4, unique_by=(lambda x: x[0]),
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(SPELLINGS, st.data())
+def test_names_that_begin_alike_among_punctuation_and_weights(spellings, data):
+    """What is written is what is found, whatever stands around it; either spelling says the same."""
+    concepts = [concept(form.format(stem), f"{folder}{stem}") for stem, form, folder in spellings]
+    order = data.draw(st.lists(st.integers(0, len(concepts) - 1), max_size=6))
+    before = st.sampled_from(["", "(", "((", "7 ", '"', "["])
+    after = st.sampled_from([",", ")", ":1.2)", ".", "!", " 7", '"', "]"])
+    names, files = [], []
+    for i in order:
+        lead, trail, ending = data.draw(before), data.draw(after), data.draw(st.sampled_from(["", *ENDINGS]))
+        names.append(f"{lead}{concepts[i].name}{trail}")
+        files.append(f"{lead}embedding:{concepts[i].file}{ending}{trail}")
+    for text in (" ".join(names), " ".join(files)):
+        assert [part for part in split_at_names(text, concepts) if isinstance(part, int)] == order
+        assert concepts_named(text, concepts) == [c for i, c in enumerate(concepts) if i in order]
+    as_files = replace_names(" ".join(names), concepts, lambda i: f"embedding:{concepts[i].file}")
+    assert replace_names(as_files, concepts, lambda i: concepts[i].name) == " ".join(names), "there and back"

@@ -1,4 +1,4 @@
-"""Telling weights apart without reading all of them."""
+"""A digest that tells weights apart without reading all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAMPLES = 16
 """Values taken of each tensor, evenly spread; a LoRA or a merge changes nearly all of them."""
 
 
-def add_samples(digest: Any, tensors: Iterable[tuple[str, Tensor]]) -> None:
+def add_weights(digest: Any, tensors: Iterable[tuple[str, Tensor]]) -> None:
     """Feed names, shapes and a few values of (name, tensor) pairs to a hashlib digest."""
     for name, tensor in tensors:
         flat = tensor.detach().reshape(-1)

@@ -1,12 +1,12 @@
-"""Folders of real stickers with tags: the six attributes read from JSON, JSON lines or CSV, and the pictures checked.
+"""Folders of real stickers with tags: reads the six attributes from JSON, JSON lines or CSV and checks the pictures.
 
 A folder holds pictures and one file of tags, a row a picture:
 
     {"image": "mochi/01.png", "concept": "mochi", "class": "cat", "emotion": "happy", "Camera Composition": "close-up"}
 
-JSON: a list of such objects; JSON lines: one object a line; CSV: the same names as its first row. Names of attributes
-are those that `attributes.canonical` knows, aliases included; other columns are kept as they are. Nothing is guessed:
-every row that cannot be used is listed with its line.
+JSON: a list of such objects; JSON lines: one object a line; CSV: the same names in its first row. Attributes have the
+names that `attributes.canonical_attribute` knows, aliases included; other columns are kept as they are. Nothing is
+guessed: every row that cannot be used is listed with its line.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 
 from ..messages import SealError
 from ..pictures.file import opened
-from ..prompts.attributes import ATTRIBUTES, canonical, clean
-from .rows import SUFFIXES, RowError, read_rows
+from ..prompts.attributes import ATTRIBUTES, canonical_attribute, clean_value
+from .tag_rows import TAG_SUFFIXES, RowError, read_tag_rows
 
 NAMES = ("stickers", "attributes", "tags", "metadata", "annotations", "labels", "captions")
-"""Names that a folder's file of tags may have, most telling first; each with one of SUFFIXES."""
+"""Names that the file of tags may have, best first, each with one of TAG_SUFFIXES."""
 SMALLEST, LARGEST = 16, 16384
-"""Pixels of a side between which a picture can be used."""
+"""Shortest and longest side, in pixels, of a usable picture."""
 _COLUMNS = {
     "image": ("image", "images", "file", "file name", "filename", "path", "picture", "sticker", "image path", "img"),
     "concept": ("concept", "character", "subject", "identity", "id", "name"),
@@ -41,7 +41,7 @@ _LISTED = 20
 class Tagged:
     """One sticker. attributes: canonical name -> value, in the schema's order, without empty ones.
 
-    concept: which character it shows (its folder's name where no column says so, else the picture's own). line: where
+    concept: which character it shows (where no column says so: its sub-folder's name, else its own). line: where
     in the tags file (1 = first). size: (width, height). extra: columns that are none of ours, as text.
     """
 
@@ -83,10 +83,10 @@ class TaggedFolder:
         return found
 
 
-def read_tagged(folder: Path | str, tags: Path | str | None = None, strict: bool = True) -> TaggedFolder:
+def read_sticker_folder(folder: Path | str, tags: Path | str | None = None, strict: bool = True) -> TaggedFolder:
     """The tagged stickers of a folder.
 
-    tags: the file of tags; None = the one in the folder (see NAMES; else the only file of a kind in SUFFIXES).
+    tags: the file of tags; None = the one in the folder (see NAMES; else the only file with one of TAG_SUFFIXES).
     strict: raise SealError, listing every bad row by line number; else they are left out and listed in `problems`.
     Raises SealError, naming `folder` or `tags`, where there is no such folder, no or several tag files, a file that
     cannot be read, or no row that can be used.
@@ -98,7 +98,7 @@ def read_tagged(folder: Path | str, tags: Path | str | None = None, strict: bool
     records: list[Tagged] = []
     problems: list[Problem] = []
     first_line: dict[Path, int] = {}
-    for line, row in read_rows(path):
+    for line, row in read_tag_rows(path):
         try:
             record = _record(folder, line, row)
             if record.image in first_line:
@@ -123,7 +123,7 @@ def _complaint(path: Path, problems: Sequence[Problem], good: int) -> str:
 
 
 def _find(folder: Path) -> Path:
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in TAG_SUFFIXES and p.is_file())
     named = [p for name in NAMES for p in files if p.stem.lower() == name]
     best = [p for p in named if p.stem.lower() == named[0].stem.lower()] or files
     if not best:
@@ -140,7 +140,7 @@ def _column(name: str) -> str:
         if plain in names:
             return column
     try:
-        return canonical(name)
+        return canonical_attribute(name)
     except SealError:
         return ""
 
@@ -149,7 +149,7 @@ def _record(folder: Path, line: int, row: Any) -> Tagged:
     if isinstance(row, RowError):
         raise row
     if not isinstance(row, dict):
-        raise RowError(f"{str(row)[:60]!r} is no object of names and values")
+        raise RowError(f"{str(row)[:60]!r} is not an object of names and values")
     for value in row.values():
         if isinstance(value, RowError):
             raise value
@@ -164,14 +164,14 @@ def _record(folder: Path, line: int, row: Any) -> Tagged:
     attributes = _attributes(found)
     mask = _inside(folder, found["mask"], "mask") if found.get("mask") else None
     if mask is not None and _checked(mask, folder, "mask") != size:
-        raise RowError(f"mask: {_shown(mask, folder)} has another size than its picture")
+        raise RowError(f"mask: {_shown(mask, folder)} is not the size of its picture")
     parent = image.parent
     concept = found.get("concept") or (parent.name if parent.resolve() != folder.resolve() else image.stem)
     return Tagged(image, attributes, concept, line, size, found.get("class_word", ""), mask, extra)
 
 
 def _sorted(row: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """The row's values by what they are, and the columns that are none of ours."""
+    """The row's values by column (one of _COLUMNS or an attribute), and the columns that are not ours."""
     found: dict[str, str] = {}
     extra: dict[str, str] = {}
     for key, value in row.items():
@@ -195,7 +195,7 @@ def _attributes(found: Mapping[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for name in ATTRIBUTES:
         try:
-            value = clean(name, found.get(name))
+            value = clean_value(name, found.get(name))
         except SealError as error:
             raise RowError(str(error)) from None
         if value:
@@ -206,7 +206,7 @@ def _attributes(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def _inside(folder: Path, name: str, what: str) -> Path:
-    """The named file of the folder; nothing outside of it, also not through links."""
+    """The named file of the folder. Raises RowError for one outside it, also through links."""
     name = name.replace("\\", "/")
     if os.path.isabs(name) or re.match(r"^[A-Za-z]:", name) or ".." in name.split("/") or "\0" in name:
         raise RowError(f"{what}: {name!r} leaves the folder; write the path relative to it")
@@ -217,7 +217,7 @@ def _inside(folder: Path, name: str, what: str) -> Path:
 
 
 def _checked(path: Path, folder: Path, what: str) -> tuple[int, int]:
-    """(width, height) of a picture that can be decoded; says why it cannot be used otherwise."""
+    """(width, height) of a picture. Raises RowError, saying why, where it cannot be used."""
     shown = f"{what}: {_shown(path, folder)}"
     if not path.is_file():
         raise RowError(f"{shown} is not there")

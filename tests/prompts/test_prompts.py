@@ -9,18 +9,17 @@ import pytest
 
 from seal_core.messages import SealError
 from seal_core.method.config import TEMPLATES
-from seal_core.prompts import phrasing as prompts
-from seal_core.prompts.phrasing import (
+from seal_core.prompts.attribute_prompt import attribute_prompt
+from seal_core.prompts.attribute_sweep import sweep_prompts
+from seal_core.prompts.attributes import (
     ATTRIBUTES,
-    attribute_prompt,
-    canonical,
+    attribute_schema,
+    canonical_attribute,
     default_template,
     parse_attributes,
-    plain_words,
-    schema,
-    sweep,
-    training_prompt,
 )
+from seal_core.prompts.tidy import tidy
+from seal_core.prompts.training_prompt import _drop_dangling, plain_words, training_prompt
 
 STRAY = re.compile(r"  | ,|,,|, ,|,\S|^[, ]|[, ]$|\(\)|\[\]|\(,|,\)")
 
@@ -111,19 +110,19 @@ def test_braces_in_an_attribute_never_become_slots():
 
 
 def test_schema_is_complete():
-    assert tuple(schema()) == ATTRIBUTES
-    for attribute in schema().values():
+    assert tuple(attribute_schema()) == ATTRIBUTES
+    for attribute in attribute_schema().values():
         values = attribute.suggestions
         assert len(values) >= 20 and len(set(values)) == len(values)
         assert attribute.label and attribute.description and "{}" in attribute.phrase
         for value in values:
             assert value == value.strip() and not re.search(r"[{},:()]", value), value
-    names = [n for a in schema().values() for n in (a.name, *a.aliases)]
+    names = [n for a in attribute_schema().values() for n in (a.name, *a.aliases)]
     assert len(set(names)) == len(names)  # an alias of two attributes would be ambiguous
 
 
 def test_every_suggestion_makes_a_clean_prompt():
-    for name, attribute in schema().items():
+    for name, attribute in attribute_schema().items():
         for value in attribute.suggestions:
             made = attribute_prompt("cat", **{name: value})
             assert value in made.prompt and not STRAY.search(made.prompt)
@@ -131,7 +130,7 @@ def test_every_suggestion_makes_a_clean_prompt():
 
 
 def test_phrases():
-    style, background = schema()["style"], schema()["background"]
+    style, background = attribute_schema()["style"], attribute_schema()["background"]
     assert [style.say(v) for v in ("watercolor", "pixel art", "art deco", "")] == [
         "watercolor style",
         "pixel art",
@@ -146,9 +145,14 @@ def test_phrases():
 
 
 def test_aliases():
-    assert canonical("Camera Composition") == canonical("camera_composition") == canonical(" shot ") == "camera"
+    assert (
+        canonical_attribute("Camera Composition")
+        == canonical_attribute("camera_composition")
+        == canonical_attribute(" shot ")
+        == "camera"
+    )
     with pytest.raises(SealError, match=r"'emotoin'.*appearance, emotion, .*Did you mean emotion\?"):
-        canonical("emotoin")
+        canonical_attribute("emotoin")
 
 
 # Attribute prompts
@@ -208,7 +212,7 @@ def test_negative_does_not_contradict_the_prompt():
     assert "cropped" not in negative(camera="close-up portrait")
     assert "text" not in negative(extra="the word HELLO")
     assert "monochrome" not in negative(style="hand-drawn sketch")
-    for attribute in schema().values():
+    for attribute in attribute_schema().values():
         for value in attribute.suggestions:
             words = negative(**{attribute.name: value})
             assert not any(w in value.lower() for w in words), value
@@ -240,17 +244,17 @@ def test_default_template_names_everything_once():
 
 def test_sweep_of_one_and_two():
     base = {"emotion": "calm", "background": "beach"}
-    prompts, labels = sweep("cat", base, {"emotion": ["happy", " ", "sad", "happy"]})
+    prompts, labels = sweep_prompts("cat", base, {"emotion": ["happy", " ", "sad", "happy"]})
     assert prompts == ["a sticker of cat, happy, beach background", "a sticker of cat, sad, beach background"]
     assert labels == ["happy", "sad"]
     axes = [("emotion", ["happy", "sad"]), ("Camera Composition", ["from above", "16/9: wide?"])]
-    prompts, labels = sweep("cat", {}, axes)
+    prompts, labels = sweep_prompts("cat", {}, axes)
     assert labels == ["happy, from above", "happy, 16-9- wide-", "sad, from above", "sad, 16-9- wide-"]
     assert prompts[1] == "a sticker of cat, happy, 16/9: wide?"
 
 
 def test_labels_are_fit_for_file_names():
-    _, labels = sweep("cat", {}, {"action": ["../../etc", "%date%", "..", "x" * 300]})
+    _, labels = sweep_prompts("cat", {}, {"action": ["../../etc", "%date%", "..", "x" * 300]})
     assert labels == ["-..-etc", "-date-", "-", "x" * 120]
 
 
@@ -268,7 +272,7 @@ def test_labels_are_fit_for_file_names():
 )
 def test_bad_sweep(axes, message):
     with pytest.raises(SealError, match=message):
-        sweep("cat", {}, axes)
+        sweep_prompts("cat", {}, axes)
 
 
 # Front end
@@ -322,15 +326,15 @@ def test_long_input_is_refused_before_any_work(named):
     with pytest.raises(SealError, match=rf"^{named}: \d+ characters are too many"):
         attribute_prompt(**given)
     with pytest.raises(SealError, match=r"^values_1: 3600000000 prompts"):
-        sweep("<x>", {}, {"emotion": map(str, range(60_000)), "action": map(str, range(60_000))})
+        sweep_prompts("<x>", {}, {"emotion": map(str, range(60_000)), "action": map(str, range(60_000))})
 
 
 def test_runs_of_commas_and_words_are_read_once():
     """Each of these takes minutes where every character of a run is looked at anew."""
     run = 200_000
-    assert prompts._tidy("a" + "," * run + "b" + ", " * run + ")") == "a, b)"
-    assert prompts._tidy("() " * run + "x") == "x"
-    assert prompts._tidy("(" * run) == "(" * run
-    assert prompts._drop_dangling("cat" + " on a" * run) == "cat"
-    assert prompts._drop_dangling("on " * run + "x") == "on " * run + "x"
-    assert prompts._drop_dangling("a cat, in front of \n") == "a cat,"
+    assert tidy("a" + "," * run + "b" + ", " * run + ")") == "a, b)"
+    assert tidy("() " * run + "x") == "x"
+    assert tidy("(" * run) == "(" * run
+    assert _drop_dangling("cat" + " on a" * run) == "cat"
+    assert _drop_dangling("on " * run + "x") == "on " * run + "x"
+    assert _drop_dangling("a cat, in front of \n") == "a cat,"

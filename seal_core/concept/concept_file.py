@@ -1,9 +1,9 @@
-"""Learned concepts on disk: safetensors that ComfyUI's own `embedding:NAME` reads too.
+"""A concept's file: safetensors that ComfyUI's own `embedding:NAME` reads too.
 
-Tensors: `emb_params` (one text encoder) or `clip_l` and `clip_g` (SDXL), nothing else, because ComfyUI
-takes the first tensor, whatever it is called; `tail` for an output tail. All that SEAL adds stands in one metadata
-key `seal` as sorted JSON without times, so that equal concepts give equal bytes, with a checksum of itself and of the
-vectors. What foreign files hold is the subject of `seal_core.concept.foreign`, names that of `seal_core.files.names`.
+Tensors: `emb_params` (one text encoder), `clip_l` and `clip_g` (SDXL), or `tail` (an output tail). Nothing else,
+because ComfyUI takes the first tensor whatever its name. All that SEAL adds is in one metadata key, `seal`: sorted JSON
+without times, so that equal concepts give equal bytes, and a checksum of it and of the vectors. For files of other
+makers see `seal_core.concept.foreign_files`.
 """
 
 from __future__ import annotations
@@ -21,35 +21,37 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..concept.settings import Layers, Tokens
-from ..files.names import TAKING, entries, safe_stem
-from ..files.whole_file import write_new
+from ..files.safe_names import TAKEN_BY, folder_entries, safe_stem
+from ..files.whole_file import write_new_files
 from ..hosts.base import Family
 from ..messages import SealError
-from ..method.config import CARRIERS
 from .concept import Concept
-from .foreign import damaged, foreign, header_size, joined, read
+from .foreign_files import damaged_file, header_size, join_vectors, read_embedding_file, vectors_by_width
+from .settings import CARRIERS
 
 FORMAT = 1
 SUFFIX = ".safetensors"
 MOST_TAIL = 76
-"""Of the 77 positions that CLIP gives, the start token's always stays the prompt's."""
+"""CLIP gives 77 positions; the prompt always keeps the start token's."""
 BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
-"""What reading values that somebody edited can raise."""
+"""What edited values can raise when they are read."""
 
 
-def save(concept: Concept, folder: Path, stem: str, elsewhere: Iterable[Path] = ()) -> Path:
+def save_concept(concept: Concept, folder: Path, stem: str, elsewhere: Iterable[Path] = ()) -> Path:
     """Write `concept` to folder/stem.safetensors, or stem-2, stem-3, ... where that is taken, and return that path.
 
-    The file appears whole or not at all, and never in another's place, also if that came while this was training.
-    Raises SealError for a bad stem, bad vectors, no free disk or a folder that cannot be written; the file is then kept
-    in one of the folders `elsewhere`, if it can be, and the message says where.
+    The file appears whole or not at all, and never replaces another, not even one that came during the training.
+    Raises SealError for a bad stem, bad vectors, a full disk or a folder that cannot be written to. In the last two
+    cases the file goes into one of the folders `elsewhere`, if it can, and the message says where.
     """
     safe_stem(stem)
-    return write_new(folder, stem, {SUFFIX: encoded(concept)}, "name", taken_by=TAKING, elsewhere=elsewhere)[SUFFIX]
+    return write_new_files(
+        folder, stem, {SUFFIX: concept_bytes(concept)}, "name", taken_by=TAKEN_BY, elsewhere=elsewhere
+    )[SUFFIX]
 
 
-def encoded(concept: Concept) -> bytes:
-    """The bytes of a concept's file. Raises SealError for vectors or a provenance that no file can hold."""
+def concept_bytes(concept: Concept) -> bytes:
+    """The bytes of a concept's file. Raises SealError for vectors or a provenance that a file cannot hold."""
     vectors = _stored(concept)
     return to_bytes(
         {_key(concept.family, encoder): v for encoder, v in vectors.items()},
@@ -70,13 +72,13 @@ def _stored(concept: Concept) -> dict[str, Tensor]:
 
 
 def _widths(family: Family, carrier: str) -> dict[str, int]:
-    """What is kept of a concept -> its width: a text encoder's vectors, or the tail of all their outputs."""
+    """Key of `Concept.vectors` -> its width."""
     widths = dict(family.widths)
     return {"tail": sum(widths.values())} if carrier == "tail" else widths
 
 
 def _key(family: Family, encoder: str) -> str:
-    """How a file calls the vectors of an encoder, or the tail."""
+    """The tensor's name in the file for an encoder's vectors, or the tail."""
     return "emb_params" if len(family.widths) == 1 and encoder != "tail" else encoder
 
 
@@ -93,7 +95,7 @@ def _check(vectors: Any, key: str, width: int, what: str) -> None:
             "load another file."
         )
     if not bool(torch.isfinite(vectors.float()).all()):
-        raise SealError(f"{what}: holds values that are not finite (NaN); train again with a lower learning_rate.")
+        raise SealError(f"{what}: has values that are not finite (NaN); train again with a lower learning_rate.")
 
 
 def _metadata(concept: Concept, vectors: Mapping[str, Tensor]) -> str:
@@ -109,7 +111,7 @@ def _metadata(concept: Concept, vectors: Mapping[str, Tensor]) -> str:
         "provenance": dict(concept.provenance),
     }
     try:
-        values = json.loads(_json(values))  # as it will be read: keys are texts
+        values = json.loads(_json(values))  # as it will be read: JSON's keys are texts
         return _json({**values, "checksum": _checksum(values, vectors)})
     except (TypeError, ValueError) as error:
         raise SealError(f"embedding: the provenance of {concept.name} is not plain JSON ({error}).") from error
@@ -120,7 +122,7 @@ def _json(values: Mapping[str, Any]) -> str:
 
 
 def _checksum(values: Mapping[str, Any], vectors: Mapping[str, Tensor]) -> str:
-    """Of all metadata but the checksum itself, and of the vectors (float32)."""
+    """SHA-256 of the metadata without the checksum, and of the vectors (float32)."""
     digest = hashlib.sha256(_json(values).encode())
     for key in sorted(vectors):
         digest.update(f"{key} {tuple(vectors[key].shape)}".encode())
@@ -128,27 +130,27 @@ def _checksum(values: Mapping[str, Any], vectors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def load(path: Path, class_word: str = "", name: str = "") -> Concept:
+def load_concept(path: Path, class_word: str = "", name: str = "") -> Concept:
     """The concept in a file: ours, or a third-party Textual Inversion (.safetensors, .pt, .bin).
 
     class_word: what the concept is. Our files know it (a given one overrides); third-party files do not.
     name: how prompts call it; empty = the file's own, or <stem>.
-    Third-party families are told by widths: 768 = SD 1.x, 1024 = SD 2.x, clip_l 768 + clip_g 1280 = SDXL.
+    The widths tell a third-party file's family: 768 = SD 1.x, 1024 = SD 2.x, clip_l 768 + clip_g 1280 = SDXL.
     Raises SealError, naming the node input `name` or `class_word`, for files that hold no usable embedding.
     """
     path = Path(path)
     what = f"name: {path.name}"
-    tensors, metadata = read(path, what)
+    tensors, metadata = read_embedding_file(path, what)
     if metadata is None:
         recorded, carrier = {}, "input"
-        family, vectors = foreign(tensors, what)
+        family, vectors = vectors_by_width(tensors, what)
     else:
         values, checksum = _values(metadata, what)
         recorded = _recorded(values, what)
         family, carrier = recorded["family"], recorded["carrier"]
         vectors = _ours(tensors, family, carrier, what)
         if checksum is not None and checksum != _checksum(values, vectors):
-            raise SealError(f"{what}: was changed since it was saved; copy it again, or train it anew.")
+            raise SealError(f"{what}: was changed since it was saved; copy it again, or train again.")
     for key, width in _widths(family, carrier).items():
         _check(vectors[key], key, width, what)
     class_word = class_word.strip() or recorded.get("class_word", "")
@@ -172,7 +174,7 @@ def load(path: Path, class_word: str = "", name: str = "") -> Concept:
 
 
 def _values(text: str, what: str) -> tuple[dict[str, Any], Any]:
-    """Our metadata, and the checksum (None in files of the first version)."""
+    """Our metadata, and its checksum (None in files of the first version)."""
     try:
         values = json.loads(text)
         if values["format"] > FORMAT:
@@ -182,11 +184,11 @@ def _values(text: str, what: str) -> tuple[dict[str, Any], Any]:
     except SealError:
         raise
     except BROKEN as error:
-        raise damaged(what, error) from error
+        raise damaged_file(what, error) from error
 
 
 def _recorded(values: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Metadata as constructor values. Raises SealError for whatever a training does not write."""
+    """Metadata as arguments of `Concept`. Raises SealError for values that no training writes."""
     try:
         skip = values["clip_skip"]
         return {
@@ -199,8 +201,8 @@ def _recorded(values: Mapping[str, Any], what: str) -> dict[str, Any]:
             "clip_skip": None if skip is None else max(-100, min(_plain(skip, int), 0)),
             "provenance": _plain(values["provenance"], dict),
         }
-    except BROKEN as error:  # SealError too: of values that a training refuses
-        raise damaged(what, error) from error
+    except BROKEN as error:  # SealError too: for values that a training refuses
+        raise damaged_file(what, error) from error
 
 
 def _family(values: Mapping[str, Any]) -> Family:
@@ -211,7 +213,7 @@ def _family(values: Mapping[str, Any]) -> Family:
 
 
 def _plain(value: Any, kind: type) -> Any:
-    """`value` if it is of that very type, and says something where it is a text."""
+    """`value` if it is of exactly that type and, as a text, not blank."""
     if type(value) is not kind or (kind is str and not value.strip()):
         raise TypeError(f"{str(value)[:40]!r} is not what SEAL writes there")
     return value
@@ -230,18 +232,18 @@ def _ours(tensors: Mapping[str, Tensor], family: Family, carrier: str, what: str
     missing = sorted(set(keys.values()) - tensors.keys())
     if missing:
         raise SealError(f"{what}: lacks {', '.join(missing)}; the file is damaged, copy it again.")
-    return {encoder: joined([tensors[key]], f"{what}, {key}") for encoder, key in keys.items()}
+    return {encoder: join_vectors([tensors[key]], f"{what}, {key}") for encoder, key in keys.items()}
 
 
-def trained_files(folder: Path, hash: str) -> Iterator[Path]:
-    """Files in `folder` whose metadata carries this config hash (`provenance["hash"]`); `load` tells if they are whole.
+def files_with_hash(folder: Path, hash: str) -> Iterator[Path]:
+    """Files in `folder` whose metadata has this config hash (`provenance["hash"]`).
 
-    Reads headers only: quick among hundreds of foreign files.
+    Reads headers only, so it is quick among hundreds of foreign files; whether a file is whole, `load_concept` tells.
     """
-    for entry in entries(folder):
+    for entry in folder_entries(folder):
         if entry.name.lower().endswith(SUFFIX) and not entry.name.startswith("."):
             with contextlib.suppress(OSError, *BROKEN):
-                # a pipe would wait for ever
+                # a pipe would block for ever
                 if entry.is_file() and _recorded_hash(Path(entry.path), hash.encode()) == hash:
                     yield Path(entry.path)
 
@@ -250,6 +252,6 @@ def _recorded_hash(path: Path, wanted: bytes) -> str | None:
     """The config hash of a file with the bytes `wanted` in its header, else None."""
     with open(path, "rb") as file:
         text = file.read(header_size(file.read(8)))
-    if wanted not in text:  # spares parsing foreign headers
+    if wanted not in text:  # saves parsing foreign headers
         return None
     return json.loads(json.loads(text)["__metadata__"]["seal"])["provenance"]["hash"]

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from seal_core.messages import SealError
-from seal_core.tagged.folder import read_tagged
+from seal_core.tagged.sticker_folder import read_sticker_folder
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def lines(rows):
 
 def test_json_lines_and_json_agree(folder):
     (folder / "tags.jsonl").write_text(lines(ROWS) + "\n\n")
-    found = read_tagged(folder)
+    found = read_sticker_folder(folder)
     assert [r.line for r in found.records] == [1, 2, 3] and not found.problems
     (folder / "tags.jsonl").unlink()
     (folder / "all.json").write_text("\ufeff" + json.dumps(ROWS, indent=1), encoding="utf-8")
-    other = read_tagged(folder)
+    other = read_sticker_folder(folder)
     assert [(r.image, r.attributes, r.concept) for r in other.records] == [
         (r.image, r.attributes, r.concept) for r in found.records
     ]
@@ -55,13 +55,13 @@ def test_csv(folder):
         'Image,Expression,Scene,note\na.png,happy,"on a beach, at night",x\n\n'
         '"b.webp",sad,,"two\nlines"\nmochi/c.jpg,angry\n'
     )
-    found = read_tagged(folder)
+    found = read_sticker_folder(folder)
     assert [r.line for r in found.records] == [2, 4, 6]
     assert found.records[0].attributes == {"emotion": "happy", "background": "on a beach, at night"}
     assert found.records[2].attributes == {"emotion": "angry"}
     (folder / "stickers.csv").unlink()
     (folder / "stickers.tsv").write_text("image\temotion\na.png\tin love\n")
-    assert read_tagged(folder).records[0].attributes == {"emotion": "in love"}
+    assert read_sticker_folder(folder).records[0].attributes == {"emotion": "in love"}
 
 
 BAD = [
@@ -78,8 +78,8 @@ BAD = [
     ({"image": "a.png", "emotion": "sad", "mood": "happy"}, "emotion is given twice"),
     ('{"image": "a.png", "emotion": "sad", "emotion": "happy"}', "'emotion' stands there twice"),
     ('{"image": "a.png", "attributes": {"mood": "sad", "mood": "happy"}}', "'mood' stands there twice"),
-    ("[1, 2]", "is no object"),
-    ({"image": "b.webp", "emotion": "sad", "mask": "a_mask.png"}, "another size"),
+    ("[1, 2]", "is not an object"),
+    ({"image": "b.webp", "emotion": "sad", "mask": "a_mask.png"}, "not the size of its picture"),
 ]
 
 
@@ -91,14 +91,14 @@ def test_every_bad_row_is_listed_by_line(folder, tmp_path_factory):
     Image.new("RGB", (8, 8)).save(folder / "tiny.png")
     good = {"image": "mochi/c.jpg", "emotion": "sad"}
     (folder / "tags.jsonl").write_text(lines([good, *(row for row, _ in BAD), good]))
-    found = read_tagged(folder, strict=False)
+    found = read_sticker_folder(folder, strict=False)
     assert len(found.records) == 1
     assert [p.line for p in found.problems] == list(range(2, len(BAD) + 3))
     for problem, (_, reason) in zip(found.problems, BAD):
         assert reason in problem.reason, problem
     assert str(found.problems[-1]) == f"line {len(BAD) + 2}: mochi/c.jpg has tags on line 1 already"
     with pytest.raises(SealError, match=f"{len(BAD) + 1} of {len(BAD) + 2} rows") as caught:
-        read_tagged(folder)
+        read_sticker_folder(folder)
     assert all(f"  line {p.line}: " in str(caught.value) for p in found.problems)
 
 
@@ -120,22 +120,22 @@ def test_every_bad_row_is_listed_by_line(folder, tmp_path_factory):
 def test_bad_files(folder, name, text, message):
     (folder / name).write_text(text)
     with pytest.raises(SealError, match=message):
-        read_tagged(folder)
+        read_sticker_folder(folder)
 
 
 def test_bad_folders(folder):
     with pytest.raises(SealError, match="is not a folder"):
-        read_tagged(folder / "none")
+        read_sticker_folder(folder / "none")
     with pytest.raises(SealError, match="has no file of tags"):
-        read_tagged(folder)
+        read_sticker_folder(folder)
     (folder / "x.csv").write_text("image,emotion\na.png,sad")
     (folder / "y.csv").write_bytes(b"image\n\xff")
     with pytest.raises(SealError, match=r"x\.csv, y\.csv; say which"):
-        read_tagged(folder)
-    assert len(read_tagged(folder, folder / "x.csv").records) == 1
+        read_sticker_folder(folder)
+    assert len(read_sticker_folder(folder, folder / "x.csv").records) == 1
     with pytest.raises(SealError, match="is not UTF-8"):
-        read_tagged(folder, folder / "y.csv")
+        read_sticker_folder(folder, folder / "y.csv")
     with pytest.raises(SealError, match=r"gone\.json is not there"):
-        read_tagged(folder, folder / "gone.json")
+        read_sticker_folder(folder, folder / "gone.json")
     with pytest.raises(SealError, match="is none of"):
-        read_tagged(folder, folder / "a.png")
+        read_sticker_folder(folder, folder / "a.png")

@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from seal_core.plots.chart import CURVE, MARK, _log_ticks, _smoothed, _ticks
-from seal_core.plots.figures import _percent, attention_overlay, before_after, heat_colours, loss_plot, progress_panel
+from seal_core.plots.attention_overlay import attention_overlay, heat_colours
+from seal_core.plots.look import CURVE, MARK
+from seal_core.plots.loss_chart import _log_ticks, _smoothed, _ticks
+from seal_core.plots.training_figures import _percent, before_after, loss_plot, preview_panel
 
 
 def near(picture, colour, reach=0.02):
@@ -122,7 +124,7 @@ def test_maps_on_a_graph_in_half_or_with_nan_are_shown():
     for odd in (torch.full((4, 4), torch.nan), torch.zeros(4, 4), torch.full((4, 4), -1.0)):
         valid(attention_overlay(image, odd, mask))
         valid(before_after(image, odd, torch.rand(4, 4), mask, math.nan, 1.0))
-        assert isinstance(progress_panel([0.1], image, odd, mask), Image.Image)
+        assert isinstance(preview_panel([0.1], image, odd, mask), Image.Image)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (48, 64), (900, 300)])
@@ -149,6 +151,6 @@ def test_words_of_shares():
 def test_panel_is_one_square_picture(size, shape):
     drawn = None if shape is None else torch.full(shape, 0.5)
     image, mask = sticker(64, 40)
-    panel = progress_panel([0.3, 0.2, 0.25], image, torch.rand(8, 5), mask, drawn, size, steps=10, merges=[2])
+    panel = preview_panel([0.3, 0.2, 0.25], image, torch.rand(8, 5), mask, drawn, size, steps=10, merges=[2])
     assert isinstance(panel, Image.Image) and panel.mode == "RGB" and panel.size == (size, size)
-    assert progress_panel([], image, torch.rand(8, 5), mask, drawn, size).size == (size, size)
+    assert preview_panel([], image, torch.rand(8, 5), mask, drawn, size).size == (size, size)

@@ -1,4 +1,4 @@
-"""A training on a tqdm bar, for the command lines."""
+"""Long work on tqdm bars, for the command lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from tqdm import tqdm
 from ..method.training import Progress
 
 
-def training_bar(bar: tqdm) -> Callable[[Progress], None]:
-    """A callback for `train`: before the first step the words found so far, then the steps and the loss."""
+def step_bar(total: int, name: str) -> tqdm:
+    """A bar over `total` steps that disappears when it is closed."""
+    return tqdm(total=total, desc=name, unit="step", dynamic_ncols=True, leave=False)
 
-    def step(progress: Progress) -> None:
+
+def training_bar(bar: tqdm) -> Callable[[Progress], None]:
+    """A callback for `train`: shows the words found so far, then the steps and the loss."""
+
+    def show(progress: Progress) -> None:
         if not progress.step:
             bar.set_postfix_str(f"looks like: {progress.note}", refresh=False)
             bar.update(0)  # drawn now and then, not for every candidate
@@ -21,4 +26,4 @@ def training_bar(bar: tqdm) -> Callable[[Progress], None]:
         bar.set_postfix(loss=f"{np.mean(progress.losses[-20:]):.4f}", refresh=False)
         bar.update()
 
-    return step
+    return show

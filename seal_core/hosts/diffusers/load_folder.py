@@ -1,4 +1,4 @@
-"""Loading a local diffusers folder, with errors that say what is wrong with it."""
+"""Load a local diffusers folder; errors say what is wrong with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .unet import transformer_refused
 NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
-def load_pipe(path: Path, device: str | torch.device | None, dtype: torch.dtype | None) -> Any:
+def load_pipeline(path: Path, device: str | torch.device | None, dtype: torch.dtype | None) -> Any:
     """The pipeline of a folder: U-Net in `dtype`, the rest in float32, all on `device`.
 
     Only safetensors are read. Raises SealError where the folder is missing, damaged or of another kind.
@@ -29,7 +29,7 @@ def load_pipe(path: Path, device: str | torch.device | None, dtype: torch.dtype 
         options["requires_safety_checker"] = False
     try:
         with warnings.catch_warnings():
-            # torch_dtype is the name that older and newer diffusers share; newer ones grumble
+            # torch_dtype works in old and new diffusers; new ones warn
             warnings.simplefilter("ignore", FutureWarning)
             pipe = diffusers.DiffusionPipeline.from_pretrained(
                 str(path),
@@ -39,7 +39,7 @@ def load_pipe(path: Path, device: str | torch.device | None, dtype: torch.dtype 
                 torch_dtype={"default": torch.float32, "unet": dtype},
                 **options,
             )
-    except Exception as error:  # every library below raises its own kinds
+    except Exception as error:  # every library below raises its own types
         reason = " ".join(str(error).split())[:300]
         raise SealError(
             f"model: {path} cannot be loaded ({type(error).__name__}: {reason}). It may be incomplete: "
@@ -52,7 +52,7 @@ def load_pipe(path: Path, device: str | torch.device | None, dtype: torch.dtype 
 
 
 def _index(path: Path) -> dict[str, Any]:
-    """model_index.json, checked for the parts that SEAL needs."""
+    """The parts that model_index.json lists. Raises SealError where SEAL needs another."""
     remedy = "give a local diffusers folder, the one that holds model_index.json."
     if not path.is_dir():
         raise SealError(f"model: {path} is {'a file' if path.exists() else 'not there'}; {remedy}")
@@ -75,7 +75,7 @@ def _index(path: Path) -> dict[str, Any]:
 
 
 def _variant(unet: Path) -> str | None:
-    """The weights' variant ("fp16") where the U-Net comes in no plain one."""
+    """The variant of the weights ("fp16") where the U-Net has no plain file."""
     stem = "diffusion_pytorch_model"
     if not (unet / f"{stem}.safetensors").exists():
         for found in sorted(unet.glob(f"{stem}.*.safetensors")):
