@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image
 from saved_workflows import FOLDER, nodes_of, read, widgets
-from seal_core.prompts.attribute_sweep import sweep_prompts
 
 from seal_core.demo.examples import EXAMPLES
 from seal_core.method.choices import TokenChoices
 from seal_core.method.presets import PRESETS
+from seal_core.prompts.attribute_sweep import sweep_prompts
 from seal_core.prompts.attributes import ATTRIBUTES
 from seal_core.stickers.pack.clip import Clip
 from seal_core.stickers.pack.saving import Sticker, with_emoji
