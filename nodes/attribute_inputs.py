@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..seal_core.prompts.phrasing import default_template
-from ..seal_core.prompts.phrasing import schema as attribute_schema
+from ..seal_core.prompts.attributes import attribute_schema, default_template
 from .comfy.api import io
 
 SEARCH = ("sticker", "emotion", "action", "pose", "style", "background", "prompt builder", "seal")
@@ -25,7 +24,7 @@ def attribute_inputs() -> list[io.Input]:
             attribute.name,
             default="",
             tooltip=f"{attribute.label}: {attribute.description} E.g. {', '.join(attribute.suggestions[:3])}. "
-            "Empty = not mentioned.",
+            "Empty = not concepts_named.",
             # js/suggestions.js reads these; ComfyUI passes unknown options on to the front end.
             extra_dict={"suggestions": list(attribute.suggestions)},
         )

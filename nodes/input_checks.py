@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..seal_core.messages import SealError, valid_text
+from ..seal_core.messages import SealError, require_utf8
 from .comfy.api import io
 
 _NUMBER = re.compile(r"(?:list\[)?(int|float)\b")
@@ -26,7 +26,7 @@ def inputs_checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.No
 
     def right(name: str, value: Any) -> Any:
         if isinstance(value, str):
-            valid_text(value, name)
+            require_utf8(value, name)
         return _number(value, name, numbers[name] == "int") if name in numbers and value is not None else value
 
     @functools.wraps(execute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..seal_core.concept.concept import Embedding
-from ..seal_core.concept.file import load
+from ..seal_core.concept.concept_file import load_concept
 from ..seal_core.concept.stack import about, in_folder_of, name_in_prompts, stacked
 from ..seal_core.messages import SealError
 from .comfy.api import io
@@ -50,7 +50,7 @@ class SEALLoadEmbedding(io.ComfyNode):
     @classmethod
     @inputs_checked
     def execute(cls, name: str, class_word: str = "", previous: Embedding | None = None) -> io.NodeOutput:
-        concept = in_folder_of(name, load(path_of_concept(name), class_word=class_word))
+        concept = in_folder_of(name, load_concept(path_of_concept(name), class_word=class_word))
         embedding = stacked(previous, concept)
         concept = embedding.concepts[-1]
         return io.NodeOutput(embedding, name_in_prompts(concept), about(concept))

@@ -6,7 +6,7 @@ import json
 
 import torch
 
-from ..seal_core.messages import utf8
+from ..seal_core.messages import escaped_surrogates
 from ..seal_core.stickers.pack.batches import lines_of, stickers_of
 from ..seal_core.stickers.pack.saving import Request, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
@@ -156,8 +156,8 @@ class SEALSaveStickerPack(io.ComfyNode):
         shown = [ui.SavedResult(path.name, where, io.FolderType.output) for path in pack.stickers]
         report = pack.report | {"notes": [*pack.report["notes"], *said["text"]]}
         return io.NodeOutput(
-            utf8(str(pack.folder)),
-            utf8(json.dumps(report, ensure_ascii=False, indent=2)),
+            escaped_surrogates(str(pack.folder)),
+            escaped_surrogates(json.dumps(report, ensure_ascii=False, indent=2)),
             ui=ui.SavedImages(shown, is_animated=animated[0]).as_dict() | said,
         )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from ..seal_core.callbacks import reporting
 from ..seal_core.masks.semantic import METHODS, overlay, semantic_mask
 from ..seal_core.pictures.alpha import coverage
 from ..seal_core.pictures.sockets import images_of
-from ..seal_core.progress import each
 from .comfy.api import io
 from .comfy.attention_masks import attention_method
 from .comfy.node_ui import notes_on_node, progress_bar
@@ -70,7 +70,7 @@ class SemanticMask(io.ComfyNode):
             images = images_of(image)
             progress = progress_bar()
             masks = semantic_mask(images, mask, method, **options, attention=attention, progress=progress)
-            pairs = zip(each(images, progress), masks)
+            pairs = zip(reporting(images, progress), masks)
             preview = torch.stack([overlay(one, its_mask) for one, its_mask in pairs])
         return io.NodeOutput(masks, preview, coverage(masks), ui=ui)
 

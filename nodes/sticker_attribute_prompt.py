@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..seal_core.prompts.phrasing import attribute_prompt
+from ..seal_core.prompts.attribute_prompt import attribute_prompt
 from .attribute_inputs import SEARCH, attribute_inputs, concept_input, ending_inputs
 from .comfy.api import io
 from .input_checks import inputs_checked

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..seal_core.prompts.phrasing import ATTRIBUTES, sweep
+from ..seal_core.prompts.attribute_sweep import sweep_prompts
+from ..seal_core.prompts.attributes import ATTRIBUTES
 from .attribute_inputs import SEARCH, attribute_inputs, concept_input, ending_inputs
 from .comfy.api import io
 from .input_checks import inputs_checked
@@ -74,7 +75,7 @@ class SEALStickerAttributeSweep(io.ComfyNode):
         axes = [(attribute_1, values_1.splitlines())]
         if attribute_2 != OFF:
             axes.append((attribute_2, values_2.splitlines()))
-        return io.NodeOutput(*sweep(concept, base, axes, extra=extra, template=template))
+        return io.NodeOutput(*sweep_prompts(concept, base, axes, extra=extra, template=template))
 
 
 def _values(name: str, default: str, tooltip: str, attribute: str) -> io.Input:

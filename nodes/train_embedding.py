@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from ..seal_core.messages import warn
+from ..seal_core.messages import log_warning
 from ..seal_core.method.choices import configure
 from ..seal_core.method.config import ATTENTION_LOSSES
 from ..seal_core.method.presets import PRESETS
-from ..seal_core.prompts.phrasing import parse_attributes
+from ..seal_core.prompts.attributes import parse_attributes
 from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.deleted_files import times_deleted
@@ -109,7 +109,7 @@ class SEALTrainEmbedding(io.ComfyNode):
         shown["text"] = [outcome.headline]
         if trouble:
             message = f"attention_map: {trouble}"
-            warn("SEAL: %s", message)
+            log_warning("SEAL: %s", message)
             outcome.report["warnings"].append(message)
             shown["text"].append(message)
         report = json.dumps(outcome.report, indent=2)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import folder_paths
 
-from ...seal_core.files.names import EXTENSIONS
-from ...seal_core.files.whole_file import refusal
+from ...seal_core.files.safe_names import EMBEDDING_EXTENSIONS
+from ...seal_core.files.whole_file import why_not_writable
 from ...seal_core.messages import SealError
 
 TAILS = "seal_tails"
@@ -32,7 +32,7 @@ def folder_of(carrier: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SealError(f"name: {folder} cannot be made: {refusal(error)}.") from error
+        raise SealError(f"name: {folder} cannot be made: {why_not_writable(error)}.") from error
     return folder
 
 
@@ -57,7 +57,7 @@ def path_of_concept(name: str) -> Path:
     """The file of a listed name, also without its extension. Raises SealError where there is none."""
     tails_folder()
     folder, rest = (TAILS, name[len(TAILS) + 1 :]) if name.startswith(f"{TAILS}/") else ("embeddings", name)
-    for extension in ("", *EXTENSIONS):
+    for extension in ("", *EMBEDDING_EXTENSIONS):
         path = folder_paths.get_full_path(folder, rest + extension)
         if rest and path is not None:
             return Path(path)

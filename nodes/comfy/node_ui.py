@@ -10,15 +10,15 @@ import comfy.model_management
 import comfy.utils
 from torch import Tensor
 
-from ...seal_core.messages import gathered, utf8, warn
-from ...seal_core.progress import Progress
+from ...seal_core.callbacks import OnProgress
+from ...seal_core.messages import collected_notices, escaped_surrogates, log_warning
 from .api import ui
 
 stop_on_cancel = comfy.model_management.throw_exception_if_processing_interrupted
 """Raises once Cancel was pressed."""
 
 
-def progress_bar() -> Progress:
+def progress_bar() -> OnProgress:
     """A callback (done, all) for the core: moves the node's bar, and raises once Cancel was pressed."""
     bar = comfy.utils.ProgressBar(1)  # every call brings its own total
 
@@ -33,10 +33,10 @@ def progress_bar() -> Progress:
 def notes_on_node() -> Iterator[dict[str, list[str]]]:
     """The node's `ui`, filled when the block ends: what the core `tell`s in it goes to the log and onto the node."""
     shown: dict[str, list[str]] = {"text": []}
-    with gathered() as messages:
+    with collected_notices() as messages:
         yield shown
     for message in messages:
-        warn("SEAL: %s", message)
+        log_warning("SEAL: %s", message)
     shown["text"] = messages
 
 
@@ -48,4 +48,4 @@ def picture_on_node(picture: Tensor, node: Any) -> tuple[dict[str, Any], str]:
     try:
         return ui.PreviewImage(picture, cls=node).as_dict(), ""
     except Exception as error:
-        return {}, utf8(f"is not shown here, since ComfyUI's temp folder does not take it ({error}).")
+        return {}, escaped_surrogates(f"is not shown here, since ComfyUI's temp folder does not take it ({error}).")

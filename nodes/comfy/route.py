@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...seal_core.concept.settings import Layers
-from ...seal_core.messages import SealError, warn
+from ...seal_core.messages import SealError, log_warning
 
 KEY = "seal"
 """Of the Route in a conditioning, of the wrappers on a MODEL, of the Plan in transformer_options."""
@@ -78,7 +78,7 @@ def warn_if_lost(added: Tensor) -> None:
     """Warn where the tokens that were appended to a conditioning are a routed prompt's: its route is lost."""
     for base in live_bases():
         if base.shape == added.shape and torch.equal(base.to(added), added):
-            warn(
+            log_warning(
                 "SEAL: Conditioning (Concat) keeps the layers of conditioning_to only, so the concepts of its other "
                 "prompt enter everywhere. Wire the prompt with the concepts to conditioning_to, or concatenate the "
                 "learned and the plain prompts apart and join the two with SEAL Route Conditioning."

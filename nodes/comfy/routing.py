@@ -15,7 +15,7 @@ from comfy.conds import CONDCrossAttn
 from comfy.patcher_extension import WrappersMP
 
 from ...seal_core.concept.concept import Embedding
-from ...seal_core.messages import SealError, warn
+from ...seal_core.messages import SealError, log_warning
 from ...seal_core.method.sites import saved_sites
 from .route import KEY, Route, warn_if_lost
 from .routing_plan import BASE, make_plan
@@ -91,7 +91,7 @@ def _live_routes(conds: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Route]]
         if followed is not None:
             yield i, followed
         elif context.any():  # after ConditioningZeroOut there is no token to keep out
-            warn(
+            log_warning(
                 "SEAL: a node after SEAL Text Encode changed this conditioning (Conditioning Average or the like), so "
                 "its concepts enter everywhere. Apply such nodes to the learned and to the plain prompt apart and join "
                 "the two with SEAL Route Conditioning."

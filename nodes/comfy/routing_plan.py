@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...seal_core.concept.settings import Layers
 from ...seal_core.hosts.base import Site
-from ...seal_core.messages import warn
+from ...seal_core.messages import log_warning
 from ...seal_core.method.sites import saved_sites
 from .route import Choice, Route, live_bases
 from .unet_sites import SiteKey
@@ -44,7 +44,7 @@ class Watch:
         """Warn, the first time only."""
         if not self._said:
             self._said = True
-            warn(message)
+            log_warning(message)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ...seal_core.messages import warn
+from ...seal_core.messages import log_warning
 from .member_lookup import lacks
 from .private_members import READ_IN
 
@@ -47,7 +47,7 @@ def usable_nodes() -> list[Any]:
             reason = f"does not have what it asks for ({type(error).__name__}: {error})"
             switched_off.setdefault(reason, []).append(module)
     for reason, modules in switched_off.items():
-        warn(
+        log_warning(
             "SEAL: switched off %s, since this ComfyUI (%s) %s. Update the pack, or use a ComfyUI that it knows (%s).",
             ", ".join(map(_shown_name, modules)), _version(), reason, ", ".join(READ_IN),
         )  # fmt: skip

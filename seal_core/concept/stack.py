@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from ..messages import utf8
+from ..messages import escaped_surrogates
 from .concept import Concept, Embedding
 
 _LONG = ("report", "attention")
@@ -44,4 +44,4 @@ def about(concept: Concept) -> str:
     origin = "Not made with SEAL; it may enter everywhere."
     if known:
         origin = f"Trained with SEAL:\n{json.dumps(known, indent=2, sort_keys=True)}"
-    return utf8(f"{concept}\nIn prompts: {names}\n{origin}")
+    return escaped_surrogates(f"{concept}\nIn prompts: {names}\n{origin}")

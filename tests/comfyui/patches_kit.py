@@ -22,9 +22,9 @@ from inprocess_kit import (
 
 import torch
 from comfy.patcher_extension import WrappersMP
-from seal_pack.seal_core.concept.file import save
+from seal_pack.seal_core.concept.concept_file import save_concept
 
-save(concept(), FOLDER, "x")
+save_concept(concept(), FOLDER, "x")
 FULL = plain(TEXT.replace("<x>", "embedding:x"))[0][0][0]
 WORD = plain(TEXT.replace("<x>", "cat"))[0][0][0]
 OTHER = NEGATIVE[0][0][0]

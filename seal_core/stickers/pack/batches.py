@@ -7,8 +7,8 @@ from functools import partial
 
 import torch
 
+from ...callbacks import StopCheck, stoppable
 from ...messages import SealError
-from ...progress import Check, checked
 from ..canvas import rgba8
 from ..layers import pictures
 from .clip import Clip
@@ -21,7 +21,7 @@ def stickers_of(
     animated: bool,
     fps: float,
     names: Sequence[str],
-    check: Check,
+    check: StopCheck,
 ) -> list[Sticker]:
     """Every picture as a sticker, or every batch (B, H, W, C) as an animated one at `fps` frames a second.
 
@@ -31,7 +31,7 @@ def stickers_of(
     if len(masks) not in (0, 1, len(images)):
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
-    for i, batch in enumerate(checked(images, check)):
+    for i, batch in enumerate(stoppable(images, check)):
         frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]
