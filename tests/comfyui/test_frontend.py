@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import PACK
 from PIL import Image
-from server import PACK, ComfyServer
+from server import ComfyServer
 from workflow_api import to_api
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))

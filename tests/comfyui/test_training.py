@@ -54,7 +54,7 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     few = {"prompts": "a sticker of {}", "augment": 0.0} if layout == "sdxl" else {}
     settings = {"preset": "best", "steps": 20, "resolution": 128, "name": name, "class_word": "cat", **few}
     graphs.train(graph, parts, sticker(comfy), tokens=tokens, **settings)
-    result = comfy.run(graph, timeout=400).ok()
+    result = comfy.run(graph).ok()
 
     report = result.json("report")
     assert len(report["losses"]) == 20 and all(map(math.isfinite, report["losses"]))
@@ -89,7 +89,7 @@ def test_every_preset_runs(comfy: ComfyServer, sticker: Sticker) -> None:
         graph = Graph()
         parts = graphs.checkpoint(graph, "sd15-small")
         graphs.train(graph, parts, picture, preset=preset, steps=6, name=f"p-{preset}", described=True)
-        result = comfy.run(graph, timeout=400).ok()
+        result = comfy.run(graph).ok()
         report = result.json("report")
         assert bool(report["described"]) == (preset == "best")
         assert all(map(math.isfinite, report["losses"])), preset
@@ -103,7 +103,7 @@ def test_progress_and_pictures(comfy: ComfyServer, sticker: Sticker) -> None:
     graph = Graph()
     graphs.train(graph, graphs.checkpoint(graph, "sd15-small"), sticker(comfy), steps=5, name="progress")
     result = comfy.run(graph).ok()
-    assert [(value, total) for _, value, total in result.progress("train")] == [(i, 5) for i in range(1, 6)]
+    assert result.progress("train") == [(i, 5) for i in range(1, 6)]
     for node in ("loss", "attention"):
         picture = comfy.view(result.outputs[node]["images"][0])
         assert min(picture.size) >= 64 and len(picture.getcolors(1 << 20) or []) > 2

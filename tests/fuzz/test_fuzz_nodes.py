@@ -25,7 +25,7 @@ from stand_ins import loaded_pack, nodes
 SHARES = {
     "StickerAttributePrompt": 500, "SEALStickerAttributeSweep": 400, "SplitMergeTokenizer": 250,
     "SEALLoadEmbedding": 150, "SEALRouteConditioning": 250, "SemanticMask": 300, "SEALStickerCutout": 200,
-    "SEALStickerBorder": 350, "SEALStickerLayout": 200, "SEALStickerText": 300,
+    "SEALStickerBorder": 150, "SEALStickerLayout": 400, "SEALStickerText": 300,
     "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALDemoModel": 50,
 }  # fmt: skip
 """Node -> how many of 5,000 cases; test_fuzz_files.py has the rest."""
