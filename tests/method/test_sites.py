@@ -134,7 +134,7 @@ def unet(down: int, mid: int, up: int) -> list[Site]:
     return [Site(part, i, 1, torch.nn.Identity()) for part, count in counts.items() for i in range(count)]
 
 
-UNETS = st.builds(unet, st.integers(0, 12), st.integers(0, 2), st.integers(0, 12)).filter(bool)
+UNETS = st.builds(unet, st.integers(0, 12), st.integers(0, 2), st.integers(1, 12))
 
 
 @st.composite
@@ -206,5 +206,4 @@ def test_any_text_selects_sites_of_the_model_or_is_refused(sites, text):
         except SealError as error:
             assert str(error).startswith("layers: ")
         else:
-            assert list(names) == [s.name for s in sites if s.name in names], "of this model, once, in order"
-            assert names or text.strip() in ("up", "appearance"), "nothing selected"
+            assert names and list(names) == [s.name for s in sites if s.name in names], "of this model, in order"
