@@ -91,8 +91,9 @@ class Result:
 class ComfyServer:
     """ComfyUI with its own base directory (models, custom_nodes, input, output, user) under `base`."""
 
-    def __init__(self, comfyui: Path, base: Path, flags: tuple[str, ...] = ()) -> None:
-        self.comfyui, self.base, self.flags = comfyui, base, flags
+    def __init__(self, comfyui: Path, base: Path, flags: tuple[str, ...] = (), *, cpu: bool = True) -> None:
+        self.comfyui, self.base = comfyui, base
+        self.flags = ("--cpu", *flags) if cpu else flags
         self.python = find_python(comfyui)
         self.log_file = base / "comfyui.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -129,7 +130,7 @@ class ComfyServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        fixed = ["--cpu", "--listen", "127.0.0.1", "--port", str(self.port), "--base-directory", str(self.base)]
+        fixed = ["--listen", "127.0.0.1", "--port", str(self.port), "--base-directory", str(self.base)]
         quiet = ["--disable-auto-launch", "--disable-api-nodes", "--database-url", "sqlite:///:memory:"]
         command = [self.python, str(HERE / "launch.py"), str(self.comfyui), *fixed, *quiet, *self.flags]
         # Waiting threads must not spin: on two busy cores that makes everything six times slower.
