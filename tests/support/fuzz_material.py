@@ -1,4 +1,4 @@
-"""What the fuzz tests put in, and the rule for what comes out; no hypothesis, which ComfyUI's interpreters lack."""
+"""Inputs of the fuzz tests, and the rule for outputs. Without hypothesis, which ComfyUI's interpreters lack."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Looks:
             values = values[:1].expand(values.shape)
         elif self.layout == "needs grad" and values.is_floating_point():
             values.requires_grad_()
-        elif self.layout == "sparse" and values.ndim and self.dtype != torch.float8_e4m3fn:  # which torch has not
+        elif self.layout == "sparse" and values.ndim and self.dtype != torch.float8_e4m3fn:  # not sparse
             values = values.to_sparse()
         return values
 
