@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from seal_core.hosts.base import Site
 from seal_core.messages import SealError
 from seal_core.method.sites import (
-    describe,
     parse_sites,
     preset_names,
     saved_sites,
@@ -18,6 +17,7 @@ from seal_core.method.sites import (
     site_table,
     spelled,
     supervised,
+    valid_names,
 )
 
 SCALES = {"down": [1, 1, 2, 2, 4, 4], "mid": [8], "up": [4, 4, 4, 2, 2, 2, 1, 1, 1]}
@@ -119,7 +119,7 @@ def test_map_sizes_round_up():
 
 
 def test_texts():
-    assert describe(SITES) == "down.0-5, mid.0, up.0-8"
+    assert valid_names(SITES) == "down.0-5, mid.0, up.0-8"
     table = site_table(SITES, ["up.8"], 512).splitlines()
     assert len(table) == len(SITES)
     assert [line for line in table if line.endswith("token")] == ["up.8      64 x 64  token"]
@@ -194,7 +194,7 @@ def test_terms_add_and_leave_out_from_left_to_right(given):
     if expected and all(names for _, names in terms):
         assert parse_sites(text, sites) == tuple(s.name for s in sites if s.name in expected)
     else:
-        with pytest.raises(SealError, match=rf"^layers: .*{re.escape(describe(sites))}"):
+        with pytest.raises(SealError, match=rf"^layers: .*{re.escape(valid_names(sites))}"):
             parse_sites(text, sites)
 
 

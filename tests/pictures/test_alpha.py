@@ -10,7 +10,7 @@ import torch
 from seal_core.demo.examples import EXAMPLES, example
 from seal_core.masks.semantic import semantic_mask
 from seal_core.messages import gathered
-from seal_core.method.references import prepare
+from seal_core.method.fitting import fit_references
 from seal_core.pictures.alpha import righted
 from seal_core.stickers.cut_all import cut_all
 from seal_core.stickers.cutout import cutout
@@ -53,7 +53,7 @@ def test_built_in_stickers_joined_either_way(name, foreground):
             "SEALStickerCutout, a list": cut_all([joined])[0][0][..., 3],
             "SEALStickerBorder, Layout, Text, packs": torch.from_numpy(pictures(joined))[..., 3],
         }
-    (reference,), notes = prepare(joined, None, 128)
+    (reference,), notes = fit_references(joined, None, 128)
     found["training"] = reference.mask[None]
     for taker, one in found.items():
         assert glyphs.iou(one[0].numpy(), mask[0].numpy()) > 0.97, taker
