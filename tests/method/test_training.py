@@ -242,15 +242,20 @@ def test_vectors_that_overflow_stop_the_training(host):
     assert seen == [1, 2, 3]
 
 
-def test_a_gradient_that_is_not_finite_stops_the_training_though_the_loss_is(host, monkeypatch):
+@pytest.mark.parametrize(
+    "added",
+    [lambda vector: (vector * 0).sum().sqrt(), lambda vector: (vector * 0).sum() + float("inf")],
+    ids=["0 but infinitely steep", "infinite but flat"],
+)
+def test_a_gradient_or_a_loss_alone_that_is_not_finite_stops_the_training(host, monkeypatch, added):
     run = Training(host, [reference()], quick("textual_inversion"))
     real = run.step.loss
 
-    def steep(batch):
+    def spoiled(batch):
         loss, terms = real(batch)
-        return loss + (run.learned.parameters()[0] * 0).sum().sqrt(), terms  # sqrt is infinitely steep at 0
+        return loss + added(run.learned.parameters()[0]), terms
 
-    monkeypatch.setattr(run.step, "loss", steep)
+    monkeypatch.setattr(run.step, "loss", spoiled)
     with pytest.raises(SealError, match=r"step 1 of 6.*learning_rate"):
         run.run()
 
