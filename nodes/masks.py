@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from ..seal_core.callbacks import reporting
 from ..seal_core.masks.attention import attention_mask
 from ..seal_core.masks.semantic import METHODS, Attention, overlay, semantic_mask
 from ..seal_core.messages import SealError
 from ..seal_core.pictures.alpha import POLARITIES, coverage
 from ..seal_core.pictures.sockets import images_of
-from ..seal_core.progress import each
 from .comfy.api import io
 from .comfy.progress import noted, progress_of
 from .schema import inputs_checked, schema
@@ -95,7 +95,7 @@ class SemanticMask(io.ComfyNode):
             images = images_of(image)
             progress = progress_of()
             masks = semantic_mask(images, mask, method, **options, attention=attention, progress=progress)
-            pairs = zip(each(images, progress), masks)
+            pairs = zip(reporting(images, progress), masks)
             preview = torch.stack([overlay(one, its_mask) for one, its_mask in pairs])
         return io.NodeOutput(masks, preview, coverage(masks), ui=ui)
 

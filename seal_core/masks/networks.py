@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ..files.tensor_file import read_tensors
+from ..files.tensor_file import read_shipped_tensors
 from ..messages import SealError
 
 FORMAT = 1
@@ -84,7 +84,7 @@ def to_file(network: Any, key: str, card: Mapping[str, Any]) -> bytes:
 def load(path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: str) -> tuple[N, dict[str, Any]]:
     """The network of a file, ready for use, and its card; build: a network from its layout's values. SealError, naming
     `key` and the remedy, where the file is missing or damaged."""
-    tensors, about = read_tensors(path, key, key, remedy)
+    tensors, about = read_shipped_tensors(path, key, key, remedy)
     try:
         if about["format"] != FORMAT:
             raise SealError(f"{key}: {path} has format {about['format']}, this version reads {FORMAT}; {remedy}.")

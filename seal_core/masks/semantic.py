@@ -13,10 +13,10 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from ..callbacks import OnProgress
 from ..messages import SealError
 from ..pictures.alpha import foreground_from_mask, righted
 from ..pictures.sockets import images_of, masks_for, resized, rgb_and_alpha
-from ..progress import Progress
 from .border import flood
 from .learned import preferred
 from .segmenter import learned
@@ -89,7 +89,7 @@ def semantic_mask(
     grow: int = 0,
     feather: float = 0.0,
     attention: Attention | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Tensor:
     """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE, perhaps with a MASK; see `sockets` for both.
 

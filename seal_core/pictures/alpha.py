@@ -12,7 +12,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..messages import SealError, tell
+from ..messages import SealError, notify_user
 from .sockets import Told
 
 POLARITIES = ("auto", "foreground", "background")
@@ -51,7 +51,7 @@ def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
     return 1 - mask if inverted else mask
 
 
-def righted(images: Tensor, told: Told = tell) -> Tensor:
+def righted(images: Tensor, told: Told = notify_user) -> Tensor:
     """Pictures (B, H, W, C), as `sockets.images_of` gives them, with alpha turned round where it hides the subject.
 
     All of a batch or none, as most of it tells, so that an animation does not flicker. told: called with what was done,

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..callbacks import OnProgress
 from ..masks.semantic import pictures_and_masks
 from ..messages import SealError
 from ..pictures.sockets import rgb_and_alpha
-from ..progress import Progress
 from .cutout import cut_picture
 
 STOP, CARD = "stop", "keep the picture"
@@ -27,7 +27,7 @@ def cut_all(
     method: str = "auto",
     *,
     failing: str = STOP,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **options: Any,
 ) -> tuple[list[Tensor], str]:
     """(cut-outs (B, H, W, 4) for each batch, straight alpha; a report of a line and one for each failed picture).

@@ -9,12 +9,12 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from ..callbacks import OnProgress
 from ..masks.edges import edges
 from ..masks.semantic import Attention, feather_mask, found_mask, grow_mask, pictures_and_masks
 from ..messages import SealError
 from ..pictures.matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
 from ..pictures.sockets import rgb_and_alpha
-from ..progress import Progress
 from .die_cut import outlined
 
 KEEP = ("main", "largest", "all")
@@ -38,7 +38,7 @@ def cutout(
     mask: Tensor | None = None,
     method: str = "auto",
     *,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **options: Any,
 ) -> tuple[Tensor, Tensor]:
     """Cut-outs (B, H, W, 4), straight alpha, and masks (B, H, W) with foreground = 1; float32 in [0, 1].

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..callbacks import OnProgress, reporting
 from ..messages import SealError
-from ..progress import Progress, each
 from .border import Border, outline
 from .font import BUNDLED, Font, invisible, length, missing, open_font, runs, tidy
 from .layers import colour, over, padded, pictures
@@ -61,7 +61,7 @@ def add_text(
     mask: Tensor | None,
     caption: Caption,
     fonts: Sequence[str | Path] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, with the caption on them, and their masks (B, H', W').
 
@@ -75,7 +75,7 @@ def add_text(
     if not all(map(invisible, caption.text)):
         height, width = layers.shape[1:3]
         block = text_block(caption, width, height, [open_font(f) for f in fonts] or None)
-        layers = np.stack([_joined(layer, block, caption) for layer in each(layers, progress)])
+        layers = np.stack([_joined(layer, block, caption) for layer in reporting(layers, progress)])
     out = torch.from_numpy(layers)
     return out, out[..., 3].clone()
 

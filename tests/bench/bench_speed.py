@@ -19,8 +19,8 @@ from sticker_clips import picture  # noqa: E402
 
 from seal_core.masks import segmenter  # noqa: E402
 from seal_core.masks.semantic import border_mask  # noqa: E402
-from seal_core.method.references import prepare  # noqa: E402
-from seal_core.plots.figures import loss_plot  # noqa: E402
+from seal_core.method.fitting import fit_references  # noqa: E402
+from seal_core.plots.training_figures import loss_plot  # noqa: E402
 from seal_core.stickers.border import Border, add_border  # noqa: E402
 from seal_core.stickers.pack import animate  # noqa: E402
 from seal_core.stickers.pack.clip import Clip  # noqa: E402
@@ -51,7 +51,7 @@ def border() -> None:
 
 
 CASES: dict[str, Callable[[], object]] = {
-    "reference of 8 megapixels": lambda: prepare(painted(2828), disc(2828), 512),
+    "reference of 8 megapixels": lambda: fit_references(painted(2828), disc(2828), 512),
     "border mask of 8 megapixels": lambda: border_mask(painted(2828)),
     "learned mask at 1500 px": lambda: segmenter.learned(painted(1500).numpy()),
     "loss plot of 100,000 steps": lambda: loss_plot(np.random.default_rng(0).random(100_000).tolist()),

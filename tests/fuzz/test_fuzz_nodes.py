@@ -83,8 +83,8 @@ def _found(path: Path) -> str | None:
 def _fill(folder: Path, pack: ModuleType) -> None:
     for name in ("embeddings/sub", "seal_tails", "input", "output", "fonts"):
         (folder / name).mkdir(parents=True)
-    core(pack, "concept.file").save(concept(pack, "<x>"), folder / "embeddings", "seal")
-    core(pack, "concept.file").save(concept(pack, "<t>", "tail"), folder / "seal_tails", "tail")
+    core(pack, "concept.concept_file").save_concept(concept(pack, "<x>"), folder / "embeddings", "seal")
+    core(pack, "concept.concept_file").save_concept(concept(pack, "<t>", "tail"), folder / "seal_tails", "tail")
     for name in ("foreign", "sub/foreign"):
         file = folder / "embeddings" / f"{name}.safetensors"
         save_file({"emb_params": torch.ones(2, 768)}, file)

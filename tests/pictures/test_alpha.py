@@ -9,7 +9,7 @@ import torch
 
 from seal_core.demo.examples import EXAMPLES, example
 from seal_core.masks.semantic import semantic_mask
-from seal_core.messages import gathered
+from seal_core.messages import collected_notices
 from seal_core.method.fitting import fit_references
 from seal_core.pictures.alpha import righted
 from seal_core.stickers.cut_all import cut_all
@@ -33,7 +33,7 @@ def join(image, mask):
 
 def turned(images):
     """Whether `righted` turns the alpha of pictures (B, H, W, 4) round, and what it tells."""
-    with gathered() as told:
+    with collected_notices() as told:
         made = righted(images)
     assert torch.equal(made[..., :3], images[..., :3])
     changed = not torch.equal(made, images)
@@ -46,7 +46,7 @@ def turned(images):
 def test_built_in_stickers_joined_either_way(name, foreground):
     image, mask = sticker(name)
     joined = join(image, mask if foreground else 1 - mask)
-    with gathered() as told:
+    with collected_notices() as told:
         found = {
             "SemanticMask": semantic_mask(joined, method="alpha"),
             "SEALStickerCutout": cutout(joined)[1],

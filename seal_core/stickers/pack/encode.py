@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
+from ...callbacks import StopCheck, never_stop, stoppable
 from ...messages import SealError
-from ...progress import Check, checked, never
 from ..canvas import content_box, fit, fitted_size
 from ..platforms import Motion, Still
 from .apng import animated_png
@@ -54,7 +54,7 @@ def cropped(frames: np.ndarray, spec: Still | Motion) -> np.ndarray:
 
 
 def placed(
-    frames: np.ndarray, size: tuple[int, int], scale: float = 1.0, margin: int = 0, check: Check = never
+    frames: np.ndarray, size: tuple[int, int], scale: float = 1.0, margin: int = 0, check: StopCheck = never_stop
 ) -> np.ndarray:
     """uint8 (N, H, W, 4) centred in canvases of `size` (width, height); (N, height, width, 4).
 
@@ -66,7 +66,7 @@ def placed(
     canvas = np.zeros((len(frames), height, width, 4), np.uint8)
     slack = inner[0] - frames.shape[2], inner[1] - frames.shape[1]
     own = min(slack) >= 0 and max(slack) < 2  # only rounded up to even sides: no resampling
-    for i, frame in enumerate(checked(frames, check)):
+    for i, frame in enumerate(stoppable(frames, check)):
         if own:
             canvas[i, top : top + frame.shape[0], left : left + frame.shape[1]] = frame
         else:
@@ -79,7 +79,7 @@ def placed(
 
 
 def encode_still(
-    picture: np.ndarray, spec: Still, form: str, tags: Mapping[str, str] | None = None, check: Check = never
+    picture: np.ndarray, spec: Still, form: str, tags: Mapping[str, str] | None = None, check: StopCheck = never_stop
 ) -> tuple[Found, tuple[int, int]]:
     """The best file of a picture uint8 (H, W, 4) within the limit, and its canvas (width, height).
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...callbacks import StopCheck, never_stop
 from ...messages import SealError
-from ...progress import Check, never
 from ..canvas import content_box
 from ..platforms import Extra, Platform, Still
 from .animate import encode_animation
@@ -16,7 +16,7 @@ from .encode import encode_still
 
 
 def write_extras(
-    folder: Path, cover: Clip, row: Platform, moving: bool, cut: bool, notes: list[str], check: Check = never
+    folder: Path, cover: Clip, row: Platform, moving: bool, cut: bool, notes: list[str], check: StopCheck = never_stop
 ) -> list[dict[str, Any]]:
     """Write a platform's extras into a pack's folder; returns their names and sizes, and adds to `notes`.
 
@@ -39,7 +39,7 @@ def write_extras(
 
 
 def extra_bytes(
-    cover: Clip, extra: Extra, row: Platform, moving: bool, cut: bool = False, check: Check = never
+    cover: Clip, extra: Extra, row: Platform, moving: bool, cut: bool = False, check: StopCheck = never_stop
 ) -> bytes:
     """A tray, thumbnail, main or tab picture made of the first sticker, cropped to its subject."""
     left, top, right, bottom = content_box(cover.frames) or (0, 0, *cover.frames.shape[2:0:-1])

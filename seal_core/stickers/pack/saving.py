@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...files.names import is_reserved
-from ...messages import SealError, valid_text
-from ...progress import Check, Progress, never
+from ...callbacks import OnProgress, StopCheck, never_stop
+from ...files.safe_names import is_windows_device
+from ...messages import SealError, require_utf8
 from ..emoji import DEFAULT, check_emoji, emoji_by_words, split_emoji
 from ..names import FORBIDDEN, folder_name, slug
 from ..platforms import SIDES, Motion, Platform, Still, platform_of
@@ -90,8 +90,8 @@ def save_pack(
     stickers: Sequence[Sticker],
     request: Request,
     parent: Path,
-    progress: Progress | None = None,
-    check: Check = never,
+    progress: OnProgress | None = None,
+    check: StopCheck = never_stop,
 ) -> Pack:
     """Write a pack into a new folder in `parent`: NAME, or NAME-2, NAME-3, ... where that exists.
 
@@ -103,7 +103,7 @@ def save_pack(
     row = _sized(platform_of(request.platform), request.size)
     stickers = _checked(stickers, row, request)
     stem = folder_name(request.name) if request.name else slug(request.title) or row.name
-    stem = f"{row.name}_{stem}" if is_reserved(stem) else stem
+    stem = f"{row.name}_{stem}" if is_windows_device(stem) else stem
     temporary = parent / f".{stem}.{secrets.token_hex(4)}.tmp"
     try:
         try:
@@ -150,7 +150,7 @@ def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> li
         raise SealError("images: no sticker in the batch; give at least one picture.")
     names = [(f"name of sticker {i + 1}", sticker.name) for i, sticker in enumerate(stickers)]
     for key, text in (("title", request.title), ("author", request.author), ("name", request.name), *names):
-        valid_text(text, key)
+        require_utf8(text, key)
     for key, text, (least, most) in (("title", request.title, row.title), ("author", request.author, row.author)):
         length = manifest.length(text, row.wide_counts_two)
         if not text.strip() or not least <= length <= most:
@@ -201,8 +201,8 @@ def _fill(
     row: Platform,
     request: Request,
     stem: str,
-    progress: Progress | None,
-    check: Check,
+    progress: OnProgress | None,
+    check: StopCheck,
 ) -> dict[str, Any]:
     """Everything that belongs into the pack's folder; returns the report."""
     entries, notes = [], []
@@ -240,7 +240,7 @@ def _fill(
     return report
 
 
-def _encoded(clip: Clip, row: Platform, request: Request, check: Check) -> tuple[dict[str, Any], bytes]:
+def _encoded(clip: Clip, row: Platform, request: Request, check: StopCheck) -> tuple[dict[str, Any], bytes]:
     spec = row.motion if clip.animated else row.still
     form = _form(spec, request.form, row.label, clip.animated, others=True)
     entry: dict[str, Any] = {"format": form, "suffix": f".{SUFFIX.get(form, form)}", "notes": []}

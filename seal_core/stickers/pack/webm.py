@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ...callbacks import StopCheck, never_stop, stoppable
 from ...messages import SealError
-from ...progress import Check, checked, never
 
 FAST = {"deadline": "realtime", "cpu-used": "6"}
 GOOD = {"deadline": "good", "cpu-used": "4"}
@@ -24,7 +24,7 @@ def webm(
     crf: int,
     fast: bool = False,
     tags: Mapping[str, str] | None = None,
-    check: Check = never,
+    check: StopCheck = never_stop,
 ) -> bytes:
     """uint8 (N, H, W, 4) as VP9 with alpha and without sound. Sides must be even.
 
@@ -53,7 +53,7 @@ def webm(
                 container.mux(packet)
 
         shown, filled = -1, frames[:0]
-        for index, _ in checked(shows, check):
+        for index, _ in stoppable(shows, check):
             if index != shown:
                 shown, filled = index, bled(frames[index])
             mux(stream.encode(av.VideoFrame.from_ndarray(filled, format="rgba")))
