@@ -104,7 +104,7 @@ def table(variants: list[Variant]) -> str:
 def main() -> None:
     options = arguments()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from server import find_comfyuis
+    from installed import find_comfyuis
 
     comfyui = Path(options.comfyui) if options.comfyui else next(iter(find_comfyuis()), None)
     assert comfyui is not None, "no ComfyUI found; give --comfyui"

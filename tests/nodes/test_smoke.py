@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from server import HERE, PACK, find_comfyuis, find_python, version_of
+from installed import HERE, PACK, find_comfyuis, find_python, version_of
 from stand_ins import loaded_pack, schemas
 
 
