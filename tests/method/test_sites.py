@@ -207,3 +207,9 @@ def test_any_text_selects_sites_of_the_model_or_is_refused(sites, text):
             assert str(error).startswith("layers: ")
         else:
             assert names and list(names) == [s.name for s in sites if s.name in names], "of this model, in order"
+
+
+@pytest.mark.parametrize("preset", ["up", "appearance"])
+def test_a_preset_that_selects_nothing_of_a_model_is_refused(preset):
+    with pytest.raises(SealError, match=rf"^layers: '{preset}' .* Valid: down.0-5, mid.0;"):
+        parse_sites(preset, [s for s in SITES if s.part != "up"])
