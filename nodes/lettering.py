@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from ..seal_core.messages import SealError
+from ..seal_core.stickers.caption import ALIGNS, PLACES, Caption, add_caption
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
-from ..seal_core.stickers.font_files import font_file
-from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
+from ..seal_core.stickers.font_folders import font_file
 from .comfy.api import io
 from .comfy.folders import font_folders
 from .comfy.progress import noted, progress_of
@@ -85,7 +85,7 @@ class SEALStickerText(io.ComfyNode):
     ) -> io.NodeOutput:
         caption = Caption(text, place, size, width, height, fill, stroke, stroke_colour, align)
         with noted() as ui:
-            made = add_text(image, mask, caption, _font_files(font), progress_of())
+            made = add_caption(image, mask, caption, _font_files(font), progress_of())
         return io.NodeOutput(*made, ui=ui)
 
     @classmethod

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from ..seal_core.masks.attention import attention_mask
-from ..seal_core.masks.semantic import METHODS, Attention, overlay, semantic_mask
+from ..seal_core.masks.methods import METHODS, AttentionMask, mask_overlay, semantic_mask
+from ..seal_core.masks.self_attention import attention_mask
 from ..seal_core.messages import SealError
-from ..seal_core.pictures.alpha import POLARITIES, coverage
-from ..seal_core.pictures.sockets import images_of
+from ..seal_core.pictures.inputs import images_of
+from ..seal_core.pictures.polarity import POLARITIES, coverage
 from ..seal_core.progress import each
 from .comfy.api import io
 from .comfy.progress import noted, progress_of
@@ -96,11 +96,11 @@ class SemanticMask(io.ComfyNode):
             progress = progress_of()
             masks = semantic_mask(images, mask, method, **options, attention=attention, progress=progress)
             pairs = zip(each(images, progress), masks)
-            preview = torch.stack([overlay(one, its_mask) for one, its_mask in pairs])
+            preview = torch.stack([mask_overlay(one, its_mask) for one, its_mask in pairs])
         return io.NodeOutput(masks, preview, coverage(masks), ui=ui)
 
 
-def attention_of(method: str, model, clip, vae, class_word: str) -> Attention | None:
+def attention_of(method: str, model, clip, vae, class_word: str) -> AttentionMask | None:
     """What `semantic_mask` asks for attention: None where nothing is wired for it, a clear error where it is needed."""
     given = {"model": model, "clip": clip, "vae": vae, "class_word": class_word.strip() or None}
     missing = ", ".join(name for name, value in given.items() if value is None)

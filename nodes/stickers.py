@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ..seal_core.masks.semantic import METHODS
-from ..seal_core.pictures.alpha import POLARITIES
+from ..seal_core.masks.methods import METHODS
+from ..seal_core.pictures.polarity import POLARITIES
 from ..seal_core.stickers.border import Border, Shadow, add_border
 from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
 from ..seal_core.stickers.cutout import KEEP

@@ -14,9 +14,9 @@ from comfy.cli_args import args
 from ..seal_core.messages import SealError, utf8
 from ..seal_core.progress import checked
 from ..seal_core.stickers.canvas import rgba8
-from ..seal_core.stickers.layers import pictures
+from ..seal_core.stickers.layers import layers_of
 from ..seal_core.stickers.pack.clip import Clip
-from ..seal_core.stickers.pack.saving import Request, Sticker, save_pack, with_emoji
+from ..seal_core.stickers.pack.save_pack import PackRequest, Sticker, save_pack, with_emoji
 from ..seal_core.stickers.platforms import PLATFORMS
 from .comfy.api import io, ui
 from .comfy.progress import noted, progress_of, stop_on_cancel
@@ -143,7 +143,7 @@ class SEALSaveStickerPack(io.ComfyNode):
         with noted() as said:
             stickers = _stickers(images, mask or [], animated[0], fps[0], _lines(names or []))
         stickers = with_emoji(stickers, _lines(emoji), platform[0])
-        request = Request(
+        request = PackRequest(
             platform[0],
             title[0],
             author[0],
@@ -172,7 +172,7 @@ def _stickers(
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
     for i, batch in enumerate(checked(images, stop_on_cancel)):
-        frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
+        frames = rgba8(layers_of(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]
         elif len(frames) > 1:

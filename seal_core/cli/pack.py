@@ -48,16 +48,16 @@ def pack_options(command: argparse.ArgumentParser) -> None:
 def pack_command(options: argparse.Namespace) -> None:
     """Write the pack and say where. Raises SealError."""
     from ..stickers.names import unfinished
-    from ..stickers.pack.saving import Request, save_pack, with_emoji  # late: --help needs no Pillow
-    from ..stickers.pack.sources import left_out, stickers_in
+    from ..stickers.pack.read_folder import stickers_in, unreadable_files
+    from ..stickers.pack.save_pack import PackRequest, save_pack, with_emoji  # late: --help needs no Pillow
 
     for name, text in (("in", options.input), ("out", options.out)):
         if not text.strip():  # as from a shell variable that is not set; Path("") would be the current folder
             raise SealError(f"{name}: empty; give a folder (. is the current one).")
     source, out = Path(options.input), Path(options.out)
     stickers = with_emoji(stickers_in(source, options.fps), options.emoji, options.platform)
-    others = left_out(source)
-    request = Request(
+    others = unreadable_files(source)
+    request = PackRequest(
         options.platform,
         options.title,
         options.author,

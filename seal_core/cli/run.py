@@ -28,15 +28,15 @@ from ..concept.vocabulary import check
 from ..files.names import TAKING, safe_stem
 from ..files.whole_file import ready, temporary_folders, write_new
 from ..hosts.base import Prompt
-from ..masks.attention import attention_mask
-from ..masks.semantic import semantic_mask
+from ..masks.methods import semantic_mask
+from ..masks.self_attention import attention_mask
 from ..messages import SealError, gathered
 from ..method.choices import changed, in_words
 from ..method.config import TrainConfig
 from ..method.references import Reference, digest, prepare
 from ..method.sampling import generate_context, sample
 from ..method.training import TrainResult, train
-from ..pictures.file import read_picture
+from ..pictures.picture_file import read_picture
 from ..plots import figures as plots
 from .options import train_config
 from .progress import training_bar

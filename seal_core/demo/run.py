@@ -22,12 +22,12 @@ from tqdm import tqdm
 from ..cli.progress import training_bar
 from ..files.whole_file import ready, write_out
 from ..hosts.base import Host
-from ..masks.semantic import overlay, semantic_mask
+from ..masks.methods import mask_overlay, semantic_mask
 from ..messages import SealError
 from ..method.config import TrainConfig
 from ..method.references import Reference, prepare
 from ..method.training import TrainResult, train
-from ..pictures.file import read_picture
+from ..pictures.picture_file import read_picture
 from ..plots.figures import attention_overlay
 from ..prompts.phrasing import attribute_prompt, parse_attributes
 from ..stickers.contact_sheet import contact_sheet
@@ -201,7 +201,7 @@ def _sheet(
 ) -> Tensor:
     """(1, H, W, 3): the reference and where each method looks at it, above the pictures of both."""
     image, mask = subject.reference.image, subject.reference.mask
-    looks, names = [image, overlay(image, mask)], ["the one sticker", "its mask"]
+    looks, names = [image, mask_overlay(image, mask)], ["the one sticker", "its mask"]
     before = results[METHODS[0]].attention_before
     looks.append(attention_overlay(image, before, mask))
     names.append("attention before")

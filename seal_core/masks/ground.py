@@ -7,7 +7,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from .colour import blur, densest, from_oklab, grain, oklab, polynomials, robust_fit, steps
-from .shadow import Scene, refine
+from .drop_shadow import ShadowScene, shadowed_ground
 
 NEAR = 0.035  # OKLab distance that still counts as the same colour (about 2 just-noticeable differences)
 AREA = 0.7  # what all of the foreground's area weighs against all of its outline, where shadow depths compete
@@ -97,11 +97,11 @@ class Ground:
         distance = np.min([np.linalg.norm(self.lab - f, axis=2) for f in self.fields], 0)
         if len(self.fields) > 1:
             like = (distance < self.tolerance) | self._between()
-            ground = _reach(like)
+            ground = connected_to_frame(like)
             match = np.where(like, distance, np.inf)
         else:
             self.tolerance = min(self.tolerance, self._tight(distance))
-            ground, distance = self._follow(distance)
+            ground, distance = self.follow_drift(distance)
             like = distance < self.tolerance
             ground, match = self._shadows(ground, like, distance)
         ground |= self._holes(match, ground, distance)
@@ -113,9 +113,9 @@ class Ground:
         off = off[off < self.tolerance]
         return 0.02 + 2 * float(np.percentile(off, 90)) + self.noise if off.size else self.tolerance
 
-    def _follow(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def follow_drift(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ground with its field re-estimated from what was reached, so that it follows slow drifts."""
-        ground = _reach(distance < self.tolerance)
+        ground = connected_to_frame(distance < self.tolerance)
         for spread in (0.12, 0.06, 0.04, 0.03):
             sigma = spread * max(self.shape)
             known = blur(ground.astype(np.float32), sigma)
@@ -123,10 +123,10 @@ class Ground:
             drift = np.stack([blur(off[..., c], sigma) for c in range(3)], -1)
             field = self.fields[0] + drift / np.maximum(known, 0.02)[..., None]
             nearer = np.linalg.norm(self.lab - field, axis=2)
-            ground = _reach(np.minimum(nearer, distance) < self.tolerance)
+            ground = connected_to_frame(np.minimum(nearer, distance) < self.tolerance)
         distance = np.minimum(nearer, distance)
         distance = self._seen(ground, distance)
-        return _reach(distance < self.tolerance), distance
+        return connected_to_frame(distance < self.tolerance), distance
 
     def _seen(self, ground: np.ndarray, distance: np.ndarray) -> np.ndarray:
         """Distance from the ground where its colour is not quite the place's: a colour that it has elsewhere
@@ -157,8 +157,8 @@ class Ground:
         soft = hue & (step < np.clip(0.22 * depth, 0.015, 0.1)) & (step < 1.9 * wider + 0.012)
         sharp = (step > 0.025) & (step > 1.5 * wider)
         darker = self._best_shadow(ground, like, np.where(soft, share, 0), sharp)
-        scene = Scene(self.lab, base, 1 - share, hue, step, distance, ground)
-        found = refine(scene, darker, self._holes)
+        scene = ShadowScene(self.lab, base, 1 - share, hue, step, distance, ground)
+        found = shadowed_ground(scene, darker, self._holes)
         if found is not None:
             darker = found & ~ground
         match = np.where(like, distance, np.inf)
@@ -194,7 +194,7 @@ class Ground:
         """Soft pixels that the ground flows into through gaps wider than twice the radius."""
         passable = soft | ground
         core = ndimage.distance_transform_edt(np.pad(passable, 1, mode="edge"))[1:-1, 1:-1] > radius
-        reached = _reach(_wider(core, radius) & passable | ground)
+        reached = connected_to_frame(_wider(core, radius) & passable | ground)
         near = _wider(reached, radius + 1)
         darker = ndimage.binary_propagation(reached, mask=passable & near) & ~ground
         labels, _ = ndimage.label(darker)
@@ -289,7 +289,7 @@ def _on_edges(front: np.ndarray, sharp: np.ndarray) -> float:
     return float(near[outline].mean()) if outline.any() else 0.0
 
 
-def _reach(passable: np.ndarray) -> np.ndarray:
+def connected_to_frame(passable: np.ndarray) -> np.ndarray:
     """What of `passable` is connected to the frame."""
     seeds = np.zeros(passable.shape, bool)
     seeds[0], seeds[-1], seeds[:, 0], seeds[:, -1] = True, True, True, True

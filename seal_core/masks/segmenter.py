@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..messages import SealError
-from ..pictures.matting import sampled
+from ..pictures.matting import sample_matte
 from ..pictures.resize import resize
-from . import networks
-from .edges import edges
-from .networks import Residual, conv
+from . import small_networks
+from .edge_network import refine_edge
+from .small_networks import Residual, conv
 
-KEY = "segmenter"
-FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
+_KEY = "segmenter"
+SEGMENTER_FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
 SIDE = 128
 """Longest side, in pixels, of the copy that the network sees."""
 LEAST = 8
@@ -38,7 +38,7 @@ _REMEDY = "reinstall the pack, or make one with `python -m seal_core.world segme
 
 
 @dataclass(frozen=True)
-class Layout:
+class SegmenterLayout:
     """Channels per level, the first at half the picture's size, each next one at half of that."""
 
     widths: tuple[int, ...] = (32, 48, 80, 104)
@@ -63,15 +63,15 @@ def features(images: Tensor) -> Tensor:
         return torch.cat([F.pixel_unshuffle(images - 0.5, 2), told], 1)
 
 
-class Network(nn.Module):
+class Segmenter(nn.Module):
     """images (B, 3, H, W) in [0, 1], H and W multiples of 16 -> logits (B, H, W) of the foreground.
 
     norm: with batch normalisation, for training; `folded` gives the same function without.
     """
 
-    def __init__(self, layout: Layout | None = None, norm: bool = False) -> None:
+    def __init__(self, layout: SegmenterLayout | None = None, norm: bool = False) -> None:
         super().__init__()
-        self.layout = layout or Layout()
+        self.layout = layout or SegmenterLayout()
         widths = self.layout.widths
         pairs = list(itertools.pairwise(widths))
         self.stem = conv(14, widths[0], norm)
@@ -98,46 +98,48 @@ class Network(nn.Module):
             x = self.decode[i](F.relu(x + skips[i]))
         return F.pixel_shuffle(self.out(x), 2)[:, 0].float()
 
-    def folded(self) -> Network:
+    def folded(self) -> Segmenter:
         """The same function with each normalisation (its running figures) taken into its convolution."""
-        return networks.fold(self, Network(self.layout))
+        return small_networks.fold(self, Segmenter(self.layout))
 
 
-def to_file(network: Network, card: Mapping[str, Any]) -> bytes:
+def segmenter_bytes(network: Segmenter, card: Mapping[str, Any]) -> bytes:
     """A folded network as a file; card: how it was trained and what it scored."""
-    return networks.to_file(network, KEY, card)
+    return small_networks.network_bytes(network, _KEY, card)
 
 
-def load(path: Path | str = FILE) -> tuple[Network, dict[str, Any]]:
+def load_segmenter(path: Path | str = SEGMENTER_FILE) -> tuple[Segmenter, dict[str, Any]]:
     """The network of a file and its card. SealError where the file is missing or damaged."""
-    return networks.load(Path(path), KEY, lambda about: Network(Layout(tuple(about["widths"]))), _REMEDY)
+    return small_networks.load_network(
+        Path(path), _KEY, lambda about: Segmenter(SegmenterLayout(tuple(about["widths"]))), _REMEDY
+    )
 
 
-def learned(image: np.ndarray) -> np.ndarray:
+def learned_mask(image: np.ndarray) -> np.ndarray:
     """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
 
     All zero where the network sees no subject, and for pictures with a side under `LEAST`. SealError where its file is
     missing or damaged.
     """
-    return enlarged(image, seen(image)[0])
+    return full_size_mask(image, coarse_mask(image)[0])
 
 
-def seen(image: np.ndarray) -> tuple[np.ndarray, float]:
+def coarse_mask(image: np.ndarray) -> tuple[np.ndarray, float]:
     """What the network sees of an image (H, W, 3): the mask (h, w) of a copy whose longest side is `SIDE`, and the
     intersection over union with the truth that it expects of that, 0 to 1. Errors as `learned`."""
-    network = networks.cached(load, FILE)
+    network = small_networks.cached_network(load_segmenter, SEGMENTER_FILE)
     height, width = image.shape[:2]
     shrink = max(height, width) / SIDE
     size = max(1, round(height / shrink)), max(1, round(width / shrink))
     if min(height, width) < LEAST:
         return np.zeros(size, np.float32), 0.0
-    mask = predict(network, image if size == (height, width) else resize(image, *size))
+    mask = predict_mask(network, image if size == (height, width) else resize(image, *size))
     solid = mask > 0.5
     return mask, float(mask[solid].sum() / max(np.maximum(mask, solid).sum(), 1e-6))
 
 
 @torch.inference_mode()
-def predict(network: Network, small: np.ndarray) -> np.ndarray:
+def predict_mask(network: Segmenter, small: np.ndarray) -> np.ndarray:
     """Soft mask (h, w) of an image (h, w, 3) of about SIDE pixels: the mean over the picture and its mirror image."""
     height, width = small.shape[:2]
     picture = torch.from_numpy(np.ascontiguousarray(small, np.float32)).permute(2, 0, 1)[None]
@@ -146,7 +148,7 @@ def predict(network: Network, small: np.ndarray) -> np.ndarray:
     return ((both[0] + both[1].flip(1)) / 2)[:height, :width].numpy()
 
 
-def enlarged(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def full_size_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """A smaller copy's mask (h, w) at the size of the image (H, W, 3), its outline found anew by the edge network.
 
     Where the network's file cannot be read, among the colours.
@@ -154,6 +156,6 @@ def enlarged(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if mask.shape == image.shape[:2]:
         return mask
     try:
-        return edges(image, mask)[1]
+        return refine_edge(image, mask)[1]
     except SealError:
-        return sampled(image, resize(mask, *image.shape[:2]), decided=True)[1]
+        return sample_matte(image, resize(mask, *image.shape[:2]), decided=True)[1]

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..messages import SealError
-from ..pictures.alpha import border_is_one, coverage, foreground_from_mask, righted
-from ..pictures.sockets import images_of, masks_for, rgb_and_alpha
+from ..pictures.inputs import images_of, masks_for, rgb_and_alpha
+from ..pictures.polarity import border_is_one, coverage, fix_inverted_alpha, foreground_from_mask
 
 SMALLEST = 16
 """Pixels of the shorter side below which a picture shows no subject on a ground."""
@@ -42,7 +42,7 @@ def prepare(
     under 16 pixels, an empty or full mask.
     """
     warnings: list[str] = []
-    images, alphas = _on_white(righted(images_of(images, warnings.append), warnings.append), warnings)
+    images, alphas = _on_white(fix_inverted_alpha(images_of(images, warnings.append), warnings.append), warnings)
     if masks is None:
         if alphas is None:
             raise SealError("mask: nothing is wired and the image has no alpha; wire SemanticMask's mask.")

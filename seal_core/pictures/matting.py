@@ -80,7 +80,7 @@ def is_straight(image: np.ndarray, mask: np.ndarray) -> bool:
     return bool(np.median(as_is) < np.median(composed))
 
 
-def sampled(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def sample_matte(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The subject's colours (H, W, 3) and alpha (H, W) from an image and a mask that is right to a pixel or so.
 
     Each pixel near the outline is explained as a mixture of a subject's and a ground's colour, taken from a few
@@ -121,7 +121,7 @@ def sampled(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple
     return colours, out
 
 
-def unexplained(image: np.ndarray, mask: np.ndarray) -> float:
+def unexplained_share(image: np.ndarray, mask: np.ndarray) -> float:
     """Share of the pixels near a mask's outline whose colour is no mixture of what lies further in and further out.
 
     0 for crisp edges, more for lines along the edge, patterns and washes; 1 where nothing lies further in or out.

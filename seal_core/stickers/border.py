@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..messages import SealError
 from ..progress import Progress, each
-from .layers import colour, distance, flat, over, padded, pictures, ramp
+from .layers import distance_outside, flat_layer, layers_of, over, padded, parse_colour, ramp
 
 MOST = 512
 """Pixels that widths, gaps and shifts may be at most."""
@@ -32,7 +32,7 @@ class Border:
     def __post_init__(self) -> None:
         for name in ("width", "softness", "gap", "smooth"):
             _in_range(name, getattr(self, name), 0, MOST)
-        colour(self.colour, "colour")
+        parse_colour(self.colour, "colour")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Shadow:
         _in_range("shadow_x", self.x, -MOST, MOST)
         _in_range("shadow_y", self.y, -MOST, MOST)
         _in_range("shadow_blur", self.blur, 0, MOST)
-        colour(self.colour, "shadow_colour")
+        parse_colour(self.colour, "shadow_colour")
 
 
 def _in_range(name: str, value: float, low: float, high: float) -> None:
@@ -72,7 +72,7 @@ def add_border(
     called as (done, all) for each picture.
     Raises SealError for pictures that show nothing or are opaque to the last pixel.
     """
-    layers = pictures(image, mask)
+    layers = layers_of(image, mask)
     for i, layer in enumerate(layers):
         where = f" (picture {i + 1} of {len(layers)})" if len(layers) > 1 else ""
         if not (layer[..., 3] > 0.5).any():
@@ -105,36 +105,36 @@ def _room(layers: np.ndarray, reach: float, shadow: Shadow) -> tuple[int, int, i
 
 def _bordered(layer: np.ndarray, border: Border, shadow: Shadow) -> np.ndarray:
     """One layer with its line and shadow; there is room for both."""
-    out = over(layer, outline(layer[..., 3], border)) if border.width else layer
+    out = over(layer, outline_layer(layer[..., 3], border)) if border.width else layer
     if shadow.opacity:
-        dark, strength = colour(shadow.colour, "shadow_colour")
+        dark, strength = parse_colour(shadow.colour, "shadow_colour")
         cast = ndimage.shift(out[..., 3], (shadow.y, shadow.x), order=1)
         cast = ndimage.gaussian_filter(cast, shadow.blur / 2, truncate=3.0) if shadow.blur else cast
-        out = over(out, flat(dark, cast * (shadow.opacity * strength)))
+        out = over(out, flat_layer(dark, cast * (shadow.opacity * strength)))
     return out
 
 
-def outline(alpha: np.ndarray, border: Border) -> np.ndarray:
+def outline_layer(alpha: np.ndarray, border: Border) -> np.ndarray:
     """The line as a layer (H, W, 4) to lie under a subject with this alpha (H, W); without a gap it goes on under it.
 
     Distances are Euclidean, so it is equally wide all round and round at outer corners.
     """
-    rgb, strength = colour(border.colour, "colour")
+    rgb, strength = parse_colour(border.colour, "colour")
     subject = alpha
     if border.filled:
         subject = np.where(ndimage.binary_fill_holes(alpha > 0.5), 1, alpha)
     # Beyond the frame is outside too: with room for it, the closing below does not cling to the frame.
     pad = int(np.ceil(border.gap + border.width + border.smooth)) + 2 if border.smooth else 0
-    edge = distance(np.pad(subject, pad))
+    edge = distance_outside(np.pad(subject, pad))
     outer = border.gap + border.width
     beyond = edge - outer
     if border.smooth and border.width:
         # Closing: out by the radius more and back again leaves outer corners, and rounds inner ones. Where the way out
         # does not lead, there is no way back either: the plain distance holds there, however soft the edge.
-        wide = distance(1 - ramp(edge, outer + border.smooth))
+        wide = distance_outside(1 - ramp(edge, outer + border.smooth))
         beyond = np.where(wide > 0, np.minimum(beyond, border.smooth - wide), beyond)
     shape = ramp(beyond, 0, border.softness)
     if border.gap:
         shape = shape * (1 - ramp(edge, border.gap))
     shape = shape[pad:-pad, pad:-pad] if pad else shape
-    return flat(rgb, shape * strength)
+    return flat_layer(rgb, shape * strength)

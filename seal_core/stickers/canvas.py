@@ -29,7 +29,7 @@ def fitted_size(width: int, height: int, into_width: int, into_height: int) -> t
     return max(1, min(into_width, round(width * scale))), max(1, min(into_height, round(height * scale)))
 
 
-def resize(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+def scale_rgba(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """uint8 (H, W, 4) to (height, width, 4): Lanczos on premultiplied colours, so no hidden one bleeds into edges."""
     if picture.shape[:2] == (height, width):
         return picture
@@ -37,7 +37,7 @@ def resize(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(premultiplied.resize((width, height), Image.Resampling.LANCZOS).convert("RGBA"))
 
 
-def fit(picture: np.ndarray, width: int, height: int, margin: int = 0, box: Box | None = None) -> np.ndarray:
+def fit_into(picture: np.ndarray, width: int, height: int, margin: int = 0, box: Box | None = None) -> np.ndarray:
     """uint8 (H, W, 4) scaled and centred in a transparent (height, width, 4) canvas, `margin` px kept free around it.
 
     box: only this part of the picture (e.g. `content_box` of all frames, so that an animation does not jump).
@@ -45,7 +45,7 @@ def fit(picture: np.ndarray, width: int, height: int, margin: int = 0, box: Box 
     if box is not None:
         picture = picture[box[1] : box[3], box[0] : box[2]]
     inner = max(1, width - 2 * margin), max(1, height - 2 * margin)
-    small = resize(picture, *fitted_size(picture.shape[1], picture.shape[0], *inner))
+    small = scale_rgba(picture, *fitted_size(picture.shape[1], picture.shape[0], *inner))
     canvas = np.zeros((height, width, 4), np.uint8)
     top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small

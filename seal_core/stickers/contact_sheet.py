@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..messages import SealError, tell
 from ..progress import Progress, each
-from .canvas import fit, rgba8
-from .font import BUNDLED, Font, clusters, length, missing, open_font, runs, tidy
-from .layers import pictures
+from .canvas import fit_into, rgba8
+from .font import BUNDLED, Font, composed, font_runs, graphemes, missing_characters, open_font, width_in_ems
+from .layers import layers_of
 
 GROUNDS = ("checkered", "white", "grey", "dark")
 MOST = 1024
@@ -70,7 +70,7 @@ def contact_sheet(
         raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
     if not SMALLEST <= cell <= 1024:
         raise SealError(f"cell: {cell} is out of range; use {SMALLEST} to 1024 pixels.")
-    frames = [list(rgba8(pictures(batch, name="images"))) for batch in each(images, progress)]
+    frames = [list(rgba8(layers_of(batch, name="images"))) for batch in each(images, progress)]
     count = sum(map(len, frames))
     if not 1 <= count <= MOST:
         raise SealError(f"image: {count} pictures; a contact sheet holds 1 to {MOST}.")
@@ -97,10 +97,10 @@ def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
     because of a label, and two labels shall not look alike."""
 
     def shown(words: str) -> str:
-        spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in tidy(words)[:LONGEST])
+        spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in composed(words)[:LONGEST])
         return " ".join("".join(spelled).split())
 
-    lacking = missing(tidy("".join((title, *grid.rows, *grid.heads, *grid.captions))), chain)
+    lacking = missing_characters(composed("".join((title, *grid.rows, *grid.heads, *grid.captions))), chain)
     if lacking:
         names = ", ".join(f.name for f in chain)
         message = f"labels, title: {names} lacks {lacking}, shown as code points; choose a font file that has them."
@@ -173,7 +173,7 @@ def _layout(grid: Grid, count: int, most: int, chain: Sequence[Font], scored: bo
 
     def of(cell: int) -> _Layout:
         gap, text = max(4, cell // 24), max(11, cell // 14)
-        longest = max((length(r, chain, text) * text for r in grid.rows), default=0)
+        longest = max((width_in_ems(r, chain, text) * text for r in grid.rows), default=0)
         beside = round(min(cell * 0.9, longest)) + (gap if grid.rows else 0)
         above = round(text * 1.6) if grid.heads else 0
         under = round(text * 1.5) * (bool(grid.captions) + scored)
@@ -211,7 +211,7 @@ def _drawn(
     for i, frame in enumerate(each(frames, progress)):
         x, y = gap + beside + i % grid.columns * wide, top + i // grid.columns * high
         sheet.paste(behind, (x, y))
-        picture = Image.fromarray(fit(frame, cell, cell, margin=max(1, cell // 64)))
+        picture = Image.fromarray(fit_into(frame, cell, cell, margin=max(1, cell // 64)))
         sheet.paste(picture, (x, y), picture)
         at = (x + cell / 2, y + cell + text * 0.8)
         if grid.captions:
@@ -236,9 +236,9 @@ def _write(
     """Words, cut to the room there is, whose middle is as high as `at`, and which begin (align 0), have their middle
     (0.5) or end (1) there."""
     words = _short(words, chain, size, room)
-    pen = at[0] - length(words, chain, size) * size * align
+    pen = at[0] - width_in_ems(words, chain, size) * size * align
     ascent, descent = chain[-1].at(size).getmetrics()
-    for font, run in runs(words, chain):
+    for font, run in font_runs(words, chain):
         layer, left, top = font.draw(run, size, ink)
         picture = Image.fromarray((layer * 255).round().astype(np.uint8))
         sheet.paste(picture, (round(pen + left), round(at[1] + (ascent - descent) / 2 + top)), picture)
@@ -247,12 +247,12 @@ def _write(
 
 def _short(words: str, chain: Sequence[Font], size: int, room: float) -> str:
     """Words cut to the room there is, with dots in place of what is left out."""
-    if length(words, chain, size) * size <= room:
+    if width_in_ems(words, chain, size) * size <= room:
         return words
-    parts = clusters(words)
+    parts = graphemes(words)
 
     def needed(count: int) -> float:
-        return length("".join(parts[:count]) + "\u2026", chain, size) * size
+        return width_in_ems("".join(parts[:count]) + "\u2026", chain, size) * size
 
     return "".join(parts[: bisect_right(range(1, len(parts)), room, key=needed)]).rstrip() + "\u2026"
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..masks.semantic import pictures_and_masks
+from ..masks.methods import pictures_and_masks
 from ..messages import SealError
-from ..pictures.sockets import rgb_and_alpha
+from ..pictures.inputs import rgb_and_alpha
 from ..progress import Progress
 from .cutout import cut_picture
 
@@ -53,7 +53,7 @@ def cut_all(
                 made.append(cut_picture(picture, mask, method, **options))
             except SealError as error:
                 failed[done] = str(error)
-                made.append(card(picture))
+                made.append(whole_card(picture))
             if progress:
                 progress(done, total)
         cuts.append(torch.stack(made))
@@ -63,7 +63,7 @@ def cut_all(
     return cuts, "\n".join(lines + [f"picture {i} kept whole: {reason}" for i, reason in failed.items()])
 
 
-def card(picture: Tensor) -> Tensor:
+def whole_card(picture: Tensor) -> Tensor:
     """A whole picture (H, W, 1, 3 or 4) with round corners and a narrow transparent rim: (H, W, 4)."""
     high, wide = picture.shape[:2]
     rgb, _ = rgb_and_alpha(picture)

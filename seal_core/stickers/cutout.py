@@ -9,13 +9,13 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..masks.edges import edges
-from ..masks.semantic import Attention, feather_mask, found_mask, grow_mask, pictures_and_masks
+from ..masks.edge_network import refine_edge
+from ..masks.methods import AttentionMask, feather_mask, found_mask, grow_mask, pictures_and_masks
 from ..messages import SealError
-from ..pictures.matting import decontaminated, is_hard, is_straight, nearest, sampled, snapped, unexplained
-from ..pictures.sockets import rgb_and_alpha
+from ..pictures.inputs import rgb_and_alpha
+from ..pictures.matting import decontaminated, is_hard, is_straight, nearest, sample_matte, snapped, unexplained_share
 from ..progress import Progress
-from .die_cut import outlined
+from .die_cut_rim import with_die_cut_rim
 
 KEEP = ("main", "largest", "all")
 """What stays: the largest part with what lies close to it or is large too; the largest part alone; all but specks."""
@@ -71,7 +71,7 @@ def cut_picture(
     grow: int = 0,
     feather: float = 0.0,
     decontaminate: bool = True,
-    attention: Attention | None = None,
+    attention: AttentionMask | None = None,
 ) -> Tensor:
     """The cut-out (H, W, 4), straight alpha, of one of `masks.pictures_and_masks`: (H, W, C) and (H, W) or None.
 
@@ -89,14 +89,14 @@ def cut_picture(
 
 
 def _cut(
-    image: Tensor, mask: Tensor | None, method: str, polarity: str, attention: Attention | None, decontaminate: bool
+    image: Tensor, mask: Tensor | None, method: str, polarity: str, attention: AttentionMask | None, decontaminate: bool
 ) -> np.ndarray:
     """One picture's colours and alpha (H, W, 4), before anything is dropped or reshaped."""
     own = image.shape[-1] == 4
     if own and mask is None and not bool((image[..., 3] > 1 / 255).any()):
         raise SealError("image: fully transparent, nothing to cut out; give a picture that shows something.")
     rgb = np.ascontiguousarray(rgb_and_alpha(image)[0])
-    found, source = found_mask(image, mask, method, polarity, attention, outlined)
+    found, source = found_mask(image, mask, method, polarity, attention, with_die_cut_rim)
     colours, alpha = rgb, found.numpy()
     if source != "alpha":
         colours, alpha = _edged(rgb, alpha, source)
@@ -120,15 +120,15 @@ def _edged(image: np.ndarray, mask: np.ndarray, source: str) -> tuple[np.ndarray
     """
     drawn = source == "alpha"  # by somebody: pixels keep their side
     try:
-        proposed, alpha = edges(image, mask)
+        proposed, alpha = refine_edge(image, mask)
     except SealError:
-        return sampled(image, mask, decided=source != "border")
+        return sample_matte(image, mask, decided=source != "border")
     if drawn:
         alpha = np.where(mask > 0.5, np.maximum(alpha, 0.51), np.minimum(alpha, 0.49))
     if source != "learned":
-        told = sampled(image, mask, decided=drawn)[1]
+        told = sample_matte(image, mask, decided=drawn)[1]
         doubt = _apart(told, alpha)
-        if doubt < DOUBTED or (doubt < WRONG and unexplained(image, mask) < UNEXPLAINED):
+        if doubt < DOUBTED or (doubt < WRONG and unexplained_share(image, mask) < UNEXPLAINED):
             alpha = told
     return _clean(image, proposed, alpha), snapped(alpha)
 

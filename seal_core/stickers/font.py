@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..messages import SealError
-from .cmap import unicode_characters
 from .emoji import DRAWN_AS_EMOJI, EMOJI_STYLE, KEYCAP
+from .font_characters import unicode_characters
 
 BUNDLED = Path(__file__).parent / "fonts" / "MPLUSRounded1c-ExtraBold-subset.ttf"
 """M PLUS Rounded 1c ExtraBold (SIL OFL): Latin, Greek, Cyrillic, kana."""
@@ -100,31 +100,31 @@ def invisible(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) in ("Cf", "Cc") or 0xFE00 <= ord(character) <= 0xFE0F
 
 
-def tidy(text: str) -> str:
+def composed(text: str) -> str:
     """A text as fonts expect it: composed, and without control characters, for which they draw a box."""
     text = unicodedata.normalize("NFC", text)
     return "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
 
 
-def missing(text: str, chain: Sequence[Font]) -> str:
+def missing_characters(text: str, chain: Sequence[Font]) -> str:
     """What says which characters of a text no font of the chain has: "漢 (U+6F22) 字 (U+5B57)"; empty if none."""
     found = sorted({c for c in text if not any(f.has(c) for f in chain)})
     return " ".join(f"{c} (U+{ord(c):04X})" for c in found[:8]) + (" ..." if len(found) > 8 else "")
 
 
-def clusters(line: str) -> list[str]:
+def graphemes(line: str) -> list[str]:
     """A line cut into what is one character to a reader: a letter with its accents, a flag, an emoji."""
     return _CLUSTER.findall(line)
 
 
-def runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
+def font_runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
     """A line cut where its font changes; what draws nothing stays with what comes before it.
 
     Each character comes from the first font of the chain that has it. Emoji prefer emoji fonts; digits, punctuation
     and what asks for the text style prefer the others. The chain has every character (the caller has looked).
     """
     found: list[tuple[Font, str]] = []
-    for cluster in clusters(line):
+    for cluster in graphemes(line):
         order = _preferred(cluster, chain)
         whole = next((f for f in order if all(map(f.has, cluster))), None)
         for part in [cluster] if whole else cluster:
@@ -149,9 +149,9 @@ def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
     return sorted(chain, key=lambda f: f.emoji) if cluster[0] < "\u2190" else list(chain)
 
 
-def length(line: str, chain: Sequence[Font], size: int = EM) -> float:
+def width_in_ems(line: str, chain: Sequence[Font], size: int = EM) -> float:
     """Width of a line in ems of `size` pixels."""
-    return sum(font.advance(run, size) for font, run in runs(line, chain))
+    return sum(font.advance(run, size) for font, run in font_runs(line, chain))
 
 
 @functools.lru_cache(maxsize=64)

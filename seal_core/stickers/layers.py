@@ -9,14 +9,14 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..messages import SealError
-from ..pictures.alpha import righted
-from ..pictures.sockets import images_of, masks_for, rgb_and_alpha
+from ..pictures.inputs import images_of, masks_for, rgb_and_alpha
+from ..pictures.polarity import fix_inverted_alpha
 
 LEVEL = 1e-3
 """Slope, in opacity a pixel, under which it has no direction."""
 
 
-def colour(text: str, name: str) -> tuple[np.ndarray, float]:
+def parse_colour(text: str, name: str) -> tuple[np.ndarray, float]:
     """RGB (3,) float32 in [0, 1] and opacity of "#ffffff", "#ffffff80", "white", "rgb(255, 0, 0)" and the like.
 
     SealError names the input `name` where the words are no colour.
@@ -28,11 +28,11 @@ def colour(text: str, name: str) -> tuple[np.ndarray, float]:
     return np.array(values[:3], np.float32) / 255, (values[3] / 255 if len(values) == 4 else 1.0)
 
 
-def pictures(image: Tensor, mask: Tensor | None = None, name: str = "image") -> np.ndarray:
+def layers_of(image: Tensor, mask: Tensor | None = None, name: str = "image") -> np.ndarray:
     """(B, H, W, 4) float32 in [0, 1], straight alpha, of an IMAGE, and perhaps a MASK (foreground = 1), which is
     multiplied with the pictures' own alpha; see `sockets` for both, and for the SealErrors. name: the image input's.
     """
-    images = righted(images_of(image, name=name))
+    images = fix_inverted_alpha(images_of(image, name=name))
     rgb, alpha = rgb_and_alpha(images)
     alpha = torch.ones(images.shape[:3]) if alpha is None else alpha
     if mask is not None:
@@ -40,7 +40,7 @@ def pictures(image: Tensor, mask: Tensor | None = None, name: str = "image") -> 
     return torch.cat([rgb, alpha[..., None]], 3).numpy()
 
 
-def flat(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def flat_layer(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """A layer (H, W, 4) of one colour (3,) with this alpha (H, W)."""
     return np.dstack([np.broadcast_to(rgb, (*alpha.shape, 3)), alpha]).astype(np.float32)
 
@@ -63,7 +63,7 @@ def padded(layer: np.ndarray, left: int, top: int, right: int, bottom: int) -> n
     return out
 
 
-def distance(alpha: np.ndarray) -> np.ndarray:
+def distance_outside(alpha: np.ndarray) -> np.ndarray:
     """How far each pixel (H, W) is outside of the outline where alpha passes one half, in pixels; 0 inside.
 
     Exact to about a tenth of a pixel: the Euclidean distance transform finds the nearest pixel of the edge, and

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..messages import SealError
 from ..progress import Progress, each
-from .canvas import Box, content_box, resize, rgba8
-from .layers import pictures
+from .canvas import Box, content_box, rgba8, scale_rgba
+from .layers import layers_of
 from .platforms import PLATFORMS, SIDES, platform_of
 
 CUSTOM = "custom"
@@ -62,7 +62,7 @@ def lay_out(
         raise SealError(f"margin: {margin:g} is out of range; use 0 to 40 percent.")
     if platform == CUSTOM and not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
         raise SealError(f"width: {width} x {height} pixels is not possible; use 1 to {LARGEST} for each side.")
-    frames = rgba8(pictures(image, mask))
+    frames = rgba8(layers_of(image, mask))
     box = content_box(frames, threshold=2)
     if box is None:
         raise SealError("image: shows nothing to lay out; every picture is transparent.")
@@ -97,7 +97,7 @@ def _cut_down(kind: str, size: tuple[int, int], free: int, wide: int, high: int)
 def _placed(
     frame: np.ndarray, box: Box, size: tuple[int, int], wide: int, high: int, free: int, anchor: str
 ) -> np.ndarray:
-    small = resize(frame[box[1] : box[3], box[0] : box[2]], *size)
+    small = scale_rgba(frame[box[1] : box[3], box[0] : box[2]], *size)
     canvas = np.zeros((high, wide, 4), np.uint8)
     left, slack = (wide - size[0]) // 2, high - size[1]
     top = {"centre": slack // 2, "bottom": max(0, slack - free), "top": min(slack, free)}[anchor]

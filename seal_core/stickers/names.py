@@ -35,7 +35,7 @@ def folder_name(name: str) -> str:
     return name
 
 
-def cleaned(name: str) -> str:
+def sticker_name(name: str) -> str:
     """A file's name as a sticker's: what some disk does not take becomes a space."""
     return " ".join(FORBIDDEN.sub(" ", name).split())
 

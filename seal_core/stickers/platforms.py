@@ -63,7 +63,7 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class Extra:
+class CoverPicture:
     """A picture beside the stickers. animated: moves in packs of animated ones; only_animated: is only in those."""
 
     file: str
@@ -87,7 +87,7 @@ class Platform:
     motion_counts: tuple[int, ...] | range | None = None
     mixed: bool = True
     emoji: tuple[int, int] = (1, 20)
-    extras: tuple[Extra, ...] = ()
+    extras: tuple[CoverPicture, ...] = ()
     title: tuple[int, int] = (1, 128)
     author: tuple[int, int] = (1, 128)
     sticker_name: tuple[int, int] = (0, 64)
@@ -118,8 +118,8 @@ PLATFORMS: dict[str, Platform] = {
             title=(1, 64),
             # core.telegram.org/bots/api#setstickersetthumbnail
             extras=(
-                Extra("thumb.png", 100, 100, 128 * KB),
-                Extra("thumb.webm", 100, 100, 32 * KB, animated=True, only_animated=True),
+                CoverPicture("thumb.png", 100, 100, 128 * KB),
+                CoverPicture("thumb.webm", 100, 100, 32 * KB, animated=True, only_animated=True),
             ),
         ),
         Platform(
@@ -133,7 +133,7 @@ PLATFORMS: dict[str, Platform] = {
             counts=range(3, 31),
             mixed=False,
             emoji=(1, 3),
-            extras=(Extra("tray.png", 96, 96, 50 * KB),),
+            extras=(CoverPicture("tray.png", 96, 96, 50 * KB),),
             archive=".wastickers",
         ),
         Platform(
@@ -184,8 +184,8 @@ PLATFORMS: dict[str, Platform] = {
             author=(1, 50),
             wide_counts_two=True,
             extras=(
-                Extra("main.png", 240, 240, 300 * KB, animated=True, margin=10),
-                Extra("tab.png", 96, 74, 300 * KB),
+                CoverPicture("main.png", 240, 240, 300 * KB, animated=True, margin=10),
+                CoverPicture("tab.png", 96, 74, 300 * KB),
             ),
             archive=".zip",
             archive_bytes=20 * KB * KB,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...messages import SealError
 from ..platforms import Motion
-from .thinning import even_groups, ranked
+from .thinning import even_groups, most_central
 
 _EXACT_MS = 4.0
 """No one sees that a frame comes so much too early or too late."""
@@ -51,13 +51,13 @@ class Clip:
     @property
     def moves(self) -> bool:
         """Whether any frame differs from the first."""
-        return any(not same(self.frames[0], frame) for frame in self.frames[1:])
+        return any(not looks_same(self.frames[0], frame) for frame in self.frames[1:])
 
     def merged(self) -> Clip:
         """Frames that repeat the one before become part of it."""
         groups = [0]
         for before, frame in pairwise(self.frames):
-            groups.append(groups[-1] + (not same(before, frame)))
+            groups.append(groups[-1] + (not looks_same(before, frame)))
         return self._joined(np.array(groups)) if groups[-1] + 1 < len(groups) else self
 
     def thinned(self, count: int) -> Clip:
@@ -110,8 +110,8 @@ class Clip:
         kept, durations = [], []
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
-            best = ranked(np.array(self.durations)[members]) + members[0]
-            unlike = (i for i in best if not kept or not same(self.frames[kept[-1]], self.frames[i]))
+            best = most_central(np.array(self.durations)[members]) + members[0]
+            unlike = (i for i in best if not kept or not looks_same(self.frames[kept[-1]], self.frames[i]))
             kept.append(next(unlike, best[0]))
             durations.append(math.fsum(self.durations[i] for i in members))
         return Clip(self.frames[kept], tuple(durations))
@@ -122,7 +122,7 @@ class Clip:
         return replace(self, durations=tuple(duration * factor for duration in self.durations))
 
 
-def same(first: np.ndarray, second: np.ndarray) -> bool:
+def looks_same(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two pictures (H, W, 4) look alike: equal where they show something."""
     if first is second or np.array_equal(first, second):
         return True
@@ -131,7 +131,7 @@ def same(first: np.ndarray, second: np.ndarray) -> bool:
     return not ((first != second).any(axis=-1) & (first[..., 3] > 0)).any()
 
 
-def timed(clip: Clip, motion: Motion, cut: bool = False) -> tuple[Clip, list[str]]:
+def fit_limits(clip: Clip, motion: Motion, cut: bool = False) -> tuple[Clip, list[str]]:
     """The clip with times and a number of frames that `motion` allows, and notes of what that changed.
 
     Too long: played faster, or with `cut` ended early. SealError for an animation that does not move.
@@ -173,7 +173,7 @@ def timed(clip: Clip, motion: Motion, cut: bool = False) -> tuple[Clip, list[str
     return clip, notes
 
 
-def slots(durations: Sequence[float], most: int) -> list[int]:
+def constant_rate_slots(durations: Sequence[float], most: int) -> list[int]:
     """How many slots of one constant rate each frame takes, at least one; at most `most` slots in all.
 
     The lowest rate that is at most _EXACT_MS off is taken, else the highest. N <= most.
@@ -189,12 +189,12 @@ def slots(durations: Sequence[float], most: int) -> list[int]:
     return np.diff(marks, prepend=0).tolist()
 
 
-def count_of(total: int, share: float, least: int) -> int:
+def frames_kept(total: int, share: float, least: int) -> int:
     """How many of `total` frames a share of them is, at least `least`."""
     return min(total, max(least, math.ceil(total * share - 1e-9)))
 
 
-def whole(durations: Sequence[float], unit: int = 1, limit: float = math.inf) -> list[int]:
+def whole_times(durations: Sequence[float], unit: int = 1, limit: float = math.inf) -> list[int]:
     """Times as multiples of `unit` milliseconds that do not drift from the exact ones nor add up to over `limit`."""
     ends = np.cumsum(durations)
     top = math.floor(min(limit, round(float(ends[-1]) / unit) * unit) / unit + 1e-9)

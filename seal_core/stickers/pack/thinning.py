@@ -44,7 +44,7 @@ def _divided(durations: np.ndarray, groups: np.ndarray, count: int) -> np.ndarra
     heapify(waiting)
     while len(parts) < count:
         _, i = heappop(waiting)
-        shown = int(ranked(parts[i])[0])
+        shown = int(most_central(parts[i])[0])
         at = shown if parts[i][:shown].sum() > parts[i][shown + 1 :].sum() else shown + 1
         cuts.add(firsts[i] + at)
         firsts.append(firsts[i] + at)
@@ -55,7 +55,7 @@ def _divided(durations: np.ndarray, groups: np.ndarray, count: int) -> np.ndarra
     return np.isin(np.arange(len(durations)), list(cuts)).cumsum()
 
 
-def ranked(durations: np.ndarray) -> np.ndarray:
+def most_central(durations: np.ndarray) -> np.ndarray:
     """The numbers of a group's frames, from the one that is best shown for all: the longest, of those the most central.
 
     "Longest" does not count a millisecond.
@@ -66,7 +66,7 @@ def ranked(durations: np.ndarray) -> np.ndarray:
 
 def _off(durations: np.ndarray) -> float:
     """How many milliseconds from its own time the best frame of a group is shown."""
-    shown = ranked(durations)[0]
+    shown = most_central(durations)[0]
     return max(float(durations[:shown].sum()), float(durations[shown + 1 :].sum()))
 
 

@@ -18,7 +18,7 @@ FAST = {"deadline": "realtime", "cpu-used": "6"}
 GOOD = {"deadline": "good", "cpu-used": "4"}
 
 
-def webm(
+def encode_webm(
     frames: np.ndarray,
     shows: Sequence[tuple[int, int]],
     crf: int,
@@ -55,7 +55,7 @@ def webm(
         shown, filled = -1, frames[:0]
         for index, _ in checked(shows, check):
             if index != shown:
-                shown, filled = index, bled(frames[index])
+                shown, filled = index, fill_hidden_colours(frames[index])
             mux(stream.encode(av.VideoFrame.from_ndarray(filled, format="rgba")))
         mux(stream.encode())
     return buffer.getvalue()
@@ -80,7 +80,7 @@ def transparency_error(data: bytes, frames: np.ndarray, shows: Sequence[tuple[in
     return float(np.mean(errors)) if len(errors) == len(shows) else 255.0
 
 
-def bled(picture: np.ndarray) -> np.ndarray:
+def fill_hidden_colours(picture: np.ndarray) -> np.ndarray:
     """uint8 (H, W, 4) whose transparent pixels take on the nearest colours, from a pyramid of averages.
 
     VP9 stores colour at half resolution and not premultiplied: without this, edges would mix with black.

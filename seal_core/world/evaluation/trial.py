@@ -26,7 +26,7 @@ from ...method.references import Reference, prepare
 from ...method.sampling import generate_context
 from ...method.sites import supervised
 from ...method.training import Progress, TrainResult, train
-from ...pictures.sockets import resized
+from ...pictures.sockets import resize_mask
 from ..renderer.characters import TRAITS, Character, character
 from ..renderer.contexts import CONTEXT, VALUES, random_context
 from .methods import NAME, Method
@@ -180,7 +180,7 @@ def _on_plain_ground(ask: Ask) -> bool:
 
 def _overlap(one: Tensor, other: Tensor) -> float:
     """Intersection over union of two masks."""
-    a, b = one > 0.5, resized(other, *one.shape) > 0.5
+    a, b = one > 0.5, resize_mask(other, *one.shape) > 0.5
     return round(float((a & b).sum() / (a | b).sum().clamp(min=1)), 5)
 
 

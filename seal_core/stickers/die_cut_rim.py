@@ -27,7 +27,7 @@ much a silhouette must look better than the flood's own."""
 _BOX = np.ones((3, 3), bool)
 
 
-def outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def with_die_cut_rim(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The silhouette (H, W) with its die-cut rim, from an image (H, W, 3) and the border flood's mask; the mask itself
     where no silhouette looks like a die-cut sticker's."""
     height, width = mask.shape
@@ -61,7 +61,7 @@ class _Seen:
     def __init__(self, image: np.ndarray) -> None:
         ground = Ground(image)
         self.distance = np.min([np.linalg.norm(ground.lab - field, axis=2) for field in ground.fields], 0)
-        self.drifting = ground._follow(self.distance)[0]  # with slow drifts of the ground's colour
+        self.drifting = ground.follow_drift(self.distance)[0]  # with slow drifts of the ground's colour
         self.ground, self.tolerance = ground, ground.tolerance
         self.like = self.distance < ground.tolerance
 

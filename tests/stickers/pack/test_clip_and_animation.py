@@ -14,10 +14,10 @@ from pack_rules import png_chunks, read
 from sticker_clips import moving, noise, packed, picture, stickers
 
 from seal_core.messages import SealError
-from seal_core.stickers.pack import animate, apng, encode, webm
-from seal_core.stickers.pack.clip import Clip, same, slots, timed, whole
-from seal_core.stickers.pack.saving import Request, save_pack, with_emoji
-from seal_core.stickers.pack.search import Rung
+from seal_core.stickers.pack import animation_encoder, apng, still_encoder, webm
+from seal_core.stickers.pack.best_setting import Setting
+from seal_core.stickers.pack.clip import Clip, constant_rate_slots, fit_limits, looks_same, whole_times
+from seal_core.stickers.pack.save_pack import PackRequest, save_pack, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
 
 CHAT = [name for name in PLATFORMS if name != "plain"]
@@ -31,7 +31,7 @@ def test_noise_that_never_repeats_is_made_to_fit(platform):
         motion, width=motion.width // 4, height=motion.height // 4, max_bytes=motion.max_bytes // 16, canvas="exact"
     )
     clip = Clip.at_rate(noise(9, 128, 128), 0.8)
-    made = animate.encode_animation(clip, motion, motion.formats[0])
+    made = animation_encoder.encode_animation(clip, motion, motion.formats[0])
     assert len(made.found.data) <= motion.max_bytes and made.found.probes <= 9
     got = read("", made.found.data)
     assert (got.wide, got.high) == made.size and len(got.frames) == made.frames >= motion.min_frames
@@ -48,11 +48,11 @@ def test_frames_that_a_low_quality_makes_equal_are_counted_as_they_are():
         return Clip.at_rate(np.stack(frames).astype(np.uint8), 10)
 
     motion = replace(PLATFORMS["whatsapp"].motion, max_bytes=30_000)
-    made = animate.encode_animation(shaded([60 * (i // 2) + 2 * (i % 2) for i in range(8)]), motion, "webp")
+    made = animation_encoder.encode_animation(shaded([60 * (i // 2) + 2 * (i % 2) for i in range(8)]), motion, "webp")
     got = read("", made.found.data)
     assert len(got.frames) == made.frames < 8
     with pytest.raises(SealError, match=r"what changes in its 12 frames is lost at .*, which 30,000 bytes allow"):
-        animate.encode_animation(shaded([3 * (i % 5) for i in range(12)]), motion, "webp")
+        animation_encoder.encode_animation(shaded([3 * (i % 5) for i in range(12)]), motion, "webp")
 
 
 def test_thirty_frames_of_512_px_for_whatsapp_take_less_than_ten_seconds():
@@ -62,7 +62,7 @@ def test_thirty_frames_of_512_px_for_whatsapp_take_less_than_ten_seconds():
     clip = Clip.at_rate(np.clip(frames, 0, 255).astype(np.uint8), 15)
     # The processor's time, all on one core: other work on the machine does not count.
     started = time.process_time()
-    made = animate.encode_animation(clip, PLATFORMS["whatsapp"].motion, "webp")
+    made = animation_encoder.encode_animation(clip, PLATFORMS["whatsapp"].motion, "webp")
     seconds = time.process_time() - started
     got = read("", made.found.data)
     assert got.form == "awebp" and got.size <= 500 * 1024 and len(got.frames) == 30 and got.plays == 0
@@ -72,9 +72,9 @@ def test_thirty_frames_of_512_px_for_whatsapp_take_less_than_ten_seconds():
 
 def test_telegram_video_has_the_right_alpha_and_no_dark_fringe():
     clip = moving(5)
-    made = animate.encode_animation(clip, PLATFORMS["telegram"].motion, "webm")
+    made = animation_encoder.encode_animation(clip, PLATFORMS["telegram"].motion, "webm")
     got = read("", made.found.data)
-    wanted = encode.placed(clip.frames, made.size)
+    wanted = still_encoder.place_frames(clip.frames, made.size)
     assert got.form == "webm" and got.frames.shape == wanted.shape
     errors = np.abs(got.frames[..., 3].astype(int) - wanted[..., 3])
     assert errors.mean() < 2 and (got.frames[..., 3][wanted[..., 3] == 0] < 24).all()
@@ -84,7 +84,7 @@ def test_telegram_video_has_the_right_alpha_and_no_dark_fringe():
 
 def test_line_gets_whole_seconds_and_five_frames():
     clip = Clip(moving(2).frames, (150.0, 310.0))
-    made = animate.encode_animation(clip, PLATFORMS["line"].motion, "apng")
+    made = animation_encoder.encode_animation(clip, PLATFORMS["line"].motion, "apng")
     got = read("", made.found.data)
     assert len(got.frames) == 5 and sum(got.times) == 1000 and got.plays == 4
     assert {tuple(f.ravel()[:40000]) for f in got.frames} and any((f != got.frames[0]).any() for f in got.frames)
@@ -93,26 +93,26 @@ def test_line_gets_whole_seconds_and_five_frames():
 def test_too_long_is_played_faster_or_cut():
     clip = moving(10, fps=2.0)  # 5 s
     motion = replace(PLATFORMS["signal"].motion, width=128, height=128)
-    fast = read("", animate.encode_animation(clip, motion, "apng").found.data)
-    cut = read("", animate.encode_animation(clip, motion, "apng", cut=True).found.data)
+    fast = read("", animation_encoder.encode_animation(clip, motion, "apng").found.data)
+    cut = read("", animation_encoder.encode_animation(clip, motion, "apng", cut=True).found.data)
     assert len(fast.frames) == 10 and sum(fast.times) == 3000 and len(cut.frames) == 6 and sum(cut.times) == 3000
     assert np.abs(fast.frames[5].astype(int) - cut.frames[5]).mean() < 1
 
 
 def test_apng_frames_come_back_as_they_were():
     clip = Clip(moving(4).frames[[0, 1, 1, 2, 3]], (70.0, 80.0, 90.0, 33.4, 41.2))
-    rung = Rung()
-    got = read("", animate.clip_bytes(clip, "apng", rung, plays=3))
-    assert got.plays == 3 and got.times == whole(clip.durations) and sum(got.times) == 315
+    rung = Setting()
+    got = read("", animation_encoder.clip_bytes(clip, "apng", rung, plays=3))
+    assert got.plays == 3 and got.times == whole_times(clip.durations) and sum(got.times) == 315
     for wanted, frame in zip(clip.frames, got.frames):
-        assert same(np.where(wanted[..., 3:] > 0, wanted, 0), frame)
+        assert looks_same(np.where(wanted[..., 3:] > 0, wanted, 0), frame)
     merged = clip.merged()
     assert len(merged.frames) == 4 and merged.durations[1] == 170.0 and merged.total == pytest.approx(clip.total)
 
 
 def test_gif_has_transparency_and_hundredths_of_a_second():
     clip = moving(4, fps=30.0)
-    got = read("", animate.clip_bytes(clip, "gif", Rung(colours=64)))
+    got = read("", animation_encoder.clip_bytes(clip, "gif", Setting(colours=64)))
     assert got.form == "gif" and all(t % 10 == 0 and t >= 20 for t in got.times) and abs(sum(got.times) - 133) <= 10
     wanted = clip.frames[..., 3] >= 128
     assert got.frames.shape == clip.frames.shape and ((got.frames[..., 3] > 0) == wanted).mean() > 0.999
@@ -121,7 +121,7 @@ def test_gif_has_transparency_and_hundredths_of_a_second():
 
 def test_ladders_shrink_and_respect_the_least_frames():
     for form in ("webp", "apng", "gif", "webm"):
-        ladder = list(animate.rungs(form, 20, 5))
+        ladder = list(animation_encoder.settings(form, 20, 5))
         assert len(set(ladder)) == len(ladder) and min(round(r.frames * 20) for r in ladder) == 5
         assert all(b.frames <= a.frames and b.scale <= a.scale for a, b in pairwise(ladder))
 
@@ -157,7 +157,7 @@ def made_of(durations, platform, form, **options):
     motion = PLATFORMS[platform].motion
     motion = replace(motion, canvas="own" if platform == "plain" else "exact", width=64, height=64, margin=0)
     motion = replace(motion, **options)
-    return read("", animate.encode_animation(counted(durations), motion, form).found.data)
+    return read("", animation_encoder.encode_animation(counted(durations), motion, form).found.data)
 
 
 def furthest(durations, got):
@@ -203,7 +203,7 @@ def test_frames_that_are_too_short_for_a_format_do_not_vanish_all(platform, form
 def test_fewer_frames_for_fewer_bytes_keep_their_times():
     clip = Clip(noise(25, 128, 128), (2000.0, *[40.0] * 24))
     motion = replace(PLATFORMS["signal"].motion, canvas="exact", width=128, height=128, max_bytes=150_000)
-    made = animate.encode_animation(clip, motion, "apng")
+    made = animation_encoder.encode_animation(clip, motion, "apng")
     got = read("", made.found.data)
     assert 3 <= len(got.frames) < 25 and 2000 <= got.times[0] <= 2480 and sum(got.times) == 2960
     assert max(got.times[1:]) <= 480 and got.size > 75_000
@@ -240,7 +240,7 @@ def test_changes_that_the_file_would_not_show_are_refused():
     for platform in ("discord", "line"):
         for form in PLATFORMS[platform].motion.formats:
             with pytest.raises(SealError, match=r"nothing in it changes visibly|what changes in its \d frames is lost"):
-                animate.encode_animation(clip, PLATFORMS[platform].motion, form)
+                animation_encoder.encode_animation(clip, PLATFORMS[platform].motion, form)
 
 
 def test_a_thumbnail_that_would_not_move_is_left_out(tmp_path):
@@ -263,7 +263,7 @@ def test_frames_that_a_palette_makes_equal_are_counted_as_they_are():
     frames[3:, 100:110, 100:110, :3] = 128
     frames[1::2, 0, 0, :3] = still[0, 0, :3] ^ 1
     motion = replace(PLATFORMS["imessage"].motion, width=320, height=320)
-    made = animate.encode_animation(Clip.at_rate(frames, 8), motion, "gif")
+    made = animation_encoder.encode_animation(Clip.at_rate(frames, 8), motion, "gif")
     got = read("", made.found.data)
     assert made.frames == len(got.frames) < 6 and abs(sum(got.times) - 750) <= 10
     assert any("frames became" in note for note in made.notes) or made.found.rung.frames < 1
@@ -285,11 +285,11 @@ def test_fewer_frames_are_spread_evenly_and_still_move():
     assert swing.thinned(6).moves and swing.thinned(6).total == pytest.approx(1200)
     assert set(counted([40] * 60).thinned(40).durations) == {40.0, 80.0}
     assert set(counted([40] * 60).thinned(20).durations) == {120.0}
-    assert slots([500, 200, 200, 200, 200], 39) == [5, 2, 2, 2, 2]
-    assert slots([33.4] * 3, 3) == [1, 1, 1] and slots([100, 1, 1], 4) == [2, 1, 1]
-    assert sum(whole([1000 / 30] * 90, 1, 3000)) == 3000 and max(whole([1000 / 30] * 90)) <= 34
-    assert whole([14.0, 14.0, 14.0], 10) == [10, 20, 10]
-    fast, notes = timed(counted([10] * 200), PLATFORMS["telegram"].motion)
+    assert constant_rate_slots([500, 200, 200, 200, 200], 39) == [5, 2, 2, 2, 2]
+    assert constant_rate_slots([33.4] * 3, 3) == [1, 1, 1] and constant_rate_slots([100, 1, 1], 4) == [2, 1, 1]
+    assert sum(whole_times([1000 / 30] * 90, 1, 3000)) == 3000 and max(whole_times([1000 / 30] * 90)) <= 34
+    assert whole_times([14.0, 14.0, 14.0], 10) == [10, 20, 10]
+    fast, notes = fit_limits(counted([10] * 200), PLATFORMS["telegram"].motion)
     assert len(fast.frames) == 60 and notes == ["200 frames became 60"]
 
 
@@ -311,7 +311,7 @@ def test_signal_s_animations_are_truecolour_however_few_colours_fit():
     base[..., :3] += rng.integers(-20, 20, (128, 128, 3))
     frames = np.stack([np.roll(np.clip(base, 0, 255).astype(np.uint8), 9 * i, 0) for i in range(6)])
     motion = replace(PLATFORMS["signal"].motion, width=128, height=128, max_bytes=50_000)
-    made = animate.encode_animation(Clip.at_rate(frames, 8), motion, "apng")
+    made = animation_encoder.encode_animation(Clip.at_rate(frames, 8), motion, "apng")
     got = read("", made.found.data)
     assert made.found.rung.colours and got.colour == 6 and got.size <= 50_000 and got.plays == 0
     assert len(got.frames) == 6 and len(np.unique(got.frames.reshape(-1, 4), axis=0)) <= made.found.rung.colours
@@ -335,7 +335,7 @@ def test_what_stays_is_not_drawn_again():
 @pytest.mark.parametrize("platform", ["whatsapp", "signal", "discord", "imessage"])
 def test_no_frame_is_so_short_that_browsers_hold_it(platform, fps):
     motion = replace(PLATFORMS[platform].motion, canvas="exact", width=64, height=64)
-    made = animate.encode_animation(counted([1000 / fps] * 60), motion, motion.formats[0])
+    made = animation_encoder.encode_animation(counted([1000 / fps] * 60), motion, motion.formats[0])
     got = read("", made.found.data)
     assert min(got.times) >= 20 and abs(sum(got.times) - 60_000 / fps) <= 20 and got.plays == 0
 
@@ -346,7 +346,7 @@ def test_line_gets_ten_pixels_of_margin_whatever_the_picture_has(free, width, he
     art = np.zeros((height + 2 * free, width + 2 * free, 4), np.uint8)
     art[free : free + height, free : free + width] = 255
     row = PLATFORMS["line"]
-    found, size = encode.encode_still(art, row.still, "png")
+    found, size = still_encoder.encode_still(art, row.still, "png")
     rows, columns = (np.flatnonzero(read("", found.data).frames[0, ..., 3].any(axis=i)) for i in (1, 0))
     free = (rows[0], columns[0], size[1] - 1 - rows[-1], size[0] - 1 - columns[-1])
     assert min(free) >= 10 and (width == 1 or min(free) <= 11) and size[0] % 2 == size[1] % 2 == 0
@@ -355,11 +355,11 @@ def test_line_gets_ten_pixels_of_margin_whatever_the_picture_has(free, width, he
 
 def test_a_video_without_its_transparency_is_refused(monkeypatch):
     def opaque(frames, *rest):
-        return webm.webm(np.concatenate([frames[..., :3], np.full_like(frames[..., 3:], 255)], -1), *rest)
+        return webm.encode_webm(np.concatenate([frames[..., :3], np.full_like(frames[..., 3:], 255)], -1), *rest)
 
-    monkeypatch.setattr(animate, "webm", opaque)
+    monkeypatch.setattr(animation_encoder, "webm", opaque)
     with pytest.raises(SealError, match="the transparency in the written video is off by"):
-        animate.encode_animation(moving(5), PLATFORMS["telegram"].motion, "webm")
+        animation_encoder.encode_animation(moving(5), PLATFORMS["telegram"].motion, "webm")
 
 
 @pytest.mark.parametrize("form", ["webp", "apng", "gif", "webm"])
@@ -371,7 +371,7 @@ def test_an_encoder_asks_before_each_frame_whether_to_go_on(form):
 
     asked = []
     clip = Clip.at_rate(noise(12, 64, 64), 10)
-    animate.clip_bytes(clip, form, Rung(quality=50, crf=40, colours=16), check=lambda: asked.append(1))
+    animation_encoder.clip_bytes(clip, form, Setting(quality=50, crf=40, colours=16), check=lambda: asked.append(1))
     assert len(asked) >= 12
 
     def stop():
@@ -381,7 +381,7 @@ def test_an_encoder_asks_before_each_frame_whether_to_go_on(form):
 
     asked.clear()
     with pytest.raises(Stopped):
-        animate.clip_bytes(clip, form, Rung(quality=50, crf=40, colours=16), check=stop)
+        animation_encoder.clip_bytes(clip, form, Setting(quality=50, crf=40, colours=16), check=stop)
 
 
 @pytest.mark.parametrize("platform", CHAT)
@@ -397,7 +397,7 @@ def test_a_pack_is_stopped_within_a_sticker_and_leaves_nothing(platform, tmp_pat
             raise Stopped
 
     clips = [moving(6)] * {"line": 8, "whatsapp": 3}.get(platform, 1)
-    request = Request(platform, "T", "A")
+    request = PackRequest(platform, "T", "A")
     with pytest.raises(Stopped):
         save_pack(with_emoji(stickers(clips), [], platform), request, tmp_path, check=stop)
     assert not list(tmp_path.iterdir())

@@ -16,12 +16,12 @@ from sticker_clips import moving, noise, packed, picture, stickers
 
 from seal_core.messages import SealError
 from seal_core.stickers.emoji import EMOJI, REGIONS, split_emoji, spoken
-from seal_core.stickers.pack import animate, encode, manifest, webm
+from seal_core.stickers.pack import animation_encoder, platform_files, still_encoder, webm
 from seal_core.stickers.pack import saving as pack
+from seal_core.stickers.pack.best_setting import Setting, best_fit
 from seal_core.stickers.pack.clip import Clip
 from seal_core.stickers.pack.palette import quantise
-from seal_core.stickers.pack.saving import Request, save_pack, with_emoji
-from seal_core.stickers.pack.search import Rung, best_fit
+from seal_core.stickers.pack.save_pack import PackRequest, save_pack, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
 
 CHAT = [name for name in PLATFORMS if name != "plain"]
@@ -55,7 +55,7 @@ def test_animated_packs_keep_every_limit(platform, tmp_path):
 
 def test_static_files_are_lossless_where_they_fit_and_hide_no_colour():
     image = picture(320, 320)
-    found, size = encode.encode_still(image, PLATFORMS["discord"].still, "png")
+    found, size = still_encoder.encode_still(image, PLATFORMS["discord"].still, "png")
     got = read("", found.data).frames[0]
     shown = image[..., 3] > 0
     assert size == (320, 320) and str(found.rung) == "lossless"
@@ -78,25 +78,25 @@ def test_a_palette_keeps_transparency_flat_areas_and_alpha():
 def test_workflow_is_embedded_where_it_fits_and_only_there():
     tags = {"workflow": json.dumps({"nodes": "é" * 10}), "prompt": json.dumps({"1": {}})}
     image = picture(320, 320)
-    png = encode.encode_still(image, PLATFORMS["discord"].still, "png", tags)[0].data
+    png = still_encoder.encode_still(image, PLATFORMS["discord"].still, "png", tags)[0].data
     texts = dict(body.split(b"\0", 1) for kind, body in png_chunks(png) if kind == b"tEXt")
     assert {k.decode(): v.decode() for k, v in texts.items()} == tags
-    made = animate.encode_animation(moving(), PLATFORMS["whatsapp"].motion, "webp", tags).found.data
+    made = animation_encoder.encode_animation(moving(), PLATFORMS["whatsapp"].motion, "webp", tags).found.data
     exif = Image.open(io.BytesIO(made)).getexif()
     assert exif[0x010F] == "workflow:" + tags["workflow"] and exif[0x0110] == "prompt:" + tags["prompt"]
     import av
 
-    video = animate.encode_animation(moving(3), PLATFORMS["telegram"].motion, "webm", tags).found.data
+    video = animation_encoder.encode_animation(moving(3), PLATFORMS["telegram"].motion, "webm", tags).found.data
     with av.open(io.BytesIO(video)) as container:
         assert {k.lower(): v for k, v in container.metadata.items()}["prompt"] == tags["prompt"]
     assert read("", video).frames[..., 3].min() == 0
     large = {"workflow": "x" * 200_000}
-    still = encode.encode_still(image, PLATFORMS["whatsapp"].still, "webp", large)[0].data
+    still = still_encoder.encode_still(image, PLATFORMS["whatsapp"].still, "webp", large)[0].data
     assert len(still) <= 100 * 1024 and b"xxxx" not in still
 
 
 def test_search_is_a_bisection_and_finds_the_best_that_fits():
-    rungs = [Rung(quality=q) for q in range(100, 0, -1)]
+    rungs = [Setting(quality=q) for q in range(100, 0, -1)]
     for limit in (1, 37, 64, 100, 1000):
         found = best_fit(rungs, lambda rung: b"x" * rung.quality, limit)
         assert len(found.data) == min(limit, 100) and found.probes <= 8
@@ -178,7 +178,7 @@ def test_names_and_folders(tmp_path):
     assert packed([clip], "discord", tmp_path, title="Kätzchen: 1").folder.name == "Katzchen_1-2"
     assert packed([clip], "plain", tmp_path, title="猫").folder.name == "plain"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["Katzchen_1", "Katzchen_1-2", "plain"]
-    assert manifest.length("猫a", True) == 3 and manifest.length("猫a") == 2
+    assert platform_files.counted_length("猫a", True) == 3 and platform_files.counted_length("猫a") == 2
     for name in ("a/b", "..", "a\\b", ".hidden", "x" * 65, " a", "a\n"):
         with pytest.raises(SealError, match="name: "):
             packed([clip], "plain", tmp_path, name=name)
@@ -258,12 +258,12 @@ def test_a_half_written_pack_never_stays(what, tmp_path, monkeypatch):
     if what == "encode_still":
         monkeypatch.setattr(pack, "encode_still", third)
     elif what == "manifest":
-        monkeypatch.setattr(manifest, "write", stop)
+        monkeypatch.setattr(platform_files, "write", stop)
     elif what == "rename":
         monkeypatch.setattr(pack.os, "rename", stop)
     elif what == "disk":
-        monkeypatch.setattr(manifest.zipfile.ZipFile, "writestr", stop)
-    request = Request("whatsapp", "A", "B")
+        monkeypatch.setattr(platform_files.zipfile.ZipFile, "writestr", stop)
+    request = PackRequest("whatsapp", "A", "B")
     several = with_emoji(stickers([Clip.still(picture())] * 4), [], "whatsapp")
     with pytest.raises(SealError if what in ("rename", "disk") else Stopped) as caught:
         save_pack(
@@ -308,7 +308,7 @@ def test_nothing_of_torch_or_av_is_imported_with_the_package():
 
 def test_transparent_pixels_take_on_the_nearest_colour():
     image = picture()
-    filled = webm.bled(image)
+    filled = webm.fill_hidden_colours(image)
     shown = image[..., 3] > 0
     assert (filled[shown] == image[shown]).all() and (filled[..., 3] == image[..., 3]).all()
     assert not shown[0, 0] and (filled[0, 0, :3] > 150).all(), "the far corner has the outline's white, not black"

@@ -22,8 +22,8 @@ from sticker_clips import moving, noise, picture
 
 from seal_core.cli import main as cli
 from seal_core.messages import SealError
-from seal_core.stickers.pack import sources
-from seal_core.stickers.pack.sources import left_out, stickers_in
+from seal_core.stickers.pack import read_folder
+from seal_core.stickers.pack.read_folder import stickers_in, unreadable_files
 
 ROOT = Path(__file__).parents[3]
 
@@ -145,7 +145,7 @@ def test_what_is_read_and_in_which_order(tmp_path):
     found = stickers_in(tmp_path)
     assert [sticker.name for sticker in found] == ["9", "10", "say a b", "walk", "What", "x1①2", "²3"]
     assert [sticker.name for sticker in found if sticker.animated] == ["walk"]
-    assert len(found[3].read().frames) == 2 and left_out(tmp_path) == ["c.tiff", "walk/x.heic"]
+    assert len(found[3].read().frames) == 2 and unreadable_files(tmp_path) == ["c.tiff", "walk/x.heic"]
 
 
 def test_damaged_files_are_errors_and_nothing_else(tmp_path):
@@ -202,7 +202,7 @@ def test_frame_bombs_are_refused_before_a_frame_is_decoded(name, count, width, h
     path = bomb(tmp_path / name, count, width, height)
     assert path.stat().st_size < 3_000_000
     (sticker,) = stickers_in(path)
-    monkeypatch.setattr(sources, "rgba", None)
+    monkeypatch.setattr(read_folder, "rgba", None)
     with pytest.raises(SealError, match=rf"in: {name} has {count:,} frames of {width}x{height} pixels; .* leave out"):
         sticker.read()
 
@@ -210,10 +210,10 @@ def test_frame_bombs_are_refused_before_a_frame_is_decoded(name, count, width, h
 def test_a_folder_of_frames_is_bounded_too(tmp_path, monkeypatch):
     for i in range(5):
         saved(tmp_path / "in" / "walk" / f"{i}.png")
-    monkeypatch.setattr(sources, "_MOST_FRAMES", 4)
+    monkeypatch.setattr(read_folder, "_MOST_FRAMES", 4)
     with pytest.raises(SealError, match="in: walk has 5 frames of 120x100 pixels"):
         stickers_in(tmp_path / "in")[0].read()
-    monkeypatch.setattr(sources, "_MOST_BYTES", 100)
+    monkeypatch.setattr(read_folder, "_MOST_BYTES", 100)
     with pytest.raises(SealError, match=r"in: 0\.png has over"):
         stickers_in(tmp_path / "in" / "walk")
 

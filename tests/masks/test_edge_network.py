@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core.masks import edges
+from seal_core.masks import edge_network
 from seal_core.messages import SealError
 from seal_core.pictures.resize import resize
 from seal_core.stickers.cutout import cutout
@@ -35,7 +35,7 @@ def test_a_rough_outline_becomes_fine_and_its_colours_clean():
     before, after, washed, clean = [], [], [], []
     for i in range(6):
         image, own, alpha = edge_data.sticker(SEED + i, 256)
-        colours, found = edges.edges(image, rough(alpha))
+        colours, found = edge_network.refine_edge(image, rough(alpha))
         before.append(edge_error(rough(alpha), alpha))
         after.append(edge_error(found, alpha))
         solid = alpha[..., None]
@@ -48,7 +48,7 @@ def test_a_rough_outline_becomes_fine_and_its_colours_clean():
 def test_a_smaller_mask_is_made_finer_step_by_step():
     image, _, alpha = edge_data.sticker(SEED + 10, 512)
     small = resize(alpha, 128, 128)
-    found = edges.edges(image, small)[1]
+    found = edge_network.refine_edge(image, small)[1]
     assert found.shape == alpha.shape
     assert edge_error(found, alpha) < 0.7 * edge_error(resize(small, 512, 512), alpha)
 
@@ -59,7 +59,7 @@ def test_any_size(shape):
     mask = np.zeros(shape, np.float32)
     mask[shape[0] // 4 : shape[0] * 3 // 4 + 1, shape[1] // 4 : shape[1] * 3 // 4] = 1
     image[mask > 0] = (0.8, 0.1, 0.1)
-    colours, alpha = edges.edges(image, mask)
+    colours, alpha = edge_network.refine_edge(image, mask)
     assert colours.shape == image.shape and alpha.shape == shape
     assert colours.dtype == alpha.dtype == np.float32
     for values in (colours, alpha):
@@ -68,22 +68,22 @@ def test_any_size(shape):
 
 def test_far_from_the_outline_the_mask_is_believed():
     image, _, alpha = edge_data.sticker(SEED + 11, 256)
-    near = edges.REACH
-    found = edges.edges(image, rough(alpha))[1]
+    near = edge_network.REACH
+    found = edge_network.refine_edge(image, rough(alpha))[1]
     solid = rough(alpha) > 0.5
     deep = ndimage.binary_erosion(solid, np.ones((3, 3)), iterations=near + 1)
     far = ~ndimage.binary_dilation(solid, np.ones((3, 3)), iterations=near + 1)
     assert deep.any() and far.any() and (found[deep] == 1).all() and (found[far] == 0).all()
     for flat in (np.zeros, np.ones):
-        colours, same = edges.edges(image, flat(alpha.shape, np.float32))
+        colours, same = edge_network.refine_edge(image, flat(alpha.shape, np.float32))
         assert np.array_equal(same, flat(alpha.shape)) and np.array_equal(colours, image)
 
 
 def test_tiles_leave_no_seams(monkeypatch):
     image, _, alpha = edge_data.sticker(SEED + 12, 512)
-    tiled = edges.edges(image, rough(alpha))
-    monkeypatch.setattr(edges, "TILE", 1024)
-    whole = edges.edges(image, rough(alpha))
+    tiled = edge_network.refine_edge(image, rough(alpha))
+    monkeypatch.setattr(edge_network, "TILE", 1024)
+    whole = edge_network.refine_edge(image, rough(alpha))
     for one, other in zip(tiled, whole, strict=True):
         assert np.abs(one - other).max() < 0.1 and np.abs(one - other).mean() < 1e-4
 
@@ -92,21 +92,21 @@ def test_tiles_leave_no_seams(monkeypatch):
 
 
 def test_the_file_is_small_and_tells_its_figures():
-    _, card = edges.load()
-    assert edges.FILE.stat().st_size < 1e6 and card["pictures"] > 10_000
+    _, card = edge_network.load_edge_network()
+    assert edge_network.EDGE_NETWORK_FILE.stat().st_size < 1e6 and card["pictures"] > 10_000
     assert {"opacity 128", "colour 128", "opacity 512", "colour 512"} <= card["figures"].keys()
 
 
 def test_without_its_file_cut_outs_go_by_colours(tmp_path, monkeypatch):
-    monkeypatch.setattr(edges, "FILE", tmp_path / "edges.safetensors")
+    monkeypatch.setattr(edge_network, "EDGE_NETWORK_FILE", tmp_path / "edges.safetensors")
     image, _, alpha = edge_data.sticker(SEED + 13, 256)
     with pytest.raises(SealError, match=r"edge network: .*no file"):
-        edges.edges(image, alpha)
+        edge_network.refine_edge(image, alpha)
     found = cutout(torch.from_numpy(image)[None])[1][0].numpy() > 0.5
     assert (found & (alpha > 0.5)).sum() / (found | (alpha > 0.5)).sum() > 0.95
     (tmp_path / "edges.safetensors").write_bytes(b"nothing")
     with pytest.raises(SealError, match=r"edge network: .*cannot be read"):
-        edges.edges(image, alpha)
+        edge_network.refine_edge(image, alpha)
 
 
 # -- its training -------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_loss_is_lowest_for_the_truth(source):
 def test_training_learns_and_goes_on(source, tmp_path):
     def training():
         torch.manual_seed(0)
-        network = edges.EdgeNetwork(edges.Layout((8, 8, 8, 8)), norm=True)
+        network = edge_network.EdgeNetwork(edge_network.EdgeLayout((8, 8, 8, 8)), norm=True)
         return Training(tmp_path / "state.pt", network)
 
     images, masks, alpha, own = source.batch(6, 0)
@@ -170,7 +170,7 @@ def test_training_learns_and_goes_on(source, tmp_path):
 
 def test_folding_changes_nothing(source):
     torch.manual_seed(0)
-    network = edges.EdgeNetwork(edges.Layout((8, 8, 8, 8)), norm=True)
+    network = edge_network.EdgeNetwork(edge_network.EdgeLayout((8, 8, 8, 8)), norm=True)
     images, masks, _, _ = source.batch(4, 0)
     for _ in range(3):
         network(images, masks)

@@ -26,14 +26,14 @@ MOST_PIXELS = 2**27
 
 
 @contextlib.contextmanager
-def opened(file: Path | IO[bytes], name: str, shown: str | None = None) -> Iterator[Image.Image]:
+def open_picture(file: Path | IO[bytes], name: str, shown: str | None = None) -> Iterator[Image.Image]:
     """A picture file as Pillow's image, not yet decoded. name: the input that errors name; shown: the file as they do.
 
     SealError for files that are missing, damaged (noticed within the block too), too large, or no picture of FORMATS.
     """
     shown = shown or str(file)
     try:
-        with Image.open(file, formats=formats()) as image:
+        with Image.open(file, formats=readable_formats()) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise SealError(f"{name}: {shown} is {image.width} x {image.height} pixels, too large; scale it down.")
             yield image
@@ -49,7 +49,7 @@ def opened(file: Path | IO[bytes], name: str, shown: str | None = None) -> Itera
 
 
 @lru_cache(maxsize=1)
-def formats() -> tuple[str, ...]:
+def readable_formats() -> tuple[str, ...]:
     """Those of FORMATS that this Pillow can open."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
@@ -62,13 +62,13 @@ def read_picture(path: Path, name: str) -> Tensor:
     """
     import torch  # late: the pack command, which needs none, reads its pictures here too
 
-    with opened(path, name) as image:
-        pixels = rgba(image)
+    with open_picture(path, name) as image:
+        pixels = rgba_pixels(image)
         clear = "A" in image.getbands() or "transparency" in image.info
     return torch.from_numpy(pixels[..., : 4 if clear else 3].astype(np.float32) / 255)
 
 
-def rgba(image: Image.Image) -> np.ndarray:
+def rgba_pixels(image: Image.Image) -> np.ndarray:
     """uint8 (H, W, 4) of an opened picture, or of the frame that it was moved to; stills are turned upright.
 
     Pillow clips grey of 16 bits, and compares a transparent colour only with 8-bit ones.

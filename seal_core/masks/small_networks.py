@@ -63,7 +63,7 @@ def fold(trained: nn.Module, plain: N) -> N:
     return plain.eval()
 
 
-def cached(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path) -> N:
+def cached_network(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path) -> N:
     """The network that `load` reads from a file, read again only when the file has changed."""
     return _cached(load, path, path.stat().st_mtime_ns if path.exists() else 0)
 
@@ -73,7 +73,7 @@ def _cached(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path, change
     return load(path)[0]
 
 
-def to_file(network: Any, key: str, card: Mapping[str, Any]) -> bytes:
+def network_bytes(network: Any, key: str, card: Mapping[str, Any]) -> bytes:
     """A network with a `layout`, in float16 as a safetensors file; key: what it is; card: how it was trained and what
     it scored."""
     about = {"format": FORMAT, "layout": asdict(network.layout), "card": dict(card)}
@@ -81,7 +81,9 @@ def to_file(network: Any, key: str, card: Mapping[str, Any]) -> bytes:
     return to_bytes(tensors, metadata={key: json.dumps(about, sort_keys=True, allow_nan=False)})
 
 
-def load(path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: str) -> tuple[N, dict[str, Any]]:
+def load_network(
+    path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: str
+) -> tuple[N, dict[str, Any]]:
     """The network of a file, ready for use, and its card; build: a network from its layout's values. SealError, naming
     `key` and the remedy, where the file is missing or damaged."""
     tensors, about = read_tensors(path, key, key, remedy)

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from ...messages import SealError
-from ...pictures.file import opened, rgba
-from ..names import cleaned
+from ...pictures.file import open_picture, rgba_pixels
+from ..names import sticker_name
 from .clip import Clip
-from .saving import Sticker
+from .save_pack import Sticker
 
 ENDINGS = (".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg", ".jfif", ".bmp", ".avif")
 OTHERS = (".tif", ".tiff", ".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".tgs", ".webm", ".mp4", ".mov", ".mkv")
@@ -46,7 +46,7 @@ def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
     return found
 
 
-def left_out(folder: Path) -> list[str]:
+def unreadable_files(folder: Path) -> list[str]:
     """Names of the pictures and videos in a folder, and in its sub-folders of frames, that are not read."""
     if folder.is_file():
         return []
@@ -84,7 +84,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _of_file(path: Path) -> Sticker:
-    return Sticker(cleaned(path.stem), _moves(path), partial(_read, path))
+    return Sticker(sticker_name(path.stem), _moves(path), partial(_read, path))
 
 
 def _of_frames(folder: Path, fps: float) -> Sticker:
@@ -95,12 +95,12 @@ def _of_frames(folder: Path, fps: float) -> Sticker:
             f"in: {folder.name} is a folder of frames, and {animated} in it is animated; move it up, where every file "
             "is a sticker."
         )
-    return Sticker(cleaned(folder.name), len(paths) > 1, partial(_read_frames, folder.name, paths, fps))
+    return Sticker(sticker_name(folder.name), len(paths) > 1, partial(_read_frames, folder.name, paths, fps))
 
 
 def _moves(path: Path) -> bool:
     """Whether a file has several frames. SealError if it is no picture."""
-    with opened(path, "in", path.name) as image:
+    with open_picture(path, "in", path.name) as image:
         if path.stat().st_size > _MOST_BYTES:
             raise SealError(f"in: {path.name} has over {_MOST_BYTES >> 20} MiB; save it smaller, or animated as WebP.")
         return len(_shown(image)) > 1
@@ -126,14 +126,14 @@ def _room(name: str, count: int, width: int, height: int) -> np.ndarray:
 
 def _read(path: Path) -> Clip:
     durations = []
-    with opened(path, "in", path.name) as image:
+    with open_picture(path, "in", path.name) as image:
         shown = _shown(image)
         frames = _room(path.name, len(shown), *image.size)
         for i, number in enumerate(shown):
             image.seek(number)
             if len(shown) == 1:  # it may be turned upright
-                return Clip.still(rgba(image))
-            frames[i] = rgba(image)
+                return Clip.still(rgba_pixels(image))
+            frames[i] = rgba_pixels(image)
             durations.append(float(image.info.get("duration") or _NO_TIME_MS))
     return Clip(frames, tuple(durations))
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from seal_core.demo.examples import EXAMPLES, example
-from seal_core.masks.semantic import semantic_mask
+from seal_core.masks.methods import semantic_mask
 from seal_core.messages import gathered
 from seal_core.method.references import prepare
-from seal_core.pictures.alpha import righted
+from seal_core.pictures.polarity import fix_inverted_alpha
 from seal_core.stickers.cut_all import cut_all
 from seal_core.stickers.cutout import cutout
-from seal_core.stickers.layers import pictures
+from seal_core.stickers.layers import layers_of
 
 TURNED = "image: its alpha showed the ground and hid the subject"
 font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
@@ -34,7 +34,7 @@ def join(image, mask):
 def turned(images):
     """Whether `righted` turns the alpha of pictures (B, H, W, 4) round, and what it tells."""
     with gathered() as told:
-        made = righted(images)
+        made = fix_inverted_alpha(images)
     assert torch.equal(made[..., :3], images[..., :3])
     changed = not torch.equal(made, images)
     assert not changed or torch.equal(made[..., 3], 1 - images[..., 3])
@@ -51,7 +51,7 @@ def test_built_in_stickers_joined_either_way(name, foreground):
             "SemanticMask": semantic_mask(joined, method="alpha"),
             "SEALStickerCutout": cutout(joined)[1],
             "SEALStickerCutout, a list": cut_all([joined])[0][0][..., 3],
-            "SEALStickerBorder, Layout, Text, packs": torch.from_numpy(pictures(joined))[..., 3],
+            "SEALStickerBorder, Layout, Text, packs": torch.from_numpy(layers_of(joined))[..., 3],
         }
     (reference,), notes = prepare(joined, None, 128)
     found["training"] = reference.mask[None]

@@ -8,7 +8,7 @@ import torch
 
 from seal_core.messages import SealError
 from seal_core.stickers.border import add_border
-from seal_core.stickers.cut_all import CARD, card, cut_all
+from seal_core.stickers.cut_all import CARD, cut_all, whole_card
 from seal_core.stickers.cutout import cutout
 
 
@@ -65,7 +65,7 @@ def test_keeps_the_others_and_tells_which_one_stayed_whole():
     first, second = report.splitlines()
     assert first == "2 of 3 pictures cut out" and second.startswith("picture 2 kept whole: image: ")
     assert torch.equal(cuts[0], cutout(batches[0])[0]) and torch.equal(cuts[2], cutout(batches[2])[0])
-    assert torch.equal(cuts[1][0], card(EMPTY)) and told == [(1, 3), (2, 3), (3, 3)]
+    assert torch.equal(cuts[1][0], whole_card(EMPTY)) and told == [(1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.parametrize("failing", ["stop", CARD])
@@ -85,7 +85,7 @@ def test_bad_input():
 
 @pytest.mark.parametrize("shape", [(48, 48, 3), (30, 100, 4), (3, 2, 1), (1, 1, 3)])
 def test_a_card_is_the_picture_with_round_corners(shape):
-    made = card(torch.full(shape, 0.25))
+    made = whole_card(torch.full(shape, 0.25))
     assert made.shape == (*shape[:2], 4) and made.dtype == torch.float32 and bool((made[..., :3] == 0.25).all())
     alpha = made[..., 3]
     assert alpha.min() >= 0 and alpha.max() <= 1

@@ -10,9 +10,9 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core.masks.semantic import border_mask, feather_mask, grow_mask, overlay, semantic_mask
+from seal_core.masks.methods import border_mask, feather_mask, grow_mask, mask_overlay, semantic_mask
 from seal_core.messages import SealError, SealWarning
-from seal_core.pictures.alpha import coverage, foreground_from_mask
+from seal_core.pictures.polarity import coverage, foreground_from_mask
 
 font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
 
@@ -198,10 +198,10 @@ def test_feather_is_soft_and_keeps_the_amount():
 
 def test_overlay_keeps_the_subject_and_dims_the_ground():
     image = paint(disc())
-    preview = overlay(image, disc())
+    preview = mask_overlay(image, disc())
     assert preview.shape == image.shape
     assert torch.equal(preview[32, 32], image[32, 32]) and not torch.allclose(preview[0, 0], image[0, 0], atol=0.05)
-    assert overlay(image[..., :1], disc(32, 32, 8)).shape == image.shape
+    assert mask_overlay(image[..., :1], disc(32, 32, 8)).shape == image.shape
 
 
 # -- the whole -------------------------------------------------------------------------------------------

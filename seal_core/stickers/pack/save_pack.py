@@ -17,11 +17,11 @@ from ...progress import Check, Progress, never
 from ..emoji import DEFAULT, check_emoji, emoji_by_words, split_emoji
 from ..names import FORBIDDEN, folder_name, slug
 from ..platforms import SIDES, Motion, Platform, Still, platform_of
-from . import manifest
-from .animate import SUFFIX, encode_animation
+from . import platform_files
+from .animation_encoder import SUFFIX, encode_animation
 from .clip import Clip
-from .encode import encode_still
-from .extras import write_extras
+from .cover_pictures import write_cover_pictures
+from .still_encoder import encode_still
 
 _TRIES = 1000
 
@@ -37,7 +37,7 @@ class Sticker:
 
 
 @dataclass(frozen=True)
-class Request:
+class PackRequest:
     """What the user asks for. form: auto or one of the platform's formats; cut: end long animations early instead of
     playing them faster; size: side of the canvas in pixels where the platform leaves a choice (0: its own);
     tags: texts (prompt, workflow) to embed where format and limit allow."""
@@ -88,7 +88,7 @@ def with_emoji(stickers: Sequence[Sticker], texts: Sequence[str], platform: str)
 
 def save_pack(
     stickers: Sequence[Sticker],
-    request: Request,
+    request: PackRequest,
     parent: Path,
     progress: Progress | None = None,
     check: Check = never,
@@ -144,7 +144,7 @@ def _sized(row: Platform, size: int) -> Platform:
     return replace(row, still=still, motion=motion)
 
 
-def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> list[Sticker]:
+def _checked(stickers: Sequence[Sticker], row: Platform, request: PackRequest) -> list[Sticker]:
     """The stickers with names in order. SealError for what can be known before anything is encoded."""
     if not stickers:
         raise SealError("images: no sticker in the batch; give at least one picture.")
@@ -152,7 +152,7 @@ def _checked(stickers: Sequence[Sticker], row: Platform, request: Request) -> li
     for key, text in (("title", request.title), ("author", request.author), ("name", request.name), *names):
         valid_text(text, key)
     for key, text, (least, most) in (("title", request.title, row.title), ("author", request.author, row.author)):
-        length = manifest.length(text, row.wide_counts_two)
+        length = platform_files.counted_length(text, row.wide_counts_two)
         if not text.strip() or not least <= length <= most:
             raise SealError(f"{key}: {length} characters; {row.label} takes {least} to {most}.")
         if any(unicodedata.category(c) == "Cc" for c in text):
@@ -199,7 +199,7 @@ def _fill(
     folder: Path,
     stickers: Sequence[Sticker],
     row: Platform,
-    request: Request,
+    request: PackRequest,
     stem: str,
     progress: Progress | None,
     check: Check,
@@ -224,7 +224,7 @@ def _fill(
         entries.append({"file": file, "name": sticker.name, "emoji": list(sticker.emoji), **entry})
     assert cover is not None
     moving = all(sticker.animated for sticker in stickers)
-    extras = write_extras(folder, cover, row, moving, request.cut, notes, check)
+    extras = write_cover_pictures(folder, cover, row, moving, request.cut, notes, check)
     report = {
         "platform": row.name,
         "title": request.title,
@@ -234,13 +234,13 @@ def _fill(
         "extras": extras,
         "notes": notes,
     }
-    manifest.write(folder, report, row, stem)
+    platform_files.add_platform_files(folder, report, row, stem)
     if progress is not None:
         progress(len(stickers), len(stickers))
     return report
 
 
-def _encoded(clip: Clip, row: Platform, request: Request, check: Check) -> tuple[dict[str, Any], bytes]:
+def _encoded(clip: Clip, row: Platform, request: PackRequest, check: Check) -> tuple[dict[str, Any], bytes]:
     spec = row.motion if clip.animated else row.still
     form = _form(spec, request.form, row.label, clip.animated, others=True)
     entry: dict[str, Any] = {"format": form, "suffix": f".{SUFFIX.get(form, form)}", "notes": []}

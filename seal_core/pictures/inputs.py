@@ -66,11 +66,11 @@ def masks_for(mask: Any, count: int, height: int, width: int, told: Told = tell,
     if masks.shape[1:] != (height, width):
         if masks.amin() < masks.amax():  # LoadImage's stand-in for a mask is empty and small: nothing worth a word
             told(f"{name}: resized from {masks.shape[2]} x {masks.shape[1]} to the image's {width} x {height}.")
-        masks = torch.stack([resized(one, height, width) for one in masks])
+        masks = torch.stack([resize_mask(one, height, width) for one in masks])
     return masks.expand(count, -1, -1)
 
 
-def resized(mask: Tensor, height: int, width: int) -> Tensor:
+def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
     """A mask (h, w) in [0, 1] at another size: areas averaged when smaller, bilinear when larger."""
     if mask.shape == (height, width):
         return mask

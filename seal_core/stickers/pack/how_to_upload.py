@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FILE = "how-to-upload.txt"
+FILE_NAME = "how-to-upload.txt"
 
 _STEPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "telegram": (

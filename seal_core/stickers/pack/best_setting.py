@@ -10,7 +10,7 @@ from ...messages import SealError
 
 
 @dataclass(frozen=True)
-class Rung:
+class Setting:
     """One setting. quality: of lossy WebP 0-100 (None: lossless); crf: of VP9; colours: a palette (0: all colours).
 
     frames: share of the frames that stay; scale: of the picture in its canvas.
@@ -32,20 +32,20 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Found:
+class FittingFile:
     """The file's bytes, the setting, and how many encodings it took."""
 
     data: bytes
-    rung: Rung
+    rung: Setting
     probes: int
 
 
 def best_fit(
-    rungs: Sequence[Rung],
-    encode: Callable[[Rung], bytes],
+    rungs: Sequence[Setting],
+    encode: Callable[[Setting], bytes],
     limit: int,
-    draft: Callable[[Rung], bytes] | None = None,
-) -> Found:
+    draft: Callable[[Setting], bytes] | None = None,
+) -> FittingFile:
     """The best rung (they run from best to smallest) whose encoding has at most `limit` bytes.
 
     Takes 1 + log2(n) encodings, since sizes fall from rung to rung; where one does not, the result still fits, it is
@@ -83,6 +83,6 @@ def best_fit(
             probes += 1
             kept[index] = encode(rungs[index])
         if len(kept[index]) <= limit:
-            return Found(kept[index], rungs[index], probes)
+            return FittingFile(kept[index], rungs[index], probes)
         smallest = len(kept[index])
     raise SealError(f"{smallest:,} bytes at the smallest setting ({rungs[-1]}), and {limit:,} are allowed")

@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..messages import SealError, tell
-from .sockets import Told
+from .inputs import Told
 
 POLARITIES = ("auto", "foreground", "background")
 HIDDEN, DEEP = 0.1, 4
@@ -51,7 +51,7 @@ def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
     return 1 - mask if inverted else mask
 
 
-def righted(images: Tensor, told: Told = tell) -> Tensor:
+def fix_inverted_alpha(images: Tensor, told: Told = tell) -> Tensor:
     """Pictures (B, H, W, C), as `sockets.images_of` gives them, with alpha turned round where it hides the subject.
 
     All of a batch or none, as most of it tells, so that an animation does not flicker. told: called with what was done,

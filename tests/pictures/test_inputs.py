@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from seal_core.masks.semantic import semantic_mask
+from seal_core.masks.methods import semantic_mask
 from seal_core.messages import SealError, SealWarning, gathered
 from seal_core.method.references import prepare
-from seal_core.pictures.sockets import images_of, masks_for
+from seal_core.pictures.inputs import images_of, masks_for
 from seal_core.stickers.border import add_border
 from seal_core.stickers.canvas import rgba8
+from seal_core.stickers.caption import Caption, add_caption
 from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.cut_all import cut_all
 from seal_core.stickers.cutout import cutout
-from seal_core.stickers.layers import pictures
+from seal_core.stickers.layers import layers_of
 from seal_core.stickers.layout import lay_out
-from seal_core.stickers.text import Caption, add_text
 
 HIGH, WIDE = 40, 56
 TAKERS = {
@@ -26,8 +26,8 @@ TAKERS = {
     "SEALStickerCutout": lambda image, mask: cut_all([image], () if mask is None else [mask])[0][0],
     "SEALStickerBorder": lambda image, mask: add_border(image, mask)[0],
     "SEALStickerLayout": lambda image, mask: lay_out(image, mask, "custom", width=64, height=64)[0],
-    "SEALStickerText": lambda image, mask: add_text(image, mask, Caption("Hi", size=50, height=80))[0],
-    "SEALSaveStickerPack": lambda image, mask: torch.from_numpy(rgba8(pictures(image, mask))).float() / 255,
+    "SEALStickerText": lambda image, mask: add_caption(image, mask, Caption("Hi", size=50, height=80))[0],
+    "SEALSaveStickerPack": lambda image, mask: torch.from_numpy(rgba8(layers_of(image, mask))).float() / 255,
     "SEALContactSheet": lambda image, mask: contact_sheet([image], cell=64),
     "SEALTrainEmbedding": lambda image, mask: torch.stack([r.image for r in prepare(image, mask, 64)[0]]),
 }
@@ -213,7 +213,7 @@ def test_cancel_stops_after_a_picture(taker):
         "SEALStickerCutout, one batch": lambda: cutout(picture(), progress=cancel),
         "SEALStickerBorder": lambda: add_border(picture(), disc(), progress=cancel),
         "SEALStickerLayout": lambda: lay_out(picture(), disc(), progress=cancel),
-        "SEALStickerText": lambda: add_text(picture(), None, Caption("Hi", size=50, height=80), progress=cancel),
+        "SEALStickerText": lambda: add_caption(picture(), None, Caption("Hi", size=50, height=80), progress=cancel),
         "SEALContactSheet": lambda: contact_sheet([picture(1), picture(1)], progress=cancel),
     }
     if taker in calls:

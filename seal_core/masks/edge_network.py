@@ -20,11 +20,11 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from ..pictures.resize import resize
-from . import networks
-from .networks import Residual, conv
+from . import small_networks
+from .small_networks import Residual, conv
 
-FILE = Path(__file__).parent / "data" / "edges.safetensors"
-KEY = "edge network"
+EDGE_NETWORK_FILE = Path(__file__).parent / "data" / "edges.safetensors"
+_KEY = "edge network"
 REACH = 8
 """Pixels around a mask's outline in which it may be corrected."""
 TILE, MARGIN = 256, 32
@@ -34,7 +34,7 @@ _REMEDY = "reinstall the pack, or make one with `python -m seal_core.world edges
 
 
 @dataclass(frozen=True)
-class Layout:
+class EdgeLayout:
     """Channels per level; each has half the size of the one before."""
 
     widths: tuple[int, ...] = (16, 32, 48, 64)
@@ -44,9 +44,9 @@ class EdgeNetwork(nn.Module):
     """Images (B, 3, H, W) and masks (B, H, W) in [0, 1], H and W multiples of 8 -> logits of the opacity (B, H, W), and
     colours (B, 3, H, W). norm: with batch normalisation, for training; `folded` gives the same function without."""
 
-    def __init__(self, layout: Layout | None = None, norm: bool = False) -> None:
+    def __init__(self, layout: EdgeLayout | None = None, norm: bool = False) -> None:
         super().__init__()
-        self.layout = layout or Layout()
+        self.layout = layout or EdgeLayout()
         widths = self.layout.widths
         pairs = list(itertools.pairwise(widths))
         self.stem = conv(4, widths[0], norm)
@@ -73,27 +73,29 @@ class EdgeNetwork(nn.Module):
 
     def folded(self) -> EdgeNetwork:
         """The same function with each normalisation (its running figures) taken into its convolution."""
-        return networks.fold(self, EdgeNetwork(self.layout))
+        return small_networks.fold(self, EdgeNetwork(self.layout))
 
 
-def to_file(network: EdgeNetwork, card: Mapping[str, Any]) -> bytes:
+def edge_network_bytes(network: EdgeNetwork, card: Mapping[str, Any]) -> bytes:
     """A folded network as a file; card: how it was trained and what it scored."""
-    return networks.to_file(network, KEY, card)
+    return small_networks.network_bytes(network, _KEY, card)
 
 
-def load(path: Path | str = FILE) -> tuple[EdgeNetwork, dict[str, Any]]:
+def load_edge_network(path: Path | str = EDGE_NETWORK_FILE) -> tuple[EdgeNetwork, dict[str, Any]]:
     """The network of a file and its card. SealError where the file is missing or damaged."""
-    return networks.load(Path(path), KEY, lambda about: EdgeNetwork(Layout(tuple(about["widths"]))), _REMEDY)
+    return small_networks.load_network(
+        Path(path), _KEY, lambda about: EdgeNetwork(EdgeLayout(tuple(about["widths"]))), _REMEDY
+    )
 
 
-def edges(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def refine_edge(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The subject's colours (H, W, 3) and opacity (H, W), float32 in [0, 1], of an image (H, W, 3) and a mask (h, w) of
     it, of its own size or a smaller one, that is right to three of its pixels or so.
 
     A smaller mask is made finer each time its size doubles. Far from its outline a mask is believed.
     SealError as `load`.
     """
-    full, network = image.shape[:2], networks.cached(load, FILE)
+    full, network = image.shape[:2], small_networks.cached_network(load_edge_network, EDGE_NETWORK_FILE)
     while True:
         longest = min(2 * max(mask.shape), max(full))
         size = tuple(max(1, round(side * longest / max(full))) for side in full)
@@ -115,14 +117,14 @@ def _refined(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple
                 continue
             seen = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in tile)
             own = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(tile, seen))
-            found = predict(network, image[seen], mask[seen])
+            found = predict_edge(network, image[seen], mask[seen])
             where = band[tile]
             colours[tile][where], alpha[tile][where] = found[0][own][where], found[1][own][where]
     return colours, alpha
 
 
 @torch.inference_mode()
-def predict(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def predict_edge(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Colours (H, W, 3) and opacity (H, W) that the network finds in an image (H, W, 3) and a mask (H, W)."""
     height, width = mask.shape
     both = torch.from_numpy(np.dstack([image, mask]).astype(np.float32)).permute(2, 0, 1)[None]

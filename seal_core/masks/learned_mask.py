@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ..messages import SealError
 from ..pictures.resize import resize
-from .segmenter import enlarged, seen
+from .segmenter import coarse_mask, full_size_mask
 
 AGREE = 0.95
 """Intersection over union of both from which the flood's mask is taken for right."""
@@ -34,12 +34,12 @@ in a part, that this is taken out (or how much, that it is put in)."""
 _BOX = np.ones((3, 3), bool)
 
 
-def preferred(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | None:
+def better_than_flood(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | None:
     """The segmenter's mask (H, W) of an image (H, W, 3) where it is to be preferred to the border flood's (H, W), which
     is None where that found nothing usable. None where the flood's is, or where the segmenter's file cannot be read.
     """
     try:
-        small, sure = seen(image)
+        small, sure = coarse_mask(image)
     except SealError:
         return None  # method "learned" says what is wrong with the file; here there is the flood to fall back to
     if not (small > 0.5).any() or (small > 0.5).all():
@@ -53,7 +53,7 @@ def preferred(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | Non
         least = SURE_NEAR if agree >= NEAR else SURE if agree >= FAR else SURE_FAR
         if sure < SURE_SHADOW and _shadowed(resize(image, *small.shape), small > 0.5, flooded > 0.5):
             return None
-    return enlarged(image, small) if sure >= least else None
+    return full_size_mask(image, small) if sure >= least else None
 
 
 def _corrected(image: np.ndarray, whole: np.ndarray, small: np.ndarray, flooded: np.ndarray) -> np.ndarray | None:
@@ -70,7 +70,7 @@ def _corrected(image: np.ndarray, whole: np.ndarray, small: np.ndarray, flooded:
     if not parts.any():
         return None
     near = resize(ndimage.binary_dilation(parts, _BOX).astype(np.float32), *whole.shape) > 0.5
-    return np.where(near, enlarged(image, small), whole)
+    return np.where(near, full_size_mask(image, small), whole)
 
 
 def agreement(one: np.ndarray, two: np.ndarray) -> float:

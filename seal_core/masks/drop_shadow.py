@@ -40,7 +40,9 @@ def _cast(front: np.ndarray, dy: float, dx: float, sigma: float) -> np.ndarray:
     return ndimage.shift(ndimage.gaussian_filter(front, sigma, mode="nearest"), (dy, dx), order=1, mode="nearest")
 
 
-def fit(opacity: np.ndarray, usable: np.ndarray, front: np.ndarray, start: DropShadow | None = None) -> DropShadow:
+def fit_shadow(
+    opacity: np.ndarray, usable: np.ndarray, front: np.ndarray, start: DropShadow | None = None
+) -> DropShadow:
     """The drop shadow of `front` that explains the darkness seen around it.
 
     opacity: (H, W), 1 - the share of the ground's own light. usable: (H, W) weight of each pixel, 0 where it
@@ -92,7 +94,7 @@ def _blocks(plane: np.ndarray, step: int) -> np.ndarray:
 
 
 @dataclass
-class Scene:
+class ShadowScene:
     """One image as the shadow sees it; all (H, W) but lab and base, which are (H, W, 3)."""
 
     lab: np.ndarray  # OKLab
@@ -104,7 +106,7 @@ class Scene:
     ground: np.ndarray  # ground without shadow, connected to the frame
 
 
-def refine(scene: Scene, darker: np.ndarray, holes: Holes) -> np.ndarray | None:
+def shadowed_ground(scene: ShadowScene, darker: np.ndarray, holes: Holes) -> np.ndarray | None:
     """Ground with its shadow (H, W) bool from a first guess `darker` of what is shaded; None where what is dark
     beside the subject is not the silhouette's own shadow.
 
@@ -124,13 +126,13 @@ def refine(scene: Scene, darker: np.ndarray, holes: Holes) -> np.ndarray | None:
     return found
 
 
-def _settle(scene: Scene, darker: np.ndarray, front: np.ndarray, holes: Holes) -> tuple[float, np.ndarray | None]:
+def _settle(scene: ShadowScene, darker: np.ndarray, front: np.ndarray, holes: Holes) -> tuple[float, np.ndarray | None]:
     """Shadow and silhouette in turns: how far the shadow seen is from the one cast (OKLab), and the ground."""
     usable = scene.hue & (scene.step < 0.05)
     seen, shadow, found = darker & usable, None, None
     for allowed in PASSES:
         weight = usable * np.where(front, np.float32(0.1), np.float32(1))
-        shadow = fit(scene.opacity, weight, front.astype(np.float32), shadow)
+        shadow = fit_shadow(scene.opacity, weight, front.astype(np.float32), shadow)
         shade = oklab(scene.base * (1 - shadow.opacity(front)[..., None]))
         off = np.linalg.norm(scene.lab - shade, axis=2)
         misfit = float(np.median(off[seen])) if seen.any() else np.inf

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ..messages import SealError
 from ..progress import Progress, each
-from .border import Border, outline
-from .font import BUNDLED, Font, invisible, length, missing, open_font, runs, tidy
-from .layers import colour, over, padded, pictures
+from .border import Border, outline_layer
+from .font import BUNDLED, Font, composed, font_runs, invisible, missing_characters, open_font, width_in_ems
+from .layers import layers_of, over, padded, parse_colour
 
 PLACES = ("bottom", "top", "middle", "below", "above")
 """Over the picture, or on new canvas below or above it."""
@@ -52,11 +52,11 @@ class Caption:
                 raise SealError(f"{name}: {getattr(self, name):g} is out of range; use {low} to {high} percent.")
         if len(self.text) > LONGEST:
             raise SealError(f"text: {len(self.text)} characters; use at most {LONGEST}.")
-        colour(self.fill, "fill")
-        colour(self.stroke_colour, "stroke_colour")
+        parse_colour(self.fill, "fill")
+        parse_colour(self.stroke_colour, "stroke_colour")
 
 
-def add_text(
+def add_caption(
     image: Tensor,
     mask: Tensor | None,
     caption: Caption,
@@ -71,20 +71,20 @@ def add_text(
     Raises SealError for characters that no font has (it names them), for text that does not fit in a readable size,
     for text that cannot be seen in its colours, and for fonts that cannot be read.
     """
-    layers = pictures(image, mask)
+    layers = layers_of(image, mask)
     if not all(map(invisible, caption.text)):
         height, width = layers.shape[1:3]
-        block = text_block(caption, width, height, [open_font(f) for f in fonts] or None)
+        block = caption_layer(caption, width, height, [open_font(f) for f in fonts] or None)
         layers = np.stack([_joined(layer, block, caption) for layer in each(layers, progress)])
     out = torch.from_numpy(layers)
     return out, out[..., 3].clone()
 
 
-def text_block(caption: Caption, width: int, height: int, fonts: Sequence[Font] | None = None) -> np.ndarray:
+def caption_layer(caption: Caption, width: int, height: int, fonts: Sequence[Font] | None = None) -> np.ndarray:
     """The caption alone as a layer (h, w, 4), as large as it may be on a picture of this size."""
     chain = [*(fonts or ()), open_font(BUNDLED)]
-    text = tidy(caption.text)
-    lacking = missing(text, chain)
+    text = composed(caption.text)
+    lacking = missing_characters(text, chain)
     if lacking:
         names = ", ".join(f.name for f in chain)
         raise SealError(f"text: {names} lacks {lacking}; choose a font file that has them, or other words.")
@@ -125,13 +125,13 @@ def _best_lines(
     text: str, chain: Sequence[Font], room: tuple[float, float], largest: float, stroke: float
 ) -> tuple[list[str], float]:
     """The lines and the em in pixels: of all ways to break the text, the one that lets it be largest."""
-    paragraphs = [[(p, length(p, chain)) for p in _pieces(line)] for line in text.strip("\r\n").splitlines()]
+    paragraphs = [[(p, width_in_ems(p, chain)) for p in _pieces(line)] for line in text.strip("\r\n").splitlines()]
     total = max(sum(w for _, w in p) for p in paragraphs)
     widest = max((w for p in paragraphs for _, w in p), default=0.0)
     found: dict[tuple[str, ...], tuple[float, float]] = {}
     for limit in np.linspace(total, widest, 48):
         lines = _wrapped(paragraphs, float(limit))
-        lengths = np.array([length(line, chain) for line in lines])
+        lengths = np.array([width_in_ems(line, chain) for line in lines])
         wide = max(float(lengths.max()), 0.01) + 2 * stroke  # a mark alone has no width
         high = (len(lines) - 1) * _LINE + _ASCENT + _DESCENT + 2 * stroke
         size = min(room[0] / wide, room[1] / high, largest / (_ASCENT + _DESCENT))
@@ -144,9 +144,9 @@ def _best_lines(
 
 def _drawn(lines: Sequence[str], chain: Sequence[Font], size: float, caption: Caption) -> np.ndarray:
     """The lines with their stroke, cut to what they cover."""
-    (rgb, strength), edge = colour(caption.fill, "fill"), caption.stroke / 100 * size
+    (rgb, strength), edge = parse_colour(caption.fill, "fill"), caption.stroke / 100 * size
     own = tuple(round(float(v) * 255) for v in rgb)
-    lengths = [length(line, chain) * size for line in lines]
+    lengths = [width_in_ems(line, chain) * size for line in lines]
     pad = int(np.ceil(edge + size * 0.6)) + 2  # accents and swashes reach beyond their room
     width = int(np.ceil(max(lengths))) + 2 * pad
     height = int(np.ceil(((len(lines) - 1) * _LINE + _ASCENT + _DESCENT) * size)) + 2 * pad
@@ -156,7 +156,7 @@ def _drawn(lines: Sequence[str], chain: Sequence[Font], size: float, caption: Ca
         slack = {"left": 0.0, "centre": 0.5, "right": 1.0}[caption.align]
         pen = pad + (max(lengths) - long) * slack
         base = pad + (_ASCENT + i * _LINE) * size
-        for font, run in runs(line, chain):
+        for font, run in font_runs(line, chain):
             layer, left, top = font.draw(run, size, (own[0], own[1], own[2]))
             _lay(canvas, layer, round(pen + left), round(base + top))
             pen += font.advance(run) * size
@@ -164,7 +164,7 @@ def _drawn(lines: Sequence[str], chain: Sequence[Font], size: float, caption: Ca
         raise SealError("text: its characters are blank in these fonts; write others, or leave it empty.")
     if edge:
         line = Border(width=edge, colour=caption.stroke_colour, smooth=edge / 2)
-        canvas = _stroked(canvas, strength, outline(canvas[..., 3], line))
+        canvas = _stroked(canvas, strength, outline_layer(canvas[..., 3], line))
     else:
         canvas[..., 3] *= strength
     seen = canvas[..., 3] > 0.004

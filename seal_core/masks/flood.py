@@ -24,7 +24,7 @@ WORKING_SIDE = 512
 _BOX = np.ones((3, 3), bool)
 
 
-def flood(image: np.ndarray) -> np.ndarray:
+def flood_mask(image: np.ndarray) -> np.ndarray:
     """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
 
     All zero where nothing differs from the ground, e.g. for a constant image.

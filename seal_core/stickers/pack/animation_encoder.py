@@ -15,11 +15,11 @@ from ...messages import SealError
 from ...progress import Check, checked, never
 from ..platforms import Motion
 from .apng import animated_png
-from .clip import Clip, count_of, same, slots, timed, whole
-from .encode import canvas_size, cropped, exif, placed, with_tags
+from .best_setting import FittingFile, Setting, best_fit
+from .clip import Clip, constant_rate_slots, fit_limits, frames_kept, looks_same, whole_times
 from .palette import quantise
-from .search import Found, Rung, best_fit
-from .webm import transparency_error, webm
+from .still_encoder import canvas_size, crop_to_content, place_frames, tags_as_exif, with_tags
+from .webm import encode_webm, transparency_error
 
 SUFFIX = {"apng": "png"}
 """File name endings where they differ from the format's name."""
@@ -74,7 +74,7 @@ _FIELD = {"webp": "quality", "webm": "crf", "apng": "colours", "gif": "colours"}
 class Animation:
     """A finished file: bytes, setting, canvas (width, height), frames, milliseconds of one play, plays, notes."""
 
-    found: Found
+    found: FittingFile
     size: tuple[int, int]
     frames: int
     milliseconds: float
@@ -82,16 +82,16 @@ class Animation:
     notes: list[str]
 
 
-def rungs(form: str, count: int, least: int) -> Iterator[Rung]:
+def settings(form: str, count: int, least: int) -> Iterator[Setting]:
     """The settings for an animation of `count` frames that has to keep `least`, from best to smallest."""
     seen = set()
     for share, scale, values in _LADDERS[form]:
-        frames = count_of(count, share, least)
+        frames = frames_kept(count, share, least)
         if (frames, scale) in seen:
             continue  # fewer frames than that are not allowed
         seen.add((frames, scale))
         for value in values:
-            yield Rung(**{_FIELD[form]: value}, frames=frames / count, scale=scale)
+            yield Setting(**{_FIELD[form]: value}, frames=frames / count, scale=scale)
 
 
 def encode_animation(
@@ -108,8 +108,8 @@ def encode_animation(
     is too large.
     """
     spec = _of_format(spec, form)
-    clip, notes = timed(clip.merged(), spec, cut)
-    clip = replace(clip, frames=cropped(clip.frames, spec))
+    clip, notes = fit_limits(clip.merged(), spec, cut)
+    clip = replace(clip, frames=crop_to_content(clip.frames, spec))
     size = canvas_size(spec, clip.frames.shape[2], clip.frames.shape[1], even=form == "webm")
     plays = max(1, min(spec.plays, int(spec.max_ms / clip.total + 1e-6))) if spec.plays else 0
     count = len(clip.frames)
@@ -117,17 +117,17 @@ def encode_animation(
 
     @cache
     def at(frames: float, scale: float) -> Clip:
-        chosen = clip.thinned(count_of(count, frames, least))
-        return replace(chosen, frames=placed(chosen.frames, size, scale, spec.margin, check)).merged()
+        chosen = clip.thinned(frames_kept(count, frames, least))
+        return replace(chosen, frames=place_frames(chosen.frames, size, scale, spec.margin, check)).merged()
 
-    def encode(rung: Rung, texts: Mapping[str, str] | None = None, draft: bool = False) -> bytes:
+    def encode(rung: Setting, texts: Mapping[str, str] | None = None, draft: bool = False) -> bytes:
         shown = at(rung.frames, rung.scale).split(spec.min_frames)
         return clip_bytes(shown, form, rung, plays, spec.max_ms, texts, draft, _rate(spec, shown.total), check)
 
     if not at(1.0, 1.0).animated:
         raise SealError(f"nothing in it changes visibly at {size[0]}x{size[1]} pixels; use larger changes.")
     found = best_fit(
-        list(rungs(form, count, least)),
+        list(settings(form, count, least)),
         encode,
         spec.max_bytes,
         (lambda rung: encode(rung, draft=True)) if form in ("webm", "webp") else None,
@@ -161,7 +161,7 @@ def encode_animation(
 def clip_bytes(
     clip: Clip,
     form: str,
-    rung: Rung,
+    rung: Setting,
     plays: int = 0,
     max_ms: float = 1 << 40,
     tags: Mapping[str, str] | None = None,
@@ -176,9 +176,9 @@ def clip_bytes(
     """
     check()
     if form == "webm":
-        return webm(clip.frames, _shows(clip.durations, max_ms, rate), rung.crf, draft, tags, check)
+        return encode_webm(clip.frames, _shows(clip.durations, max_ms, rate), rung.crf, draft, tags, check)
     if form == "apng":
-        return animated_png(clip.frames, whole(clip.durations, 1, max_ms), plays, rung.colours, tags, check)
+        return animated_png(clip.frames, whole_times(clip.durations, 1, max_ms), plays, rung.colours, tags, check)
     if form == "gif":
         return _gif(clip, rung.colours, max_ms, check)
     return _webp(clip, rung.quality or 0, max_ms, tags, draft, check)
@@ -191,7 +191,7 @@ def _moving_frames(data: bytes) -> int:
         first = np.asarray(file.convert("RGBA"))
         for i in range(1, count):
             file.seek(i)
-            if not same(first, np.asarray(file.convert("RGBA"))):
+            if not looks_same(first, np.asarray(file.convert("RGBA"))):
                 return count
     return 1
 
@@ -204,13 +204,13 @@ def _rate(spec: Motion, total: float) -> int:
 def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[int, int]]:
     """What a video shows: (frame, whole milliseconds), with long frames repeated for players that wait for no frame."""
     if rate:
-        parts = slots(durations, rate)
+        parts = constant_rate_slots(durations, rate)
         times = [math.fsum(durations) / sum(parts)] * sum(parts)
     else:
         parts = [math.ceil(duration / HELD_MS) for duration in durations]
         times = [duration / part for duration, part in zip(durations, parts) for _ in range(part)]
     frames = [i for i, part in enumerate(parts) for _ in range(part)]
-    return list(zip(frames, whole(times, 1, max_ms)))
+    return list(zip(frames, whole_times(times, 1, max_ms)))
 
 
 def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool, check: Check) -> bytes:
@@ -223,13 +223,13 @@ def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | Non
         "WEBP",
         save_all=True,
         append_images=images[1:],
-        duration=whole(clip.durations, 1, max_ms),
+        duration=whole_times(clip.durations, 1, max_ms),
         loop=0,
         quality=quality,
         alpha_quality=90,
         method=2 if draft else 4,
         minimize_size=False,
-        exif=exif(tags),
+        tags_as_exif=tags_as_exif(tags),
     )
     return buffer.getvalue()
 
@@ -250,7 +250,7 @@ def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
         "GIF",
         save_all=True,
         append_images=checked(images[1:], check),
-        duration=whole(clip.durations, GIF_UNIT, max_ms),
+        duration=whole_times(clip.durations, GIF_UNIT, max_ms),
         loop=0,
         disposal=2,
         transparency=0,

@@ -9,13 +9,13 @@ from typing import Any
 from ...messages import SealError
 from ...progress import Check, never
 from ..canvas import content_box
-from ..platforms import Extra, Platform, Still
-from .animate import encode_animation
+from ..platforms import CoverPicture, Platform, Still
+from .animation_encoder import encode_animation
 from .clip import Clip
-from .encode import encode_still
+from .still_encoder import encode_still
 
 
-def write_extras(
+def write_cover_pictures(
     folder: Path, cover: Clip, row: Platform, moving: bool, cut: bool, notes: list[str], check: Check = never
 ) -> list[dict[str, Any]]:
     """Write a platform's extras into a pack's folder; returns their names and sizes, and adds to `notes`.
@@ -27,7 +27,7 @@ def write_extras(
         if extra.only_animated and not moving:
             continue
         try:
-            data = extra_bytes(cover, extra, row, moving, cut, check)
+            data = cover_picture_bytes(cover, extra, row, moving, cut, check)
         except SealError as error:
             if extra.only_animated:  # beside a picture that serves as well
                 notes.append(f"{extra.file} is left out: {error}")
@@ -38,8 +38,8 @@ def write_extras(
     return found
 
 
-def extra_bytes(
-    cover: Clip, extra: Extra, row: Platform, moving: bool, cut: bool = False, check: Check = never
+def cover_picture_bytes(
+    cover: Clip, extra: CoverPicture, row: Platform, moving: bool, cut: bool = False, check: Check = never
 ) -> bytes:
     """A tray, thumbnail, main or tab picture made of the first sticker, cropped to its subject."""
     left, top, right, bottom = content_box(cover.frames) or (0, 0, *cover.frames.shape[2:0:-1])

@@ -14,17 +14,17 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..messages import SealError
-from ..pictures.alpha import foreground_from_mask, righted
-from ..pictures.sockets import images_of, masks_for, resized, rgb_and_alpha
+from ..pictures.inputs import images_of, masks_for, resize_mask, rgb_and_alpha
+from ..pictures.polarity import fix_inverted_alpha, foreground_from_mask
 from ..progress import Progress
-from .border import flood
-from .learned import preferred
-from .segmenter import learned
+from .flood import flood_mask
+from .learned_mask import better_than_flood
+from .segmenter import learned_mask
 
 METHODS = ("auto", "alpha", "border", "attention", "learned")
 MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999  # beyond these a mask counts as empty or full
 
-Attention = Callable[[Tensor], Tensor]
+AttentionMask = Callable[[Tensor], Tensor]
 """(H, W, 3) image -> (H, W) mask, e.g. `functools.partial(attention_mask, host, class_word=...)`."""
 Outline = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(H, W, 3) image, (H, W) mask -> (H, W) mask."""
@@ -38,7 +38,7 @@ def border_mask(image: Tensor) -> Tensor:
     outline is refined at full size. All zero where nothing differs from the frame.
     """
     rgb, _ = rgb_and_alpha(images_of(image)[0])
-    return torch.from_numpy(flood(rgb.numpy()))
+    return torch.from_numpy(flood_mask(rgb.numpy()))
 
 
 def grow_mask(mask: Tensor, px: int) -> Tensor:
@@ -67,10 +67,10 @@ def feather_mask(mask: Tensor, px: float) -> Tensor:
     return torch.from_numpy(ndimage.gaussian_filter(mask.numpy(), px / 2, mode="nearest")).clamp(0, 1)
 
 
-def overlay(image: Tensor, mask: Tensor) -> Tensor:
+def mask_overlay(image: Tensor, mask: Tensor) -> Tensor:
     """Preview (H, W, 3): the foreground as it is, the ground dimmed and magenta, a white outline."""
     rgb, _ = rgb_and_alpha(image)
-    m = resized(mask, *rgb.shape[:2])[..., None]
+    m = resize_mask(mask, *rgb.shape[:2])[..., None]
     tint = 0.25 * rgb + 0.75 * torch.tensor([0.85, 0.1, 0.55])
     out = rgb * m + tint * (1 - m)
     solid = (m[..., 0] > 0.5).numpy()
@@ -88,7 +88,7 @@ def semantic_mask(
     mask_polarity: str = "auto",
     grow: int = 0,
     feather: float = 0.0,
-    attention: Attention | None = None,
+    attention: AttentionMask | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE, perhaps with a MASK; see `sockets` for both.
@@ -110,7 +110,7 @@ def semantic_mask(
 
 def pictures_and_masks(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Sequence[Tensor | None]]:
     """Pictures (B, H, W, C) of an IMAGE, their alpha the right way round, and a mask (H, W), or None, for each."""
-    images = righted(images_of(image))
+    images = fix_inverted_alpha(images_of(image))
     return images, [None] * len(images) if mask is None else list(
         masks_for(mask, len(images), images.shape[1], images.shape[2])
     )
@@ -121,7 +121,7 @@ def found_mask(
     mask: Tensor | None,
     method: str,
     polarity: str = "auto",
-    attention: Attention | None = None,
+    attention: AttentionMask | None = None,
     outline: Outline | None = None,
 ) -> tuple[Tensor, str]:
     """The mask (H, W) of one of `pictures_and_masks`, (H, W, C) and (H, W), as `semantic_mask` finds it, and which of
@@ -142,18 +142,18 @@ def found_mask(
 
     def from_border() -> Tensor:
         remedy = "give the sticker a margin, wire a mask, or choose method attention"
-        found = _usable(torch.from_numpy(flood(rgb.numpy())), "image: the border method found", remedy)
+        found = _usable(torch.from_numpy(flood_mask(rgb.numpy())), "image: the border method found", remedy)
         return found if outline is None else torch.from_numpy(outline(rgb.numpy(), found.numpy()))
 
     def from_learned() -> Tensor:
         remedy = "give the sticker a margin, wire a mask, or choose another method"
-        return _usable(torch.from_numpy(learned(rgb.numpy())), "image: the learned method found", remedy)
+        return _usable(torch.from_numpy(learned_mask(rgb.numpy())), "image: the learned method found", remedy)
 
     def from_attention() -> Tensor:
         if attention is None:
             raise SealError("model: method attention needs model, clip, vae and class_word; wire and fill in all four.")
         remedy = "check class_word, wire a mask, or choose method border"
-        return _usable(resized(attention(rgb), *rgb.shape[:2]), "class_word: its attention gives", remedy)
+        return _usable(resize_mask(attention(rgb), *rgb.shape[:2]), "class_word: its attention gives", remedy)
 
     ways = {"alpha": from_alpha, "border": from_border, "learned": from_learned, "attention": from_attention}
     if method != "auto":
@@ -166,7 +166,7 @@ def found_mask(
             found = ways[way]()
         except SealError as error:
             problems.append(str(error))
-        better = preferred(rgb.numpy(), None if found is None else found.numpy()) if way == "border" else None
+        better = better_than_flood(rgb.numpy(), None if found is None else found.numpy()) if way == "border" else None
         if better is not None:
             return torch.from_numpy(better), "learned"
         if found is not None:

@@ -11,8 +11,8 @@ from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from seal_core.cli import main as cli
 from seal_core.messages import SealError
-from seal_core.pictures.file import formats, read_picture
-from seal_core.stickers.pack.sources import stickers_in
+from seal_core.pictures.picture_file import read_picture, readable_formats
+from seal_core.stickers.pack.read_folder import stickers_in
 from seal_core.tagged.folder import read_tagged
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_every_open_in_the_shipped_code_names_its_formats():
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open":
                 found.append((path.name, [k.arg for k in node.keywords]))
     assert found and [name for name, keywords in found if "formats" not in keywords] == []
-    assert {"PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"} <= set(formats()) and "EPS" not in formats()
+    assert {"PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"} <= set(readable_formats()) and "EPS" not in readable_formats()
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])

@@ -13,21 +13,21 @@ from typing import Any
 from ...messages import SealError
 from ..emoji import spoken
 from ..platforms import Platform
-from . import howto
+from . import how_to_upload
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SAID_MOST = {True: 255, False: 125}
 """WhatsApp: the longest accessibility text of an animated and of a static sticker."""
 
 
-def length(text: str, wide_counts_two: bool = False) -> int:
+def counted_length(text: str, wide_counts_two: bool = False) -> int:
     """Characters of a text; with `wide_counts_two` East Asian wide ones count twice, as LINE counts."""
     if not wide_counts_two:
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WFA" else 1 for c in text)
 
 
-def write(folder: Path, report: dict[str, Any], row: Platform, stem: str) -> None:
+def add_platform_files(folder: Path, report: dict[str, Any], row: Platform, stem: str) -> None:
     """Add the platform's own files to a folder of stickers, how to upload them, and pack.json.
 
     SealError if an archive is too large.
@@ -50,8 +50,8 @@ def write(folder: Path, report: dict[str, Any], row: Platform, stem: str) -> Non
             f"images: the zip has {report['archive']['bytes']:,} bytes, and {row.label} takes {row.archive_bytes:,}; "
             "use fewer or simpler stickers."
         )
-    report["how_to"] = howto.FILE
-    (folder / howto.FILE).write_text(howto.how_to(report, row.label), encoding="utf-8")
+    report["how_to"] = how_to_upload.FILE_NAME
+    (folder / how_to_upload.FILE_NAME).write_text(how_to_upload.how_to(report, row.label), encoding="utf-8")
     _json(folder / "pack.json", report)
 
 

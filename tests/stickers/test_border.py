@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from seal_core.stickers.border import Border, add_border, outline
-from seal_core.stickers.text import Caption, text_block
+from seal_core.stickers.border import Border, add_border, outline_layer
+from seal_core.stickers.caption import Caption, caption_layer
 
 SIDE, FINE = 40, 4
 
@@ -82,7 +82,7 @@ def check(alpha, line, width, smooth):
 @settings(max_examples=400, deadline=None)
 @given(alpha=drawings(), width=st.floats(1, 9), smooth=st.sampled_from([0.0, 3.0, 6.0]))
 def test_no_outline_is_wider_or_narrower_than_asked(alpha, width, smooth):
-    check(alpha, outline(alpha, Border(width, smooth=smooth))[..., 3], width, smooth)
+    check(alpha, outline_layer(alpha, Border(width, smooth=smooth))[..., 3], width, smooth)
 
 
 @pytest.mark.parametrize("detail", ["whisker", "diagonal", "dot", "alone"])
@@ -109,7 +109,7 @@ def test_a_one_pixel_detail_has_a_line_of_the_width_asked(detail):
 def test_the_line_around_small_captions_is_as_wide_as_asked(text):
     checked = 0
     for height, stroke in itertools.product(range(54, 90, 2), (12, 50)):
-        block = text_block(Caption(text, stroke=stroke, fill="#ff0000", stroke_colour="#0000ff"), 300, height)
+        block = caption_layer(Caption(text, stroke=stroke, fill="#ff0000", stroke_colour="#0000ff"), 300, height)
         shown = block[..., 3]
         away = _from(block[..., 0] * shown > 0.01)  # from the letters, which alone are red
         most = 1.5 * stroke / 100 * height * 0.16 / 1.06  # half of the line's width more in inner corners

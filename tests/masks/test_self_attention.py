@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from seal_core.hosts.base import Context, Family, Site
-from seal_core.masks.attention import _record, attention_mask
-from seal_core.masks.semantic import semantic_mask
+from seal_core.masks.methods import semantic_mask
+from seal_core.masks.self_attention import _record, attention_mask
 from seal_core.messages import SealError
 
 
