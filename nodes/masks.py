@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..seal_core.masks.methods import METHODS, AttentionMask, mask_overlay, semantic_mask
+from ..seal_core.masks.methods import METHODS, AttentionMask, semantic_mask
+from ..seal_core.masks.preview import mask_overlay
 from ..seal_core.masks.self_attention import attention_mask
 from ..seal_core.messages import SealError
 from ..seal_core.pictures.inputs import images_of

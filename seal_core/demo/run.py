@@ -22,7 +22,8 @@ from tqdm import tqdm
 from ..cli.progress import training_bar
 from ..files.whole_file import ready, write_out
 from ..hosts.base import Host
-from ..masks.methods import mask_overlay, semantic_mask
+from ..masks.methods import semantic_mask
+from ..masks.preview import mask_overlay
 from ..messages import SealError
 from ..method.config import TrainConfig
 from ..method.references import Reference, prepare

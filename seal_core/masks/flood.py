@@ -1,13 +1,13 @@
 """Foreground of a sticker by colour alone: a flood from the frame inwards (ours).
 
-1. The ground is learned from the frame as a few smooth colour fields (one for plain grounds and
-   gradients, several for stripes, checks, dots), fitted robustly in OKLab.
-2. Pixels that a field explains are ground-like; where the ground is one smooth field, so are
-   smooth darkenings of it (drop shadows) and slow drifts from it. A shadow that fits the shifted, blurred
-   silhouette is then told from the subject by that fit (masks_shadow).
-3. Ground-like pixels connected to the frame are ground; so are enclosed ones (a mug's handle) that
-   match closely and end in a sharp edge.
-4. At the outline alpha is un-mixed from the colours on both sides, at full resolution.
+1. The frame gives the ground as a few smooth colour fields, fitted robustly in OKLab: one for plain grounds and
+   gradients, several for stripes, checks and dots.
+2. A pixel that a field explains is ground-like. If the ground is one smooth field, slow drifts and smooth darkenings
+   (drop shadows) of it are ground-like too. `drop_shadow` then fits the shifted, blurred silhouette to tell a shadow
+   from the subject.
+3. Ground-like pixels connected to the frame are ground. So are enclosed ones (a mug's handle) that match closely and
+   end in a sharp edge.
+4. At the outline, alpha is un-mixed from the colours on both sides, at full resolution.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..pictures.resize import resize
 from .ground import Ground
 
 WORKING_SIDE = 512
-"""Longest side on which the flood runs; larger images are un-mixed at full resolution afterwards."""
+"""Longest side at which the flood runs, in pixels; the outline is un-mixed at full resolution."""
 
 _BOX = np.ones((3, 3), bool)
 
@@ -27,7 +27,7 @@ _BOX = np.ones((3, 3), bool)
 def flood_mask(image: np.ndarray) -> np.ndarray:
     """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
 
-    All zero where nothing differs from the ground, e.g. for a constant image.
+    All zero if nothing differs from the ground, e.g. in a constant image.
     """
     height, width = image.shape[:2]
     if min(height, width) < 3:
@@ -42,11 +42,11 @@ def flood_mask(image: np.ndarray) -> np.ndarray:
 
 
 def _unmix(image: np.ndarray, small: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """Alpha at full size: in a narrow band each pixel is the share of foreground between the nearest
-    sure foreground and sure ground colours; elsewhere the flood's own decision."""
+    """Alpha at full size. In a narrow band along the outline it is the pixel's share between the nearest sure foreground
+    colour and the nearest sure ground colour; elsewhere the flood's decision stands."""
     sure_front = ndimage.binary_erosion(foreground, _BOX, border_value=1)
     sure_back = ndimage.binary_erosion(~foreground, _BOX, border_value=1)
-    # Thin things have no inside: their own brightest-contrast pixels stand for it.
+    # Thin things have no inside, so all of their pixels count as sure.
     thin = foreground & ~ndimage.binary_dilation(sure_front, _BOX, iterations=2)
     sure_front |= thin
     sure_back |= ~foreground & ~ndimage.binary_dilation(sure_back, _BOX, iterations=2)
@@ -70,7 +70,7 @@ def _unmix(image: np.ndarray, small: np.ndarray, foreground: np.ndarray) -> np.n
 
 
 def _sampled(small: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """(N, 3) what a smaller picture (h, w, 3) has at the true pixels of `where` (H, W), bilinear."""
+    """Colours (N, 3) of a smaller picture (h, w, 3) at the true pixels of `where` (H, W), bilinear."""
     scales = np.array(small.shape[:2])[:, None] / np.array(where.shape)[:, None]
     places = (np.stack(np.nonzero(where)).astype(np.float32) + 0.5) * scales - 0.5
     return np.stack([ndimage.map_coordinates(small[..., c], places, order=1, mode="nearest") for c in range(3)], -1)

@@ -1,9 +1,9 @@
-"""Border flood or learned segmenter: which of the two masks a picture gets where nobody chose (ours).
+"""The segmenter's mask at full size, and whether it beats the border flood's where nobody chose a method (ours).
 
-The flood is exact where colours part the subject from its ground, and wrong by a whole rim or a whole landscape where
-they do not; the segmenter is never far off on stickers, but coarser, and may take a drop shadow for a part of one. So
-the flood is kept where both nearly agree, and otherwise the segmenter is believed as far as it is sure. The figures
-were chosen on StickerWorld's validation characters and on emoji that no table reports.
+The flood is exact where colours separate the subject from its ground. Where they do not, it loses a whole rim or keeps
+a whole landscape. The segmenter is never far off on stickers, but it is coarser and may include a drop shadow. So the
+flood wins where both nearly agree, and otherwise the segmenter, if it is confident enough. The thresholds were chosen
+on StickerWorld's validation characters and on emoji that no table reports.
 """
 
 from __future__ import annotations
@@ -12,36 +12,60 @@ import numpy as np
 from scipy import ndimage
 
 from ..messages import SealError
+from ..pictures.matting import sample_matte
 from ..pictures.resize import resize
-from .segmenter import coarse_mask, full_size_mask
+from .edge_network import refine_edge
+from .segmenter import coarse_mask
 
 AGREE = 0.95
-"""Intersection over union of both from which the flood's mask is taken for right."""
+"""Intersection over union (IoU) of both masks from which the flood's is taken as right."""
 NEAR, SURE_NEAR = 0.88, 0.955
-"""From this agreement on, what the segmenter must expect of its own mask to be believed."""
+"""If the IoU is at least NEAR, the segmenter needs a confidence of SURE_NEAR."""
 SURE = 0.935
-"""The same where they differ by more, or the flood found nothing."""
+"""The confidence it needs between FAR and NEAR, or where the flood found nothing."""
 FAR, SURE_FAR = 0.75, 0.85
-"""And where they have so little in common that one of them is altogether wrong, which is seldom the segmenter."""
+"""Below FAR one of the two is altogether wrong, seldom the segmenter: SURE_FAR is enough."""
 SURE_SHADOW, FAINT, CRISPER = 0.96, 0.1, 3.5
-"""What the segmenter must expect of its own mask to be believed where that may hold a shadow; a shadow's end: contrast
-of its outline, and how many times that the flood's outline inside of it must have."""
-
+"""The confidence it needs where its mask may include a shadow. A shadow's outline has a contrast below FAINT, and the
+flood's outline inside it is CRISPER times as strong."""
 SURE_PARTS, CLEAR = 0.95, 0.1
-"""Where they nearly agree, what the segmenter must expect of its own mask, and how little it must see of the subject
-in a part, that this is taken out (or how much, that it is put in)."""
+"""Where both nearly agree, a segmenter this confident may correct parts of the flood: it removes a part that it gives an
+opacity below CLEAR, and adds one above 1 - CLEAR."""
 
 _BOX = np.ones((3, 3), bool)
 
 
+def learned_mask(image: np.ndarray) -> np.ndarray:
+    """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
+
+    All zero if the network sees no subject, and for pictures with a side below `segmenter.LEAST`. Raises SealError if
+    the network's file is missing or damaged.
+    """
+    return full_size_mask(image, coarse_mask(image)[0])
+
+
+def full_size_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A mask (h, w) of a smaller copy at the size of the image (H, W, 3), with its outline found anew.
+
+    The edge network finds it, or colour samples if that network's file cannot be read.
+    """
+    if mask.shape == image.shape[:2]:
+        return mask
+    try:
+        return refine_edge(image, mask)[1]
+    except SealError:
+        return sample_matte(image, resize(mask, *image.shape[:2]), decided=True)[1]
+
+
 def better_than_flood(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarray | None:
-    """The segmenter's mask (H, W) of an image (H, W, 3) where it is to be preferred to the border flood's (H, W), which
-    is None where that found nothing usable. None where the flood's is, or where the segmenter's file cannot be read.
+    """The segmenter's mask (H, W) of an image (H, W, 3) if it should replace the flood's (H, W), else None.
+
+    flooded: None if the flood found nothing usable. Also None if the segmenter's file cannot be read.
     """
     try:
         small, sure = coarse_mask(image)
     except SealError:
-        return None  # method "learned" says what is wrong with the file; here there is the flood to fall back to
+        return None  # method "learned" reports the broken file; here the flood is still there to fall back on
     if not (small > 0.5).any() or (small > 0.5).all():
         return None
     least = SURE
@@ -57,10 +81,10 @@ def better_than_flood(image: np.ndarray, flooded: np.ndarray | None) -> np.ndarr
 
 
 def _corrected(image: np.ndarray, whole: np.ndarray, small: np.ndarray, flooded: np.ndarray) -> np.ndarray | None:
-    """The flood's mask without the parts that the segmenter is sure are none of the subject's, and with those that it
-    is sure are: a shadow under the feet, ground between two legs, a rim of the ground's colour. None if there are none.
+    """The flood's mask with the parts corrected about which the segmenter is sure, or None if there are none.
 
-    whole: the flood's (H, W); small, flooded: the segmenter's and the flood's (h, w).
+    It removes a shadow under the feet or ground between two legs, and adds a rim of the ground's colour.
+    whole: the flood's mask (H, W). small, flooded: the segmenter's and the flood's (h, w).
     """
     ours, theirs = small > 0.5, flooded > 0.5
     parts = np.zeros(small.shape, bool)
@@ -79,7 +103,7 @@ def agreement(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def _shadowed(image: np.ndarray, wide: np.ndarray, narrow: np.ndarray) -> bool:
-    """Whether what `wide` has beyond `narrow` looks like a drop shadow: it fades out, where `narrow` ends crisply."""
+    """Whether `wide` adds a drop shadow to `narrow`: its outline fades out where that of `narrow` is crisp."""
     if not narrow.any() or (narrow & ~wide).sum() > 0.04 * narrow.sum() or (wide & ~narrow).sum() < 0.1 * wide.sum():
         return False
     contrast = (ndimage.maximum_filter(image, (3, 3, 1)) - ndimage.minimum_filter(image, (3, 3, 1))).max(2)

@@ -1,7 +1,7 @@
-"""Foreground masks of stickers: from alpha or a segmentation, from the frame's colours, learned, or from attention.
+"""The mask methods: alpha, border, learned, attention, and `auto`, which tries them in turn.
 
-Masks are (H, W) float32 in [0, 1], foreground = 1. Images are (H, W, C) float32 in [0, 1] with
-C = 1 (grey), 3 (RGB) or 4 (RGB and alpha), as `sockets` makes them; batches have one more dimension in front.
+Masks are (H, W) float32 in [0, 1], foreground = 1. Images are (H, W, C) float32 in [0, 1] with C = 1 (grey), 3 (RGB) or
+4 (RGB and alpha), as `pictures.inputs` returns them. Batches have one more dimension in front.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from ..messages import SealError
@@ -18,11 +17,12 @@ from ..pictures.inputs import images_of, masks_for, resize_mask, rgb_and_alpha
 from ..pictures.polarity import fix_inverted_alpha, foreground_from_mask
 from ..progress import Progress
 from .flood import flood_mask
-from .learned_mask import better_than_flood
-from .segmenter import learned_mask
+from .grow_and_feather import feather_mask, grow_mask
+from .learned_mask import better_than_flood, learned_mask
 
 METHODS = ("auto", "alpha", "border", "attention", "learned")
-MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999  # beyond these a mask counts as empty or full
+MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999
+"""Share of foreground at which a mask counts as empty, and as full."""
 
 AttentionMask = Callable[[Tensor], Tensor]
 """(H, W, 3) image -> (H, W) mask, e.g. `functools.partial(attention_mask, host, class_word=...)`."""
@@ -33,51 +33,12 @@ Outline = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def border_mask(image: Tensor) -> Tensor:
     """Soft foreground mask (H, W) of an image (H, W, C), by a colour flood from the frame (ours).
 
-    Gradients, drop shadows and repeated patterns belong to the ground, as does enclosed ground such
-    as the inside of a handle. Any size; above 512 px the flood runs on a smaller copy and the
-    outline is refined at full size. All zero where nothing differs from the frame.
+    Gradients, drop shadows and repeated patterns count as ground, and so does enclosed ground such as the inside of a
+    handle. Above 512 px the flood runs on a smaller copy, and the outline is refined at full size. All zero if nothing
+    differs from the frame.
     """
     rgb, _ = rgb_and_alpha(images_of(image)[0])
     return torch.from_numpy(flood_mask(rgb.numpy()))
-
-
-def grow_mask(mask: Tensor, px: int) -> Tensor:
-    """Grow (px > 0) or shrink (px < 0) a mask (H, W) by up to 64 pixels of Euclidean distance, soft edge kept."""
-    if not -64 <= px <= 64:
-        raise SealError(f"grow: {px} is out of range; use -64 to 64 pixels.")
-    if px == 0:
-        return mask
-    soft = mask.numpy() if px > 0 else 1 - mask.numpy()
-    solid = soft > 0.5
-    if not solid.any():
-        return mask
-    # Distance to the outline with its sub-pixel place: the outermost solid pixels say how far they are covered.
-    distance, where = ndimage.distance_transform_edt(~solid, return_indices=True)
-    edge = distance - (soft[tuple(where)] - 0.5)
-    grown = np.maximum(soft, np.clip(abs(px) + 0.5 - np.where(solid, 0, edge), 0, 1)).astype(np.float32)
-    return torch.from_numpy(grown if px > 0 else 1 - grown)
-
-
-def feather_mask(mask: Tensor, px: float) -> Tensor:
-    """Soften a mask (H, W) over about `px` pixels (0..64): a Gaussian of standard deviation px / 2."""
-    if not 0 <= px <= 64:
-        raise SealError(f"feather: {px} is out of range; use 0 to 64 pixels.")
-    if px == 0:
-        return mask
-    return torch.from_numpy(ndimage.gaussian_filter(mask.numpy(), px / 2, mode="nearest")).clamp(0, 1)
-
-
-def mask_overlay(image: Tensor, mask: Tensor) -> Tensor:
-    """Preview (H, W, 3): the foreground as it is, the ground dimmed and magenta, a white outline."""
-    rgb, _ = rgb_and_alpha(image)
-    m = resize_mask(mask, *rgb.shape[:2])[..., None]
-    tint = 0.25 * rgb + 0.75 * torch.tensor([0.85, 0.1, 0.55])
-    out = rgb * m + tint * (1 - m)
-    solid = (m[..., 0] > 0.5).numpy()
-    width = max(1, round(max(solid.shape) / 400))
-    line = ndimage.binary_dilation(solid, iterations=width) & ~solid
-    out[torch.from_numpy(line)] = 1.0
-    return out.clamp(0, 1)
 
 
 def semantic_mask(
@@ -91,12 +52,12 @@ def semantic_mask(
     attention: AttentionMask | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE, perhaps with a MASK; see `sockets` for both.
+    """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE and perhaps a MASK (see `pictures.inputs`).
 
-    An image's own alpha stands in where no mask is given. method: "alpha" reads it, "border" floods from the frame,
-    "learned" asks the segmenter, "attention" asks `attention`; "auto" takes the first that gives a usable mask of
-    alpha, border or learned (`masks_learned` decides which), and attention. progress: called as (done, all) for each
-    picture. Raises SealError for bad shapes and values, unknown methods and empty or full results.
+    Without a mask the image's own alpha is used. method: "alpha" reads that, "border" floods from the frame, "learned"
+    asks the segmenter, "attention" calls `attention`. "auto" takes the first usable mask in the order alpha; border or
+    learned, whichever `learned_mask` prefers; attention. progress: called as (done, all) for each picture.
+    Raises SealError for bad shapes and values, unknown methods, and results that are empty or full.
     """
     images, masks = pictures_and_masks(image, mask)
     shaped = []
@@ -109,7 +70,7 @@ def semantic_mask(
 
 
 def pictures_and_masks(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Sequence[Tensor | None]]:
-    """Pictures (B, H, W, C) of an IMAGE, their alpha the right way round, and a mask (H, W), or None, for each."""
+    """Pictures (B, H, W, C) of an IMAGE with alpha the right way round, and for each a mask (H, W) or None."""
     images = fix_inverted_alpha(images_of(image))
     return images, [None] * len(images) if mask is None else list(
         masks_for(mask, len(images), images.shape[1], images.shape[2])
@@ -124,17 +85,17 @@ def found_mask(
     attention: AttentionMask | None = None,
     outline: Outline | None = None,
 ) -> tuple[Tensor, str]:
-    """The mask (H, W) of one of `pictures_and_masks`, (H, W, C) and (H, W), as `semantic_mask` finds it, and which of
-    METHODS gave it.
+    """The mask (H, W) of one picture (H, W, C) as `semantic_mask` finds it, and the method that gave it.
 
-    outline: makes the border method's masks better before `auto` compares them with the segmenter's.
+    image, mask: one pair from `pictures_and_masks`. outline: improves the border method's mask before `auto` compares it
+    with the segmenter's.
     """
     if method not in METHODS:
         raise SealError(f"method: {method!r} is not known; choose one of {', '.join(METHODS)}.")
     rgb, alpha = rgb_and_alpha(image)
 
     def from_alpha() -> Tensor:
-        # The polarity input is the mask's: `righted` has looked at an image's own alpha.
+        # Polarity is an input about the mask. An image's own alpha has been through `fix_inverted_alpha`.
         found = alpha if mask is None else foreground_from_mask(mask, polarity)
         if found is None:
             raise SealError("mask: nothing is wired and the image has no alpha; wire a MASK or choose method border.")

@@ -10,7 +10,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..masks.edge_network import refine_edge
-from ..masks.methods import AttentionMask, feather_mask, found_mask, grow_mask, pictures_and_masks
+from ..masks.grow_and_feather import feather_mask, grow_mask
+from ..masks.methods import AttentionMask, found_mask, pictures_and_masks
 from ..messages import SealError
 from ..pictures.inputs import rgb_and_alpha
 from ..pictures.matting import decontaminated, is_hard, is_straight, nearest, sample_matte, snapped, unexplained_share

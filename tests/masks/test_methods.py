@@ -10,7 +10,9 @@ import pytest
 import torch
 from scipy import ndimage
 
-from seal_core.masks.methods import border_mask, feather_mask, grow_mask, mask_overlay, semantic_mask
+from seal_core.masks.grow_and_feather import feather_mask, grow_mask
+from seal_core.masks.methods import border_mask, semantic_mask
+from seal_core.masks.preview import mask_overlay
 from seal_core.messages import SealError, SealWarning
 from seal_core.pictures.polarity import coverage, foreground_from_mask
 

@@ -12,7 +12,7 @@ import torch
 from scipy import ndimage
 
 from seal_core.masks import edge_network, segmenter, small_networks
-from seal_core.masks import learned as masks_learned
+from seal_core.masks import learned_mask as learned
 from seal_core.masks.methods import METHODS, semantic_mask
 from seal_core.messages import SealError
 from seal_core.stickers.cutout import cutout
@@ -61,7 +61,7 @@ def test_held_out_renders(grounds, least):
     scores = []
     for i in range(10):
         image, truth = sticker(27_000_000 + i, style=VALUES["style"][i % 5], background=grounds[i % len(grounds)])
-        scores.append(glyphs.iou(segmenter.learned_mask(image), truth))
+        scores.append(glyphs.iou(learned.learned_mask(image), truth))
     assert np.mean(scores) >= least, scores
 
 
@@ -78,7 +78,7 @@ def test_any_size(shape):
     image = painted(np.zeros(shape, np.float32))
     height, width = shape
     image[height // 3 : height - height // 3, width // 3 : width - width // 3] = (0.9, 0.3, 0.1)
-    mask = segmenter.learned_mask(image)
+    mask = learned.learned_mask(image)
     assert mask.shape == shape and mask.dtype == np.float32 and mask.min() >= 0 and mask.max() <= 1
     if min(shape) < segmenter.LEAST:
         assert not mask.any()
@@ -87,14 +87,14 @@ def test_any_size(shape):
 def test_large_pictures_get_a_sharp_outline():
     truth = disc(1500, 480)
     started = time.process_time()
-    mask = segmenter.learned_mask(painted(truth))
+    mask = learned.learned_mask(painted(truth))
     assert time.process_time() - started < 8
     assert glyphs.iou(mask, truth) > 0.985
 
 
 def test_the_same_every_time():
     image, _ = sticker(27_000_200)
-    assert np.array_equal(segmenter.learned_mask(image), segmenter.learned_mask(image.copy()))
+    assert np.array_equal(learned.learned_mask(image), learned.learned_mask(image.copy()))
 
 
 # -- its file -----------------------------------------------------------------------------------------
@@ -157,8 +157,8 @@ def test_auto_keeps_the_flood_where_both_agree_and_where_the_segmenter_is_unsure
         (0 * alpha, 0.0, alpha, False),
         (1 + 0 * alpha, 1.0, alpha, False),
     ):
-        monkeypatch.setattr(masks_learned, "seen", lambda _, found=(small, sure): found)
-        better = masks_learned.better_than_flood(image, flooded)
+        monkeypatch.setattr(learned, "coarse_mask", lambda _, found=(small, sure): found)
+        better = learned.better_than_flood(image, flooded)
         assert (better is not None) == chosen
         if chosen:
             assert glyphs.iou(better, small) > 0.98
@@ -175,17 +175,17 @@ def test_parts_that_the_segmenter_is_sure_of_are_put_right(monkeypatch):
     truth = subject * (1 - gap)
     image = painted(truth, back=(1, 1, 1))
     flooded = np.maximum(np.maximum(subject, shadow), line)
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (truth, 0.98))
-    found = masks_learned.better_than_flood(image, flooded)
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (truth, 0.98))
+    found = learned.better_than_flood(image, flooded)
     for part, value in ((shadow, 0), (gap, 0), (line, 1)):
         inner = part > 0.9 if part is line else ndimage.binary_erosion(part > 0.9)
         assert inner.sum() > 20 and abs(found[inner].mean() - value) < 0.1
     near = ndimage.binary_dilation(np.maximum(shadow, gap) > 0, iterations=4)
     assert np.array_equal(found[~near], flooded[~near])
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (truth, 0.94))
-    assert masks_learned.better_than_flood(image, flooded) is None
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (np.maximum(truth, 0.3 * np.maximum(shadow, gap)), 0.98))
-    assert masks_learned.better_than_flood(image, flooded) is None
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (truth, 0.94))
+    assert learned.better_than_flood(image, flooded) is None
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (np.maximum(truth, 0.3 * np.maximum(shadow, gap)), 0.98))
+    assert learned.better_than_flood(image, flooded) is None
 
 
 def test_a_shadow_is_left_to_the_flood(monkeypatch):
@@ -193,10 +193,10 @@ def test_a_shadow_is_left_to_the_flood(monkeypatch):
     shade = ndimage.gaussian_filter(ndimage.shift(disc(128, 33), (6, 5)), 4)
     image = painted(subject, back=(1, 1, 1)) * (1 - 0.4 * shade * (1 - subject))[..., None].astype(np.float32)
     wide = np.maximum(subject, (shade > 0.15).astype(np.float32))
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (wide, 0.94))
-    assert masks_learned.better_than_flood(image, subject) is None
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (wide, 0.94))
+    assert learned.better_than_flood(image, subject) is None
     lined = image * (1 - 0.5 * (wide - ndimage.grey_erosion(wide, 3)))[..., None]  # a border's line is none
-    assert masks_learned.better_than_flood(lined.astype(np.float32), subject) is not None
+    assert learned.better_than_flood(lined.astype(np.float32), subject) is not None
 
 
 def test_method_is_known_and_an_empty_picture_is_an_error():
@@ -241,10 +241,10 @@ def test_loss_is_lowest_for_the_truth():
     assert train_segmenter.loss(nothing - 12, nothing) < 0.2
 
 
-@pytest.mark.parametrize("network", [segmenter, edge_network])
-def test_loading_leaves_the_global_generator(network):
+@pytest.mark.parametrize("load", [segmenter.load_segmenter, edge_network.load_edge_network])
+def test_loading_leaves_the_global_generator(load):
     before = torch.get_rng_state()
-    network.load()
+    load()
     assert torch.equal(torch.get_rng_state(), before)
 
 

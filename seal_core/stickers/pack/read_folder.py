@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ...messages import SealError
-from ...pictures.file import open_picture, rgba_pixels
+from ...pictures.picture_file import open_picture, rgba_pixels
 from ..names import sticker_name
 from .clip import Clip
 from .save_pack import Sticker

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...concept.concept import Concept
 from ...demo.pictures import CFG, STEPS, pictures
 from ...hosts.base import Host, Prompt
-from ...masks.semantic import border_mask
+from ...masks.methods import border_mask
 from ...method.attention import route, tap
 from ...method.config import TEMPLATES, TrainConfig
 from ...method.losses import leakage
@@ -26,7 +26,7 @@ from ...method.references import Reference, prepare
 from ...method.sampling import generate_context
 from ...method.sites import supervised
 from ...method.training import Progress, TrainResult, train
-from ...pictures.sockets import resize_mask
+from ...pictures.inputs import resize_mask
 from ..renderer.characters import TRAITS, Character, character
 from ..renderer.contexts import CONTEXT, VALUES, random_context
 from .methods import NAME, Method

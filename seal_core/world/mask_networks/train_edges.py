@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor, nn
 
-from ...masks.edges import EDGE_NETWORK_FILE, EdgeNetwork, edge_network_bytes, predict_edge
+from ...masks.edge_network import EDGE_NETWORK_FILE, EdgeNetwork, edge_network_bytes, predict_edge
 from ...masks.segmenter import coarse_mask
 from ...pictures.resize import resize
 from ..renderer import seeds
