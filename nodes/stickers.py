@@ -9,8 +9,8 @@ import torch
 from ..seal_core.masks.methods import METHODS
 from ..seal_core.pictures.polarity import POLARITIES
 from ..seal_core.stickers.border import Border, Shadow, add_border
-from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
-from ..seal_core.stickers.cutout import KEEP
+from ..seal_core.stickers.cutout import FAILING, STOP, cut_all
+from ..seal_core.stickers.cutout_parts import KEEP
 from ..seal_core.stickers.layout import ANCHORS, LAYOUTS, lay_out
 from .comfy.api import io
 from .comfy.progress import noted, progress_of

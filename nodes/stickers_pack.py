@@ -16,7 +16,8 @@ from ..seal_core.progress import checked
 from ..seal_core.stickers.canvas import rgba8
 from ..seal_core.stickers.layers import layers_of
 from ..seal_core.stickers.pack.clip import Clip
-from ..seal_core.stickers.pack.save_pack import PackRequest, Sticker, save_pack, with_emoji
+from ..seal_core.stickers.pack.pack_request import PackRequest, Sticker, with_emoji
+from ..seal_core.stickers.pack.save_pack import save_pack
 from ..seal_core.stickers.platforms import PLATFORMS
 from .comfy.api import io, ui
 from .comfy.progress import noted, progress_of, stop_on_cancel

@@ -47,9 +47,10 @@ def pack_options(command: argparse.ArgumentParser) -> None:
 
 def pack_command(options: argparse.Namespace) -> None:
     """Write the pack and say where. Raises SealError."""
-    from ..stickers.names import unfinished
+    from ..files.whole_folder import unfinished_folders
+    from ..stickers.pack.pack_request import PackRequest, with_emoji
     from ..stickers.pack.read_folder import stickers_in, unreadable_files
-    from ..stickers.pack.save_pack import PackRequest, save_pack, with_emoji  # late: --help needs no Pillow
+    from ..stickers.pack.save_pack import save_pack
 
     for name, text in (("in", options.input), ("out", options.out)):
         if not text.strip():  # as from a shell variable that is not set; Path("") would be the current folder
@@ -70,8 +71,8 @@ def pack_command(options: argparse.Namespace) -> None:
     notes = list(pack.report["notes"])
     if others:
         notes.append(f"not packed, since it cannot be read: {', '.join(others)}; save it as PNG, or animated as WebP")
-    if unfinished(out):
-        notes.append(f"{', '.join(unfinished(out))} in {out}: of a pack that is being written, or else safe to delete")
+    if unfinished := unfinished_folders(out):
+        notes.append(f"{', '.join(unfinished)} in {out}: of a pack that is being written, or else safe to delete")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     total = sum(sticker["bytes"] for sticker in pack.report["stickers"])

@@ -42,8 +42,8 @@ def flood_mask(image: np.ndarray) -> np.ndarray:
 
 
 def _unmix(image: np.ndarray, small: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """Alpha at full size. In a narrow band along the outline it is the pixel's share between the nearest sure foreground
-    colour and the nearest sure ground colour; elsewhere the flood's decision stands."""
+    """Alpha at full size. In a narrow band along the outline it is the pixel's share between the nearest sure
+    foreground colour and the nearest sure ground colour; elsewhere the flood's decision stands."""
     sure_front = ndimage.binary_erosion(foreground, _BOX, border_value=1)
     sure_back = ndimage.binary_erosion(~foreground, _BOX, border_value=1)
     # Thin things have no inside, so all of their pixels count as sure.

@@ -29,8 +29,8 @@ SURE_SHADOW, FAINT, CRISPER = 0.96, 0.1, 3.5
 """The confidence it needs where its mask may include a shadow. A shadow's outline has a contrast below FAINT, and the
 flood's outline inside it is CRISPER times as strong."""
 SURE_PARTS, CLEAR = 0.95, 0.1
-"""Where both nearly agree, a segmenter this confident may correct parts of the flood: it removes a part that it gives an
-opacity below CLEAR, and adds one above 1 - CLEAR."""
+"""Where both nearly agree, a segmenter this confident may correct parts of the flood: it removes a part where its own
+opacity is below CLEAR, and adds one where that is above 1 - CLEAR."""
 
 _BOX = np.ones((3, 3), bool)
 

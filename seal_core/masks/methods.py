@@ -87,8 +87,8 @@ def found_mask(
 ) -> tuple[Tensor, str]:
     """The mask (H, W) of one picture (H, W, C) as `semantic_mask` finds it, and the method that gave it.
 
-    image, mask: one pair from `pictures_and_masks`. outline: improves the border method's mask before `auto` compares it
-    with the segmenter's.
+    image, mask: one pair from `pictures_and_masks`. outline: improves the border method's mask before `auto` compares
+    it with the segmenter's.
     """
     if method not in METHODS:
         raise SealError(f"method: {method!r} is not known; choose one of {', '.join(METHODS)}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import struct
 import unicodedata
 import zlib
@@ -13,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import regex
 from PIL import Image, ImageDraw, ImageFont
 
 from ..messages import SealError
-from .emoji import DRAWN_AS_EMOJI, EMOJI_STYLE, KEYCAP
+from .emoji import EMOJI_STYLE, KEYCAP, drawn_as_emoji
 from .font_characters import unicode_characters
 
 BUNDLED = Path(__file__).parent / "fonts" / "MPLUSRounded1c-ExtraBold-subset.ttf"
@@ -30,10 +30,6 @@ _WIDEST = 16  # ems of one character; the widest in use, a whole phrase (U+FDFD)
 _LARGEST = 1 << 25  # pixels of a run
 _FAULTS = (OSError, ValueError, IndexError, OverflowError, MemoryError, SystemError, struct.error, zlib.error)
 _TEXT_STYLE = "\ufe0e"
-_INDICATORS = "\U0001f1e6-\U0001f1ff"
-_MARKS = "\u0300-\u036f\u1dc0-\u1dff\u20d0-\u20f0\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
-_CLUSTER = re.compile(f"[{_INDICATORS}]{{2}}|.(?:\u200d.|[{_MARKS}])*", re.DOTALL)
-"""What one font must draw: a flag, or a character with its marks, its skin tone and what is joined to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +44,7 @@ class Font:
     @functools.cached_property
     def emoji(self) -> bool:
         """Whether it is an emoji font: pictures and no letters; its digits are parts of keycaps."""
-        return not self.characters & {ord("A"), ord("a")} and not self.characters.isdisjoint(DRAWN_AS_EMOJI)
+        return not self.characters & {ord("A"), ord("a")} and drawn_as_emoji("".join(map(chr, self.characters)))
 
     def has(self, character: str) -> bool:
         return ord(character) in self.characters or invisible(character)
@@ -114,7 +110,7 @@ def missing_characters(text: str, chain: Sequence[Font]) -> str:
 
 def graphemes(line: str) -> list[str]:
     """A line cut into what is one character to a reader: a letter with its accents, a flag, an emoji."""
-    return _CLUSTER.findall(line)
+    return regex.findall(r"\X", line)
 
 
 def font_runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
@@ -140,7 +136,7 @@ def font_runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
 
 def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
     """The fonts in the order in which they are asked for a cluster (Unicode Technical Standard 51, section 2)."""
-    pictured = ord(cluster[0]) in DRAWN_AS_EMOJI or bool(re.match(f"[{_INDICATORS}]", cluster))
+    pictured = drawn_as_emoji(cluster[0]) or bool(regex.match(r"\p{RI}", cluster))
     if _TEXT_STYLE in cluster:
         return sorted(chain, key=lambda f: f.emoji)
     if pictured or EMOJI_STYLE in cluster or KEYCAP in cluster:

@@ -21,7 +21,8 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 from pack_rules import check_pack  # noqa: E402
 
 from seal_core.stickers.pack.clip import Clip  # noqa: E402
-from seal_core.stickers.pack.save_pack import PackRequest, Sticker, save_pack, with_emoji  # noqa: E402
+from seal_core.stickers.pack.pack_request import PackRequest, Sticker, with_emoji  # noqa: E402
+from seal_core.stickers.pack.save_pack import save_pack  # noqa: E402
 from seal_core.world.renderer.characters import character  # noqa: E402
 from seal_core.world.renderer.contexts import random_context  # noqa: E402
 from seal_core.world.renderer.render import render  # noqa: E402

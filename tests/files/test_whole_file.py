@@ -13,7 +13,7 @@ from seal_core.files import whole_file
 from seal_core.files.names import TAKING, is_reserved, unique_stem
 from seal_core.files.whole_file import ready, sweep, write, write_new
 from seal_core.messages import SealError
-from seal_core.stickers.names import folder_name
+from seal_core.stickers.pack.pack_names import folder_name
 
 SUFFIXES = (".safetensors", ".loss.png", ".json")
 
@@ -166,7 +166,7 @@ def test_leftovers_are_swept_at_the_next_save_when_old(tmp_path):
     (tmp_path / ".folder.0123456789ab.part").mkdir()
     os.utime(tmp_path / ".folder.0123456789ab.part", (0, 0))
     write_new(tmp_path, "dog", {".json": b""}, "out")
-    kept = {*others, ".fresh.0123456789ab.part", ".folder.0123456789ab.part", "dog.json"}
+    kept = {*others, ".fresh.0123456789ab.part", "dog.json"}
     assert set(names(tmp_path)) == kept
     sweep(tmp_path / "missing")
 

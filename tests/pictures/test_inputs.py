@@ -14,8 +14,7 @@ from seal_core.stickers.border import add_border
 from seal_core.stickers.canvas import rgba8
 from seal_core.stickers.caption import Caption, add_caption
 from seal_core.stickers.contact_sheet import contact_sheet
-from seal_core.stickers.cut_all import cut_all
-from seal_core.stickers.cutout import cutout
+from seal_core.stickers.cutout import cut_all, cutout
 from seal_core.stickers.layers import layers_of
 from seal_core.stickers.layout import lay_out
 

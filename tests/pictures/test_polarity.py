@@ -12,8 +12,7 @@ from seal_core.masks.methods import semantic_mask
 from seal_core.messages import gathered
 from seal_core.method.references import prepare
 from seal_core.pictures.polarity import fix_inverted_alpha
-from seal_core.stickers.cut_all import cut_all
-from seal_core.stickers.cutout import cutout
+from seal_core.stickers.cutout import cut_all, cutout
 from seal_core.stickers.layers import layers_of
 
 TURNED = "image: its alpha showed the ground and hid the subject"

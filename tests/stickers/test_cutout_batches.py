@@ -8,8 +8,7 @@ import torch
 
 from seal_core.messages import SealError
 from seal_core.stickers.border import add_border
-from seal_core.stickers.cut_all import CARD, cut_all, whole_card
-from seal_core.stickers.cutout import cutout
+from seal_core.stickers.cutout import CARD, cut_all, cutout, whole_card
 
 
 def disc(size=48, radius=14.0, ground=0.9):

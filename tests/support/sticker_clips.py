@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from seal_core.stickers.pack.clip import Clip
-from seal_core.stickers.pack.save_pack import PackRequest, Sticker, save_pack, with_emoji
+from seal_core.stickers.pack.pack_request import PackRequest, Sticker, with_emoji
+from seal_core.stickers.pack.save_pack import save_pack
 
 
 def picture(width=120, height=100, shift=0, colour=(220, 120, 30, 255)):

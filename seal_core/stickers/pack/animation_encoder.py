@@ -15,10 +15,12 @@ from ...messages import SealError
 from ...progress import Check, checked, never
 from ..platforms import Motion
 from .apng import animated_png
-from .best_setting import FittingFile, Setting, best_fit
-from .clip import Clip, constant_rate_slots, fit_limits, frames_kept, looks_same, whole_times
+from .best_setting import FittingFile, Setting, best_fit, with_tags
+from .clip import Clip, looks_same
+from .frame_times import constant_rate_slots, fit_limits, frames_kept, whole_times
 from .palette import quantise
-from .still_encoder import canvas_size, crop_to_content, place_frames, tags_as_exif, with_tags
+from .placing import canvas_size, crop_to_content, place_frames
+from .still_encoder import tags_as_exif
 from .webm import encode_webm, transparency_error
 
 SUFFIX = {"apng": "png"}

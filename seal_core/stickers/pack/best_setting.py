@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -86,3 +86,13 @@ def best_fit(
             return FittingFile(kept[index], rungs[index], probes)
         smallest = len(kept[index])
     raise SealError(f"{smallest:,} bytes at the smallest setting ({rungs[-1]}), and {limit:,} are allowed")
+
+
+def with_tags(
+    found: FittingFile, encode: Callable[..., bytes], limit: int, tags: Mapping[str, str] | None
+) -> FittingFile:
+    """The same setting encoded with `tags`, where that stays within the limit; else as it was found."""
+    if not tags or len(found.data) + sum(len(k) + len(v) for k, v in tags.items()) > limit:
+        return found
+    data = encode(found.rung, tags)
+    return FittingFile(data, found.rung, found.probes + 1) if len(data) <= limit else found

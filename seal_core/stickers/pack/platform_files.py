@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -18,13 +17,6 @@ from . import how_to_upload
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SAID_MOST = {True: 255, False: 125}
 """WhatsApp: the longest accessibility text of an animated and of a static sticker."""
-
-
-def counted_length(text: str, wide_counts_two: bool = False) -> int:
-    """Characters of a text; with `wide_counts_two` East Asian wide ones count twice, as LINE counts."""
-    if not wide_counts_two:
-        return len(text)
-    return sum(2 if unicodedata.east_asian_width(c) in "WFA" else 1 for c in text)
 
 
 def add_platform_files(folder: Path, report: dict[str, Any], row: Platform, stem: str) -> None:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from ...messages import SealError
 from ...pictures.picture_file import open_picture, rgba_pixels
-from ..names import sticker_name
 from .clip import Clip
-from .save_pack import Sticker
+from .pack_names import sticker_name
+from .pack_request import Sticker
 
 ENDINGS = (".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg", ".jfif", ".bmp", ".avif")
 OTHERS = (".tif", ".tiff", ".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".tgs", ".webm", ".mp4", ".mov", ".mkv")

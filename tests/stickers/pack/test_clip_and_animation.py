@@ -16,8 +16,10 @@ from sticker_clips import moving, noise, packed, picture, stickers
 from seal_core.messages import SealError
 from seal_core.stickers.pack import animation_encoder, apng, still_encoder, webm
 from seal_core.stickers.pack.best_setting import Setting
-from seal_core.stickers.pack.clip import Clip, constant_rate_slots, fit_limits, looks_same, whole_times
-from seal_core.stickers.pack.save_pack import PackRequest, save_pack, with_emoji
+from seal_core.stickers.pack.clip import Clip, looks_same
+from seal_core.stickers.pack.frame_times import constant_rate_slots, fit_limits, whole_times
+from seal_core.stickers.pack.pack_request import PackRequest, with_emoji
+from seal_core.stickers.pack.save_pack import save_pack
 from seal_core.stickers.platforms import PLATFORMS
 
 CHAT = [name for name in PLATFORMS if name != "plain"]
@@ -357,7 +359,7 @@ def test_a_video_without_its_transparency_is_refused(monkeypatch):
     def opaque(frames, *rest):
         return webm.encode_webm(np.concatenate([frames[..., :3], np.full_like(frames[..., 3:], 255)], -1), *rest)
 
-    monkeypatch.setattr(animation_encoder, "webm", opaque)
+    monkeypatch.setattr(animation_encoder, "encode_webm", opaque)
     with pytest.raises(SealError, match="the transparency in the written video is off by"):
         animation_encoder.encode_animation(moving(5), PLATFORMS["telegram"].motion, "webm")
 

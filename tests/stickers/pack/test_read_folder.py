@@ -264,12 +264,12 @@ def test_bad_folders_are_one_line(tmp_path, capsys, monkeypatch):
 def test_packing_twice_into_the_folder_of_pictures(tmp_path, capsys):
     saved(tmp_path / "a.png")
     (tmp_path / "b.tif").write_bytes(b"\0")
-    (tmp_path / ".T.0123abcd.tmp").mkdir()
+    (tmp_path / ".T.0123abcd.part").mkdir()
     for name in ("T", "T-2"):
         assert pack(tmp_path, tmp_path, "--platform", "signal") == 0
         assert [p.name for p in (tmp_path / name).glob("*.webp")] == ["01_a.webp"]
     notes = capsys.readouterr().err
-    assert "note: not packed, since it cannot be read: b.tif;" in notes and "note: .T.0123abcd.tmp in " in notes
+    assert "note: not packed, since it cannot be read: b.tif;" in notes and "note: .T.0123abcd.part in " in notes
 
 
 def test_a_title_that_windows_reserves_becomes_another_folder(tmp_path):
@@ -296,7 +296,7 @@ def test_a_signal_leaves_nothing_behind(number, tmp_path):
         [sys.executable, "-m", "seal_core", "pack", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
     end = time.monotonic() + 60
-    while not list(out.glob(".T.*.tmp/*")) and time.monotonic() < end and running.poll() is None:
+    while not list(out.glob(".T.*.part/*")) and time.monotonic() < end and running.poll() is None:
         time.sleep(0.01)
     running.send_signal(number)
     error = running.communicate(timeout=60)[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,13 +16,14 @@ from PIL import Image
 from sticker_clips import moving, noise, packed, picture, stickers
 
 from seal_core.messages import SealError
-from seal_core.stickers.emoji import EMOJI, REGIONS, split_emoji, spoken
+from seal_core.stickers.emoji import REGIONS, split_emoji, spoken
 from seal_core.stickers.pack import animation_encoder, platform_files, still_encoder, webm
-from seal_core.stickers.pack import saving as pack
+from seal_core.stickers.pack import save_pack as save_pack_module
 from seal_core.stickers.pack.best_setting import Setting, best_fit
 from seal_core.stickers.pack.clip import Clip
+from seal_core.stickers.pack.pack_request import PackRequest, with_emoji
 from seal_core.stickers.pack.palette import quantise
-from seal_core.stickers.pack.save_pack import PackRequest, save_pack, with_emoji
+from seal_core.stickers.pack.save_pack import save_pack
 from seal_core.stickers.platforms import PLATFORMS
 
 CHAT = [name for name in PLATFORMS if name != "plain"]
@@ -115,7 +117,7 @@ def test_what_is_one_emoji():
         "😀", family, rainbow, "👍🏽", "1️⃣", england, "🇩🇪", "🇫🇷",
     )  # fmt: skip
     assert split_emoji("☺❤😀😀") == ("☺️", "❤️", "😀")
-    assert len(REGIONS) == 259 and len(EMOJI) > 1390
+    assert len(REGIONS) == 259
     for bad in ("a", "1", ":smile:", "😀‍", "🇽🇽", "🇩", "😀 ok", "🏴\U000e0067", "️", "👍‍👍‍"):
         with pytest.raises(SealError, match="is not an emoji"):
             split_emoji(bad)
@@ -203,7 +205,7 @@ def test_names_and_folders(tmp_path):
     ("imessage", 1, {"size": 400}, "size: iMessage has no stickers of 400 px; choose 300, 408, 618"),
 ])  # fmt: skip
 def test_bad_requests_are_refused_before_anything_is_encoded(platform, clips, options, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(pack, "encode_still", None)
+    monkeypatch.setattr(save_pack_module, "encode_still", None)
     with pytest.raises(SealError, match=message):
         packed([Clip.still(picture())] * clips, platform, tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
@@ -254,13 +256,13 @@ def test_a_half_written_pack_never_stays(what, tmp_path, monkeypatch):
         calls.append(1)
         return stop() if len(calls) == 3 else real(*args, **options)
 
-    real = pack.encode_still
+    real = save_pack_module.encode_still
     if what == "encode_still":
-        monkeypatch.setattr(pack, "encode_still", third)
+        monkeypatch.setattr(save_pack_module, "encode_still", third)
     elif what == "manifest":
-        monkeypatch.setattr(platform_files, "write", stop)
+        monkeypatch.setattr(save_pack_module, "add_platform_files", stop)
     elif what == "rename":
-        monkeypatch.setattr(pack.os, "rename", stop)
+        monkeypatch.setattr(os, "rename", stop)
     elif what == "disk":
         monkeypatch.setattr(platform_files.zipfile.ZipFile, "writestr", stop)
     request = PackRequest("whatsapp", "A", "B")
@@ -271,7 +273,7 @@ def test_a_half_written_pack_never_stays(what, tmp_path, monkeypatch):
         )
     assert not list(tmp_path.iterdir())
     if what in ("rename", "disk"):
-        assert "out: cannot write into" in str(caught.value) and "No space left" in str(caught.value)
+        assert "out: cannot write into" in str(caught.value) and "no free disk space" in str(caught.value)
 
 
 def test_an_unwritable_folder_is_named(tmp_path):
@@ -299,7 +301,7 @@ def test_pyav_is_needed_for_webm_alone(tmp_path, monkeypatch):
 
 def test_nothing_of_torch_or_av_is_imported_with_the_package():
     script = (
-        "import sys\nfrom seal_core.stickers import pack, sources\nfrom seal_core.stickers.pack.webm import bled\n"
+        "import sys\nfrom seal_core.stickers.pack import read_folder, save_pack, webm\n"
         "print([m for m in ('av', 'torch', 'comfy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1,29 +1,20 @@
-"""Names of stickers, of packs' folders and of the hidden folders that packs are written in."""
+"""Names of stickers and of packs' folders that every disk takes."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import Path
 
-from ..files.names import is_reserved
-from ..messages import SealError
+from ...files.names import is_reserved
+from ...messages import SealError
 
 _NAME_BYTES = 200
-"""File systems take 255 bytes; a count, an archive's ending and the temporary folder's mark are added."""
+"""File systems take 255 bytes, and a number, an archive's ending or a hidden folder's mark is added."""
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
 
 
-def unfinished(parent: Path) -> list[str]:
-    """Names of folders that packs are written in, or that were left by a process which was killed."""
-    try:
-        return sorted(path.name for path in parent.iterdir() if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name))
-    except OSError:
-        return []
-
-
 def folder_name(name: str) -> str:
-    """`name` itself if it can be a folder's; SealError for separators and whatever a disk does not take."""
+    """`name` itself if it can name a folder. Raises SealError for separators and whatever some disk does not take."""
     if FORBIDDEN.search(name) or name.strip(" .") != name or not name or len(name) > 64:
         raise SealError(
             f'name: {name!r} cannot be a folder; no / \\ : * ? " < > |, 1 to 64 characters, no dot at the ends.'
@@ -36,11 +27,11 @@ def folder_name(name: str) -> str:
 
 
 def sticker_name(name: str) -> str:
-    """A file's name as a sticker's: what some disk does not take becomes a space."""
+    """A file's name as a sticker's: characters that some disk does not take become spaces."""
     return " ".join(FORBIDDEN.sub(" ", name).split())
 
 
 def slug(text: str) -> str:
-    """A text as part of a file name: letters, digits, _ and -, at most 40 characters; empty if it has none of them."""
+    """A text as part of a file name: letters, digits, _ and -, at most 40 characters. May be empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_-")[:40].strip("_-")
