@@ -1,4 +1,4 @@
-"""Pictures as uint8 RGBA, and fitting them to a canvas without distortion and without dark fringes."""
+"""Pictures as uint8 RGBA, and fitting them into a canvas without distortion or dark fringes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 Box = tuple[int, int, int, int]
-"""left, top, right, bottom in pixels; right and bottom are outside, as in Pillow."""
+"""left, top, right, bottom in pixels; right and bottom are exclusive, as in Pillow."""
 
 
 def rgba8(pictures: np.ndarray) -> np.ndarray:
@@ -15,7 +15,7 @@ def rgba8(pictures: np.ndarray) -> np.ndarray:
 
 
 def content_box(pictures: np.ndarray, threshold: int = 1) -> Box | None:
-    """The smallest box around what any picture (N, H, W, 4) or (H, W, 4) shows, alpha >= threshold; None: nothing."""
+    """The smallest box around all pixels with alpha >= threshold in (N, H, W, 4) or (H, W, 4); None if there are none."""
     alpha = pictures[..., 3].reshape(-1, *pictures.shape[-3:-1]).max(axis=0) >= threshold
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if not len(rows):
@@ -24,13 +24,13 @@ def content_box(pictures: np.ndarray, threshold: int = 1) -> Box | None:
 
 
 def fitted_size(width: int, height: int, into_width: int, into_height: int) -> tuple[int, int]:
-    """(width, height) scaled, without distortion, to the largest that lies in the given rectangle; sides >= 1."""
+    """The largest (width, height) of the same shape that fits into the given rectangle; sides are at least 1."""
     scale = min(into_width / width, into_height / height)
     return max(1, min(into_width, round(width * scale))), max(1, min(into_height, round(height * scale)))
 
 
 def scale_rgba(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """uint8 (H, W, 4) to (height, width, 4): Lanczos on premultiplied colours, so no hidden one bleeds into edges."""
+    """uint8 (H, W, 4) to (height, width, 4) by Lanczos. Premultiplied, so hidden colours do not bleed into edges."""
     if picture.shape[:2] == (height, width):
         return picture
     premultiplied = Image.fromarray(np.ascontiguousarray(picture)).convert("RGBa")  # 8 bits: exact enough once shown
@@ -38,9 +38,9 @@ def scale_rgba(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def fit_into(picture: np.ndarray, width: int, height: int, margin: int = 0, box: Box | None = None) -> np.ndarray:
-    """uint8 (H, W, 4) scaled and centred in a transparent (height, width, 4) canvas, `margin` px kept free around it.
+    """uint8 (H, W, 4) scaled and centred in a transparent canvas (height, width, 4), with `margin` px free around it.
 
-    box: only this part of the picture (e.g. `content_box` of all frames, so that an animation does not jump).
+    box: use only this part of the picture, e.g. the `content_box` of all frames, so that an animation does not jump.
     """
     if box is not None:
         picture = picture[box[1] : box[3], box[0] : box[2]]

@@ -1,4 +1,4 @@
-"""A caption on a sticker: the largest size at which it fits, in as many lines as that takes, with fill and stroke."""
+"""A caption on a sticker, with fill and stroke, as large as fits in the best number of lines."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .font import BUNDLED, Font, composed, font_runs, invisible, missing_charact
 from .layers import layers_of, over, padded, parse_colour
 
 PLACES = ("bottom", "top", "middle", "below", "above")
-"""Over the picture, or on new canvas below or above it."""
+"""On the picture (the first three), or on new canvas below or above it."""
 ALIGNS = ("centre", "left", "right")
 SMALLEST = 8.0
-"""Pixels of the em under which text cannot be read."""
+"""Pixels of the em below which text is unreadable."""
 LONGEST = 400
-_LINE = 1.12  # distance of two baselines, in ems
+_LINE = 1.12  # distance between baselines, in ems
 _ASCENT, _DESCENT = 0.82, 0.24  # room above and below a line's baseline, in ems
 
 
 @dataclass(frozen=True)
 class Caption:
-    """How a caption looks. size: percent of the picture's height that one line has at most (smaller where it would not
-    fit); width, height: percent of the picture that the text may take. stroke: percent of the text's own size."""
+    """How a caption looks. size: largest height of a line, in percent of the picture's height; it shrinks to fit.
+    width, height: percent of the picture that the text may take. stroke: percent of the text's own size."""
 
     text: str
     place: str = "bottom"
@@ -65,11 +65,11 @@ def add_caption(
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, with the caption on them, and their masks (B, H', W').
 
-    image: its alpha times `mask` is kept (`layers.pictures`). fonts: files; each character comes from the first one
-    that has it, the bundled font last; emoji rather from emoji fonts, digits rather from text fonts. Text that is
-    empty or all spaces and invisible characters changes nothing. progress: called as (done, all) for each picture.
-    Raises SealError for characters that no font has (it names them), for text that does not fit in a readable size,
-    for text that cannot be seen in its colours, and for fonts that cannot be read.
+    image: its alpha times `mask` is kept (`layers.layers_of`). fonts: files. Each character comes from the first font
+    that has it, with the bundled one last; emoji prefer emoji fonts, digits prefer text fonts. Text without visible
+    characters changes nothing. progress: called as (done, all) for each picture.
+    Raises SealError for characters that no font has (it names them), for text that is unreadably small where it fits,
+    for text invisible in its colours, and for unreadable fonts.
     """
     layers = layers_of(image, mask)
     if not all(map(invisible, caption.text)):
@@ -81,7 +81,7 @@ def add_caption(
 
 
 def caption_layer(caption: Caption, width: int, height: int, fonts: Sequence[Font] | None = None) -> np.ndarray:
-    """The caption alone as a layer (h, w, 4), as large as it may be on a picture of this size."""
+    """The caption alone as a layer (h, w, 4), as large as a picture of this size allows."""
     chain = [*(fonts or ()), open_font(BUNDLED)]
     text = composed(caption.text)
     lacking = missing_characters(text, chain)
@@ -100,15 +100,15 @@ def caption_layer(caption: Caption, width: int, height: int, fonts: Sequence[Fon
 
 
 def _pieces(paragraph: str) -> list[str]:
-    """What a line may be broken between: words with the space before them, and each CJK character."""
+    """The pieces between which a line may break: words with the space before them, and single CJK characters."""
     wide = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-    # Closing marks and small kana do not begin a line.
+    # Closing marks and small kana never begin a line.
     stay = "、。，．！？：；」』）】ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
     return re.findall(rf"\s*(?:[{wide}][{stay}]*|[^\s{wide}]+[{stay}]*)", paragraph)
 
 
 def _wrapped(paragraphs: Sequence[Sequence[tuple[str, float]]], limit: float) -> list[str]:
-    """Lines of at most `limit` ems, filled one after the other."""
+    """Lines of at most `limit` ems, each filled before the next."""
     lines = []
     for pieces in paragraphs:
         line, filled = "", 0.0
@@ -124,7 +124,7 @@ def _wrapped(paragraphs: Sequence[Sequence[tuple[str, float]]], limit: float) ->
 def _best_lines(
     text: str, chain: Sequence[Font], room: tuple[float, float], largest: float, stroke: float
 ) -> tuple[list[str], float]:
-    """The lines and the em in pixels: of all ways to break the text, the one that lets it be largest."""
+    """The lines, broken so that the text can be largest, and its em in pixels."""
     paragraphs = [[(p, width_in_ems(p, chain)) for p in _pieces(line)] for line in text.strip("\r\n").splitlines()]
     total = max(sum(w for _, w in p) for p in paragraphs)
     widest = max((w for p in paragraphs for _, w in p), default=0.0)
@@ -132,22 +132,22 @@ def _best_lines(
     for limit in np.linspace(total, widest, 48):
         lines = _wrapped(paragraphs, float(limit))
         lengths = np.array([width_in_ems(line, chain) for line in lines])
-        wide = max(float(lengths.max()), 0.01) + 2 * stroke  # a mark alone has no width
+        wide = max(float(lengths.max()), 0.01) + 2 * stroke  # a lone combining mark has no width
         high = (len(lines) - 1) * _LINE + _ASCENT + _DESCENT + 2 * stroke
         size = min(room[0] / wide, room[1] / high, largest / (_ASCENT + _DESCENT))
         found[tuple(lines)] = (size, float((lengths.max() - lengths).sum()))
     best = max(size for size, _ in found.values())
-    # Among ways that are nearly as large: few lines, and those evenly filled.
+    # Among breaks that are nearly as large, prefer few lines, then evenly filled ones.
     chosen = min((k for k, v in found.items() if v[0] > 0.95 * best), key=lambda k: (len(k), found[k][1]))
     return list(chosen), found[chosen][0]
 
 
 def _drawn(lines: Sequence[str], chain: Sequence[Font], size: float, caption: Caption) -> np.ndarray:
-    """The lines with their stroke, cut to what they cover."""
+    """The lines with their stroke as a layer, cropped to what they cover."""
     (rgb, strength), edge = parse_colour(caption.fill, "fill"), caption.stroke / 100 * size
     own = tuple(round(float(v) * 255) for v in rgb)
     lengths = [width_in_ems(line, chain) * size for line in lines]
-    pad = int(np.ceil(edge + size * 0.6)) + 2  # accents and swashes reach beyond their room
+    pad = int(np.ceil(edge + size * 0.6)) + 2  # accents and swashes reach beyond their line
     width = int(np.ceil(max(lengths))) + 2 * pad
     height = int(np.ceil(((len(lines) - 1) * _LINE + _ASCENT + _DESCENT) * size)) + 2 * pad
     canvas = np.zeros((height, width, 4), np.float32)
@@ -175,8 +175,8 @@ def _drawn(lines: Sequence[str], chain: Sequence[Font], size: float, caption: Ca
 
 
 def _stroked(letters: np.ndarray, strength: float, line: np.ndarray) -> np.ndarray:
-    """Letters of this opacity and their line, which lies around them and not under them: through a fill that is partly
-    transparent the picture shows, and letters without a fill are hollow."""
+    """Letters with this opacity and their line around them, not under them: the picture shows through a fill that is
+    partly transparent, and letters without a fill are hollow."""
     cover = letters[..., 3:]
     fill, around = cover * strength, line[..., 3:] * (1 - cover)
     alpha = fill + around
@@ -185,7 +185,7 @@ def _stroked(letters: np.ndarray, strength: float, line: np.ndarray) -> np.ndarr
 
 
 def _lay(canvas: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
-    """A layer over part of a canvas, in place; what lies outside is cut."""
+    """Composites a layer onto a canvas in place; what lies outside is cut off."""
     height, width = canvas.shape[:2]
     top, left = max(0, y), max(0, x)
     bottom, right = min(height, y + layer.shape[0]), min(width, x + layer.shape[1])
@@ -195,7 +195,7 @@ def _lay(canvas: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
 
 
 def _joined(layer: np.ndarray, block: np.ndarray, caption: Caption) -> np.ndarray:
-    """A picture with the caption where it belongs; the canvas grows for "below" and "above"."""
+    """A picture with the caption in its place. The canvas grows for "below" and "above"."""
     height, width = layer.shape[:2]
     margin = max(1, round(min(height, width) * 0.02))
     if caption.place in ("below", "above"):

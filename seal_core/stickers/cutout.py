@@ -1,4 +1,4 @@
-"""Cut-outs: a picture's subject on a transparent ground, without the old ground's colour; one picture or many (ours)."""
+"""Cut-outs: the subject of one picture or of many on a transparent ground, free of the old ground's colour (ours)."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def _shaped(cut: np.ndarray, image: Tensor, keep: str, specks: float, grow: int,
 
 
 def _bled(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colours (H, W, 3) whose transparent pixels repeat the nearest subject's near the edge, and are white elsewhere."""
+    """Colours (H, W, 3) whose transparent pixels repeat the subject's near the edge, and are white elsewhere."""
     clear = alpha <= 0
     if not clear.any() or clear.all():
         return colours

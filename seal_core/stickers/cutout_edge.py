@@ -16,9 +16,9 @@ PURE, WASHED = 0.005, 0.03
 MIN_CARRY, CARRY = 4, 0.04
 """How far colours are carried: pixels, and a share of the picture's longer side."""
 WRONG, DOUBTED, UNEXPLAINED = 0.2, 0.14, 0.08
-"""The opacity told by the colours is compared with the edge network's. It is not believed if it differs by WRONG on
-average, or by DOUBTED where more than a share UNEXPLAINED of the edge's pixels is no mixture of colours. Chosen on emoji
-and StickerWorld's validation characters, where no perfect choice between the two would err less."""
+"""The opacity that the colours give is compared with the edge network's. It is rejected if it differs by WRONG on
+average, or by DOUBTED where more than a share UNEXPLAINED of the edge's pixels is no mixture of colours. Chosen on
+emoji and StickerWorld's validation characters, where a perfect choice between the two would err no less."""
 
 
 def redrawn_edge(image: np.ndarray, mask: np.ndarray, source: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
-"""Pictures that show a die-cut sticker already: the white rim around the subject belongs to it (ours).
+"""Pictures of die-cut stickers: the white rim around the subject belongs to the subject (ours).
 
-The border flood takes a white rim on a white ground for ground: all that parts them is a thin line. Here the flood is
-run again without opening enclosed places, at several tolerances, and the silhouette wins whose outline looks most like
-a die-cut's: a light band all along inside of it, darker on both sides.
+Only a thin line separates a white rim from a white ground, so the border flood takes the rim for ground. Here the flood
+runs again at several tolerances, without opening enclosed places. The silhouette wins whose outline looks most like a
+die-cut's: a light band all along its inside, with something darker on both sides.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from ..masks.ground import Ground
 from ..pictures.resize import resize
 
 WORKING_SIDE, LARGEST = 256, 1024
-"""Longest side on which silhouettes are compared, and of pictures for which that is fine enough."""
+"""Longest side at which silhouettes are compared, and of pictures for which that is fine enough, in pixels."""
 TOLERANCES = (0.5, 1.0, 2.5)
-"""Of the ground's colour, as factors of the border flood's own."""
+"""Colour tolerances to try, as multiples of the border flood's own."""
 WHITE, LIGHTER, DEEPER = 0.86, 0.03, 0.04
-"""Lightness less 1.2 times chroma (OKLab) of a white rim, and how much lighter it is than what lies outside, inside."""
+"""Whiteness (OKLab lightness - 1.2 x chroma) of a white rim, and how far above what lies outside and inside it."""
 LIKE, LINED, BETTER = 0.6, 0.5, 0.03
-"""Shares of a rim that must be white and end in something darker (the fading end of a drop shadow does not), and by how
-much a silhouette must look better than the flood's own."""
+"""Shares of a rim that must be white, and must end at something darker (a fading shadow does not count); and the score
+by which a silhouette must beat the flood's own."""
 
 _BOX = np.ones((3, 3), bool)
 
 
 def with_die_cut_rim(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The silhouette (H, W) with its die-cut rim, from an image (H, W, 3) and the border flood's mask; the mask itself
-    where no silhouette looks like a die-cut sticker's."""
+    """The mask (H, W) with its die-cut rim, from an image (H, W, 3) and the border flood's mask.
+
+    Returns that mask if no silhouette looks like a die-cut sticker's.
+    """
     height, width = mask.shape
     if not 32 <= max(height, width) <= LARGEST or min(height, width) < 16:
         return mask
@@ -56,23 +58,23 @@ def _whiteness(image: np.ndarray) -> np.ndarray:
 
 
 class _Seen:
-    """What the frame tells of the ground. like: (H, W) bool, whether a pixel has the ground's colour."""
+    """What the frame says about the ground. like: (H, W) bool, whether a pixel has the ground's colour."""
 
     def __init__(self, image: np.ndarray) -> None:
         ground = Ground(image)
         self.distance = np.min([np.linalg.norm(ground.lab - field, axis=2) for field in ground.fields], 0)
-        self.drifting = ground.follow_drift(self.distance)[0]  # with slow drifts of the ground's colour
+        self.drifting = ground.follow_drift(self.distance)[0]  # following slow drifts of the ground's colour
         self.ground, self.tolerance = ground, ground.tolerance
         self.like = self.distance < ground.tolerance
 
     def silhouettes(self, own: np.ndarray) -> list[np.ndarray]:
-        """What the flood may have left out, all without holes."""
+        """Silhouettes without holes that the flood may have missed."""
         reached = [_reach(self.distance < factor * self.tolerance) for factor in TOLERANCES]
         reached += [self.drifting, *self._shadowed()]
         return [ndimage.binary_fill_holes(own), *(_main(~r) for r in reached)]
 
     def _shadowed(self) -> list[np.ndarray]:
-        """The ground with a flat, sharp shadow on it: one of the commonest darker shades of the ground's own colour."""
+        """The ground with a flat, sharp shadow: for each of the commonest darker shades of the ground's colour."""
         base = from_oklab(self.ground.fields[0])
         shade = (self.ground.rgb * base).sum(2) / np.maximum((base * base).sum(2), 1e-4)
         off = np.linalg.norm(self.ground.lab - oklab(np.clip(shade, 0, 1)[..., None] * base), axis=2)
@@ -90,7 +92,7 @@ class _Seen:
 
 
 def _openings(white: np.ndarray, front: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Enclosed ground: of its colour, and with a rim of its own around it, as the sticker's outside has."""
+    """Enclosed ground: it has the ground's colour and, like the sticker's outside, a white rim around it."""
     unit = max(front.shape) / 128
     labels, _ = ndimage.label(like & front)
     out = np.zeros(front.shape, bool)
@@ -120,7 +122,7 @@ def _reach(passable: np.ndarray) -> np.ndarray:
 
 
 def _main(front: np.ndarray) -> np.ndarray:
-    """The parts that are at least a hundredth of the largest."""
+    """The parts with at least a hundredth of the largest part's area."""
     labels, count = ndimage.label(front, _BOX)
     if not count:
         return front
@@ -130,14 +132,14 @@ def _main(front: np.ndarray) -> np.ndarray:
 
 
 def _score(white: np.ndarray, front: np.ndarray) -> tuple[float, float, float]:
-    """How much an outline looks like a die-cut's, 0 to 2.5; the share of the band inside of it that is white, and of
-    the outline that is darker than that band."""
+    """How much an outline looks like a die-cut's, 0 to 2.5; which share of the band inside it is white; and which share
+    of the outline is darker than that band."""
     unit = max(front.shape) / 128
     if not 0.02 < front.mean() < 0.95:
         return 0.0, 0.0, 0.0
     inside = ndimage.distance_transform_edt(np.pad(front, 1, mode="edge"))[1:-1, 1:-1]
     near = max(2, round(3 * unit))
-    free = np.zeros(front.shape, bool)  # where the frame cuts a sticker there is no rim
+    free = np.zeros(front.shape, bool)  # a sticker has no rim where the frame cuts it
     free[near:-near, near:-near] = True
     line, band, deep = (free & (inside > a * unit) & (inside <= b * unit) for a, b in ((0, 1.2), (1.2, 3.2), (4, 7)))
     if band.sum() < 20 or not line.any():

@@ -1,4 +1,4 @@
-"""Which characters a font file has: the Unicode cmap of OpenType (ISO 14496-22), in bounded work whatever it says."""
+"""Which characters a font file has, from its Unicode cmap (OpenType, ISO 14496-22). The work is bounded for any file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 _LAST = 0x10FFFF
 _MOST_BYTES = 16 << 20
-"""A cmap with a group of its own for every code point has 13 MB."""
+"""A cmap that gives every code point a group of its own takes 13 MB."""
 _MOST_SUBTABLES = 32
 
 
 def unicode_characters(data: bytes) -> frozenset[int]:
     """Code points that an OpenType file (.ttf, .otf, .ttc, .woff) maps to a glyph.
 
-    ValueError, IndexError, struct.error or zlib.error for what is damaged or none.
+    Raises ValueError, IndexError, struct.error or zlib.error if it is damaged or no font.
     """
     return frozenset(np.flatnonzero(_mapped(_table(data, b"cmap"))).tolist())
 
 
 def _table(data: bytes, name: bytes) -> bytes:
-    """A table of a font file, of a collection's first font."""
+    """A table of a font file; of the first font in a collection."""
     start = struct.unpack(">I", data[12:16])[0] if data[:4] == b"ttcf" else 0
     woff = data[:4] == b"wOFF"
     count = struct.unpack(">H", data[12:14] if woff else data[start + 4 : start + 6])[0]
@@ -40,7 +40,7 @@ def _table(data: bytes, name: bytes) -> bytes:
 
 
 def _mapped(table: bytes) -> np.ndarray:
-    """bool, for each code point whether some Unicode subtable has it."""
+    """Whether any Unicode subtable has each code point, bool."""
     found, read = np.zeros(_LAST + 1, bool), set()
     for i in range(struct.unpack(">H", table[2:4])[0]):
         platform, encoding, offset = struct.unpack(">HHI", table[4 + 8 * i : 12 + 8 * i])
@@ -78,7 +78,7 @@ def _format4(table: bytes) -> np.ndarray:
 
 
 def _format12(table: bytes) -> np.ndarray:
-    """Groups of any code points; overlapping ones cost no more than others."""
+    """Groups of any code points. Overlapping groups cost no more than others."""
     count = struct.unpack(">I", table[12:16])[0]
     body = table[16 : 16 + 12 * count]
     first, last, glyph = np.frombuffer(body[: len(body) // 12 * 12], ">u4").reshape(-1, 3).astype(np.int64).T

@@ -1,7 +1,7 @@
-"""Where fonts may come from when a workflow names them: known folders, and nowhere else.
+"""Where a workflow may take fonts from: known folders, and nowhere else.
 
-Workflows come from elsewhere. One that could name any path could find out which files there are, and a path to another
-machine (UNC on Windows) would have ComfyUI log in there.
+People run workflows from strangers. One that could name any path could find out which files exist, and a path to
+another machine (UNC on Windows) would make ComfyUI log in there.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ _MOST_FILES = 20_000
 
 
 def font_file(name: str, folders: Sequence[Path]) -> Path:
-    """The font called `name`: a file, or a file in a sub-folder ("serif/a.ttf"), in one of `folders`, or one that is
-    installed in the system. SealError naming `font` for other names, without a look at the disk, and for none."""
+    """The font called `name`: a file in one of `folders` or their sub-folders ("serif/a.ttf"), or an installed font.
+
+    Raises SealError naming `font` if there is none, and for other kinds of names, without touching the disk.
+    """
     parts = name.replace("\\", "/").split("/")
     if any(part in ("", ".", "..") for part in parts) or ":" in name or not name.isprintable():
         raise SealError(

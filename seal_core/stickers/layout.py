@@ -14,15 +14,15 @@ from .platforms import PLATFORMS, SIDES, platform_of
 
 CUSTOM = "custom"
 LAYOUTS = (*(n for n, p in PLATFORMS.items() if p.still.canvas != "own"), CUSTOM)
-"""What `lay_out` can be asked for: the platforms that have a canvas, and a size of one's own."""
+"""What `lay_out` accepts: the platforms that have a canvas, and a custom size."""
 ANCHORS = ("centre", "bottom", "top")
 LARGEST = 4096
 
 
 def canvas_of(platform: str, animated: bool, width: int = 512, height: int = 512) -> tuple[str, int, int]:
-    """How strict a platform's canvas is ("exact", "longest", "within") and its width and height in pixels.
+    """A platform's kind of canvas ("exact", "longest", "within") and its width and height in pixels.
 
-    width, height: for "custom", and the side where a platform leaves a choice (iMessage).
+    width, height: for "custom"; width also picks the side where a platform offers several (iMessage).
     """
     if platform == CUSTOM:
         return "exact", width, height
@@ -49,12 +49,11 @@ def lay_out(
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, on a platform's canvas, and their masks (B, H', W').
 
-    image: its alpha times `mask` says what is shown (`layers.pictures`). Everything that any picture of
-    the batch shows is scaled as one, so the frames of an animation stay in register. margin: percent (0..40) of the
-    canvas's shorter side that stays free all round. anchor: one of ANCHORS. enlarge: whether small
-    stickers are scaled up. Canvases that may be smaller on one side ("longest", "within") are cut to the sticker.
-    progress: called as (done, all) for each picture.
-    Raises SealError for choices that are not known and pictures that show nothing.
+    image: its alpha times `mask` says what is shown (`layers.layers_of`). All pictures of a batch are cropped and
+    scaled alike, so the frames of an animation stay in register. margin: percent (0..40) of the canvas's shorter side
+    to keep free all round. anchor: one of ANCHORS. enlarge: scale small stickers up. A canvas that may be smaller on a
+    side ("longest", "within") is cut to the sticker. progress: called as (done, all) for each picture.
+    Raises SealError for unknown choices and if no picture shows anything.
     """
     if anchor not in ANCHORS:
         raise SealError(f"anchor: {anchor!r} is not known; choose one of {', '.join(ANCHORS)}.")
@@ -84,7 +83,7 @@ def _sticker_size(box: Box, wide: int, high: int, enlarge: bool) -> tuple[int, i
 
 
 def _cut_down(kind: str, size: tuple[int, int], free: int, wide: int, high: int) -> tuple[int, int]:
-    """The canvas no larger than the sticker and its margin need; "longest" keeps one side, "within" even sides."""
+    """The canvas cut to the sticker and its margin. "longest" keeps one side; "within" keeps sides even."""
     need = [min(limit, s + 2 * free) for s, limit in zip(size, (wide, high))]
     if kind == "longest":
         longer = int(need[1] >= need[0])

@@ -1,4 +1,4 @@
-"""An animation as WebP, APNG, GIF or WebM (VP9 with alpha), in the best quality that a platform's limits allow."""
+"""An animation as WebP, APNG, GIF or WebM (VP9 with alpha), at the best quality that a platform's limits allow."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from .still_encoder import tags_as_exif
 from .webm import encode_webm, transparency_error
 
 SUFFIX = {"apng": "png"}
-"""File name endings where they differ from the format's name."""
+"""File endings that differ from the format's name."""
 
 GIF_UNIT = 10
-"""GIF times are hundredths of a second; browsers slow down anything below two of them."""
+"""Milliseconds of GIF's unit of time. Browsers slow down frames shorter than two units."""
 
 _CLEAR_ENOUGH = 16.0
-"""Of 255, on average over the video: what the coarsest setting (crf 63) does to noise is about half of it."""
+"""Largest mean error of a video's alpha, of 255. The coarsest setting (crf 63) makes about half of it on noise."""
 
 HELD_MS = 1000
-"""No frame of a video is longer than this; one that is shown longer is repeated."""
+"""A video frame that lasts longer than this is repeated."""
 
 _LADDERS: dict[str, tuple[tuple[float, float, tuple[int, ...]], ...]] = {
-    # share of the frames, scale, and qualities / crf / colours; every step is smaller than the one before
+    # share of the frames, scale, and qualities / crf / colours; each step gives a smaller file than the one before
     "webp": (
         (1, 1, (90, 82, 75, 68, 60, 52, 45, 38, 30)),
         (2 / 3, 1, (38, 28)),
@@ -74,7 +74,7 @@ _FIELD = {"webp": "quality", "webm": "crf", "apng": "colours", "gif": "colours"}
 
 @dataclass(frozen=True)
 class Animation:
-    """A finished file: bytes, setting, canvas (width, height), frames, milliseconds of one play, plays, notes."""
+    """A finished file: bytes and setting, canvas (width, height), frames, milliseconds of one play, plays, notes."""
 
     found: FittingFile
     size: tuple[int, int]
@@ -85,12 +85,12 @@ class Animation:
 
 
 def settings(form: str, count: int, least: int) -> Iterator[Setting]:
-    """The settings for an animation of `count` frames that has to keep `least`, from best to smallest."""
+    """The settings for an animation of `count` frames that must keep `least`, from the best to the smallest file."""
     seen = set()
     for share, scale, values in _LADDERS[form]:
         frames = frames_kept(count, share, least)
         if (frames, scale) in seen:
-            continue  # fewer frames than that are not allowed
+            continue  # `least` allows no fewer frames
         seen.add((frames, scale))
         for value in values:
             yield Setting(**{_FIELD[form]: value}, frames=frames / count, scale=scale)
@@ -104,10 +104,10 @@ def encode_animation(
     cut: bool = False,
     check: Check = never,
 ) -> Animation:
-    """The best file of an animation within all limits. form: webp, apng, gif or webm; tags as for `encode_still`.
+    """The best file of an animation within all limits. form: webp, apng, gif or webm. tags: as for `encode_still`.
 
-    check: called before each frame of each try; may raise. SealError with the numbers where even the smallest setting
-    is too large.
+    cut: end a clip that is too long early instead of playing it faster. check: called before each frame of each try;
+    may raise. Raises SealError, with the numbers, if even the smallest setting is too large.
     """
     spec = _of_format(spec, form)
     clip, notes = fit_limits(clip.merged(), spec, cut)
@@ -171,10 +171,10 @@ def clip_bytes(
     rate: int = 0,
     check: Check = never,
 ) -> bytes:
-    """A clip in one setting; its frames lie on their canvas already.
+    """A clip, already on its canvas, in one setting.
 
-    rate: WebM has one constant rate, of at most so many frames in all (0: every frame has its own time). check: called
-    before each frame; may raise.
+    rate: WebM gets a constant rate with at most this many frames in all (0: every frame has its own time). check:
+    called before each frame; may raise.
     """
     check()
     if form == "webm":
@@ -187,7 +187,7 @@ def clip_bytes(
 
 
 def _moving_frames(data: bytes) -> int:
-    """How many frames are in a file, which encoders merge that low quality makes equal; 1 if all of them look alike."""
+    """How many frames a file has; 1 if all look alike. Encoders merge frames that low quality makes equal."""
     with Image.open(io.BytesIO(data), formats=("PNG", "GIF", "WEBP")) as file:
         count = getattr(file, "n_frames", 1)
         first = np.asarray(file.convert("RGBA"))
@@ -199,12 +199,12 @@ def _moving_frames(data: bytes) -> int:
 
 
 def _rate(spec: Motion, total: float) -> int:
-    """How many frames of a constant rate a video of `total` milliseconds may have; 0: its rate need not be constant."""
+    """How many frames a video of `total` milliseconds may have at a constant rate; 0 if its rate may vary."""
     return max(2, int(total / spec.min_frame_ms + 1e-6)) if spec.constant_rate else 0
 
 
 def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[int, int]]:
-    """What a video shows: (frame, whole milliseconds), with long frames repeated for players that wait for no frame."""
+    """What a video shows: (frame, whole milliseconds). Long frames repeat, for players that cap a frame's time."""
     if rate:
         parts = constant_rate_slots(durations, rate)
         times = [math.fsum(durations) / sum(parts)] * sum(parts)
@@ -218,7 +218,7 @@ def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[i
 def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool, check: Check) -> bytes:
     images = [Image.fromarray(frame) for frame in clip.frames]
     for image in images:
-        image.seek = lambda _: check()  # what Pillow calls before it encodes one of them
+        image.seek = lambda _: check()  # Pillow calls this before it encodes the image
     buffer = io.BytesIO()
     images[0].save(
         buffer,
@@ -231,13 +231,13 @@ def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | Non
         alpha_quality=90,
         method=2 if draft else 4,
         minimize_size=False,
-        tags_as_exif=tags_as_exif(tags),
+        exif=tags_as_exif(tags),
     )
     return buffer.getvalue()
 
 
 def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
-    """GIF knows no half transparency: alpha is cut at one half, and one colour means transparent."""
+    """GIF has no partial transparency: alpha is cut at one half, and one colour means transparent."""
     frames = clip.frames.copy()
     frames[..., 3] = np.where(frames[..., 3] >= 128, 255, 0)
     indices, palette = quantise(frames, colours, check)
@@ -262,7 +262,7 @@ def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
 
 
 def _of_format(spec: Motion, form: str) -> Motion:
-    """The limits with what the format itself adds to them."""
+    """The platform's limits with the format's own."""
     if form == "gif":
         return replace(spec, min_frame_ms=max(spec.min_frame_ms, 2 * GIF_UNIT))
     return spec

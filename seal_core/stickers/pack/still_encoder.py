@@ -60,7 +60,7 @@ def still_bytes(picture: np.ndarray, form: str, rung: Setting, tags: Mapping[str
     image = Image.fromarray(np.ascontiguousarray(picture))
     buffer = io.BytesIO()
     how = {"lossless": True, "quality": 80} if rung.quality is None else {"quality": rung.quality, "alpha_quality": 95}
-    image.save(buffer, "WEBP", method=4, tags_as_exif=tags_as_exif(tags), **how)
+    image.save(buffer, "WEBP", method=4, exif=tags_as_exif(tags), **how)
     return buffer.getvalue()
 
 
