@@ -1,4 +1,4 @@
-"""A drop shadow as what it is: the silhouette itself, shifted, blurred and laid dark on the ground (ours)."""
+"""A drop shadow fitted as the subject's own silhouette, shifted, blurred and laid dark on the ground (ours)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from scipy import ndimage
 from .colour import oklab, steps
 
 FIT_SIDE = 96
-"""Longest side at about which the shadow's four numbers are fitted."""
+"""Approximate longest side at which a shadow's four numbers are fitted, in pixels."""
 
 Holes = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(match, ground, distance), each (H, W) -> enclosed ground (H, W) bool."""
 
 _BOX = np.ones((3, 3), bool)
-LOOSE, TIGHT = 0.05, 0.02  # OKLab distances: may be the shaded ground where no edge is; is it, edge or not
-PASSES = (0.03, 0.02, 0.012)  # what an enclosed place may be off, pass by pass, as the shadow is found better
+LOOSE, TIGHT = 0.05, 0.02  # OKLab distances: shaded ground if there is no edge; shaded ground in any case
+PASSES = (0.03, 0.02, 0.012)  # tolerance for enclosed places in each pass: it shrinks as the shadow's fit improves
 
 
 @dataclass(frozen=True)
 class DropShadow:
-    """Shift (dy, dx), blur (standard deviation) and strength of a drop shadow; lengths in shares of the long side."""
+    """A drop shadow's shift (dy, dx), blur (standard deviation) and strength. Lengths are shares of the longer side."""
 
     dy: float
     dx: float
@@ -31,7 +31,7 @@ class DropShadow:
     strength: float
 
     def opacity(self, front: np.ndarray) -> np.ndarray:
-        """How dark the shadow of a foreground (H, W) lies on each pixel, 0..strength, (H, W) float32."""
+        """How dark the shadow of a foreground (H, W) is at each pixel, 0..strength, (H, W) float32."""
         side = max(front.shape)
         return self.strength * _cast(front.astype(np.float32), self.dy * side, self.dx * side, self.sigma * side)
 
@@ -45,12 +45,12 @@ def fit_shadow(
 ) -> DropShadow:
     """The drop shadow of `front` that explains the darkness seen around it.
 
-    opacity: (H, W), 1 - the share of the ground's own light. usable: (H, W) weight of each pixel, 0 where it
-    tells nothing. front: (H, W) in [0, 1]. Gauss-Newton on the four numbers with Geman-McClure weights, from
-    four directions where no start is given.
+    opacity: (H, W), 1 minus the share of the ground's light. usable: (H, W) weight of each pixel, 0 where it says
+    nothing. front: (H, W) in [0, 1]. Gauss-Newton on the four numbers with Geman-McClure weights, from four directions
+    if no start is given.
     """
     step = max(1, round(max(front.shape) / FIT_SIDE))
-    if step > 1:  # averages over blocks; a rest at the right and the lower end is left out
+    if step > 1:  # averages over blocks; the remainder at the right and bottom is dropped
         weight = _blocks(usable, step)
         opacity = _blocks(opacity * usable, step) / np.maximum(weight, 1e-6)
         front, usable = _blocks(front, step), weight
@@ -68,7 +68,7 @@ def fit_shadow(
 def _descend(
     opacity: np.ndarray, usable: np.ndarray, front: np.ndarray, p: np.ndarray, scales: tuple[float, ...]
 ) -> np.ndarray:
-    """Gauss-Newton steps on p = (dy, dx, sigma in pixels, strength), one for each scale of the weights."""
+    """Gauss-Newton steps on p = (dy, dx, sigma in pixels, strength), one per scale of the weights."""
     side = max(front.shape)
     for scale in scales:
         shade = _cast(front, *p[:3])
@@ -95,23 +95,22 @@ def _blocks(plane: np.ndarray, step: int) -> np.ndarray:
 
 @dataclass
 class ShadowScene:
-    """One image as the shadow sees it; all (H, W) but lab and base, which are (H, W, 3)."""
+    """What a shadow is fitted to. All (H, W), except lab and base, which are (H, W, 3)."""
 
     lab: np.ndarray  # OKLab
     base: np.ndarray  # sRGB of the ground without shadow
-    opacity: np.ndarray  # 1 - the share of the ground's own light
+    opacity: np.ndarray  # 1 minus the share of the ground's light
     hue: np.ndarray  # whether a pixel may be darkened ground
-    step: np.ndarray  # colour step a pixel
+    step: np.ndarray  # colour change per pixel
     plain: np.ndarray  # OKLab distance from the ground without shadow
     ground: np.ndarray  # ground without shadow, connected to the frame
 
 
 def shadowed_ground(scene: ShadowScene, darker: np.ndarray, holes: Holes) -> np.ndarray | None:
-    """Ground with its shadow (H, W) bool from a first guess `darker` of what is shaded; None where what is dark
-    beside the subject is not the silhouette's own shadow.
+    """The ground with its shadow (H, W) bool, from a first guess `darker` (H, W) of what is shaded.
 
-    Places that look enclosed are tried both as subject and as shaded ground: only the right silhouette casts
-    the shadow that is seen.
+    None if the dark pixels beside the subject are not its silhouette's shadow. Enclosed places are tried both as
+    subject and as shaded ground: only the right silhouette casts the shadow that is seen.
     """
     if darker.sum() < 0.002 * darker.size:
         return None
@@ -121,13 +120,13 @@ def shadowed_ground(scene: ShadowScene, darker: np.ndarray, holes: Holes) -> np.
     if enclosed.sum() > 0.02 * (~known).sum():
         opened = ndimage.binary_dilation(ndimage.binary_opening(enclosed, _BOX), _BOX)
         other = _settle(scene, darker, ~(known | opened), holes)
-        if other[0] < 1.3 * misfit + 5e-4:  # what it left open has passed a test of its own
+        if other[0] < 1.3 * misfit + 5e-4:  # a bit worse is fine: each opened place also had to match by itself
             found = other[1]
     return found
 
 
 def _settle(scene: ShadowScene, darker: np.ndarray, front: np.ndarray, holes: Holes) -> tuple[float, np.ndarray | None]:
-    """Shadow and silhouette in turns: how far the shadow seen is from the one cast (OKLab), and the ground."""
+    """Fits shadow and silhouette in turns. Returns the median misfit (OKLab) of the shadow seen, and the ground."""
     usable = scene.hue & (scene.step < 0.05)
     seen, shadow, found = darker & usable, None, None
     for allowed in PASSES:
@@ -147,7 +146,7 @@ def _settle(scene: ShadowScene, darker: np.ndarray, front: np.ndarray, holes: Ho
         found = ndimage.binary_propagation(scene.ground, mask=scene.ground | shaded | more)
         found |= ndimage.binary_dilation(found, _BOX) & loose
         closed = holes(np.where(like, off, np.inf), found, off)
-        place = scene.hue & calm & ~found  # what edges enclose is the ground's or the subject's as a whole
+        place = scene.hue & calm & ~found  # a place within edges is ground or subject as a whole
         inside = _most(_most(place, off < allowed), loose, 0.8)
         found |= closed | ndimage.binary_dilation(inside, _BOX) & loose
         front = ~found
@@ -155,7 +154,7 @@ def _settle(scene: ShadowScene, darker: np.ndarray, front: np.ndarray, holes: Ho
 
 
 def _most(mask: np.ndarray, true: np.ndarray, share: float = 0.5) -> np.ndarray:
-    """The connected parts of a mask in which more than a share of the pixels is true."""
+    """The connected parts of a mask in which `true` holds for more than a share of the pixels."""
     labels, count = ndimage.label(mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     chosen = np.bincount(labels[true], minlength=count + 1) > share * sizes

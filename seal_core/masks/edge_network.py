@@ -1,8 +1,8 @@
-"""The edge network: how much of the subject each pixel of an outline shows, and the subject's own colour there (ours).
+"""The edge network: opacity and the subject's own colours along an outline (ours).
 
-A small U-Net (Ronneberger et al. 2015) looks at a picture beside a mask of it that is right to a few pixels, and gives
-opacity and colours together, as FBA matting does (Forte and Pitié 2020). It was trained by
-`python -m seal_core.world edges` on rendered stickers and procedural objects, whose edges are known exactly.
+A small U-Net (Ronneberger et al. 2015) sees a picture and a mask that is right to a few pixels. It gives opacity and
+colours together, as FBA matting does (Forte and Pitié 2020). `python -m seal_core.world edges` trained it on rendered
+stickers and procedural objects, whose edges are known exactly.
 """
 
 from __future__ import annotations
@@ -26,23 +26,26 @@ from .small_networks import Residual, conv
 EDGE_NETWORK_FILE = Path(__file__).parent / "data" / "edges.safetensors"
 _KEY = "edge network"
 REACH = 8
-"""Pixels around a mask's outline in which it may be corrected."""
+"""Pixels around a mask's outline that may be corrected."""
 TILE, MARGIN = 256, 32
-"""Sides of the tiles in which a picture is looked at, and pixels around each that are seen as well."""
-_CELL = 8  # sides of what the network sees are multiples of this
+"""Sides of the tiles that a picture is cut into, and pixels that the network sees around each."""
+_CELL = 8  # the network needs sides that are multiples of this
 _REMEDY = "reinstall the pack, or make one with `python -m seal_core.world edges`"
 
 
 @dataclass(frozen=True)
 class EdgeLayout:
-    """Channels per level; each has half the size of the one before."""
+    """Channels per level. Each level has half the size of the one before."""
 
     widths: tuple[int, ...] = (16, 32, 48, 64)
 
 
 class EdgeNetwork(nn.Module):
-    """Images (B, 3, H, W) and masks (B, H, W) in [0, 1], H and W multiples of 8 -> logits of the opacity (B, H, W), and
-    colours (B, 3, H, W). norm: with batch normalisation, for training; `folded` gives the same function without."""
+    """Images (B, 3, H, W) and masks (B, H, W) in [0, 1], H and W multiples of 8 -> opacity logits (B, H, W) and colours
+    (B, 3, H, W).
+
+    norm: use batch normalisation, for training; `folded` gives the same function without it.
+    """
 
     def __init__(self, layout: EdgeLayout | None = None, norm: bool = False) -> None:
         super().__init__()
@@ -68,32 +71,34 @@ class EdgeNetwork(nn.Module):
             x = F.interpolate(self.up[i](x), scale_factor=2.0, mode="nearest")
             x = self.decode[i](F.relu(x + skips[i]))
         out = self.out(x).float()
-        # It says what is to be changed: a mask and colours that are right already need nothing.
+        # The network gives changes: a mask and colours that are right already need none.
         return out[:, 0] + 8 * both[:, 3], images + out[:, 1:]
 
     def folded(self) -> EdgeNetwork:
-        """The same function with each normalisation (its running figures) taken into its convolution."""
+        """The same function with every normalisation folded into its convolution."""
         return small_networks.fold(self, EdgeNetwork(self.layout))
 
 
 def edge_network_bytes(network: EdgeNetwork, card: Mapping[str, Any]) -> bytes:
-    """A folded network as a file; card: how it was trained and what it scored."""
+    """A folded network as a safetensors file. card: how it was trained and what it scored."""
     return small_networks.network_bytes(network, _KEY, card)
 
 
 def load_edge_network(path: Path | str = EDGE_NETWORK_FILE) -> tuple[EdgeNetwork, dict[str, Any]]:
-    """The network of a file and its card. SealError where the file is missing or damaged."""
-    return small_networks.load_network(
-        Path(path), _KEY, lambda about: EdgeNetwork(EdgeLayout(tuple(about["widths"]))), _REMEDY
-    )
+    """The network in a file and its card. Raises SealError if the file is missing or damaged."""
+
+    def build(layout: Mapping[str, Any]) -> EdgeNetwork:
+        return EdgeNetwork(EdgeLayout(tuple(layout["widths"])))
+
+    return small_networks.load_network(Path(path), _KEY, build, _REMEDY)
 
 
 def refine_edge(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The subject's colours (H, W, 3) and opacity (H, W), float32 in [0, 1], of an image (H, W, 3) and a mask (h, w) of
-    it, of its own size or a smaller one, that is right to three of its pixels or so.
+    """The subject's colours (H, W, 3) and opacity (H, W), float32 in [0, 1], of an image (H, W, 3) and its mask (h, w).
 
-    A smaller mask is made finer each time its size doubles. Far from its outline a mask is believed.
-    SealError as `load`.
+    The mask may be smaller than the image, and must be right to about three of its pixels. A smaller one is doubled in
+    size and refined, step by step. Far from its outline the mask stands.
+    Raises SealError if the network's file is missing or damaged.
     """
     full, network = image.shape[:2], small_networks.cached_network(load_edge_network, EDGE_NETWORK_FILE)
     while True:
@@ -106,7 +111,7 @@ def refine_edge(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _refined(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`edges` at one size: tile by tile, where an outline is."""
+    """`refine_edge` at one size, tile by tile, near the outline."""
     solid = mask > 0.5
     band = ndimage.maximum_filter(solid, 2 * REACH + 1) ^ ndimage.minimum_filter(solid, 2 * REACH + 1)
     colours, alpha = image.astype(np.float32), solid.astype(np.float32)
@@ -125,7 +130,7 @@ def _refined(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple
 
 @torch.inference_mode()
 def predict_edge(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (H, W, 3) and opacity (H, W) that the network finds in an image (H, W, 3) and a mask (H, W)."""
+    """The network's colours (H, W, 3) and opacity (H, W) for an image (H, W, 3) and a mask (H, W)."""
     height, width = mask.shape
     both = torch.from_numpy(np.dstack([image, mask]).astype(np.float32)).permute(2, 0, 1)[None]
     both = F.pad(both, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")

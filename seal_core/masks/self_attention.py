@@ -1,9 +1,9 @@
-"""Foreground of a sticker from the wired model's own attention; no other model is needed.
+"""Foreground of a sticker from the diffusion model's own attention, without another model.
 
-The image is noised to a middle level and denoised once per draw with the prompt "a sticker of
-CLASS". Self-attention says which places belong together (clusters, after DiffSeg 2308.12469 and
-ConceptExpress 2407.07077), the class word's cross-attention says which of the clusters are the
-subject. Number of clusters, noise level, vote and up-sampling are ours.
+The image is noised to a middle level and denoised once per draw with the prompt "a sticker of CLASS". Self-attention
+says which places belong together: clusters, after DiffSeg (2308.12469) and ConceptExpress (2407.07077). The class
+word's cross-attention says which clusters are the subject. Number of clusters, noise level, vote and up-sampling are
+ours.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ..hosts.base import Context, Host, Prompt
 from ..messages import SealError
 from ..pictures.resize import resize
 
-MAX_PLACES = 1600  # places of the self-attention map that is clustered: about 32 x 32 to 40 x 40
-NOISE_LEVEL = 0.35  # share of the training noise levels: shapes still show, the word already matters
+MAX_PLACES = 1600  # largest self-attention map to cluster, in places: about 32 x 32 to 40 x 40
+NOISE_LEVEL = 0.35  # share of the training noise levels: shapes still show, and the word already matters
 
 
 class SelfAttentionHost(Host, Protocol):
-    """A host that also names its self-attentions."""
+    """A host that also gives access to its self-attentions."""
 
     def self_attentions(self) -> Sequence[tuple[int, nn.Module]]:
         """(scale, attn1 module) beside each site, in the order of `sites()`; modules have to_q, to_k and heads."""
@@ -41,9 +41,9 @@ def attention_mask(
 ) -> Tensor:
     """Foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
 
-    draws: noise draws that are averaged. clusters: how many parts the picture is cut into. seed: of
-    noise and clustering. The image is scaled to the model's resolution with both sides a multiple of 64.
-    Raises SealError for a class word that tokenises to nothing and a host without self-attentions.
+    draws: number of noise draws to average. clusters: how many parts to cut the picture into. seed: of noise and
+    clustering. The image is scaled to the model's resolution, with both sides a multiple of 64.
+    Raises SealError for a class word that tokenises to nothing, and for a host without self-attentions.
     """
     modules = host.self_attentions() if hasattr(host, "self_attentions") else ()
     if not modules:
@@ -78,10 +78,10 @@ def attention_mask(
 
 
 def _word_context(host: Host, class_word: str) -> tuple[Context, tuple[int, ...]]:
-    """Context of "a sticker of CLASS" and the token positions of the class word.
+    """The context of "a sticker of CLASS", and the token positions of the class word.
 
-    The word goes in as a slot filled with its own vocabulary rows: the same context as the plain
-    prompt's, and the host says where it stands.
+    The word is a slot filled with its own vocabulary rows. That gives the plain prompt's context, and the host says
+    where the word stands.
     """
     ids = {name: host.token_ids(name, class_word) for name in host.family.encoders}
     if not class_word.strip() or not all(ids.values()):
@@ -102,22 +102,22 @@ def _grid(size: Sequence[int], scale: int) -> tuple[int, int]:
 
 
 def _finest(scales: Sequence[int], size: Sequence[int]) -> int:
-    """The finest scale whose map has at most MAX_PLACES places, else the coarsest there is."""
+    """The finest scale whose map has at most MAX_PLACES places, else the coarsest scale."""
     fitting = [s for s in scales if np.prod(_grid(size, s)) <= MAX_PLACES]
     return min(fitting) if fitting else max(scales)
 
 
 @contextmanager
 def _record(modules: Sequence[nn.Module]) -> Iterator:
-    """Keep the queries and keys of attention modules for the length of the block.
+    """Record the queries and keys of attention modules within the block.
 
-    Yields maps(module, keys=None) -> softmax(q k^T / sqrt d) averaged over heads, (places, keys)
-    float32 on the CPU, of the first row in the batch. The hooks go whatever happens.
+    Yields maps(module, keys=None) -> softmax(q k^T / sqrt d), averaged over heads, of the batch's first row: (places,
+    keys) float32 on the CPU. The hooks are removed at the end in any case.
     """
     seen: dict[tuple[int, str], Tensor] = {}
     handles = []
 
-    def keep(module: nn.Module, name: str):  # one function per module, so that each hook knows its own
+    def keep(module: nn.Module, name: str):  # one function per module, so that each hook knows its module
         def hook(_: nn.Module, __: tuple, output: Tensor) -> None:
             seen[id(module), name] = output[0].detach().float()
 
@@ -129,7 +129,7 @@ def _record(modules: Sequence[nn.Module]) -> Iterator:
         q, k = seen[id(module), "to_q"], seen[id(module), "to_k"]
         heads = int(module.heads)
         total = q.new_zeros(())
-        for a, b in zip(q.chunk(heads, -1), k.chunk(heads, -1)):  # head by head, to bound the memory
+        for a, b in zip(q.chunk(heads, -1), k.chunk(heads, -1)):  # head by head, to limit memory
             weights = (a @ b.T / a.shape[-1] ** 0.5).softmax(-1)
             weights = weights if keys is None else weights[:, list(keys)]
             total = total + weights
@@ -146,7 +146,7 @@ def _record(modules: Sequence[nn.Module]) -> Iterator:
 
 
 def _cluster(affinity: Tensor, clusters: int, seed: int) -> np.ndarray:
-    """(N,) cluster of each place: k-means on the leading eigenvectors of the symmetric, degree-normalised
+    """The cluster of each place (N,), by k-means on the leading eigenvectors of the symmetric, degree-normalised
     self-attention (spectral clustering, Ng, Jordan and Weiss 2001)."""
     a = ((affinity + affinity.T) / 2).double()
     scale = a.sum(1).clamp_min(1e-12).rsqrt()
@@ -164,7 +164,7 @@ def _cluster(affinity: Tensor, clusters: int, seed: int) -> np.ndarray:
 
 
 def _subject(labels: np.ndarray, vote: np.ndarray) -> np.ndarray:
-    """(N,) 1 where the cluster's mean of the class word's attention is in the upper half of all clusters' range."""
+    """1 for each place (N,) in a cluster whose mean attention to the class word is in the upper half of the range."""
     names = np.unique(labels)
     means = np.array([vote[labels == n].mean() for n in names])
     middle = (means.max() + means.min()) / 2
@@ -172,7 +172,7 @@ def _subject(labels: np.ndarray, vote: np.ndarray) -> np.ndarray:
 
 
 def _sharpen(coarse: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A coarse mask at the image's size, its outline drawn to the image's edges (guided filter, He et al. 2010)."""
+    """A coarse mask at the image's size, snapped to the image's edges (guided filter, He et al. 2010)."""
     height, width = image.shape[:2]
     shrink = max(1.0, max(height, width) / 512)
     size = (max(1, round(height / shrink)), max(1, round(width / shrink)))

@@ -1,4 +1,4 @@
-"""What the shipped small networks share: their blocks, and their safetensors files (ours)."""
+"""What the small networks we ship share: their blocks and their safetensors files (ours)."""
 
 from __future__ import annotations
 
@@ -34,20 +34,22 @@ class Residual(nn.Module):
 
 
 def conv(inputs: int, outputs: int, norm: bool, stride: int = 1, size: int = 3) -> nn.Sequential:
-    """A convolution; norm: with batch normalisation, for training."""
+    """A convolution. norm: followed by batch normalisation, for training."""
     layer = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=not norm)
     return nn.Sequential(layer, nn.BatchNorm2d(outputs)) if norm else nn.Sequential(layer)
 
 
 def channels_last(network: N) -> N:
-    """The network in the memory layout in which convolutions are fastest on a CPU."""
+    """The network in the memory layout that makes convolutions fastest on a CPU."""
     return cast(Any, network).to(memory_format=torch.channels_last)  # torch's types lack this way to call it
 
 
 @torch.no_grad()
 def fold(trained: nn.Module, plain: N) -> N:
-    """`plain`, a network without normalisations, as the same function as `trained`, which has them: their running
-    figures are taken into the convolutions."""
+    """Makes `plain`, a network without normalisations, compute the same as `trained`, which has them.
+
+    Their running statistics are folded into the convolutions.
+    """
     ours: dict[str, Any] = dict(trained.named_modules())
     for name, module in plain.named_modules():
         if not isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -64,7 +66,7 @@ def fold(trained: nn.Module, plain: N) -> N:
 
 
 def cached_network(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path) -> N:
-    """The network that `load` reads from a file, read again only when the file has changed."""
+    """The network that `load` reads from a file, read again only if the file has changed."""
     return _cached(load, path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
@@ -74,8 +76,8 @@ def _cached(load: Callable[[Path], tuple[N, dict[str, Any]]], path: Path, change
 
 
 def network_bytes(network: Any, key: str, card: Mapping[str, Any]) -> bytes:
-    """A network with a `layout`, in float16 as a safetensors file; key: what it is; card: how it was trained and what
-    it scored."""
+    """A network with a `layout`, in float16 as a safetensors file. key: what it is. card: how it was trained and
+    what it scored."""
     about = {"format": FORMAT, "layout": asdict(network.layout), "card": dict(card)}
     tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in network.named_parameters()}
     return to_bytes(tensors, metadata={key: json.dumps(about, sort_keys=True, allow_nan=False)})
@@ -84,13 +86,15 @@ def network_bytes(network: Any, key: str, card: Mapping[str, Any]) -> bytes:
 def load_network(
     path: Path, key: str, build: Callable[[Mapping[str, Any]], N], remedy: str
 ) -> tuple[N, dict[str, Any]]:
-    """The network of a file, ready for use, and its card; build: a network from its layout's values. SealError, naming
-    `key` and the remedy, where the file is missing or damaged."""
+    """The network in a file, ready for use, and its card. build: makes a network from its layout's values.
+
+    Raises SealError, naming `key` and the remedy, if the file is missing or damaged.
+    """
     tensors, about = read_tensors(path, key, key, remedy)
     try:
         if about["format"] != FORMAT:
             raise SealError(f"{key}: {path} has format {about['format']}, this version reads {FORMAT}; {remedy}.")
-        with torch.device("meta"):  # weights of its own would be drawn from the global generator
+        with torch.device("meta"):  # random weights would advance the global generator
             network = build(about["layout"])
         network = network.to_empty(device="cpu")
         network.load_state_dict(tensors)

@@ -1,7 +1,7 @@
-"""What an IMAGE or a MASK input carries, as the one kind of tensor that the rest of the core works on (ours).
+"""IMAGE and MASK inputs turned into the one kind of tensor that the rest of the core works on (ours).
 
-Nodes give batches, single pictures, half precision, bytes, masks with a channel more or of another size. Whoever takes
-a picture or a mask from outside calls these; nobody else checks shapes, types or values.
+Nodes send batches, single pictures, half precision, bytes, and masks with an extra channel or of another size. All code
+that takes a picture or a mask from outside calls these functions. Nothing else checks shapes, types or values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..pictures.resize import resize
 CHANNELS = (1, 3, 4)
 """Grey, RGB, RGB and alpha."""
 SLACK = 1e-3
-"""By how much values may leave 0..1 (rounding, sharp scaling) before it is told that they were clipped."""
+"""How far values may leave 0..1 (rounding, sharp scaling) before a warning says that they were clipped."""
 
 Told = Callable[[str], None]
 
@@ -27,9 +27,9 @@ Told = Callable[[str], None]
 def images_of(image: Any, told: Told = tell, name: str = "image") -> Tensor:
     """(B, H, W, C) float32 on the CPU in [0, 1], C = 1, 3 or 4, from an IMAGE.
 
-    That is a tensor (B, H, W, C) or (H, W, C) of any real type; integers count to 255, or to 65535 where one is larger.
-    told: called with what was noticed. The result may share memory with the input: it is not to be changed.
-    Raises SealError, naming `name`: other shapes, empty batches, values that are NaN or infinite.
+    image: a tensor (B, H, W, C) or (H, W, C) of any real type. Integers range to 255, or to 65535 if one is larger.
+    told: called with warnings. The result may share memory with the input, so do not change it.
+    Raises SealError, naming `name`, for other shapes, empty batches, and values that are NaN or infinite.
     """
     images = _tensor(image, name, "IMAGE")
     shape, images = tuple(images.shape), images[None] if images.ndim == 3 else images
@@ -45,9 +45,9 @@ def images_of(image: Any, told: Told = tell, name: str = "image") -> Tensor:
 def masks_for(mask: Any, count: int, height: int, width: int, told: Told = tell, name: str = "mask") -> Tensor:
     """(count, H, W) float32 on the CPU in [0, 1], from a MASK for `count` pictures of height x width.
 
-    That is a tensor (B, H, W), (H, W), (B, 1, H, W) or (B, H, W, 1) of any real type, B = 1 for all pictures alike or
-    `count`; another size is resized, and told. Integers: 0 and 1, or as in `images_of`. What 1 means is not looked at.
-    Raises SealError, naming `name`: other shapes and counts, empty masks, values that are NaN or infinite.
+    mask: a tensor (B, H, W), (H, W), (B, 1, H, W) or (B, H, W, 1) of any real type, with B = `count`, or 1 for all
+    pictures. Another size is resized, with a warning. Integers: 0 and 1, or as in `images_of`. Polarity is left alone.
+    Raises SealError, naming `name`, for other shapes and counts, empty masks, and values that are NaN or infinite.
     """
     masks = _tensor(mask, name, "MASK")
     shape = tuple(masks.shape)
@@ -64,21 +64,21 @@ def masks_for(mask: Any, count: int, height: int, width: int, told: Told = tell,
         raise SealError(f"{name}: {len(masks)} masks for {images}; wire one mask for all, or one each.")
     masks = _in_range(masks, told, name)
     if masks.shape[1:] != (height, width):
-        if masks.amin() < masks.amax():  # LoadImage's stand-in for a mask is empty and small: nothing worth a word
+        if masks.amin() < masks.amax():  # LoadImage's placeholder mask is small and empty: no warning
             told(f"{name}: resized from {masks.shape[2]} x {masks.shape[1]} to the image's {width} x {height}.")
         masks = torch.stack([resize_mask(one, height, width) for one in masks])
     return masks.expand(count, -1, -1)
 
 
 def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask (h, w) in [0, 1] at another size: areas averaged when smaller, bilinear when larger."""
+    """A mask (h, w) in [0, 1] at another size: area averages when smaller, bilinear when larger."""
     if mask.shape == (height, width):
         return mask
     return torch.from_numpy(resize(mask.detach().float().cpu().numpy(), height, width)).clamp(0, 1)
 
 
 def rgb_and_alpha(images: Tensor) -> tuple[Tensor, Tensor | None]:
-    """RGB (..., 3) and alpha (...) or None, of what `images_of` gives."""
+    """RGB (..., 3) and alpha (...) or None, of images as `images_of` returns them."""
     if images.shape[-1] == 1:
         return images.expand(*images.shape[:-1], 3), None
     return images[..., :3], images[..., 3] if images.shape[-1] == 4 else None
@@ -94,7 +94,7 @@ def _tensor(value: Any, name: str, kind: str) -> Tensor:
 def _in_range(values: Tensor, told: Told, name: str, from_bytes: bool = False) -> Tensor:
     whole = not values.is_floating_point() and values.dtype != torch.bool
     values = values.to("cpu", torch.float32)
-    low, high = (float(v) for v in values.aminmax())  # NaN shows in both: one pass over many megapixels
+    low, high = (float(v) for v in values.aminmax())  # NaN shows in both, so one pass is enough
     if not (math.isfinite(low) and math.isfinite(high)):
         raise SealError(f"{name}: has values that are not numbers (NaN or infinite); check the node before.")
     if whole and (from_bytes or high > 1):

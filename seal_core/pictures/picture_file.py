@@ -1,6 +1,6 @@
-"""The one reader of picture files: which formats, upright, whole depth and transparency, damage as one clear error.
+"""The one reader of picture files: upright, with full depth and transparency, and one clear error for damaged files.
 
-Pillow opens by content, whatever a file is called, and hands PostScript to Ghostscript: so the formats are named.
+Pillow goes by content, whatever a file is called, and would hand PostScript to Ghostscript. So the formats are listed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""What is read, where Pillow can (AVIF is newer); phones' MPO files are opened as JPEG."""
+"""Formats to read if Pillow can (AVIF needs a newer one). Phones' MPO files open as JPEG."""
 MOST_PIXELS = 2**27
-"""Width times height of a picture at most."""
+"""Largest width times height."""
 
 
 @contextlib.contextmanager
 def open_picture(file: Path | IO[bytes], name: str, shown: str | None = None) -> Iterator[Image.Image]:
-    """A picture file as Pillow's image, not yet decoded. name: the input that errors name; shown: the file as they do.
+    """A picture file as Pillow's image, not yet decoded. name: the input, for errors. shown: the file's name in them.
 
-    SealError for files that are missing, damaged (noticed within the block too), too large, or no picture of FORMATS.
+    Raises SealError for files that are missing, too large, not of FORMATS, or damaged, also if that shows in the block.
     """
     shown = shown or str(file)
     try:
@@ -43,7 +43,7 @@ def open_picture(file: Path | IO[bytes], name: str, shown: str | None = None) ->
         raise SealError(f"{name}: {shown} is not there.") from None
     except Image.DecompressionBombError:
         raise SealError(f"{name}: {shown} has too many pixels; scale it down.") from None
-    except Exception as error:  # damaged files make Pillow stumble in any way
+    except Exception as error:  # damaged files make Pillow raise anything
         reason = f"{error}" or type(error).__name__
         raise SealError(f"{name}: {shown} is no picture that can be read ({reason}); use PNG, WebP or JPEG.") from None
 
@@ -56,11 +56,11 @@ def readable_formats() -> tuple[str, ...]:
 
 
 def read_picture(path: Path, name: str) -> Tensor:
-    """A file's first picture, upright, as (H, W, 3) or, where it has transparency, (H, W, 4), float32 in [0, 1].
+    """A file's first picture, upright: (H, W, 3), or (H, W, 4) if it has transparency, float32 in [0, 1].
 
     SealError as `opened`.
     """
-    import torch  # late: the pack command, which needs none, reads its pictures here too
+    import torch  # late: the pack command reads pictures here too, and needs no torch
 
     with open_picture(path, name) as image:
         pixels = rgba_pixels(image)
@@ -69,9 +69,9 @@ def read_picture(path: Path, name: str) -> Tensor:
 
 
 def rgba_pixels(image: Image.Image) -> np.ndarray:
-    """uint8 (H, W, 4) of an opened picture, or of the frame that it was moved to; stills are turned upright.
+    """uint8 (H, W, 4) of an opened picture, at its current frame. Stills are turned upright.
 
-    Pillow clips grey of 16 bits, and compares a transparent colour only with 8-bit ones.
+    Pillow clips 16-bit grey, and compares a transparent colour with 8-bit ones only.
     """
     depth = _depth(image)
     image.load()
@@ -88,7 +88,7 @@ def rgba_pixels(image: Image.Image) -> np.ndarray:
 
 
 def _deep(grey: np.ndarray, clear: int | None) -> np.ndarray:
-    """uint8 (H, W, 4) of 16-bit grey (H, W); clear: the value that is transparent."""
+    """uint8 (H, W, 4) of 16-bit grey (H, W). clear: the transparent value."""
     if grey.dtype.kind == "f" or grey.min(initial=0) < 0 or grey.max(initial=0) > 65535:
         raise ValueError("its grey has more than 16 bits")
     level = ((grey.astype(np.int64) + 128) // 257).astype(np.uint8)
@@ -97,7 +97,7 @@ def _deep(grey: np.ndarray, clear: int | None) -> np.ndarray:
 
 
 def _depth(image: Image.Image) -> int:
-    """Bits of one channel of a PNG, from its header; 8 for other files."""
+    """Bits per channel from a PNG's header; 8 for other files."""
     if image.format != "PNG" or image.fp is None:
         return 8
     place = image.fp.tell()

@@ -1,8 +1,8 @@
-"""Which way round a mask or a picture's own alpha is: what the frame's border shows is the ground (ours).
+"""Which way round a mask or a picture's alpha is: the border of the frame shows the ground (ours).
 
-A mask may mean either, and core's Join Image with Alpha inverts what it gets: a foreground mask joined by it shows the
-ground and hides the subject. Frames and full pictures with a hole look like that too, so alpha is turned round only
-where the hidden pixels show something.
+A mask may mean either. ComfyUI's Join Image with Alpha inverts its mask, so a foreground mask joined there shows the
+ground and hides the subject. A picture frame, or a full picture with a hole, looks like that too. So alpha is inverted
+only if the hidden pixels show something.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from .inputs import Told
 
 POLARITIES = ("auto", "foreground", "background")
 HIDDEN, DEEP = 0.1, 4
-"""Opacity under which a pixel is hidden; how many pixels from a shown one its colour is no longer an edge's."""
+"""Opacity below which a pixel is hidden; pixels from a shown one beyond which its colour is no edge's."""
 ALIKE, FLAT = 0.08, 0.95
-"""How far (each of RGB) colours may be apart to be the same, and which share of alike ones makes an even field."""
+"""Largest difference (per channel) between equal colours; share of equal ones that makes an even field."""
 
 
 def border_is_one(mask: Tensor) -> bool:
-    """Whether the border of a mask (H, W) is 1: the majority of its pixels decides; where it is close (45 to 55 %, a
-    subject cut by the frame) the four corners do; where those are tied too, the larger class of the whole mask."""
+    """Whether the border of a mask (H, W) is 1, by the majority of its pixels.
+
+    If that is close (45 to 55 %: the frame cuts the subject), the four corners decide; if they tie, the whole mask.
+    """
     on = (mask > 0.5).float()
     border = torch.cat([on[0], on[-1], on[1:-1, 0], on[1:-1, -1]])
     if abs(border.mean() - 0.5) > 0.05:
@@ -35,15 +37,15 @@ def border_is_one(mask: Tensor) -> bool:
 
 
 def coverage(mask: Tensor) -> float:
-    """Mean of a mask: the share of the picture that is foreground, 0..1."""
+    """The mean of a mask, 0..1: the share of the picture that is foreground."""
     return float(mask.float().mean())
 
 
 def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
     """A mask (H, W) with foreground = 1 from one of either polarity, float32 in [0, 1].
 
-    "auto": what the frame's border shows (`border_is_one`) is background, so LoadImage's MASK (transparent = 1)
-    and segmentations (foreground = 1) both come out right. SealError for an unknown polarity.
+    "auto": the frame's border is background (`border_is_one`), so LoadImage's MASK (transparent = 1) and segmentations
+    (foreground = 1) both come out right. Raises SealError for an unknown polarity.
     """
     if polarity not in POLARITIES:
         raise SealError(f"mask_polarity: {polarity!r} is not known; choose one of {', '.join(POLARITIES)}.")
@@ -54,8 +56,8 @@ def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
 def fix_inverted_alpha(images: Tensor, told: Told = tell) -> Tensor:
     """Pictures (B, H, W, C), as `sockets.images_of` gives them, with alpha turned round where it hides the subject.
 
-    All of a batch or none, as most of it tells, so that an animation does not flicker. told: called with what was done,
-    or with what is doubtful and was left.
+    The majority decides for the whole batch, so that an animation does not flicker. told: called with what was done, or
+    with what is doubtful and was left alone.
     """
     if images.shape[-1] != 4:
         return images
@@ -76,11 +78,11 @@ def fix_inverted_alpha(images: Tensor, told: Told = tell) -> Tensor:
 
 
 def _verdict(picture: np.ndarray) -> str:
-    """Whether alpha in a picture (H, W, 4) is "right", "inverted", or such that one cannot tell: "doubtful"."""
+    """Whether the alpha of a picture (H, W, 4) is "right", "inverted" or "doubtful"."""
     alpha = picture[..., 3]
     if not (alpha <= 0.5).any() or not border_is_one(torch.from_numpy(alpha)):
         return "right"
-    # The middle hidden and the border shown: a notch, a hole or round corners are not that.
+    # Inverted alpha hides the middle and shows the border; a notch, a hole or round corners do not.
     height, width = alpha.shape
     middle = alpha[height // 4 : height - height // 4, width // 4 : width - width // 4]
     border = np.concatenate([alpha[0], alpha[-1], alpha[1:-1, 0], alpha[1:-1, -1]])
@@ -90,8 +92,10 @@ def _verdict(picture: np.ndarray) -> str:
 
 
 def _shows(rgb: np.ndarray, alpha: np.ndarray) -> bool:
-    """Whether the hidden pixels are a picture: neither an even black, white or the colour of what is around them, which
-    is what files and nodes leave there, nor nothing at all."""
+    """Whether the hidden pixels show a picture.
+
+    Files and nodes leave an even black, white or the surrounding colour there; that is no picture.
+    """
     hidden = alpha < HIDDEN
     if not hidden.any() or hidden.all():
         return False

@@ -115,7 +115,7 @@ def _bordered(layer: np.ndarray, border: Border, shadow: Shadow) -> np.ndarray:
 
 
 def outline_layer(alpha: np.ndarray, border: Border) -> np.ndarray:
-    """The line as a layer (H, W, 4) to lie under a subject with this alpha (H, W). Without a gap it fills the inside too.
+    """The line as a layer (H, W, 4) under a subject with this alpha (H, W). Without a gap it fills the inside too.
 
     Distances are Euclidean: the line has the same width everywhere and is round at outer corners.
     """

@@ -15,7 +15,7 @@ def rgba8(pictures: np.ndarray) -> np.ndarray:
 
 
 def content_box(pictures: np.ndarray, threshold: int = 1) -> Box | None:
-    """The smallest box around all pixels with alpha >= threshold in (N, H, W, 4) or (H, W, 4); None if there are none."""
+    """The smallest box around all pixels with alpha >= threshold in (N, H, W, 4) or (H, W, 4), or None."""
     alpha = pictures[..., 3].reshape(-1, *pictures.shape[-3:-1]).max(axis=0) >= threshold
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if not len(rows):

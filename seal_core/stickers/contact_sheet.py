@@ -63,7 +63,7 @@ def contact_sheet(
     cell: pixels of a cell. ground: one of GROUNDS. fonts: files for the words, as in `caption.add_caption`; characters
     that none has appear as code points (U+65E5), with a warning. progress: called as (done, all) for each batch, then
     for each picture.
-    Raises SealError if there is nothing to show, and for counts that do not match, unknown choices and unreadable fonts.
+    Raises SealError if there is nothing to show, for counts that do not match, unknown choices and unreadable fonts.
     """
     if ground not in GROUNDS:
         raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
@@ -169,7 +169,7 @@ class _Layout:
 
 
 def _layout(grid: Grid, count: int, most: int, chain: Sequence[Font], scored: bool, titled: bool) -> _Layout:
-    """The layout with the largest cells, up to `most` pixels, that fits into LARGEST; with SMALLEST cells if none does."""
+    """The layout with the largest cells, up to `most` pixels, that fits into LARGEST; else with SMALLEST cells."""
     rows = math.ceil(count / grid.columns)
 
     def of(cell: int) -> _Layout:

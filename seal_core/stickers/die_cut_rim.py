@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..masks.colour import from_oklab, oklab
-from ..masks.ground import Ground
+from ..masks.ground import Ground, connected_to_frame
 from ..pictures.resize import resize
 
 WORKING_SIDE, LARGEST = 256, 1024
@@ -69,7 +69,7 @@ class _Seen:
 
     def silhouettes(self, own: np.ndarray) -> list[np.ndarray]:
         """Silhouettes without holes that the flood may have missed."""
-        reached = [_reach(self.distance < factor * self.tolerance) for factor in TOLERANCES]
+        reached = [connected_to_frame(self.distance < factor * self.tolerance) for factor in TOLERANCES]
         reached += [self.drifting, *self._shadowed()]
         return [ndimage.binary_fill_holes(own), *(_main(~r) for r in reached)]
 
@@ -87,7 +87,7 @@ class _Seen:
                 break
             flat = ndimage.binary_opening((off < self.tolerance) & (np.abs(shade - edges[i] - 0.01) < 0.03), _BOX)
             edge = ndimage.binary_dilation(flat, _BOX) & (off < 2 * self.tolerance) & (shade > edges[i] - 0.02)
-            found.append(_reach((self.distance < self.tolerance) | flat | edge))
+            found.append(connected_to_frame((self.distance < self.tolerance) | flat | edge))
         return found
 
 
@@ -112,13 +112,6 @@ def _openings(white: np.ndarray, front: np.ndarray, like: np.ndarray) -> np.ndar
         if (white[window][band] > WHITE).mean() > LIKE and lined[line].mean() > LINED:
             out[window] |= away <= 0.5 * unit
     return out
-
-
-def _reach(passable: np.ndarray) -> np.ndarray:
-    """What of `passable` is connected to the frame."""
-    frame = np.ones(passable.shape, bool)
-    frame[1:-1, 1:-1] = False
-    return ndimage.binary_propagation(frame & passable, mask=passable)
 
 
 def _main(front: np.ndarray) -> np.ndarray:

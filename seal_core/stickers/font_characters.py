@@ -1,4 +1,4 @@
-"""Which characters a font file has, from its Unicode cmap (OpenType, ISO 14496-22). The work is bounded for any file."""
+"""A font file's characters, from its Unicode cmap (OpenType, ISO 14496-22), in bounded time for any file."""
 
 from __future__ import annotations
 

@@ -69,8 +69,9 @@ def distance_outside(alpha: np.ndarray) -> np.ndarray:
     """Distance in pixels from each pixel (H, W) to the outline, where alpha passes one half; 0 inside.
 
     Exact to about a tenth of a pixel. The Euclidean distance transform finds the nearest edge pixel; its coverage and
-    slope say where the outline runs in it (after Gustavson and Strand 2011). In details too fine for a slope (hairlines,
-    dots) the coverage alone limits how far the outline is from the pixel's centre. Infinite if nothing reaches one half.
+    slope say where the outline runs in it (after Gustavson and Strand 2011). In details too fine for a slope
+    (hairlines, dots) the coverage alone limits how far the outline is from the pixel's centre. Infinite if nothing
+    reaches one half.
     """
     solid = alpha > 0.5
     if not solid.any():

@@ -19,7 +19,7 @@ KIB = 1024
 NO_LIMIT = 1 << 40
 
 Canvas = Literal["exact", "longest", "within", "own"]
-"""exact: the canvas has this size. longest: one side has it, the other is no larger. within: no side is larger, and both
+"""exact: the canvas has this size. longest: one side has it, the other is no larger. within: no side is larger, both
 are even. own: the picture keeps its size."""
 
 
@@ -40,7 +40,7 @@ class Still:
 
 @dataclass(frozen=True)
 class Motion:
-    """An animated sticker; fields shared with `Still` mean the same. max_ms: of one play, or of all if they are counted.
+    """An animated sticker. Fields as in `Still` mean the same. max_ms: of one play, or of all if they are counted.
 
     plays: 0 = loop for ever, else the most plays (max_ms may allow fewer). whole_seconds: one play lasts 1, 2, ... s.
     constant_rate: all video frames last equally long.

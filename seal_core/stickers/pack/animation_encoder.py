@@ -84,7 +84,7 @@ class Animation:
     notes: list[str]
 
 
-def settings(form: str, count: int, least: int) -> Iterator[Setting]:
+def settings_for(form: str, count: int, least: int) -> Iterator[Setting]:
     """The settings for an animation of `count` frames that must keep `least`, from the best to the smallest file."""
     seen = set()
     for share, scale, values in _LADDERS[form]:
@@ -122,20 +122,20 @@ def encode_animation(
         chosen = clip.thinned(frames_kept(count, frames, least))
         return replace(chosen, frames=place_frames(chosen.frames, size, scale, spec.margin, check)).merged()
 
-    def encode(rung: Setting, texts: Mapping[str, str] | None = None, draft: bool = False) -> bytes:
-        shown = at(rung.frames, rung.scale).split(spec.min_frames)
-        return clip_bytes(shown, form, rung, plays, spec.max_ms, texts, draft, _rate(spec, shown.total), check)
+    def encode(setting: Setting, texts: Mapping[str, str] | None = None, draft: bool = False) -> bytes:
+        shown = at(setting.frames, setting.scale).split(spec.min_frames)
+        return clip_bytes(shown, form, setting, plays, spec.max_ms, texts, draft, _rate(spec, shown.total), check)
 
     if not at(1.0, 1.0).animated:
         raise SealError(f"nothing in it changes visibly at {size[0]}x{size[1]} pixels; use larger changes.")
     found = best_fit(
-        list(settings(form, count, least)),
+        list(settings_for(form, count, least)),
         encode,
         spec.max_bytes,
-        (lambda rung: encode(rung, draft=True)) if form in ("webm", "webp") else None,
+        (lambda setting: encode(setting, draft=True)) if form in ("webm", "webp") else None,
     )
     found = with_tags(found, encode, spec.max_bytes, tags if form != "gif" else None)
-    best = at(found.rung.frames, found.rung.scale)
+    best = at(found.setting.frames, found.setting.scale)
     if form == "webm":
         shows = _shows(best.durations, spec.max_ms, _rate(spec, best.total))
         if (error := transparency_error(found.data, best.frames, shows)) > _CLEAR_ENOUGH:
@@ -149,12 +149,12 @@ def encode_animation(
     if kept < 2:
         other = " or apng" if form == "gif" else ""
         raise SealError(
-            f"what changes in its {count} frames is lost at {found.rung}, which {spec.max_bytes:,} bytes allow; use "
+            f"what changes in its {count} frames is lost at {found.setting}, which {spec.max_bytes:,} bytes allow; use "
             f"larger changes, calmer pictures{other}."
         )
     left = min(len(best.frames), kept)
-    if found.rung.frames < 1:
-        found = replace(found, rung=replace(found.rung, frames=left / count))
+    if found.setting.frames < 1:
+        found = replace(found, setting=replace(found.setting, frames=left / count))
     elif left < count:
         notes.append(f"{count} frames became {left}: the others look like the ones before at this size and quality")
     return Animation(found, size, kept, clip.total, plays, notes)
@@ -163,7 +163,7 @@ def encode_animation(
 def clip_bytes(
     clip: Clip,
     form: str,
-    rung: Setting,
+    setting: Setting,
     plays: int = 0,
     max_ms: float = 1 << 40,
     tags: Mapping[str, str] | None = None,
@@ -178,12 +178,12 @@ def clip_bytes(
     """
     check()
     if form == "webm":
-        return encode_webm(clip.frames, _shows(clip.durations, max_ms, rate), rung.crf, draft, tags, check)
+        return encode_webm(clip.frames, _shows(clip.durations, max_ms, rate), setting.crf, draft, tags, check)
     if form == "apng":
-        return animated_png(clip.frames, whole_times(clip.durations, 1, max_ms), plays, rung.colours, tags, check)
+        return animated_png(clip.frames, whole_times(clip.durations, 1, max_ms), plays, setting.colours, tags, check)
     if form == "gif":
-        return _gif(clip, rung.colours, max_ms, check)
-    return _webp(clip, rung.quality or 0, max_ms, tags, draft, check)
+        return _gif(clip, setting.colours, max_ms, check)
+    return _webp(clip, setting.quality or 0, max_ms, tags, draft, check)
 
 
 def _moving_frames(data: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Find the best setting whose file fits, with few encodings: settings are ordered, and bisected."""
+"""The best encoder setting whose file fits a limit, found with few encodings by bisection."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ...messages import SealError
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. quality: of lossy WebP 0-100 (None: lossless); crf: of VP9; colours: a palette (0: all colours).
+    """One setting. quality: of lossy WebP, 0-100 (None: lossless). crf: of VP9. colours: at most so many (0: all).
 
-    frames: share of the frames that stay; scale: of the picture in its canvas.
+    frames: share of the frames to keep. scale: of the picture on its canvas.
     """
 
     quality: int | None = None
@@ -33,24 +33,24 @@ class Setting:
 
 @dataclass(frozen=True)
 class FittingFile:
-    """The file's bytes, the setting, and how many encodings it took."""
+    """A file's bytes, its setting, and how many encodings it took to find."""
 
     data: bytes
-    rung: Setting
+    setting: Setting
     probes: int
 
 
 def best_fit(
-    rungs: Sequence[Setting],
+    settings: Sequence[Setting],
     encode: Callable[[Setting], bytes],
     limit: int,
     draft: Callable[[Setting], bytes] | None = None,
 ) -> FittingFile:
-    """The best rung (they run from best to smallest) whose encoding has at most `limit` bytes.
+    """The first setting, of some that run from best to smallest, whose encoding has at most `limit` bytes.
 
-    Takes 1 + log2(n) encodings, since sizes fall from rung to rung; where one does not, the result still fits, it is
-    only not the very best. draft: a quicker encoder that gives larger files; it does the bisection, and the real one
-    then tries up to two better rungs. SealError with the numbers if even the last rung is too large.
+    Takes 1 + log2(n) encodings, as sizes fall from setting to setting. If one does not, the result still fits but may
+    not be the best. draft: a quicker encoder with larger files that does the bisection; the real one then tries up to
+    two better settings. Raises SealError, with the numbers, if even the last setting is too large.
     """
     probes = 0
     measured = draft or encode
@@ -59,13 +59,13 @@ def best_fit(
     def size(index: int) -> int:
         nonlocal probes
         probes += 1
-        data = measured(rungs[index])
+        data = measured(settings[index])
         if draft is None:
             kept[index] = data
         return len(data)
 
     kept: dict[int, bytes] = {}
-    low, high = 0, len(rungs) - 1  # the answer, if there is one, lies in low..high
+    low, high = 0, len(settings) - 1  # the answer, if there is one, lies in low..high
     if size(0) <= limit:
         high = 0
     while low < high:
@@ -76,23 +76,23 @@ def best_fit(
             high = middle
     first = low if draft is None else max(0, low - 2)
     smallest = 0
-    for index in range(first, len(rungs)):
+    for index in range(first, len(settings)):
         if draft is None:
             size(index)
         else:
             probes += 1
-            kept[index] = encode(rungs[index])
+            kept[index] = encode(settings[index])
         if len(kept[index]) <= limit:
-            return FittingFile(kept[index], rungs[index], probes)
+            return FittingFile(kept[index], settings[index], probes)
         smallest = len(kept[index])
-    raise SealError(f"{smallest:,} bytes at the smallest setting ({rungs[-1]}), and {limit:,} are allowed")
+    raise SealError(f"{smallest:,} bytes at the smallest setting ({settings[-1]}), and {limit:,} are allowed")
 
 
 def with_tags(
     found: FittingFile, encode: Callable[..., bytes], limit: int, tags: Mapping[str, str] | None
 ) -> FittingFile:
-    """The same setting encoded with `tags`, where that stays within the limit; else as it was found."""
+    """The same setting encoded with `tags` if that stays within the limit, else the file as it is."""
     if not tags or len(found.data) + sum(len(k) + len(v) for k, v in tags.items()) > limit:
         return found
-    data = encode(found.rung, tags)
-    return FittingFile(data, found.rung, found.probes + 1) if len(data) <= limit else found
+    data = encode(found.setting, tags)
+    return FittingFile(data, found.setting, found.probes + 1) if len(data) <= limit else found

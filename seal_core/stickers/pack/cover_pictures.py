@@ -1,4 +1,4 @@
-"""The pictures beside a pack's stickers, made of the first one: tray, thumbnail, main and tab picture."""
+"""The pictures beside a pack's stickers, made from its first sticker: tray, thumbnail, main and tab picture."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .still_encoder import encode_still
 def write_cover_pictures(
     folder: Path, cover: Clip, row: Platform, moving: bool, cut: bool, notes: list[str], check: Check = never
 ) -> list[dict[str, Any]]:
-    """Write a platform's extras into a pack's folder; returns their names and sizes, and adds to `notes`.
+    """Write a platform's cover pictures into a pack's folder. Returns their names and sizes; adds to `notes`.
 
-    moving: all stickers of the pack are animated. SealError for one that must be and does not fit.
+    moving: all stickers of the pack are animated. Raises SealError for a picture that is required and does not fit.
     """
     found = []
     for extra in row.extras:
@@ -29,7 +29,7 @@ def write_cover_pictures(
         try:
             data = cover_picture_bytes(cover, extra, row, moving, cut, check)
         except SealError as error:
-            if extra.only_animated:  # beside a picture that serves as well
+            if extra.only_animated:  # the still picture beside it serves as well
                 notes.append(f"{extra.file} is left out: {error}")
                 continue
             raise SealError(f"images: {extra.file} (made of sticker 1): {error}") from None
@@ -41,7 +41,7 @@ def write_cover_pictures(
 def cover_picture_bytes(
     cover: Clip, extra: CoverPicture, row: Platform, moving: bool, cut: bool = False, check: Check = never
 ) -> bytes:
-    """A tray, thumbnail, main or tab picture made of the first sticker, cropped to its subject."""
+    """The file of one cover picture, made from the pack's first sticker and cropped to its subject."""
     left, top, right, bottom = content_box(cover.frames) or (0, 0, *cover.frames.shape[2:0:-1])
     cropped = replace(cover, frames=cover.frames[:, top:bottom, left:right])
     if moving and extra.animated:

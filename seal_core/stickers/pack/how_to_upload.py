@@ -1,4 +1,4 @@
-"""How a pack gets into its chat app: a short text in every pack's folder."""
+"""The steps that bring a pack into its chat app, as a short text in every pack's folder."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _SIZES = {300: "Small", 408: "Regular", 618: "Large"}
 
 
 def how_to(report: Mapping[str, Any], label: str) -> str:
-    """The text for a pack, from its report: steps, then each sticker's file, emoji and name."""
+    """The text for a pack, from its report: the steps, then each sticker's file, emoji and name."""
     moving = report["animated"]
     source, steps = _STEPS[report["platform"]]
     stickers = report["stickers"]

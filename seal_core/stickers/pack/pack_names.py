@@ -26,7 +26,7 @@ def folder_name(name: str) -> str:
     return name
 
 
-def sticker_name(name: str) -> str:
+def name_from_file(name: str) -> str:
     """A file's name as a sticker's: characters that some disk does not take become spaces."""
     return " ".join(FORBIDDEN.sub(" ", name).split())
 

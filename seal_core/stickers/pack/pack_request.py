@@ -13,7 +13,7 @@ from .clip import Clip
 
 @dataclass(frozen=True)
 class Sticker:
-    """A sticker to be: its name, whether it is animated, how to read it, and its emoji."""
+    """A sticker to pack: its name, whether it is animated, how to read it, and its emoji."""
 
     name: str
     animated: bool
@@ -23,9 +23,9 @@ class Sticker:
 
 @dataclass(frozen=True)
 class PackRequest:
-    """What the user asks for. form: auto or one of the platform's formats; cut: end long animations early instead of
-    playing them faster; size: side of the canvas in pixels where the platform leaves a choice (0: its own);
-    tags: texts (prompt, workflow) to embed where format and limit allow."""
+    """What the user asks for. form: auto or one of the platform's formats. cut: end long animations early instead of
+    playing them faster. size: side of the canvas in pixels if the platform leaves a choice (0: its own). tags: texts
+    (prompt, workflow) to embed if format and limit allow."""
 
     platform: str
     title: str
@@ -38,11 +38,11 @@ class PackRequest:
 
 
 def with_emoji(stickers: Sequence[Sticker], texts: Sequence[str], platform: str) -> list[Sticker]:
-    """Stickers with their emoji: one text for all of them, or one each; none where the platform wants some: 😀.
+    """Stickers with their emoji, from one text for all or one each; 😀 where a platform wants some and gets none.
 
-    Texts such as "sad = 😢" go by the words in the stickers' names (`emoji.emoji_by_words`); of what they give, a
-    sticker has as many as the platform takes, so that the same texts serve every platform.
-    SealError for what is not an emoji, for too many or too few, and for another number of texts.
+    Texts such as "sad = 😢" go by the words in the stickers' names (`emoji.emoji_by_words`). Each sticker gets as many
+    of those as the platform takes, so that the same texts serve every platform.
+    Raises SealError for what is not an emoji, for too many or too few, and for a wrong number of texts.
     """
     row = platform_of(platform)
     if any("=" in text for text in texts):

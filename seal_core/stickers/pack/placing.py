@@ -10,11 +10,11 @@ from ..canvas import content_box, fit_into, fitted_size
 from ..platforms import Motion, Still
 
 FAINT = 8
-"""A picture whose alpha stays below this everywhere shows nothing."""
+"""A picture with alpha below this everywhere shows nothing."""
 
 
 def canvas_size(spec: Still | Motion, width: int, height: int, even: bool = False) -> tuple[int, int]:
-    """The canvas (width, height) in pixels for a picture of this size. even: both sides are."""
+    """The canvas (width, height) in pixels for a picture of this size. even: make both sides even."""
     if spec.canvas == "exact":
         return spec.width, spec.height
     if spec.canvas == "own":
@@ -27,7 +27,7 @@ def canvas_size(spec: Still | Motion, width: int, height: int, even: bool = Fals
 
 
 def crop_to_content(frames: np.ndarray, spec: Still | Motion) -> np.ndarray:
-    """Frames (N, H, W, 4) without what is empty around all of them, where the platform asks for a margin of its own."""
+    """Frames (N, H, W, 4) cropped to what they show, if the platform asks for a margin of its own."""
     box = content_box(frames) if spec.margin else None
     return frames if box is None else frames[:, box[1] : box[3], box[0] : box[2]]
 
@@ -35,16 +35,16 @@ def crop_to_content(frames: np.ndarray, spec: Still | Motion) -> np.ndarray:
 def place_frames(
     frames: np.ndarray, size: tuple[int, int], scale: float = 1.0, margin: int = 0, check: Check = never
 ) -> np.ndarray:
-    """uint8 (N, H, W, 4) centred in canvases of `size` (width, height); (N, height, width, 4).
+    """uint8 (N, H, W, 4) scaled and centred on canvases (N, height, width, 4) of `size` (width, height).
 
-    They fill `scale` of what `margin` pixels on every side leave free. SealError for a frame that shows nothing.
+    They fill `scale` of the room inside `margin` pixels on every side. Raises SealError for a frame that shows nothing.
     """
     width, height = size
     inner = max(1, round((width - 2 * margin) * scale)), max(1, round((height - 2 * margin) * scale))
     top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
     canvas = np.zeros((len(frames), height, width, 4), np.uint8)
     slack = inner[0] - frames.shape[2], inner[1] - frames.shape[1]
-    own = min(slack) >= 0 and max(slack) < 2  # only rounded up to even sides: no resampling
+    own = min(slack) >= 0 and max(slack) < 2  # the canvas is just rounded up to even sides: no resampling
     for i, frame in enumerate(checked(frames, check)):
         if own:
             canvas[i, top : top + frame.shape[0], left : left + frame.shape[1]] = frame

@@ -31,7 +31,7 @@ def platform_with_size(row: Platform, size: int) -> Platform:
 
 
 def checked_stickers(stickers: Sequence[Sticker], row: Platform, request: PackRequest) -> list[Sticker]:
-    """The stickers with names in order. SealError for what can be known before anything is encoded."""
+    """The stickers with valid names. Raises SealError for whatever the platform is known to refuse."""
     if not stickers:
         raise SealError("images: no sticker in the batch; give at least one picture.")
     names = [(f"name of sticker {i + 1}", sticker.name) for i, sticker in enumerate(stickers)]
@@ -55,14 +55,14 @@ def checked_stickers(stickers: Sequence[Sticker], row: Platform, request: PackRe
         kind = "animated stickers" if any(animated) else "stickers"
         raise SealError(f"images: {len(stickers)} {kind}; a pack for {row.label} has {takes}: add or leave out some.")
     kinds = {is_animated: row.motion if is_animated else row.still for is_animated in animated}
-    some = any(request.form in spec.formats for spec in kinds.values())  # then the others have their best
+    some = any(request.form in spec.formats for spec in kinds.values())  # the others get their best format
     for is_animated, spec in kinds.items():
         format_for(spec, request.form, row.label, is_animated, some)
     return [replace(sticker, name=_named(sticker.name, i, row)) for i, sticker in enumerate(stickers)]
 
 
 def format_for(spec: Still | Motion, form: str, label: str, animated: bool, others: bool = False) -> str:
-    """The format to use. others: one that is not for this kind is for the pack's other kind."""
+    """The format to use. others: a form that this kind of sticker cannot have is meant for the pack's other kind."""
     if form == "auto" or (others and form not in spec.formats):
         return spec.formats[0]
     if form not in spec.formats:
@@ -82,7 +82,7 @@ def _named(name: str, index: int, row: Platform) -> str:
 
 
 def counted_length(text: str, wide_counts_two: bool = False) -> int:
-    """Characters of a text; with `wide_counts_two` East Asian wide ones count twice, as LINE counts."""
+    """Number of characters. wide_counts_two: East Asian wide ones count twice, as LINE counts."""
     if not wide_counts_two:
         return len(text)
     return sum(2 if unicodedata.east_asian_width(c) in "WFA" else 1 for c in text)

@@ -1,4 +1,4 @@
-"""What a pack says of itself: pack.json, how to upload it, WhatsApp's contents.json, two platforms' zip files."""
+"""The files beside a pack's pictures: pack.json, how to upload it, WhatsApp's contents.json, and archives."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from . import how_to_upload
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SAID_MOST = {True: 255, False: 125}
-"""WhatsApp: the longest accessibility text of an animated and of a static sticker."""
+"""WhatsApp's longest accessibility text, for an animated and for a static sticker."""
 
 
 def add_platform_files(folder: Path, report: dict[str, Any], row: Platform, stem: str) -> None:
-    """Add the platform's own files to a folder of stickers, how to upload them, and pack.json.
+    """Add the platform's own files, the upload steps and pack.json to a folder of stickers.
 
-    SealError if an archive is too large.
+    Raises SealError if an archive is too large.
     """
     stickers = [sticker["file"] for sticker in report["stickers"]]
     extras = [extra["file"] for extra in report["extras"]]
@@ -48,7 +48,7 @@ def add_platform_files(folder: Path, report: dict[str, Any], row: Platform, stem
 
 
 def _whatsapp(folder: Path, report: dict[str, Any], stem: str) -> dict[str, Any]:
-    """contents.json as in WhatsApp's sample apps (github.com/WhatsApp/stickers)."""
+    """contents.json as WhatsApp's sample apps read it (github.com/WhatsApp/stickers)."""
     checksum = 0
     for sticker in report["stickers"]:
         checksum = zlib.crc32((folder / sticker["file"]).read_bytes(), checksum)
@@ -86,7 +86,7 @@ def _identifier(stem: str) -> str:
 
 
 def _archive(path: Path, folder: Path, files: Iterable[str], texts: dict[str, str]) -> dict[str, Any]:
-    """A zip with the files at its top; equal packs give equal bytes."""
+    """A zip with the files at its top level. Equal packs give equal bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, text in texts.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), text.encode())

@@ -13,25 +13,25 @@ from PIL import Image
 from ...messages import SealError
 from ...pictures.picture_file import open_picture, rgba_pixels
 from .clip import Clip
-from .pack_names import sticker_name
+from .pack_names import name_from_file
 from .pack_request import Sticker
 
 ENDINGS = (".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg", ".jfif", ".bmp", ".avif")
 OTHERS = (".tif", ".tiff", ".heic", ".heif", ".jxl", ".svg", ".psd", ".tga", ".tgs", ".webm", ".mp4", ".mov", ".mkv")
-"""Pictures and videos that are not read; that they are left out is worth a note."""
+"""Pictures and videos that are not read, and get a note that says so."""
 _NO_TIME_MS = 100.0
-"""What browsers take for GIF frames that give no time."""
+"""The time that browsers give GIF frames without one."""
 _MOST_FRAMES, _MOST_PIXELS, _MOST_BYTES = 1000, 1 << 28, 64 << 20
-"""Of one sticker: frames, pixels of all frames together (1 GiB of memory), and bytes of a file."""
+"""Limits for one sticker: frames, pixels in all frames (1 GiB of memory), bytes of its file."""
 
 
 def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
     """The stickers of a folder, or of one file, in the natural order of their names (2 before 10).
 
-    Every picture is one, animated if the file is; every sub-folder of pictures is an animated one at `fps`, and its
-    files are the frames: an animated file among them is an error. Hidden files, what macOS adds to archives, and packs
-    (folders with a pack.json) are left out. Pictures are read when they are needed. SealError for a missing or empty
-    folder, and for files that are no pictures.
+    Every picture is one sticker, animated if the file is. Every sub-folder of still pictures is an animated one at
+    `fps`, with the files as its frames. Hidden files, macOS's additions to archives, and packs (folders with a
+    pack.json) are skipped. Pictures are read when needed.
+    Raises SealError for a missing or empty folder, files that are no pictures, and animated files among frames.
     """
     if folder.is_file():
         return [_of_file(folder)]
@@ -66,7 +66,7 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """The files of a sub-folder in order; none of one that is a pack or closed to us."""
+    """The files of a sub-folder in order; none if it is a pack or unreadable."""
     try:
         files = sorted((entry for entry in _visible(folder) if entry.is_file()), key=_natural)
     except OSError:
@@ -84,7 +84,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _of_file(path: Path) -> Sticker:
-    return Sticker(sticker_name(path.stem), _moves(path), partial(_read, path))
+    return Sticker(name_from_file(path.stem), _moves(path), partial(_read, path))
 
 
 def _of_frames(folder: Path, fps: float) -> Sticker:
@@ -95,11 +95,11 @@ def _of_frames(folder: Path, fps: float) -> Sticker:
             f"in: {folder.name} is a folder of frames, and {animated} in it is animated; move it up, where every file "
             "is a sticker."
         )
-    return Sticker(sticker_name(folder.name), len(paths) > 1, partial(_read_frames, folder.name, paths, fps))
+    return Sticker(name_from_file(folder.name), len(paths) > 1, partial(_read_frames, folder.name, paths, fps))
 
 
 def _moves(path: Path) -> bool:
-    """Whether a file has several frames. SealError if it is no picture."""
+    """Whether a file has several frames. Raises SealError if it is no picture."""
     with open_picture(path, "in", path.name) as image:
         if path.stat().st_size > _MOST_BYTES:
             raise SealError(f"in: {path.name} has over {_MOST_BYTES >> 20} MiB; save it smaller, or animated as WebP.")
@@ -107,15 +107,17 @@ def _moves(path: Path) -> bool:
 
 
 def _shown(image: Image.Image) -> range:
-    """The numbers of its frames: without an APNG's default image, which is for those who see no animation, and without
+    """The numbers of its frames, without an APNG's default image (a fallback for viewers without animation) and without
     the second pictures that phones put into JPEG files."""
     count = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
     return range(1 if count > 1 and image.info.get("default_image") else 0, count)
 
 
 def _room(name: str, count: int, width: int, height: int) -> np.ndarray:
-    """Where the frames of one sticker go, uint8 (count, height, width, 4). SealError for more than memory should hold:
-    small files can say that they have a million frames."""
+    """An array for the frames of one sticker, uint8 (count, height, width, 4).
+
+    Raises SealError if it would take too much memory: a small file can claim a million frames.
+    """
     if count > _MOST_FRAMES or count * width * height > _MOST_PIXELS:
         raise SealError(
             f"in: {name} has {count:,} frames of {width}x{height} pixels; a sticker may have {_MOST_FRAMES:,} frames "
@@ -131,7 +133,7 @@ def _read(path: Path) -> Clip:
         frames = _room(path.name, len(shown), *image.size)
         for i, number in enumerate(shown):
             image.seek(number)
-            if len(shown) == 1:  # it may be turned upright
+            if len(shown) == 1:  # a still may be turned upright, so its shape may differ
                 return Clip.still(rgba_pixels(image))
             frames[i] = rgba_pixels(image)
             durations.append(float(image.info.get("duration") or _NO_TIME_MS))

@@ -24,7 +24,7 @@ from .still_encoder import encode_still
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack on the disk: its folder, the stickers' files, all files, and the report (also in pack.json)."""
+    """A saved pack: its folder, the stickers' files, all files, and the report (also in pack.json)."""
 
     folder: Path
     stickers: list[Path]
@@ -66,7 +66,7 @@ def _fill(
     progress: Progress | None,
     check: Check,
 ) -> dict[str, Any]:
-    """Everything that belongs into the pack's folder; returns the report."""
+    """Write everything that belongs in the pack's folder. Returns the report."""
     entries, notes = [], []
     cover = None
     for i, sticker in enumerate(stickers):
@@ -112,10 +112,10 @@ def _encoded(clip: Clip, row: Platform, request: PackRequest, check: Check) -> t
         entry |= {"frames": made.frames, "seconds": round(made.milliseconds / 1000, 3), "notes": list(made.notes)}
     else:
         found, size = encode_still(clip.frames[0], row.still, form, request.tags, check)
-    if found.rung.scale < 1 or found.rung.frames < 1:
-        entry["notes"].append(f"to fit into {spec.max_bytes:,} bytes: {found.rung}")
+    if found.setting.scale < 1 or found.setting.frames < 1:
+        entry["notes"].append(f"to fit into {spec.max_bytes:,} bytes: {found.setting}")
     if (clip.frames[..., 3] == 255).all():
         entry["notes"].append("has no transparent pixel; cut it out first (SEALStickerCutout) to get a sticker's shape")
     limit = {"limit": spec.max_bytes} if spec.max_bytes < NO_LIMIT else {}
-    entry |= {"width": size[0], "height": size[1], "bytes": len(found.data), **limit, "setting": str(found.rung)}
+    entry |= {"width": size[0], "height": size[1], "bytes": len(found.data), **limit, "setting": str(found.setting)}
     return entry, found.data

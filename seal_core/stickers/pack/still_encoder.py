@@ -1,4 +1,4 @@
-"""A picture as PNG or WebP, on the canvas that a platform wants, in the best quality that its limit allows."""
+"""A picture as PNG or WebP on a platform's canvas, at the best quality that its limit allows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .best_setting import FittingFile, Setting, best_fit, with_tags
 from .placing import canvas_size, crop_to_content, place_frames
 
 _SMALLER = (0.75, 0.5, 0.35, 0.2)
-STILL_RUNGS: dict[str, tuple[Setting, ...]] = {
+STILL_SETTINGS: dict[str, tuple[Setting, ...]] = {
     "png": (
         Setting(),
         *(Setting(colours=n) for n in (256, 192, 128, 96, 64, 48, 32, 24, 16)),
@@ -35,8 +35,8 @@ def encode_still(
 ) -> tuple[FittingFile, tuple[int, int]]:
     """The best file of a picture uint8 (H, W, 4) within the limit, and its canvas (width, height).
 
-    form: png or webp. tags: texts (workflow, prompt) that go into the file where they fit too. check: called before
-    each try; may raise. SealError with numbers.
+    form: png or webp. tags: texts (workflow, prompt) to embed if they fit too. check: called before each try; may
+    raise. Raises SealError, with the numbers, if even the smallest setting is too large.
     """
     frames = crop_to_content(picture[None], spec)
     size = canvas_size(spec, frames.shape[2], frames.shape[1])
@@ -45,27 +45,31 @@ def encode_still(
     def at(scale: float) -> np.ndarray:
         return place_frames(frames, size, scale, spec.margin)[0]
 
-    def encode(rung: Setting, texts: Mapping[str, str] | None = None) -> bytes:
+    def encode(setting: Setting, texts: Mapping[str, str] | None = None) -> bytes:
         check()
-        return still_bytes(at(rung.scale), form, rung, texts)
+        return still_bytes(at(setting.scale), form, setting, texts)
 
-    found = best_fit(STILL_RUNGS[form], encode, spec.max_bytes)
+    found = best_fit(STILL_SETTINGS[form], encode, spec.max_bytes)
     return with_tags(found, encode, spec.max_bytes, tags), size
 
 
-def still_bytes(picture: np.ndarray, form: str, rung: Setting, tags: Mapping[str, str] | None = None) -> bytes:
+def still_bytes(picture: np.ndarray, form: str, setting: Setting, tags: Mapping[str, str] | None = None) -> bytes:
     """uint8 (H, W, 4) in one setting."""
     if form == "png":
-        return animated_png(picture[None], [0], colours=rung.colours, texts=tags)
+        return animated_png(picture[None], [0], colours=setting.colours, texts=tags)
     image = Image.fromarray(np.ascontiguousarray(picture))
     buffer = io.BytesIO()
-    how = {"lossless": True, "quality": 80} if rung.quality is None else {"quality": rung.quality, "alpha_quality": 95}
+    how = (
+        {"lossless": True, "quality": 80}
+        if setting.quality is None
+        else {"quality": setting.quality, "alpha_quality": 95}
+    )
     image.save(buffer, "WEBP", method=4, exif=tags_as_exif(tags), **how)
     return buffer.getvalue()
 
 
 def tags_as_exif(tags: Mapping[str, str] | None) -> bytes:
-    """Texts as EXIF, in the two fields where ComfyUI looks for them in WebP files (Make and Model)."""
+    """Texts as EXIF, in the fields (Make, Model) where ComfyUI looks for them in WebP files."""
     if not tags:
         return b""
     fields = Image.Exif()

@@ -123,7 +123,7 @@ def test_gif_has_transparency_and_hundredths_of_a_second():
 
 def test_ladders_shrink_and_respect_the_least_frames():
     for form in ("webp", "apng", "gif", "webm"):
-        ladder = list(animation_encoder.settings(form, 20, 5))
+        ladder = list(animation_encoder.settings_for(form, 20, 5))
         assert len(set(ladder)) == len(ladder) and min(round(r.frames * 20) for r in ladder) == 5
         assert all(b.frames <= a.frames and b.scale <= a.scale for a, b in pairwise(ladder))
 
@@ -209,7 +209,7 @@ def test_fewer_frames_for_fewer_bytes_keep_their_times():
     got = read("", made.found.data)
     assert 3 <= len(got.frames) < 25 and 2000 <= got.times[0] <= 2480 and sum(got.times) == 2960
     assert max(got.times[1:]) <= 480 and got.size > 75_000
-    assert str(made.found.rung).endswith(f"{len(got.frames) / 25:.0%} of the frames")
+    assert str(made.found.setting).endswith(f"{len(got.frames) / 25:.0%} of the frames")
 
 
 @pytest.mark.parametrize("count", [16, 48, 80, 89, 90])
@@ -268,7 +268,7 @@ def test_frames_that_a_palette_makes_equal_are_counted_as_they_are():
     made = animation_encoder.encode_animation(Clip.at_rate(frames, 8), motion, "gif")
     got = read("", made.found.data)
     assert made.frames == len(got.frames) < 6 and abs(sum(got.times) - 750) <= 10
-    assert any("frames became" in note for note in made.notes) or made.found.rung.frames < 1
+    assert any("frames became" in note for note in made.notes) or made.found.setting.frames < 1
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -315,8 +315,8 @@ def test_signal_s_animations_are_truecolour_however_few_colours_fit():
     motion = replace(PLATFORMS["signal"].motion, width=128, height=128, max_bytes=50_000)
     made = animation_encoder.encode_animation(Clip.at_rate(frames, 8), motion, "apng")
     got = read("", made.found.data)
-    assert made.found.rung.colours and got.colour == 6 and got.size <= 50_000 and got.plays == 0
-    assert len(got.frames) == 6 and len(np.unique(got.frames.reshape(-1, 4), axis=0)) <= made.found.rung.colours
+    assert made.found.setting.colours and got.colour == 6 and got.size <= 50_000 and got.plays == 0
+    assert len(got.frames) == 6 and len(np.unique(got.frames.reshape(-1, 4), axis=0)) <= made.found.setting.colours
     assert {kind for kind, _ in png_chunks(made.found.data)}.isdisjoint({b"PLTE", b"tRNS"})
 
 

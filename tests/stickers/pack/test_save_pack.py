@@ -60,7 +60,7 @@ def test_static_files_are_lossless_where_they_fit_and_hide_no_colour():
     found, size = still_encoder.encode_still(image, PLATFORMS["discord"].still, "png")
     got = read("", found.data).frames[0]
     shown = image[..., 3] > 0
-    assert size == (320, 320) and str(found.rung) == "lossless"
+    assert size == (320, 320) and str(found.setting) == "lossless"
     assert (got[shown] == image[shown]).all() and (got[~shown] == 0).all()
 
 
