@@ -35,8 +35,8 @@ class Ground:
         self.fields = self._fit()
 
     def _fit(self) -> list[np.ndarray]:
-        """Colour fields, each (H, W, 3) in OKLab, that explain the frame: one smooth field, or a palette of flat colours
-        if the frame has sharp steps that one field cannot explain."""
+        """Colour fields, each (H, W, 3) in OKLab, that explain the frame: one smooth field, or several flat ones if the
+        frame has sharp steps that one cannot explain."""
         colours, basis = self.lab[self.frame], self.basis[self.frame]
         fits = [robust_fit(basis, colours, start, self.tolerance) for start in (None, densest(colours))]
         explained = [float((np.linalg.norm(basis @ f - colours, axis=1) < self.tolerance).mean()) for f in fits]
@@ -247,10 +247,9 @@ class Ground:
         return out
 
     def _holes(self, match: np.ndarray, ground: np.ndarray, distance: np.ndarray) -> np.ndarray:
-        """Enclosed ground: the ground's colour inside, clearly another just outside.
-
-        Shaded holes must be small, as a subject may have the colour of shaded ground. A hole that is most of the
-        subject is none: an outline drawing is filled with the ground's colour.
+        """Enclosed ground: the ground's colour inside, clearly another just outside. Shaded
+        holes must be small, as a subject may have the colour of shaded ground. A hole that is most of the subject is
+        none: an outline drawing is filled with the ground's colour.
         """
         labels, _ = ndimage.label((match < self.tolerance) & ~ground)
         out = np.zeros(self.shape, bool)

@@ -159,8 +159,8 @@ def _bounded(
 
 
 def _samples(image: np.ndarray, among: np.ndarray, band: np.ndarray) -> list[np.ndarray] | None:
-    """Colours (N, 3) for each pixel of the band from a few nearby places in `among`, averaged with neighbours in it; None
-    if there are no such places."""
+    """Colours (N, 3) for each pixel of the band from a few nearby places in `among`, averaged with neighbours in it.
+    None if there are no such places."""
     # Only places near the band can be nearest; leaving out the others keeps the tree small.
     near = among & ndimage.binary_dilation(band, _BOX, iterations=6)
     if not near.any():

@@ -6,12 +6,15 @@ import glyphs
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from seal_core.demo.examples import EXAMPLES, example
 from seal_core.masks.methods import semantic_mask
 from seal_core.messages import gathered
 from seal_core.method.references import prepare
-from seal_core.pictures.polarity import fix_inverted_alpha
+from seal_core.pictures.polarity import border_is_one, fix_inverted_alpha, foreground_from_mask
 from seal_core.stickers.cutout import cut_all, cutout
 from seal_core.stickers.layers import layers_of
 
@@ -31,7 +34,7 @@ def join(image, mask):
 
 
 def turned(images):
-    """Whether `righted` turns the alpha of pictures (B, H, W, 4) round, and what it tells."""
+    """Whether `fix_inverted_alpha` turns the alpha of pictures (B, H, W, 4) round, and what it tells."""
     with gathered() as told:
         made = fix_inverted_alpha(images)
     assert torch.equal(made[..., :3], images[..., :3])
@@ -116,3 +119,53 @@ def test_a_batch_is_turned_as_one():
     assert not turned(joined[2:])[0]
     changed, told = turned(joined)
     assert changed and len(told) == 1
+
+
+# ------------------------------------------------------------------ any mask, any picture
+
+SIDES = st.integers(3, 24)
+soft = st.floats(0, 1, width=32)
+
+
+@st.composite
+def masks(draw):
+    """(H, W) float32 in [0, 1]: noise of few values, or a box, or all of one value."""
+    shape = draw(st.tuples(SIDES, SIDES))
+    return torch.from_numpy(draw(hnp.arrays(np.float32, shape, elements=soft, fill=soft)))
+
+
+@settings(deadline=None)
+@given(masks())
+def test_auto_gives_one_foreground_for_both_polarities(mask):
+    found = foreground_from_mask(mask)
+    assert torch.equal(found, mask) or torch.equal(found, 1 - mask)
+    assert torch.equal(foreground_from_mask(mask, "foreground"), mask)
+    assert torch.equal(foreground_from_mask(mask, "background"), 1 - mask)
+    hard = (mask > 0.5).float()
+    if border_is_one(hard) != border_is_one(1 - hard):  # a perfect tie has no right side
+        assert torch.equal(foreground_from_mask(hard), foreground_from_mask(1 - hard))
+
+
+@settings(deadline=None)
+@given(masks())
+def test_a_border_of_one_value_decides_alone(mask):
+    for border in (0.0, 1.0):
+        framed = torch.nn.functional.pad(mask, [1] * 4, value=border)
+        assert border_is_one(framed) == bool(border)
+        assert foreground_from_mask(framed)[0, 0] == 0
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float32, st.tuples(st.integers(1, 3), SIDES, SIDES, st.just(4)), elements=soft, fill=soft))
+def test_alpha_is_turned_round_whole_or_left(images):
+    images = torch.from_numpy(images)
+    changed, told = turned(images)
+    assert (TURNED in " ".join(told)) == changed or bool((images[..., 3] == 0.5).all())
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float32, st.tuples(SIDES, SIDES, st.just(3)), elements=soft, fill=soft), st.integers(0, 1000))
+def test_a_clear_border_is_never_turned_round(rgb, seed):
+    alpha = torch.from_numpy(np.random.default_rng(seed).random(rgb.shape[:2], np.float32))
+    alpha[[0, -1]], alpha[:, [0, -1]] = 0, 0
+    assert turned(torch.cat([torch.from_numpy(rgb), alpha[..., None]], -1)[None]) == (False, [])
