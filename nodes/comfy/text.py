@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...seal_core.hosts.base import Family
 from ...seal_core.messages import SealError
-from ...seal_core.method.forwards import swapped_forwards
+from ...seal_core.method.attention import swapped_forwards
 from .tokens import chunk_length, token_ids
 
 _FAMILIES = {("clip_l",): "sd1", ("clip_h",): "sd2", ("clip_l", "clip_g"): "sdxl"}

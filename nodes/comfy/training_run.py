@@ -22,8 +22,9 @@ from ...seal_core.hosts.base import Prompt
 from ...seal_core.messages import SealError, warn
 from ...seal_core.method.choices import changed, in_words
 from ...seal_core.method.config import TrainConfig
+from ...seal_core.method.fitting import fit_references
 from ...seal_core.method.initial_words import most_notices
-from ...seal_core.method.references import Reference, digest, prepare
+from ...seal_core.method.references import Reference, digest
 from ...seal_core.method.sampling import generate_context, sample
 from ...seal_core.method.training import PROBES, Progress, TrainResult, train
 from ...seal_core.plots import figures as plots
@@ -77,7 +78,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     resume, changes = run.resume, changed(run.preset, run.config)
     asked = {"preset": run.preset, "changed": changes}
     config = run.config if run.config.resolution else replace(run.config, resolution=host.resolution)
-    references, warnings = prepare(run.image, run.mask, config.resolution, run.mask_polarity)
+    references, warnings = fit_references(run.image, run.mask, config.resolution, run.mask_polarity)
     host.plan(config.batch_size, config.resolution)
     folder = folder_of(config.carrier)
     start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))

@@ -33,7 +33,8 @@ from ..masks.self_attention import attention_mask
 from ..messages import SealError, gathered
 from ..method.choices import changed, in_words
 from ..method.config import TrainConfig
-from ..method.references import Reference, digest, prepare
+from ..method.fitting import fit_references
+from ..method.references import Reference, digest
 from ..method.sampling import generate_context, sample
 from ..method.training import TrainResult, train
 from ..pictures.picture_file import read_picture
@@ -88,7 +89,7 @@ def _references(
             with gathered() as noticed:
                 mask = semantic_mask(image, attention=lambda picture: seen(picture[..., :3]))[0]
             notes, polarity = [*notes, *noticed], "foreground"
-        found, said = prepare(image[None], mask, config.resolution, polarity)
+        found, said = fit_references(image[None], mask, config.resolution, polarity)
         references, notes = [*references, *found], [*notes, *said]
     return references, list(dict.fromkeys(notes))
 

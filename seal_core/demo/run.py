@@ -26,7 +26,8 @@ from ..masks.methods import semantic_mask
 from ..masks.preview import mask_overlay
 from ..messages import SealError
 from ..method.config import TrainConfig
-from ..method.references import Reference, prepare
+from ..method.fitting import fit_references
+from ..method.references import Reference
 from ..method.training import TrainResult, train
 from ..pictures.picture_file import read_picture
 from ..plots.figures import attention_overlay
@@ -135,12 +136,12 @@ def _subject(options: argparse.Namespace, judges: Judges, side: int) -> Subject:
         name = options.example or next(iter(EXAMPLES))
         sticker = example(name)
         image, mask = (torch.from_numpy(np.asarray(a, np.float32) / 255) for a in (sticker.image, sticker.mask))
-        [reference], _ = prepare(image[None], mask[None], side, "foreground")
+        [reference], _ = fit_references(image[None], mask[None], side, "foreground")
         word = options.class_word or sticker.character.species
         return Subject(reference, word, {**sticker.context.asdict(), **known}, name)
     image = read_picture(options.image, "image")
     mask = semantic_mask(image)[0]
-    [reference], _ = prepare(image[None], mask[None], side, "foreground")
+    [reference], _ = fit_references(image[None], mask[None], side, "foreground")
     word = options.class_word
     if not word:
         chances = judges.classify(reference.image[None])["species"][0]

@@ -1,13 +1,15 @@
-"""Cross-attention: recording its maps, and routing the learned context to the allowed sites only.
+"""The hooks: `tap` records attention maps, `route` sends the learned context to the allowed sites only.
 
-Both work by scoped hooks on `attn2.to_q`, `to_k` and `to_v`, which ComfyUI's UNetModel and diffusers'
-UNet2DConditionModel have in common; they leave nothing behind, also after an exception.
+Both hook `attn2.to_q`, `to_k` and `to_v`, which ComfyUI's UNetModel and diffusers' UNet2DConditionModel have in common.
+`swapped_forwards` replaces what whole modules compute. All three are context managers: nothing stays behind, also after
+an exception.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,8 +69,8 @@ def tap(sites: Sequence[Site]) -> Iterator[Maps]:
 def route(sites: Sequence[Site], learned: Tensor) -> Iterator[None]:
     """Let `sites` read `learned` (B, L, D) in place of the context that the U-Net is called with.
 
-    The structure-aware layer restriction: call the host with the plain context (the class word in the
-    token's place) and only the allowed sites see the learned token.
+    This is the structure-aware layer restriction: call the host with the class word's context, and only the allowed
+    sites see the learned token.
     """
 
     def hook(module: nn.Module, args: tuple) -> tuple:
@@ -79,6 +81,22 @@ def route(sites: Sequence[Site], learned: Tensor) -> Iterator[None]:
             for module in (site.module.to_k, site.module.to_v):
                 stack.callback(module.register_forward_pre_hook(hook).remove)
         yield
+
+
+@contextlib.contextmanager
+def swapped_forwards(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Let modules run these functions in place of their `forward`; whatever stood there before comes back."""
+    saved = {module: vars(module).get("forward") for module in forwards}  # somebody may have put one there already
+    try:
+        for module, forward in forwards.items():
+            module.forward = forward
+        yield
+    finally:
+        for module, forward in saved.items():
+            if forward is None:
+                vars(module).pop("forward", None)
+            else:
+                module.forward = forward
 
 
 def slot_positions(positions: Sequence[Mapping[str, Sequence[int]]], prefix: str) -> list[tuple[int, ...]]:

@@ -1,7 +1,7 @@
 """Context augmentation (ours): the subject on other grounds, elsewhere, larger, smaller, mirrored.
 
-It attacks visual entanglement and structural rigidity at the root: the ground and the place change
-from draw to draw, and the prompt says so, so that neither belongs to the concept.
+It attacks visual entanglement and structural rigidity at their root: ground and place change from example to example,
+and the prompt names the ground, so that neither becomes part of the concept.
 """
 
 from __future__ import annotations
@@ -34,9 +34,19 @@ COLOURS = {
     "black": (0.08, 0.08, 0.09),
 }
 SMALL, LARGE = 0.5, 0.95
-"""Range of the subject's size as a share of the largest that the frame holds: a small figure is seen close up too."""
+"""Range of the subject's size, as a share of the largest that the frame holds: a small figure is seen close up too."""
 ENLARGED = 3.0
 """Largest magnification; beyond it a view would teach blur."""
+MIRRORED = 0.5
+"""Share of the views that are mirrored."""
+VISIBLE, SUBJECT = 0.02, 0.5
+"""Mask values from which a pixel is not clearly ground, and from which it is the subject's."""
+ALIKE, MOST_ALIKE = 0.2, 0.15
+"""RGB distance within which colours are alike; the share of the subject that may be like its new ground."""
+TOLD_APART = 0.5
+"""RGB distance from which two colours of a pattern are seen as two."""
+DARK = 0.5
+"""Mean of RGB below which a colour is dark."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +90,7 @@ _PAINT: dict[str, Paint] = {
     "grainy": _grain,
 }
 AUGMENT_GROUNDS = tuple(_PAINT)
-"""Kinds of ground that augmentation paints, as its words name them; an evaluation must use others."""
+"""Kinds of ground that augmentation paints, as its words name them. An evaluation must use others."""
 
 
 def make_views(references: Sequence[Reference], count: int, generator: torch.Generator) -> list[View]:
@@ -109,7 +119,7 @@ def _augmented(reference: Reference, source: int, generator: torch.Generator) ->
     height, width = reference.mask.shape
     ground, words = _ground(height, width, _apart(reference, generator), generator)
     top, bottom, left, right = _box(reference.mask)
-    mirrored = bool(torch.rand((), generator=generator) < 0.5)
+    mirrored = bool(torch.rand((), generator=generator) < MIRRORED)
     # Never larger than the frame: a sticker's subject is whole.
     fits = min(height / (bottom - top), width / (right - left))
     scale = min(_uniform(generator, SMALL, LARGE) * fits, ENLARGED)
@@ -131,7 +141,7 @@ def _augmented(reference: Reference, source: int, generator: torch.Generator) ->
 
 def _box(mask: Tensor) -> tuple[int, int, int, int]:
     """Bounding box of everything that is not clearly ground."""
-    rows, columns = (np.flatnonzero((mask > 0.02).any(dim=d).numpy()) for d in (1, 0))
+    rows, columns = (np.flatnonzero((mask > VISIBLE).any(dim=d).numpy()) for d in (1, 0))
     if not len(rows):
         raise SealError("mask: empty, so there is no subject to paste on other grounds. Wire SemanticMask's mask.")
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
@@ -140,9 +150,14 @@ def _box(mask: Tensor) -> tuple[int, int, int, int]:
 def _apart(reference: Reference, generator: torch.Generator) -> list[str]:
     """The colours' names in random order, without those that much of the subject has itself, if any are left."""
     names = [list(COLOURS)[int(i)] for i in torch.randperm(len(COLOURS), generator=generator)]
-    own = reference.image[reference.mask > 0.5]
-    far = [n for n in names if len(own) and ((own - torch.tensor(COLOURS[n])).norm(dim=1) < 0.2).float().mean() < 0.15]
-    return far if len(far) > 1 else names
+    own = reference.image[reference.mask > SUBJECT]
+
+    def is_apart(name: str) -> bool:
+        alike = (own - torch.tensor(COLOURS[name])).norm(dim=1) < ALIKE
+        return bool(len(own)) and bool(alike.float().mean() < MOST_ALIKE)
+
+    apart = [name for name in names if is_apart(name)]
+    return apart if len(apart) > 1 else names
 
 
 def _ground(height: int, width: int, names: Sequence[str], generator: torch.Generator) -> tuple[Tensor, str]:
@@ -152,12 +167,12 @@ def _ground(height: int, width: int, names: Sequence[str], generator: torch.Gene
     first = next(n for n in names if n != "white" or kind not in ("gradient", "plain"))
     one = torch.tensor(COLOURS[first])
     # Orange on red would hardly be seen as two colours, so the second one is well apart from the first.
-    second = max(names, key=lambda n: float((torch.tensor(COLOURS[n]) - one).norm() > 0.5))
+    second = max(names, key=lambda n: float((torch.tensor(COLOURS[n]) - one).norm() > TOLD_APART))
     other = torch.tensor(COLOURS[second])
     if kind == "gradient":
         other = one + 0.75 * (1 - one)
     elif kind == "grainy":
-        other = torch.full((3,), float(one.mean() < 0.5))  # lighter or darker, never another hue
+        other = torch.full((3,), float(one.mean() < DARK))  # lighter or darker, never another hue
     # Painted at twice the size, then averaged: smooth edges.
     cells = _uniform(generator, 5, 11) / (2 * max(height, width))
     turn = (0.0, math.pi / 4, math.pi / 2)[int(torch.randint(3, (), generator=generator))]

@@ -1,7 +1,7 @@
-"""All settings of a training, as frozen dataclasses; baselines and ablations are values of these.
+"""All settings of one training. Baselines and ablations are values of this, see `presets`.
 
-Every SEAL component is a switch on top of a carrier (input vectors or an output tail). With all
-switches off the loop is plain Textual Inversion or HiPer.
+Every component of SEAL is a switch on top of a carrier: vectors at the text encoder's input, or the tail of its output.
+With all switches off the loop is plain Textual Inversion or HiPer.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
 REVISION = 3
-"""Of the training itself: raise it when equal settings come to learn something else, so that no old file is reused."""
+"""Raise it when equal settings come to learn something else: files that were trained before are then not used again."""
 
 ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
-"""Default weights: mse Break-a-Scene's, transport ConceptExpress's, leak ours."""
+"""Weights for a loss that is switched on without one: mse Break-a-Scene's, transport ConceptExpress's, leak ours."""
 
 TEMPLATES = (
     "a sticker of {}",
@@ -34,8 +34,8 @@ TEMPLATES = (
     "a sticker showing {}",
     "an emoji sticker of {}",
 )
-
-
+FEWEST_JUDGES = 4
+"""Examples below which words cannot be told apart."""
 MAX_TEMPLATES, MAX_TEMPLATE = 1000, 1000
 """Lines of training prompts, and characters of each; 77 tokens are far fewer."""
 
@@ -44,20 +44,22 @@ MAX_TEMPLATES, MAX_TEMPLATE = 1000, 1000
 class TrainConfig:
     """One training, completely.
 
-    resolution: side in pixels, 0 = the model's own. batch_size: draws a step.
-    attention_loss / attention_weight: semantic-guided spatial attention loss and its factor.
+    carrier: what is learned, "input" vectors or an output "tail" of so many positions (`tail`).
+    steps, batch_size: examples a step. resolution: the longer side in pixels, 0 = the model's own.
+    learning_rate, rate: "constant", or "cosine", which falls to nearly nothing at the last step, so that the noise of
+    single examples averages out (ours). weight_decay: AdamW's.
+    attention_loss, attention_weight: semantic-guided spatial attention loss and its factor.
     background_weight: weight of the background in the denoising loss, 1 = plain, 0 = Break-a-Scene's mask.
     contrast_weight: pull between split tokens (SupCon; ConceptExpress 1e-3).
-    rate: how the learning rate goes: "constant", or "cosine" from its full value to nearly nothing at the last step, so
-    that the noise of single draws averages out (ours).
-    augment: share of the draws that show the subject pasted, shifted, scaled and mirrored on another ground.
-    views: how many such views are prepared. pool: from how many fixed draws the steps take theirs, 0 = fresh ones each
-    step; only fixed ones can be replayed by the frozen prefix. pool_bytes: what that may keep.
-    templates: prompts with {}; "{background}" in one marks where the background is named.
-    describe_draws: by how many draws the words of init "described" are judged; 0 = as many as make the search about
-    as long as the training, 4 to 48.
-    attributes: what is known of the reference, e.g. {"emotion": "happy"}; prompts name it, so that
-    words explain it and the token need not.
+    augment: share of the examples that show the subject pasted, shifted, scaled and mirrored on another ground (ours).
+    views: how many such pictures are prepared.
+    pool: how many fixed examples the steps take, again and again; 0 = fresh ones each step. Only fixed ones can be
+    replayed by the frozen prefix (ours), which keeps at most pool_bytes.
+    templates: prompts with {} for the concept; "{background}" in one marks where the background is named.
+    attributes: what is known of the reference, e.g. {"emotion": "happy"}. Prompts say it, so that words explain it and
+    the token need not.
+    describe_draws: how many examples judge the words of init "described"; 0 = as many as make the search about as long
+    as the training, 4 to 48.
     """
 
     carrier: str = "input"
@@ -96,11 +98,13 @@ class TrainConfig:
         number("contrast_weight", self.contrast_weight, 0.0, 1e4, "use 0 or more, e.g. 0.001.")
         number("augment", self.augment, 0.0, 1.0, "use a share between 0 and 1.")
         whole("views", self.views, 0, 256, "use 0 to 256.")
-        whole("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of draws.")
+        whole("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of examples.")
         number("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
-        whole("describe_draws", self.describe_draws, 0, 1024, "use 4 to 1024 draws, or 0 for as many as fit.")
-        if 0 < self.describe_draws < 4:
-            raise SealError(f"describe_draws: {self.describe_draws} cannot tell words apart; use 4 or more, or 0.")
+        whole("describe_draws", self.describe_draws, 0, 1024, "use 4 to 1024 examples, or 0 for as many as fit.")
+        if 0 < self.describe_draws < FEWEST_JUDGES:
+            raise SealError(
+                f"describe_draws: {self.describe_draws} cannot tell words apart; use {FEWEST_JUDGES} or more, or 0."
+            )
         whole("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
         whole("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
         if self.resolution != 0:

@@ -1,8 +1,8 @@
-"""The frozen prefix: what the U-Net computes before the token enters, kept and replayed.
+"""The frozen prefix (ours): what the U-Net computes before the token enters, kept and replayed.
 
-With the layer restriction everything before the first allowed site depends on the draw (view, prompt
-template, noise level, noise) but not on the token. For a finite pool of draws it is computed once; a
-training step then costs only the rest of the U-Net. Exact: the replayed tensors are the computed ones.
+With the layer restriction, everything before the first allowed site depends on the example (view, prompt template,
+noise level, noise) and not on the token. For a finite pool of examples it is computed once; a training step then costs
+only the rest of the U-Net. Exact: what is replayed are the tensors that were computed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..hosts.base import Site, Stage
-from .forwards import swapped_forwards
+from .attention import swapped_forwards
 
 
 class _Reached(Exception):
@@ -52,10 +52,10 @@ def needed_layers(stages: Sequence[Stage], cut: tuple[int, int]) -> list[tuple[i
 
 
 class FrozenPrefix:
-    """Records and replays the layers before one site.
+    """Records and replays the layers before one site, for examples that are known by their keys.
 
-    pool_bytes limits what `keep` stores; draws beyond it are computed afresh every time. Stored on the
-    CPU, so that a GPU's memory stays with the model.
+    limit: bytes that may be kept; examples beyond them are computed afresh every time. bytes: what is kept now. It lies
+    on the CPU, so that a GPU's memory stays with the model.
     """
 
     def __init__(self, stages: Sequence[Stage], cut: tuple[int, int], pool_bytes: int) -> None:
@@ -69,7 +69,7 @@ class FrozenPrefix:
         self._needed = [stages[s].layers[k] for s, k in needed_layers(stages, cut)]
         self._in_tuple: dict[nn.Module, bool] = {}
         self._pool: dict[int, list[Tensor]] = {}
-        # Draws may differ in size, so the shape of every layer's output is kept with the draw.
+        # Examples may differ in size, so the shape of every layer's output is kept with the example.
         self._shapes: dict[int, dict[nn.Module, torch.Size]] = {}
         self._smallest = 0
         self.limit = pool_bytes
@@ -82,6 +82,7 @@ class FrozenPrefix:
         return FrozenPrefix(stages, cut, pool_bytes) if stages and cut and cut[0] > 1 else None
 
     def has(self, keys: Sequence[int]) -> bool:
+        """Whether all of these are kept."""
         return all(key in self._pool for key in keys)
 
     @torch.no_grad()
@@ -111,8 +112,8 @@ class FrozenPrefix:
                 run()
         row = sum(outputs[layer][:1].nbytes for layer in self._needed)
         self._smallest = min(self._smallest or row, row)
-        # A batch may hold a draw twice, or one that is kept already. As many are kept as fit: a pool with room for a
-        # part of a batch would run the prefix in vain at every step.
+        # A batch may hold an example twice, or one that is kept already. As many as fit are kept: if a batch had to fit
+        # as a whole, one that does not would run the prefix in vain at every step.
         room = (self.limit - self.bytes) // row
         new = dict(list({key: i for i, key in enumerate(keys) if key not in self._pool}.items())[:room])
         self.bytes += row * len(new)
@@ -123,8 +124,20 @@ class FrozenPrefix:
         return self.has(keys)
 
     @contextlib.contextmanager
+    def replayed(self, keys: Sequence[int], device: torch.device, run: Callable[[], Any]) -> Iterator[None]:
+        """`replay` for examples that may be new: a pass of `run` records them first.
+
+        Fresh examples (key -1) are not replayed, nor those for which there is no room.
+        """
+        if min(keys) < 0 or not self.record(keys, run):
+            yield
+        else:
+            with self.replay(keys, device):
+                yield
+
+    @contextlib.contextmanager
     def replay(self, keys: Sequence[int], device: torch.device) -> Iterator[None]:
-        """Inside the block the prefix's layers answer from the pool for the draws `keys`, row by row."""
+        """Inside the block the prefix's layers answer from the pool for the examples `keys`, row by row."""
         kept = {
             layer: torch.cat([self._pool[key][i] for key in keys]).to(device) for i, layer in enumerate(self._needed)
         }

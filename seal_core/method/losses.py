@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-EPSILON = 1e-6
+EPSILON, TINY = 1e-6, 1e-12
+"""Least divisor; least mass of a cell of a distribution, whose logarithm is taken."""
 TRANSPORT_SIDE = 16
 """Cells a side at most in the transport loss: its cost grows with the fourth power (32: 27 s a step on a CPU core)."""
 
@@ -34,14 +37,13 @@ def attention_loss(kind: str, attention: Tensor, mask: Tensor) -> Tensor:
     leak: share of the token's attention that falls outside the mask (ours).
     transport: entropic optimal transport between A and M as distributions (after ConceptExpress).
     """
-    if kind == "mse":
-        peak = attention.amax(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
-        return (attention / peak - mask).square().mean()
-    if kind == "leak":
-        return leakage(attention, mask).mean()
-    if kind == "transport":
-        return sinkhorn(attention, mask).mean()
-    raise ValueError(f"unknown attention loss {kind!r}")
+    return ATTENTION_LOSSES[kind](attention, mask).mean()
+
+
+def peak_error(attention: Tensor, mask: Tensor) -> Tensor:
+    """Squared error of maps (B, h, w) against masks, each map divided by its maximum."""
+    peak = attention.amax(dim=(1, 2), keepdim=True).clamp_min(EPSILON)
+    return (attention / peak - mask).square()
 
 
 def leakage(attention: Tensor, mask: Tensor) -> Tensor:
@@ -53,9 +55,9 @@ def leakage(attention: Tensor, mask: Tensor) -> Tensor:
 def sinkhorn(attention: Tensor, mask: Tensor, epsilon: float = 1e-3, iterations: int = 200) -> Tensor:
     """Entropic transport cost (B,) between two maps (B, h, w) taken as distributions.
 
-    Cost: squared distance on the unit square. Log-domain Sinkhorn (Cuturi 2013; ConceptExpress's
-    epsilon 1e-3 and 200 iterations). Larger maps are averaged down to TRANSPORT_SIDE cells a side, which
-    is the size of Stable Diffusion 1's at 512 px. Differentiable through the attention.
+    Cost: squared distance on the unit square. Sinkhorn in the log domain (Cuturi 2013), with ConceptExpress's epsilon
+    and iterations. Larger maps are averaged down to TRANSPORT_SIDE cells a side, the size of Stable Diffusion 1's at
+    512 px. Differentiable through the attention.
     """
     size = [min(side, TRANSPORT_SIDE) for side in attention.shape[-2:]]
     attention, mask = (_precise(F.interpolate(m[:, None], size=size, mode="area")[:, 0]) for m in (attention, mask))
@@ -65,7 +67,7 @@ def sinkhorn(attention: Tensor, mask: Tensor, epsilon: float = 1e-3, iterations:
     grid = torch.cartesian_prod(rows, columns)
     cost = torch.cdist(grid, grid).square()
     log_a, log_b = (
-        (m.flatten(1) / m.flatten(1).sum(1, keepdim=True).clamp_min(EPSILON)).clamp_min(1e-12).log()
+        (m.flatten(1) / m.flatten(1).sum(1, keepdim=True).clamp_min(EPSILON)).clamp_min(TINY).log()
         for m in (attention, mask)
     )
     kernel = -cost / epsilon
@@ -77,6 +79,15 @@ def sinkhorn(attention: Tensor, mask: Tensor, epsilon: float = 1e-3, iterations:
     return (plan * cost).sum(dim=(1, 2)).float()
 
 
+ATTENTION_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": peak_error,
+    "leak": leakage,
+    "transport": sinkhorn,
+}
+"""Kind -> loss of maps (B, h, w) against masks, before its mean. `config.ATTENTION_LOSSES` and `ATTENTION_WEIGHTS` name
+the same."""
+
+
 def _precise(tensor: Tensor) -> Tensor:
     """In float64, where the device has it: these two gradients nearly cancel (1e-3 to 1e-2 off in float32)."""
     return tensor if tensor.device.type == "mps" else tensor.double()
@@ -85,11 +96,11 @@ def _precise(tensor: Tensor) -> Tensor:
 def contrast_loss(tokens: Tensor, others: Tensor, temperature: float = 0.07) -> Tensor:
     """Supervised contrastive loss that pulls split tokens together and away from `others`.
 
-    tokens: (K, width), the parts of one concept; others: (N, width), e.g. the context token; both in
-    the input-embedding space, L2-normalised here (ConceptExpress; SupCon 2004.11362). 0 where K < 2.
+    tokens: (K, width), the parts of one concept. others: (N, width), e.g. the context token. Both in the space of input
+    embeddings, L2-normalised here (ConceptExpress; SupCon 2004.11362). 0 where K < 2.
     """
     count = tokens.shape[0]
-    if count < 2:
+    if count <= 1:  # no partner
         return tokens.new_zeros(())
     points = F.normalize(_precise(torch.cat([tokens, others])), dim=1)
     similarity = points[:count] @ points.T / temperature

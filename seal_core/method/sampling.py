@@ -25,8 +25,8 @@ PIXELS = 8
 class RoutedContext:
     """A prompt in two readings: with the learned token, and with the class word in its place.
 
-    The learned one enters at `sites` only, and only between the two percents of the sampling (0 =
-    noisiest); everything else, the pooled vector too, reads the plain one.
+    The learned one enters at `sites` only, and only between the two percents of the sampling (0 = noisiest). Everything
+    else, the pooled vector too, reads the plain one.
     """
 
     learned: Context
@@ -44,11 +44,10 @@ class RoutedContext:
 def generate_context(host: Host, concept: Concept, text: str, strength: float = 1.0) -> RoutedContext:
     """The contexts (one row) of a prompt in which the concept is named where the subject stands (see `mentions`).
 
-    strength: 0 = class word, 1 = as learned; in between the token embeddings (or the tail) lie on the
-    straight line, a class word of several tokens being interpolated along the word.
-    A tail replaces the last n positions of the class-word prompt's context (HiPer); a prompt that
-    reaches into them is cut there, with a warning. Raises SealError where the text does not name the
-    concept or the concept was trained for another model family.
+    strength: 0 = class word, 1 = as learned; between them the token embeddings (or the tail) lie on the straight line,
+    a class word of several tokens interpolated along the word. A tail replaces the last n positions of the class-word
+    prompt's context (HiPer); a prompt that reaches into them is cut there, with a warning. Raises SealError where the
+    text does not name the concept, or the concept was trained for another model family.
     """
     check_strength(strength)
     if not concept.family.fits(host.family):

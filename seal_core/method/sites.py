@@ -1,8 +1,8 @@
 """Where the learned token may enter: sites, the layer language and its presets.
 
-A site is one cross-attention module, named by its part of the U-Net and its place in execution
-order: down.0 ... mid.0 ... up.0 .... Names come from walking the model, never from tables, so any
-U-Net works. SD 1.x has down.0-5, mid.0 and up.0-8.
+A site is one cross-attention module, named by its part of the U-Net and its place in execution order: down.0 ... mid.0
+... up.0 .... Names come from walking the model, never from tables, so any U-Net works. SD 1.x has down.0-5, mid.0,
+up.0-8.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ PARTS = ("down", "mid", "up")
 PRESETS = ("appearance", "all", "up")
 GRAMMAR = "names such as up.3, ranges such as up.3-5, groups (down, mid, up, all); a leading - leaves out"
 
+SUPERVISED_SCALE = 4
+"""Latent cells a side that one cell of a supervised map covers: 16 x 16 maps at 512 px (after Break-a-Scene)."""
+
 _TERM = re.compile(r"(?P<out>-)?(?P<part>all|down|mid|up)(?:\.(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?)?")
 
 
 def preset_names(preset: str, sites: Sequence[Site]) -> tuple[str, ...]:
     """The site names that a preset allows.
 
-    all: every site (no restriction). up: the up part (strongest single lever in our prototype).
-    appearance: the up part without its coarsest level, which we take to carry pose and layout
-    (ours, after P+ and B-LoRA's findings; to be settled by the ablation).
+    all: every site, so no restriction. up: the up part (the strongest single lever in our prototype). appearance: the
+    up part without its coarsest level, which we take to carry pose and layout (ours, after what P+ and B-LoRA found).
     """
     if preset == "all":
         return tuple(s.name for s in sites)
@@ -52,7 +54,7 @@ def parse_sites(text: str, sites: Sequence[Site]) -> tuple[str, ...]:
         match = _TERM.fullmatch(term)
         names = _expand(match, sites) if match else []
         if not names:
-            raise SealError(f"layers: {term!r} names no site of this model. Valid: {describe(sites)}; {GRAMMAR}.")
+            raise SealError(f"layers: {term!r} names no site of this model. Valid: {valid_names(sites)}; {GRAMMAR}.")
         if match and match["out"]:
             if i == 0:
                 chosen = {s.name for s in sites}
@@ -60,7 +62,7 @@ def parse_sites(text: str, sites: Sequence[Site]) -> tuple[str, ...]:
         else:
             chosen.update(names)
     if not chosen:
-        raise SealError(f"layers: {text!r} selects no site. Valid: {describe(sites)}; {GRAMMAR}.")
+        raise SealError(f"layers: {text!r} selects no site. Valid: {valid_names(sites)}; {GRAMMAR}.")
     return tuple(s.name for s in sites if s.name in chosen)
 
 
@@ -103,7 +105,7 @@ def saved_sites(text: str, sites: Sequence[Site]) -> tuple[str, ...]:
     return everything if not text.strip() or named.issuperset(everything) else parse_sites(text, sites)
 
 
-def describe(sites: Sequence[Site]) -> str:
+def valid_names(sites: Sequence[Site]) -> str:
     """The valid names in short: "down.0-5, mid.0, up.0-8"."""
     spans = []
     for part in PARTS:
@@ -119,7 +121,7 @@ def select(names: Sequence[str], sites: Sequence[Site]) -> list[Site]:
     missing = [n for n in names if n not in known]
     if missing:
         raise SealError(
-            f"layers: this model has no site {', '.join(missing)} (it has {describe(sites)}). "
+            f"layers: this model has no site {', '.join(missing)} (it has {valid_names(sites)}). "
             "Make the layer restriction from the model that is wired here."
         )
     return [s for s in sites if s.name in set(names)]
@@ -128,12 +130,12 @@ def select(names: Sequence[str], sites: Sequence[Site]) -> list[Site]:
 def supervised(allowed: Sequence[Site]) -> list[Site]:
     """The allowed sites whose maps the attention loss reads.
 
-    Those of a quarter of the latents' size (16 x 16 at 512 px; down and up, after Break-a-Scene), else
-    the coarsest allowed, so that all maps have one size. The mid block only where nothing else is allowed.
+    Those whose maps are a quarter of the latents' size, else the coarsest allowed, so that all maps have one size. The
+    mid block only where nothing else is allowed.
     """
     outer = [s for s in allowed if s.part != "mid"] or list(allowed)
     scales = {s.scale for s in outer}
-    wanted = 4 if 4 in scales else max(scales)
+    wanted = SUPERVISED_SCALE if SUPERVISED_SCALE in scales else max(scales)
     return [s for s in outer if s.scale == wanted]
 
 

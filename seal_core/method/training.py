@@ -1,4 +1,4 @@
-"""The one training loop. Baselines and ablations are configurations of it (see `config.PRESETS`)."""
+"""The one training loop. Baselines and ablations are configurations of it, see `presets`."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from torch import Tensor
 
 from .. import __version__
 from ..concept.concept import Concept
-from ..concept.vocabulary import check, tokenised, word_vectors
+from ..concept.vocabulary import check, tokenised
 from ..hosts.base import Host
 from ..messages import SealError
-from ..prompts.attributes import clean
 from .config import TrainConfig
-from .initial_words import Description, describe
-from .loss_scale import LossScale
+from .descent import Descent, learning_rate
+from .examples import Examples
+from .initial_words import start_from_words
+from .learned import make_learned
+from .probe import look
 from .references import Reference
-from .step import Passes
+from .sites import parse_sites, spelled
+from .step import Step
 
 PROBES = 10
 """How often, at most, the attention is looked at during a training."""
-DESCRIBED_AT = (0.1, 0.7)
-"""Noise levels at which words are judged, as shares of the token's time window, 0 = its cleanest. Chosen on
-StickerWorld: colours tell at the noisy end, small things at the clean one."""
-STEPS_A_DRAW = 15
-"""The search passes each of its draws about 42 times; a step, with its gradient, costs about three passes."""
+FEWEST_STEPS_BETWEEN = 10
+"""Steps between two looks, at least."""
 
 
 @dataclass(frozen=True)
 class Progress:
     """What a callback sees after each step; raising in the callback ends the training, leaving nothing behind.
 
-    loss: of this step. attention: (h, w) map of the token on the first reference when it was last
-    looked at. concept: makes the concept as learned so far. Step 0, before the first: the words to start
-    from are being looked for, note is the phrase so far, and there is no loss yet.
+    loss: of this step. attention: (h, w) map of the token on the first reference when it was last looked at. concept:
+    makes the concept as learned so far. Step 0 comes before the first, while the words to start from are looked for:
+    note is the phrase so far, and there is no loss yet.
     """
 
     step: int
@@ -62,8 +62,27 @@ class TrainResult:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-class Training(Passes):
-    """One run: everything that is fixed before the first step, and the loop."""
+def train(
+    host: Host,
+    references: Sequence[Reference],
+    config: TrainConfig,
+    callback: Callable[[Progress], None] | None = None,
+    resume: Concept | None = None,
+) -> TrainResult:
+    """Learn one concept from its reference(s) with a host's model; the model is left as it was.
+
+    Deterministic for a seed on one machine. The callback is called after every step and may raise to cancel. Raises
+    SealError for bad input and for a loss that is not finite.
+    """
+    return Training(host, references, config, resume).run(callback)
+
+
+class Training:
+    """One run: everything that is fixed before the first step, and the loop.
+
+    examples: what the steps look at. learned: what they move. step: from the one to the other. config: with the layers
+    as they are saved. merge_step: after which step the split tokens merge, or None.
+    """
 
     def __init__(
         self, host: Host, references: Sequence[Reference], config: TrainConfig, resume: Concept | None = None
@@ -71,21 +90,27 @@ class Training(Passes):
         if not references:
             raise SealError("image: no reference given; wire the sticker.")
         check(host, config.tokens)
-        super().__init__(host, references, config, resume)
-        self.references = references
+        sites = host.sites()
+        saved = spelled(parse_sites(config.layers.sites, sites), sites)
+        self.host, self.references = host, references
+        self.config = replace(config, layers=replace(config.layers, sites=saved))
+        self.examples = Examples(host, references, self.config)
+        generator = torch.Generator().manual_seed(config.seed + 1)
+        self.learned = make_learned(host, self.config, generator, resume)
+        self.step = Step(host, self.learned, self.config)
         self.warnings: list[str] = []
         if config.attention_loss == "none" and config.attention_weight > 0:
             self.warnings.append(
                 "attention_weight: without effect, since attention_loss is none; choose mse, leak or transport."
             )
-        self.merge_step = self._merge_step(resume)
-        self.describes = config.tokens.init == "described" and config.carrier == "input" and resume is None
+        self.merge_step = None if resume else self._merge_step()
+        self.starts_from_words = config.tokens.init == "described" and config.carrier == "input" and resume is None
         self._check_prompts()
 
-    def _merge_step(self, resume: Concept | None) -> int | None:
-        """After which step the split tokens merge; each gets at least one draw before."""
+    def _merge_step(self) -> int | None:
+        """Each of the split tokens gets at least one example before they merge."""
         config = self.config
-        if config.carrier == "tail" or config.tokens.split == 1 or config.tokens.merge == "none" or resume:
+        if not self.learned.split:
             return None
         once_each = math.ceil(config.tokens.split / config.batch_size)
         if once_each > config.steps:
@@ -100,122 +125,57 @@ class Training(Passes):
         Encodes the longest one, with the class word and with as many vectors as will stand in it.
         """
         encoder = self.host.family.encoders[0]
-        prompts = self.draws.prompts()
+        prompts = self.examples.prompts()
         longest = max(prompts, key=lambda p: len(self.host.token_ids(encoder, p.fill(dict.fromkeys(p.slots, "")).text)))
-        self.plain([longest])
-        self.carrier.check(longest)
-
-    # -- the start ---------------------------------------------------------------------------------
-
-    def describe(self, notice: Callable[[str], None] | None = None) -> Description:
-        """Find the words under which the model sees the subject, and start the vectors there.
-
-        What is known of the appearance is said from the beginning, where it fits.
-        """
-        tokens, words = self.config.tokens, self.host
-
-        def fits(text: str) -> bool:
-            return all(len(words.token_ids(e, text)) <= tokens.split for e in words.family.encoders)
-
-        subject = " ".join(tokens.class_word.split())
-        looks = clean("appearance", dict(self.config.attributes).get("appearance"))
-        if looks and fits(f"{subject}, {looks}"):
-            subject = f"{subject}, {looks}"
-        effort = min(max(self.config.steps * self.config.batch_size // STEPS_A_DRAW, 4), 48)
-        draws = self.draws.spread(self.config.describe_draws or effort, *DESCRIBED_AT)
-        prefix = self.new_prefix()
-        found = describe(
-            subject,
-            lambda text, first, last: self.errors(text, draws[first:last], prefix),
-            len(draws),
-            fits,
-            notice,
-        )
-        self.carrier.load({e: word_vectors(words, e, found.text) for e in words.family.encoders})
-        return found
+        self.step.plain([longest])
+        self.learned.check_fits(longest)
 
     # -- the loop ----------------------------------------------------------------------------------
 
-    def optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            self.carrier.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay
-        )
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, which are counted from 1."""
-        done = (step - 1) / self.config.steps
-        share = 0.5 * (1 + math.cos(math.pi * done)) if self.config.rate == "cosine" else 1.0
-        return self.config.learning_rate * share
-
-    def _described(self, attention: Tensor, callback: Callable[[Progress], None] | None) -> dict[str, Any]:
-        def notice(text: str) -> None:
-            if callback is not None:
-                callback(Progress(0, self.config.steps, math.nan, (), attention, self.concept, text))
-
-        found = self.describe(notice)
-        return {"text": found.text, "parts": found.parts, "passes": found.passes}
-
     def run(self, callback: Callable[[Progress], None] | None = None) -> TrainResult:
         """Train to the end. Raises SealError when the loss is not finite any more."""
-        config = self.config
-        before, leak_before, loss_before = self.probe()
-        attention = before
-        losses: list[float] = []
+        config, losses = self.config, list[float]()
         terms: dict[str, float] = {}
-        described = self._described(before, callback) if self.describes else None
-        optimizer, scaler = self.optimizer(), LossScale(self.host.dtype == torch.float16)
-        look_every = max(10, config.steps // PROBES)
-        overflows = 0
+        before = look(self.step, self.examples)
+        attention = before.attention
+
+        def show(step: int, loss: float, note: str = "") -> None:
+            if callback is not None:
+                callback(Progress(step, config.steps, loss, losses, attention, self.concept, note))
+
+        words = None
+        if self.starts_from_words:
+            words = start_from_words(self.step, self.examples, config, lambda text: show(0, math.nan, text))
+        descent = Descent(self.learned, config, self.host)
+        look_every = max(FEWEST_STEPS_BETWEEN, config.steps // PROBES)
         for step in range(1, config.steps + 1):
-            loss, terms = self.losses(self.draws.next(config.batch_size))
-            value = float(loss.detach())
-            fine = math.isfinite(value) and scaler.backward(loss, self.carrier.parameters())
-            overflows = 0 if fine else overflows + 1
-            if not math.isfinite(value) or (not fine and (overflows > 16 or self.host.dtype != torch.float16)):
+            loss, terms = self.step.loss(self.examples.next(config.batch_size))
+            losses.append(float(loss.detach()))
+            if not descent.down(loss, learning_rate(config, step)):
                 raise SealError(
                     f"training: the loss is not finite at step {step} of {config.steps} ({terms}). "
                     f"Lower learning_rate (now {config.learning_rate:g}) or attention_weight (now "
                     f"{config.attention_weight:g}), or load the model in float32 or bfloat16."
                 )
-            if fine:
-                for group in optimizer.param_groups:
-                    group["lr"] = self.rate(step)
-                optimizer.step()
-                self.carrier.constrain()
-            optimizer.zero_grad(set_to_none=True)
-            losses.append(value)
             if step == self.merge_step:
-                self.carrier.merge()
-                optimizer = self.optimizer()  # new leaf tensors: the old moments belong to the old ones
+                self.learned.merge()
+                descent.start_anew()
             if step % look_every == 0 and step < config.steps and callback is not None:
-                attention = self.probe(shares=(0.5,))[0]
-            if callback is not None:
-                callback(Progress(step, config.steps, value, losses, attention, self.concept))
-        after, leak_after, loss_after = self.probe()
-        report = {
-            "config": self.config.effective(),
-            "model": str(self.host.family),
-            "prediction": self.host.prediction,
-            "device": str(self.host.device),
-            "dtype": str(self.host.dtype).removeprefix("torch."),
-            "class_word": tokenised(self.host, config.tokens.class_word),
-            "sites": [s.name for s in self.allowed],
-            "attention_sites": [s.name for s in self.watched],
-            "losses": [round(v, 6) for v in losses],
-            "last_terms": terms,
-            "merged_at": self.merge_step,
-            "described": described,
-            "leakage": {"before": round(leak_before, 4), "after": round(leak_after, 4)},
-            "probe_loss": {"before": round(loss_before, 6), "after": round(loss_after, 6)},
-            "pool": {"draws": config.pool, "bytes": self.prefix.bytes if self.prefix else 0, "limit": config.pool_bytes}
-            if config.pool
-            else None,
-            "warnings": self.warnings,
-        }
+                attention = look(self.step, self.examples, shares=(0.5,)).attention
+            show(step, losses[-1])
+        after = look(self.step, self.examples)
+        report = self._report(losses, terms)
+        report["described"] = words and {"text": words.text, "parts": words.parts, "passes": words.passes}
+        report["leakage"] = {"before": round(before.leakage, 4), "after": round(after.leakage, 4)}
+        report["probe_loss"] = {"before": round(before.loss, 6), "after": round(after.loss, 6)}
         concept = self.concept()
         kept = {"config": report["config"], "leakage": report["leakage"], "steps": config.steps}
         concept = replace(concept, provenance={**concept.provenance, **kept})
-        return TrainResult(concept, losses, before, after, self.references[0], self.merge_step, report)
+        return TrainResult(
+            concept, losses, before.attention, after.attention, self.references[0], self.merge_step, report
+        )
+
+    # -- what comes of it --------------------------------------------------------------------------
 
     def concept(self) -> Concept:
         """The concept as learned so far."""
@@ -223,7 +183,7 @@ class Training(Passes):
         return Concept(
             name=config.tokens.concept,
             class_word=config.tokens.class_word,
-            vectors=self.carrier.result(),
+            vectors=self.learned.result(),
             family=self.host.family,
             carrier=config.carrier,
             tokens=config.tokens,
@@ -231,17 +191,21 @@ class Training(Passes):
             provenance={"seal": __version__},
         )
 
-
-def train(
-    host: Host,
-    references: Sequence[Reference],
-    config: TrainConfig,
-    callback: Callable[[Progress], None] | None = None,
-    resume: Concept | None = None,
-) -> TrainResult:
-    """Learn one concept from its reference(s) with a host's model; the model is left as it was.
-
-    Deterministic for a seed on one machine. The callback is called after every step and may raise to
-    cancel. Raises SealError for bad input and for a loss that is not finite.
-    """
-    return Training(host, references, config, resume).run(callback)
+    def _report(self, losses: Sequence[float], terms: dict[str, float]) -> dict[str, Any]:
+        config, prefix = self.config, self.step.prefix
+        kept = {"draws": config.pool, "bytes": prefix.bytes if prefix else 0, "limit": config.pool_bytes}
+        return {
+            "config": config.effective(),
+            "model": str(self.host.family),
+            "prediction": self.host.prediction,
+            "device": str(self.host.device),
+            "dtype": str(self.host.dtype).removeprefix("torch."),
+            "class_word": tokenised(self.host, config.tokens.class_word),
+            "sites": [s.name for s in self.step.allowed],
+            "attention_sites": [s.name for s in self.step.watched],
+            "losses": [round(v, 6) for v in losses],
+            "last_terms": terms,
+            "merged_at": self.merge_step,
+            "pool": kept if config.pool else None,
+            "warnings": self.warnings,
+        }

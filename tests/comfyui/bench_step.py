@@ -58,6 +58,7 @@ class Variant:
 
     def __init__(self, host: Any, sites: str, pool: int, resolution: int) -> None:
         from seal_pack.seal_core.concept.settings import Layers, Tokens
+        from seal_pack.seal_core.method.descent import Descent
         from seal_pack.seal_core.method.presets import PRESETS
         from seal_pack.seal_core.method.training import Training
 
@@ -73,21 +74,19 @@ class Variant:
         )
         self.name = f"{sites}{', prefix replayed' if pool else ''}"
         self.run = Training(host, [reference(resolution)], config)
-        assert bool(self.run.prefix) == bool(pool)
-        self.optimizer = self.run.optimizer()
+        assert bool(self.run.step.prefix) == bool(pool)
+        self.descent = Descent(self.run.learned, self.run.config, host)
         self.seconds: list[float] = []
         for _ in range(pool or 1):  # also warms up
             self.step()
         self.seconds.clear()
         # Bytes of one draw, as the report of a training gives them for the pool.
-        self.bytes = self.run.prefix.bytes // pool if pool else 0
+        self.bytes = self.run.step.prefix.bytes // pool if pool else 0
 
     def step(self) -> None:
         began = time.perf_counter()
-        loss, _ = self.run.losses(self.run.draws.next(1))
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        loss, _ = self.run.step.loss(self.run.examples.next(1))
+        self.descent.down(loss, self.run.config.learning_rate)
         self.seconds.append(time.perf_counter() - began)
 
 

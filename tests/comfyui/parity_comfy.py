@@ -113,18 +113,18 @@ def main() -> None:
         for name in wanted or configs:
             started, config = time.process_time(), configs[name]
             run = Training(host, [sticker], config)
-            latents = {f"latents.{i}": z.contiguous() for i, z in enumerate(run.draws.latents)}
-            merge = MERGE_AFTER if run.carrier.parameters()[0].shape[0] > 1 and config.carrier == "input" else None
+            latents = {f"latents.{i}": z.contiguous() for i, z in enumerate(run.examples.latents)}
+            merge = MERGE_AFTER if run.learned.parameters()[0].shape[0] > 1 and config.carrier == "input" else None
             found, prompts = batches(run, BATCHES if thorough else 1, merge)
             note = {"config": config.effective(), "prompts": prompts, "merge_after": merge}
-            note["pool"] = run.prefix.bytes if run.prefix else None
-            if run.prefix and thorough:  # the same draws again, every one through the whole U-Net
+            note["pool"] = run.step.prefix.bytes if run.step.prefix else None
+            if run.step.prefix and thorough:  # the same draws again, every one through the whole U-Net
                 whole = Training(host, [sticker], config)
-                whole.prefix = None
+                whole.step.prefix = None
                 found |= {f"whole.{key}": value for key, value in batches(whole, BATCHES, merge)[0].items()}
-            elif run.everywhere and config.carrier == "input":
+            elif run.step.everywhere and config.carrier == "input":
                 note["timesteps"] = TIMESTEPS if thorough else FEW
-                single, note["positions"] = single_pass(run, tap, run.draws.latents[0], note["timesteps"])
+                single, note["positions"] = single_pass(run, tap, run.examples.latents[0], note["timesteps"])
                 found |= {f"single.{key}": value for key, value in single.items()}
             save_file(found | latents, out / f"{name}.safetensors")
             notes["cases"][name] = note

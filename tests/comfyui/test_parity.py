@@ -59,7 +59,7 @@ class Pair:
         """The same training on DiffusersHost, with ComfyHost's latents."""
         note, theirs = self.case(name)
         run = Training(self.host, [Reference(**load_file(self.folder / "reference.safetensors"))], config(note))
-        run.draws.latents = [theirs[f"latents.{i}"] for i in range(len(run.draws.latents))]
+        run.examples.latents = [theirs[f"latents.{i}"] for i in range(len(run.examples.latents))]
         return run, note, theirs
 
 
@@ -243,7 +243,7 @@ def test_losses_and_gradients(pair: Pair, name: str) -> None:
     run, note, theirs = pair.training(name)
     ours, prompts = batches(run, len(note["prompts"]), note["merge_after"])
     assert prompts == note["prompts"]
-    assert (run.prefix.bytes if run.prefix else None) == note["pool"]
+    assert (run.step.prefix.bytes if run.step.prefix else None) == note["pool"]
     assert note["pool"] is None or note["pool"] > 0
     print({k: f"{v:.1e}" for k, v in compare(ours, theirs, len(prompts)).items()})
 

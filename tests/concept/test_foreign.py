@@ -17,7 +17,7 @@ from seal_core.concept.file import encoded, load, save, trained_files
 from seal_core.concept.settings import Layers, Tokens
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
-from seal_core.method import learned as carriers
+from seal_core.method import learned
 from seal_core.method.config import TrainConfig
 
 SD1 = Family("sd1", (("clip_l", 768),))
@@ -319,6 +319,6 @@ def test_training_does_not_go_on_from_unequal_lengths(monkeypatch):
     """Its tokens are counted once for both encoders."""
     family = Family("sdxl", (("clip_l", 768), ("clip_g", 1280)))
     uneven = concept(family=family, vectors={"clip_l": L, "clip_g": G})
-    monkeypatch.setattr(carriers, "InputCarrier", lambda *_: None)
+    monkeypatch.setattr(learned, "LearnedTokens", lambda *_: None)
     with pytest.raises(SealError, match=r"resume: .* 2 vectors for clip_l and 3 vectors for clip_g"):
-        carriers.make_carrier(SimpleNamespace(family=family), TrainConfig(), torch.Generator(), uneven)
+        learned.make_learned(SimpleNamespace(family=family), TrainConfig(), torch.Generator(), uneven)

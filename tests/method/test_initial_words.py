@@ -12,7 +12,14 @@ from seal_core.concept.settings import Layers, Tokens
 from seal_core.concept.vocabulary import word_vectors
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
-from seal_core.method.initial_words import coloured, describe, grammar, most_notices
+from seal_core.method.initial_words import (
+    coloured,
+    grammar,
+    grow_phrase,
+    most_notices,
+    start_from_words,
+    subject_errors,
+)
 from seal_core.method.training import Training, train
 
 DRAWS = 16
@@ -45,7 +52,7 @@ def everything_fits(text):
 
 def test_finds_what_shows_and_leaves_out_what_does_not():
     world = World("grey cat", "crown", "orange crown")
-    found = describe("cat", world, DRAWS, everything_fits)
+    found = grow_phrase("cat", world, DRAWS, everything_fits)
     assert found.text == "grey cat, wearing an orange crown"
     assert found.parts["colour"]["thing"] == "grey" and found.parts["colour"]["accepted"]
     assert found.parts["worn"]["gain"] == pytest.approx(2, abs=0.3)
@@ -54,20 +61,20 @@ def test_finds_what_shows_and_leaves_out_what_does_not():
 
 
 def test_nothing_shows_so_the_class_word_stays():
-    found = describe("cat", World(noise=0.0), DRAWS, everything_fits)
+    found = grow_phrase("cat", World(noise=0.0), DRAWS, everything_fits)
     assert found.text == "cat" and not any(p["accepted"] for p in found.parts.values())
 
 
 def test_the_luckiest_of_many_words_is_seldom_believed():
     """Where every thing is as good as none, about one sixth may pass the bar of one standard error."""
-    found = [describe("cat", World(noise=1.0, seed=seed), DRAWS, everything_fits).parts for seed in range(60)]
+    found = [grow_phrase("cat", World(noise=1.0, seed=seed), DRAWS, everything_fits).parts for seed in range(60)]
     believed = [parts[name]["accepted"] for parts in found for name in ("worn", "marks")]
     assert len(believed) == 120 and sum(believed) / len(believed) < 0.25
 
 
 def test_no_row_is_computed_twice_and_few_candidates_see_every_draw():
     world = World("red cat", "spots")
-    describe("cat", world, DRAWS, everything_fits)
+    grow_phrase("cat", world, DRAWS, everything_fits)
     seen = [(words, i) for words, first, last in world.asked for i in range(first, last)]
     assert len(seen) == len(set(seen))
     whole = {words for words, i in seen if i == DRAWS - 1}
@@ -77,23 +84,23 @@ def test_no_row_is_computed_twice_and_few_candidates_see_every_draw():
 
 def test_what_does_not_fit_is_never_tried():
     world = World("grey cat", "crown")
-    found = describe("cat", world, DRAWS, lambda text: len(text.split()) <= 2)
+    found = grow_phrase("cat", world, DRAWS, lambda text: len(text.split()) <= 2)
     assert found.text == "grey cat" and all(len(w.split()) <= 2 for w, _, _ in world.asked)
 
 
 def test_a_notice_sees_the_phrase_grow_and_may_cancel():
     heard = []
-    describe("cat", World("grey cat", "crown"), DRAWS, everything_fits, heard.append)
+    grow_phrase("cat", World("grey cat", "crown"), DRAWS, everything_fits, heard.append)
     assert heard[0] == "cat" and heard[-1].startswith("grey cat, wearing a")
     heard.clear()
-    describe("cat", World("red", "crown", "spots", "blue"), DRAWS, everything_fits, heard.append)
+    grow_phrase("cat", World("red", "crown", "spots", "blue"), DRAWS, everything_fits, heard.append)
     assert 0.9 * most_notices() < len(heard) <= most_notices()
 
     def cancel(text):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        describe("cat", World(), DRAWS, everything_fits, cancel)
+        grow_phrase("cat", World(), DRAWS, everything_fits, cancel)
 
 
 def test_articles_and_colours():
@@ -113,10 +120,14 @@ def described(**changes):
     return quick("best", describe_draws=4, **changes)
 
 
+def start(run, notice=None):
+    return start_from_words(run.step, run.examples, run.config, notice)
+
+
 def test_a_training_starts_at_the_words_that_it_found(host):
     run = Training(host, [reference()], described())
-    found = run.describe()
-    for encoder, vectors in run.carrier.result().items():
+    found = start(run)
+    for encoder, vectors in run.learned.result().items():
         assert torch.equal(vectors, word_vectors(host, encoder, found.text))
         assert len(vectors) == len(host.token_ids(encoder, found.text))
     assert found.text.endswith("cat") or "cat," in found.text
@@ -131,10 +142,10 @@ def test_a_training_starts_at_the_words_that_it_found(host):
 def test_a_known_appearance_is_where_the_search_begins(host):
     said = described(attributes=(("appearance", "golden"), ("emotion", "happy")))
     heard = []
-    assert "golden" in Training(host, [reference()], said).describe(heard.append).text and heard[0] == "cat, golden"
+    assert "golden" in start(Training(host, [reference()], said), heard.append).text and heard[0] == "cat, golden"
     long = described(attributes=(("appearance", "wearing a superhero cape and a pirate hat"),))
     heard.clear()
-    Training(host, [reference()], long).describe(heard.append)
+    start(Training(host, [reference()], long), heard.append)
     assert heard[0] == "cat", "what does not fit into the vectors is not said"
 
 
@@ -142,31 +153,31 @@ def test_words_are_judged_as_the_learned_vectors_will_be_used(host):
     """The error of words is the denoising loss of a token that holds their embeddings, on the subject alone."""
     config = described(background_weight=0.0, attention_loss="none", attention_weight=0.0, layers=Layers("up.2-5"))
     run = Training(host, [reference()], config)
-    draws = run.draws.spread(6, 0.1, 0.7)
+    draws = run.examples.spread(6, 0.1, 0.7)
     assert [d.key for d in draws] == list(range(6))
-    low, high = run.draws.window()
+    low, high = run.examples.window()
     times = sorted(d.timestep for d in draws)
     assert low < times[0] < times[-1] < high and times[-1] - times[0] > 0.4 * (high - low)
-    prefix = run.new_prefix()
+    prefix = run.step.new_prefix()
     assert prefix is not None
     words = "red cat, wearing a bow"
-    replayed = [run.errors(words, draws, prefix) for _ in range(2)][-1]
-    plain = run.errors(words, [dataclasses.replace(d, key=-1) for d in draws], None)
+    replayed = [subject_errors(run.step, run.examples, words, draws, prefix) for _ in range(2)][-1]
+    plain = subject_errors(run.step, run.examples, words, [dataclasses.replace(d, key=-1) for d in draws], None)
     assert torch.allclose(replayed, plain, rtol=1e-4)
-    run.carrier.load({e: word_vectors(host, e, words) for e in host.family.encoders})
+    run.learned.start_from({e: word_vectors(host, e, words) for e in host.family.encoders})
     fresh = [dataclasses.replace(d, key=-1) for d in draws]
-    loss = torch.stack([run.losses([d])[0] for d in fresh]).detach()
+    loss = torch.stack([run.step.loss(run.examples.batch([d]))[0] for d in fresh]).detach()
     assert torch.allclose(loss, plain, rtol=1e-4)
-    assert (run.errors("blue dog", draws, prefix) - plain).abs().max() > 1e-6
+    assert (subject_errors(run.step, run.examples, "blue dog", draws, prefix) - plain).abs().max() > 1e-6
 
 
 def test_going_on_from_a_concept_and_a_tail_describe_nothing(host):
     first = train(host, [reference()], described()).concept
     again = Training(host, [reference()], described(), first)
-    assert not again.describes
-    assert torch.equal(again.carrier.result()["clip_l"], first.vectors["clip_l"])
+    assert not again.starts_from_words
+    assert torch.equal(again.learned.result()["clip_l"], first.vectors["clip_l"])
     tail = quick("hiper", tokens=Tokens(class_word="cat", merge="none", init="described"))
-    assert not Training(host, [reference()], tail).describes
+    assert not Training(host, [reference()], tail).starts_from_words
 
 
 def test_a_merge_is_refused_and_room_for_the_words_is_checked_first(host):

@@ -1,4 +1,4 @@
-"""The token bank: starts, splitting, merging, norms; and the vocabulary's checks."""
+"""Learned tokens: starts, splitting, merging, norms; and the vocabulary's checks."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from seal_core.concept.vocabulary import check, class_vector, mean_norm, tokenis
 from seal_core.hosts.base import Prompt
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
-from seal_core.method.tokens import TokenBank
+from seal_core.method.learned import LearnedTokens, _with_vector
 
 
 @pytest.fixture(scope="module", params=["sd1", "sdxl"])
@@ -18,7 +18,7 @@ def host(request):
 
 
 def bank(host, **settings):
-    return TokenBank(host, Tokens(**{"class_word": "cat", **settings}), torch.Generator().manual_seed(0))
+    return LearnedTokens(host, Tokens(**{"class_word": "cat", **settings}), torch.Generator().manual_seed(0))
 
 
 def test_starts(host):
@@ -49,11 +49,11 @@ def test_class_word_of_no_token(host):
 
 def test_split_slots_and_choice(host):
     b = bank(host, split=3)
-    slots = b.vectors()
+    slots = b.slots()
     assert list(slots) == ["concept0", "concept1", "concept2", "background"]
     for encoder, width in host.family.widths:
         assert slots["concept1"][encoder].shape == (1, width)
-    prompt = b.choose(Prompt("a {concept}, {background} background"), 2)
+    prompt = _with_vector(Prompt("a {concept}, {background} background"), 2)
     assert prompt.slots == ("concept2", "background")
     assert len(b.parameters()) == 2 * len(host.family.widths)
 
@@ -63,8 +63,8 @@ def test_merge_mean_and_concat(host):
         b = bank(host, split=3, merge=merge)
         before = {e: v.detach().clone() for e, v in b.concept.items()}
         b.merge()
-        slots = b.vectors()
-        assert list(slots) == ["concept0", "background"] and b.count == 1
+        slots = b.slots()
+        assert list(slots) == ["concept0", "background"] and b.alternatives == 1
         for encoder, vector in slots["concept0"].items():
             assert vector.is_leaf and vector.requires_grad and vector.shape[0] == rows
             expected = before[encoder].mean(0, keepdim=True) if merge == "mean" else before[encoder]
@@ -76,8 +76,8 @@ def test_merge_mean_and_concat(host):
 
 def test_merge_none_is_a_row_from_the_start(host):
     b = bank(host, split=3, merge="none", context_token=False)
-    assert list(b.vectors()) == ["concept0"]
-    assert next(iter(b.vectors()["concept0"].values())).shape[0] == 3
+    assert list(b.slots()) == ["concept0"]
+    assert next(iter(b.slots()["concept0"].values())).shape[0] == 3
 
 
 def test_result_of_a_bank_that_is_still_split_is_its_mean(host):
@@ -93,7 +93,7 @@ def test_fixed_norm_is_kept_through_steps_and_merge(host):
             p.mul_(7).add_(0.1)
     b.constrain()
     b.merge()
-    for encoder, vector in b.vectors()["concept0"].items():
+    for encoder, vector in b.slots()["concept0"].items():
         assert vector.norm(dim=1).tolist() == pytest.approx([mean_norm(host, encoder)], rel=1e-4)
 
 

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from seal_core.method.losses import attention_loss, contrast_loss, denoising_errors, leakage, sinkhorn
+from seal_core.method import config
+from seal_core.method.losses import ATTENTION_LOSSES, attention_loss, contrast_loss, denoising_errors, leakage, sinkhorn
 
 MASK = torch.zeros(1, 4, 6)
 MASK[:, 1:3, 1:4] = 1
@@ -120,3 +121,7 @@ def test_transport_of_large_maps_is_that_of_maps_of_sixteen_cells():
     tall = sinkhorn(large[:, :, ::4], large_mask[:, :, ::4])  # 64 x 12: only the long side shrinks
     assert torch.allclose(tall, sinkhorn(small, mask), rtol=1e-4)
     assert torch.autograd.grad(tall.sum(), large)[0].abs().sum() > 0
+
+
+def test_every_loss_that_a_config_can_name_is_there_and_has_a_weight():
+    assert tuple(config.ATTENTION_WEIGHTS) == config.ATTENTION_LOSSES == ("none", *ATTENTION_LOSSES)

@@ -9,6 +9,7 @@ from tiny import tiny_pipe
 
 from seal_core.concept.settings import Layers
 from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.method.initial_words import subject_errors
 from seal_core.method.presets import PRESETS
 from seal_core.method.training import Training, train
 
@@ -38,8 +39,10 @@ def test_what_is_learned_does_not_depend_on_the_replay(host, monkeypatch, preset
 
 def test_the_data_are_those_of_the_settings_whatever_the_layers(host):
     for pool in (0, 4):
-        seen = [Training(host, [reference()], quick("paper", layers=Layers(s), pool=pool)).draws for s in ("up", "all")]
-        one, other = ([d for _ in range(8) for d in draws.next(1)] for draws in seen)
+        seen = [
+            Training(host, [reference()], quick("paper", layers=Layers(s), pool=pool)).examples for s in ("up", "all")
+        ]
+        one, other = ([d for _ in range(8) for d in draws.next(1).examples] for draws in seen)
         assert [(d.key, d.timestep, d.prompt) for d in one] == [(d.key, d.timestep, d.prompt) for d in other]
         assert all(torch.equal(d.noise, e.noise) for d, e in zip(one, other, strict=True))
         assert len({d.timestep for d in one}) == (4 if pool else 8)
@@ -47,8 +50,9 @@ def test_the_data_are_those_of_the_settings_whatever_the_layers(host):
 
 def test_words_judged_without_a_prefix_leave_nothing_in_the_trainings_own(host):
     run = Training(host, [reference()], quick("paper"))
-    run.errors("red cat", run.draws.spread(2, 0.1, 0.7), None)  # their keys are others' keys in the training's pool
-    assert run.prefix is not None and run.prefix.bytes == 0
+    judges = run.examples.spread(2, 0.1, 0.7)  # their keys are others' keys in the training's pool
+    subject_errors(run.step, run.examples, "red cat", judges, None)
+    assert run.step.prefix is not None and run.step.prefix.bytes == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import torch
 from seal_core.hosts.base import Site
 from seal_core.messages import SealError
 from seal_core.method.sites import (
-    describe,
     parse_sites,
     preset_names,
     saved_sites,
@@ -14,6 +13,7 @@ from seal_core.method.sites import (
     site_table,
     spelled,
     supervised,
+    valid_names,
 )
 
 SCALES = {"down": [1, 1, 2, 2, 4, 4], "mid": [8], "up": [4, 4, 4, 2, 2, 2, 1, 1, 1]}
@@ -115,7 +115,7 @@ def test_map_sizes_round_up():
 
 
 def test_texts():
-    assert describe(SITES) == "down.0-5, mid.0, up.0-8"
+    assert valid_names(SITES) == "down.0-5, mid.0, up.0-8"
     table = site_table(SITES, ["up.8"], 512).splitlines()
     assert len(table) == len(SITES)
     assert [line for line in table if line.endswith("token")] == ["up.8      64 x 64  token"]

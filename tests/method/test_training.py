@@ -10,8 +10,9 @@ from tiny import tiny_pipe, weights
 from seal_core.concept.settings import Layers, Tokens
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
+from seal_core.method import config as settings
 from seal_core.method.config import TrainConfig
-from seal_core.method.loss_scale import LossScale
+from seal_core.method.descent import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, RATES, Descent, learning_rate
 from seal_core.method.presets import PRESETS
 from seal_core.method.training import Training, train
 
@@ -27,7 +28,7 @@ def test_every_preset_trains_on_every_family(preset, kind):
     host = DiffusersHost(tiny_pipe(kind))
     result = train(host, [reference()], quick(preset))
     assert len(result.losses) == 6 and all(torch.tensor(result.losses).isfinite())
-    start = Training(host, [reference()], quick(preset)).carrier.result()
+    start = Training(host, [reference()], quick(preset)).learned.result()
     for name, vector in result.concept.vectors.items():
         assert vector.dtype == torch.float32 and vector.device.type == "cpu" and not vector.requires_grad
         assert (vector - start[name]).abs().max() > 1e-4, "did not move"
@@ -87,13 +88,13 @@ def test_replay_has_the_loss_and_gradient_of_the_whole_pass(host):
     losses, gradients = [], []
     for replayed in (True, False):
         run = Training(host, [reference()], config)
-        assert run.prefix is not None
+        assert run.step.prefix is not None
         if not replayed:
-            run.prefix = None
+            run.step.prefix = None
         for _ in range(3):  # the pool has four draws, so draws come back
-            loss, _ = run.losses(run.draws.next(3))
+            loss, _ = run.step.loss(run.examples.next(3))
             losses.append(loss.item())
-            grads = torch.autograd.grad(loss, run.carrier.parameters(), allow_unused=True)
+            grads = torch.autograd.grad(loss, run.learned.parameters(), allow_unused=True)
             gradients.append(torch.cat([g.flatten() for g in grads if g is not None]))
     for i in range(3):
         assert losses[i] == pytest.approx(losses[i + 3], rel=1e-5)
@@ -113,11 +114,11 @@ def test_restriction_is_real(host):
     for block in host.pipe.unet.modules():
         if hasattr(block, "attn2"):
             handles.append(block.register_forward_hook(keep))
-    draws = run.draws.next(1)
+    batch = run.examples.next(1)
     with torch.no_grad():
         for _ in range(2):
-            run.losses(draws)
-            for p in run.carrier.parameters():
+            run.step.loss(batch)
+            for p in run.learned.parameters():
                 p.add_(0.5)
     for handle in handles:
         handle.remove()
@@ -129,10 +130,10 @@ def test_restriction_is_real(host):
 
 def test_gradient_reaches_every_learned_vector(host):
     run = Training(host, [reference()], quick("paper", batch_size=5))
-    loss, terms = run.losses(run.draws.next(5))
+    loss, terms = run.step.loss(run.examples.next(5))
     loss.backward()
     assert set(terms) == {"denoising", "attention", "contrast"}
-    for parameter in run.carrier.parameters():
+    for parameter in run.learned.parameters():
         assert (parameter.grad.abs().sum(dim=1) > 0).all()
 
 
@@ -147,14 +148,14 @@ def test_split_tokens_each_get_a_step_before_they_merge(host):
 
 def test_time_window_limits_the_noise_levels(host):
     run = Training(host, [reference()], quick("best", layers=Layers("up", 0.2, 0.6), pool=0))
-    drawn = [d.timestep for d in run.draws.next(200)]
-    assert run.draws.window() == (400, 799)
+    drawn = [d.timestep for d in run.examples.next(200).examples]
+    assert run.examples.window() == (400, 799)
     assert min(drawn) >= 400 and max(drawn) <= 799 and max(drawn) - min(drawn) > 300
 
 
 def test_pool_covers_the_window_evenly_and_comes_round(host):
     run = Training(host, [reference()], quick("paper", pool=10))
-    first, again = run.draws.next(10), run.draws.next(10)
+    first, again = run.examples.next(10).examples, run.examples.next(10).examples
     assert sorted(d.key for d in first) == sorted(d.key for d in again) == list(range(10))
     assert sorted(d.timestep // 100 for d in first) == list(range(10))
 
@@ -163,11 +164,11 @@ def test_references_of_different_sizes_never_share_a_batch(host):
     run = Training(host, [reference(), reference((64, 128), 1)], quick("textual_inversion"))
     sizes = set()
     for _ in range(10):
-        shapes = {tuple(d.noise.shape) for d in run.draws.next(3)}
+        shapes = {tuple(d.noise.shape) for d in run.examples.next(3).examples}
         assert len(shapes) == 1
         sizes |= shapes
     assert len(sizes) == 2
-    run.losses(run.draws.next(3))
+    run.step.loss(run.examples.next(3))
 
 
 def test_attention_loss_moves_the_map_onto_the_subject(host):
@@ -183,7 +184,7 @@ def test_resume_goes_on_and_refuses_other_models(host):
     first = train(host, [reference()], quick("paper", steps=10))
     again = Training(host, [reference()], quick("paper"), resume=first.concept)
     assert again.merge_step is None
-    for name, vector in again.carrier.result().items():
+    for name, vector in again.learned.result().items():
         assert torch.equal(vector, first.concept.vectors[name])
     other = DiffusersHost(tiny_pipe("sdxl"))
     with pytest.raises(SealError, match=r"^resume: .* was trained for"):
@@ -194,14 +195,14 @@ def test_resume_goes_on_and_refuses_other_models(host):
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_remedy(host, monkeypatch):
     run = Training(host, [reference()], quick("textual_inversion"))
-    real, calls = run.losses, []
+    real, calls = run.step.loss, []
 
-    def poisoned(draws):
+    def poisoned(batch):
         calls.append(1)
-        loss, terms = real(draws)
+        loss, terms = real(batch)
         return (loss * float("nan"), terms) if len(calls) == 4 else (loss, terms)
 
-    monkeypatch.setattr(run, "losses", poisoned)
+    monkeypatch.setattr(run.step, "loss", poisoned)
     with pytest.raises(SealError, match=r"step 4 of 6.*learning_rate"):
         run.run()
 
@@ -227,28 +228,51 @@ def test_half_precision_weights_keep_vectors_and_losses_in_float32(dtype):
         assert vector.dtype == torch.float32 and vector.isfinite().all()
 
 
-def test_loss_scale_halves_on_overflow_and_grows_back():
-    scaler, p = LossScale(True), torch.ones(2, requires_grad=True)
-    start = scaler.scale
-    assert scaler.backward((p * 3).sum(), [p])
-    assert torch.equal(p.grad, torch.full((2,), 3.0))
-    p.grad = None
-    assert not scaler.backward((p * float("inf")).sum(), [p])
-    assert scaler.scale == start / 2
-    off = LossScale(False)
-    assert off.scale == 1
+class Half:
+    """A host in float16, as far as the optimiser asks."""
+
+    device, dtype = torch.device("cpu"), torch.float16
+
+
+def test_an_overflow_in_float16_leaves_the_step_out_and_halves_the_scale(host):
+    learned = Training(host, [reference()], quick("textual_inversion")).learned
+    descent, vector = Descent(learned, quick("textual_inversion"), Half()), learned.parameters()[0]
+    start, overflows = vector.detach().clone(), [1.0]
+    vector.register_hook(lambda gradient: gradient * overflows[0])
+
+    def down():
+        return descent.down((vector * 3).sum(), 0.1)
+
+    overflows[0] = float("inf")
+    assert down() and torch.equal(vector, start) and descent.scale == FIRST_LOSS_SCALE / 2
+    overflows[0] = 1.0
+    assert down() and torch.allclose(vector, start - 0.1, atol=1e-4)  # AdamW's first step is the rate, unscaled
+    for _ in range(GROW_AFTER - 1):
+        down()
+    assert descent.scale == FIRST_LOSS_SCALE
+    overflows[0] = float("inf")
+    assert all(down() for _ in range(MOST_OVERFLOWS))
+    assert not down(), "so many in a row are no settling"
+
+
+def test_an_overflow_in_other_precisions_ends_the_training(host):
+    run = Training(host, [reference()], quick("textual_inversion"))
+    descent, vector = Descent(run.learned, run.config, host), run.learned.parameters()[0]
+    vector.register_hook(lambda gradient: gradient * float("inf"))
+    assert not descent.down(vector.sum(), 0.1)
+    assert not Descent(run.learned, run.config, host).down(vector.sum() * float("nan"), 0.1)
 
 
 def test_tail_carrier_leaves_the_rest_of_the_context_alone(host):
     run = Training(host, [reference()], quick("hiper"))
-    draws = run.draws.next(2)
-    plain = run.plain([d.prompt for d in draws])
-    learned = run.carrier.encode([d.prompt for d in draws], plain)
+    batch = run.examples.next(2)
+    plain = run.step.plain(batch.prompts)
+    learned = run.learned.encode(batch.prompts, plain)
     assert torch.equal(learned.cross[:, :-5], plain.cross[:, :-5])
-    assert torch.equal(learned.cross[:, -5:], run.carrier.tail.expand(2, -1, -1))
+    assert torch.equal(learned.cross[:, -5:], run.learned.tail.expand(2, -1, -1))
     # it starts from the source prompt's own tail, so at first nothing changes
-    assert torch.equal(learned.cross[0].detach(), run.plain([draws[0].prompt]).cross[0])
-    assert run.carrier.concept_positions(learned) == [(72, 73, 74, 75, 76)] * 2
+    assert torch.equal(learned.cross[0].detach(), run.step.plain(batch.prompts[:1]).cross[0])
+    assert run.learned.concept_positions(learned) == [(72, 73, 74, 75, 76)] * 2
 
 
 @pytest.mark.parametrize("preset", ["best", "hiper"])
@@ -278,12 +302,12 @@ def test_no_reference():
         train(DiffusersHost(tiny_pipe("sd1")), [], TrainConfig())
 
 
-def test_the_learning_rate_stays_or_falls_to_nearly_nothing(host):
+def test_the_learning_rate_stays_or_falls_to_nearly_nothing():
     def rates(how):
-        training = Training(host, [reference()], quick("textual_inversion", steps=10, rate=how))
-        return [training.rate(step) for step in range(1, 11)]
+        return [learning_rate(quick("textual_inversion", steps=10, rate=how), step) for step in range(1, 11)]
 
     full = quick("textual_inversion").learning_rate
+    assert tuple(RATES) == settings.RATES
     assert set(rates("constant")) == {full}
     falling = rates("cosine")
     assert falling[0] == full and falling[-1] < 0.03 * full

@@ -8,7 +8,7 @@ import torch
 
 from seal_core.masks.methods import semantic_mask
 from seal_core.messages import SealError, SealWarning, gathered
-from seal_core.method.references import prepare
+from seal_core.method.fitting import fit_references
 from seal_core.pictures.inputs import images_of, masks_for
 from seal_core.stickers.border import add_border
 from seal_core.stickers.canvas import rgba8
@@ -28,7 +28,7 @@ TAKERS = {
     "SEALStickerText": lambda image, mask: add_caption(image, mask, Caption("Hi", size=50, height=80))[0],
     "SEALSaveStickerPack": lambda image, mask: torch.from_numpy(rgba8(layers_of(image, mask))).float() / 255,
     "SEALContactSheet": lambda image, mask: contact_sheet([image], cell=64),
-    "SEALTrainEmbedding": lambda image, mask: torch.stack([r.image for r in prepare(image, mask, 64)[0]]),
+    "SEALTrainEmbedding": lambda image, mask: torch.stack([r.image for r in fit_references(image, mask, 64)[0]]),
 }
 takers = pytest.mark.parametrize("taker", TAKERS)
 
@@ -119,7 +119,7 @@ def test_a_mask_of_another_size_is_resized_and_told(taker):
     with gathered() as told:
         made = TAKERS[taker](picture(), small)
     assert apart(made, TAKERS[taker](picture(), masks_for(small, 2, HIGH, WIDE, lambda words: None))) == 0
-    words = prepare(picture(), small, 64)[1] if taker == "SEALTrainEmbedding" else told
+    words = fit_references(picture(), small, 64)[1] if taker == "SEALTrainEmbedding" else told
     assert words == ["mask: resized from 28 x 20 to the image's 56 x 40."]
 
 

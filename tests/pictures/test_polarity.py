@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from seal_core.demo.examples import EXAMPLES, example
 from seal_core.masks.methods import semantic_mask
 from seal_core.messages import gathered
-from seal_core.method.references import prepare
+from seal_core.method.fitting import fit_references
 from seal_core.pictures.polarity import border_is_one, fix_inverted_alpha, foreground_from_mask
 from seal_core.stickers.cutout import cut_all, cutout
 from seal_core.stickers.layers import layers_of
@@ -55,7 +55,7 @@ def test_built_in_stickers_joined_either_way(name, foreground):
             "SEALStickerCutout, a list": cut_all([joined])[0][0][..., 3],
             "SEALStickerBorder, Layout, Text, packs": torch.from_numpy(layers_of(joined))[..., 3],
         }
-    (reference,), notes = prepare(joined, None, 128)
+    (reference,), notes = fit_references(joined, None, 128)
     found["training"] = reference.mask[None]
     for taker, one in found.items():
         assert glyphs.iou(one[0].numpy(), mask[0].numpy()) > 0.97, taker

@@ -21,8 +21,9 @@ from ...hosts.base import Host, Prompt
 from ...masks.methods import border_mask
 from ...method.attention import route, tap
 from ...method.config import TEMPLATES, TrainConfig
+from ...method.fitting import fit_references
 from ...method.losses import leakage
-from ...method.references import Reference, prepare
+from ...method.references import Reference
 from ...method.sampling import generate_context
 from ...method.sites import supervised
 from ...method.training import Progress, TrainResult, train
@@ -86,7 +87,7 @@ def run_trial(kit: Kit, method: Method, seed: int, setup: Setup) -> tuple[dict[s
     if method.name == "oracle":
         images = _oracle(kit, plan, who)
     else:
-        [reference], _ = prepare(_float(sticker.image)[None], mask[None], kit.host.resolution, "foreground")
+        [reference], _ = fit_references(_float(sticker.image)[None], mask[None], kit.host.resolution, "foreground")
         concept = None
         if method.config is not None:
             attributes = plan.reference.asdict()

@@ -1,0 +1,34 @@
+"""The class word's contexts: what every site reads that the concept may not enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ..hosts.base import Context, Host, Prompt
+from ..prompts.phrasing import plain_words
+
+
+class ClassWordContexts:
+    """Contexts of prompts with the class word in the concept's place; each prompt is encoded once, without gradient."""
+
+    def __init__(self, host: Host, class_word: str) -> None:
+        self._host, self._class_word = host, class_word
+        self._known: dict[Prompt, Context] = {}
+
+    @torch.no_grad()
+    def __call__(self, prompts: Sequence[Prompt]) -> Context:
+        """One row a prompt."""
+        worded = [with_class_word(p, self._class_word) for p in prompts]
+        for prompt in worded:
+            if prompt not in self._known:
+                self._known[prompt] = self._host.encode([prompt], {})
+        rows = [self._known[p] for p in worded]
+        pooled = [row.pooled for row in rows if row.pooled is not None]
+        return Context(torch.cat([row.cross for row in rows]), torch.cat(pooled) if pooled else None)
+
+
+def with_class_word(prompt: Prompt, class_word: str) -> Prompt:
+    """The prompt without learned tokens: the class word stands in the concept's place."""
+    return prompt.fill(plain_words(class_word))
