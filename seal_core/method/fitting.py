@@ -29,7 +29,7 @@ def fit_references(
 ) -> tuple[list[Reference], list[str]]:
     """References fitted to `resolution`, and what was noticed on the way.
 
-    images, masks: an IMAGE and a MASK, see `pictures.inputs`; alpha is laid on white; masks None = the images' own alpha.
+    images, masks: an IMAGE and a MASK (`pictures.inputs`); alpha is laid on white; masks None = the images' own alpha.
     polarity: the mask's, see `pictures.polarity.foreground_from_mask`. resolution: the longer side in
     pixels; the shorter one follows the picture's shape and is padded with the ground's colour, so nothing is
     distorted. Sides are multiples of 64 where the resolution is (so that every level of a U-Net divides

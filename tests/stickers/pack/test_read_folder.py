@@ -202,7 +202,7 @@ def test_frame_bombs_are_refused_before_a_frame_is_decoded(name, count, width, h
     path = bomb(tmp_path / name, count, width, height)
     assert path.stat().st_size < 3_000_000
     (sticker,) = stickers_in(path)
-    monkeypatch.setattr(read_folder, "rgba", None)
+    monkeypatch.setattr(read_folder, "rgba_pixels", None)
     with pytest.raises(SealError, match=rf"in: {name} has {count:,} frames of {width}x{height} pixels; .* leave out"):
         sticker.read()
 

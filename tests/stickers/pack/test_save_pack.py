@@ -17,7 +17,7 @@ from sticker_clips import moving, noise, packed, picture, stickers
 
 from seal_core.messages import SealError
 from seal_core.stickers.emoji import REGIONS, split_emoji, spoken
-from seal_core.stickers.pack import animation_encoder, platform_files, still_encoder, webm
+from seal_core.stickers.pack import animation_encoder, platform_check, platform_files, still_encoder, webm
 from seal_core.stickers.pack import save_pack as save_pack_module
 from seal_core.stickers.pack.best_setting import Setting, best_fit
 from seal_core.stickers.pack.clip import Clip
@@ -180,7 +180,7 @@ def test_names_and_folders(tmp_path):
     assert packed([clip], "discord", tmp_path, title="Kätzchen: 1").folder.name == "Katzchen_1-2"
     assert packed([clip], "plain", tmp_path, title="猫").folder.name == "plain"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["Katzchen_1", "Katzchen_1-2", "plain"]
-    assert platform_files.counted_length("猫a", True) == 3 and platform_files.counted_length("猫a") == 2
+    assert platform_check.counted_length("猫a", True) == 3 and platform_check.counted_length("猫a") == 2
     for name in ("a/b", "..", "a\\b", ".hidden", "x" * 65, " a", "a\n"):
         with pytest.raises(SealError, match="name: "):
             packed([clip], "plain", tmp_path, name=name)
