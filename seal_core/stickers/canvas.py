@@ -10,7 +10,7 @@ Box = tuple[int, int, int, int]
 
 
 def rgba8(pictures: np.ndarray) -> np.ndarray:
-    """Pictures (N, H, W, 4) in [0, 1], as `layers.pictures` gives them, as uint8."""
+    """Pictures (N, H, W, 4) in [0, 1], as `layers.layers_of` returns them, as uint8."""
     return (pictures * 255 + 0.5).astype(np.uint8)
 
 
