@@ -10,10 +10,10 @@ from typing import Any
 import folder_paths
 
 from ..seal_core.concept.concept import Embedding
-from ..seal_core.concept.file import load
+from ..seal_core.concept.concept_file import load_concept
 from ..seal_core.concept.settings import Layers
-from ..seal_core.files.names import EXTENSIONS
-from ..seal_core.messages import SealError, utf8
+from ..seal_core.files.safe_names import EMBEDDING_EXTENSIONS
+from ..seal_core.messages import SealError, escaped_surrogates
 from .comfy.api import io
 from .comfy.encode import encode
 from .comfy.folders import TAILS, tails_folder
@@ -32,7 +32,7 @@ def find(name: str) -> Path:
     """The file of a listed name, also without its extension. Raises SealError where there is none."""
     tails_folder()
     folder, rest = (TAILS, name[len(TAILS) + 1 :]) if name.startswith(f"{TAILS}/") else ("embeddings", name)
-    for extension in ("", *EXTENSIONS):
+    for extension in ("", *EMBEDDING_EXTENSIONS):
         path = folder_paths.get_full_path(folder, rest + extension)
         if rest and path is not None:
             return Path(path)
@@ -77,7 +77,7 @@ class SEALLoadEmbedding(io.ComfyNode):
     @classmethod
     @inputs_checked
     def execute(cls, name: str, class_word: str = "", previous: Embedding | None = None) -> io.NodeOutput:
-        concept = load(find(name), class_word=class_word)
+        concept = load_concept(find(name), class_word=class_word)
         if concept.carrier == "input":  # files in subfolders are written embedding:FOLDER/NAME
             folder = PurePosixPath(name.replace("\\", "/")).parent
             concept = replace(concept, file=(folder / concept.file).as_posix())
@@ -90,7 +90,7 @@ class SEALLoadEmbedding(io.ComfyNode):
         provenance = json.dumps(told, indent=2, sort_keys=True) if told else ""
         origin = f"Trained with SEAL:\n{provenance}" if provenance else "Not made with SEAL; it may enter everywhere."
         called = f"{concept.name} or {in_prompt}" if in_prompt else concept.name
-        return io.NodeOutput(embedding, in_prompt, utf8(f"{concept}\nIn prompts: {called}\n{origin}"))
+        return io.NodeOutput(embedding, in_prompt, escaped_surrogates(f"{concept}\nIn prompts: {called}\n{origin}"))
 
     @classmethod
     def validate_inputs(cls, name: str | None) -> bool | str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from ..seal_core.callbacks import reporting
 from ..seal_core.masks.methods import METHODS, AttentionMask, semantic_mask
 from ..seal_core.masks.preview import mask_overlay
 from ..seal_core.masks.self_attention import attention_mask
 from ..seal_core.messages import SealError
 from ..seal_core.pictures.inputs import images_of
 from ..seal_core.pictures.polarity import POLARITIES, coverage
-from ..seal_core.progress import each
 from .comfy.api import io
 from .comfy.progress import noted, progress_of
 from .schema import inputs_checked, schema
@@ -96,7 +96,7 @@ class SemanticMask(io.ComfyNode):
             images = images_of(image)
             progress = progress_of()
             masks = semantic_mask(images, mask, method, **options, attention=attention, progress=progress)
-            pairs = zip(each(images, progress), masks)
+            pairs = zip(reporting(images, progress), masks)
             preview = torch.stack([mask_overlay(one, its_mask) for one, its_mask in pairs])
         return io.NodeOutput(masks, preview, coverage(masks), ui=ui)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from ..seal_core.prompts.phrasing import ATTRIBUTES, attribute_prompt, default_template, sweep
-from ..seal_core.prompts.phrasing import schema as attribute_schema
+from ..seal_core.prompts.attribute_prompt import attribute_prompt
+from ..seal_core.prompts.attribute_sweep import sweep_prompts
+from ..seal_core.prompts.attributes import ATTRIBUTES, attribute_schema, default_template
 from .comfy.api import io
 from .schema import inputs_checked, schema
 
@@ -168,7 +169,7 @@ class SEALStickerAttributeSweep(io.ComfyNode):
         axes = [(attribute_1, values_1.splitlines())]
         if attribute_2 != OFF:
             axes.append((attribute_2, values_2.splitlines()))
-        return io.NodeOutput(*sweep(concept, base, axes, extra=extra, template=template))
+        return io.NodeOutput(*sweep_prompts(concept, base, axes, extra=extra, template=template))
 
 
 NODES = [StickerAttributePrompt, SEALStickerAttributeSweep]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..seal_core.messages import SealError, valid_text
+from ..seal_core.messages import SealError, require_utf8
 from .comfy.api import io
 
 _KNOWN = {f.name for f in dataclasses.fields(io.Schema)}
@@ -32,7 +32,7 @@ def inputs_checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.No
 
     def right(name: str, value: Any) -> Any:
         if isinstance(value, str):
-            valid_text(value, name)
+            require_utf8(value, name)
         return _number(value, name, wanted[name] == "int") if name in wanted and value is not None else value
 
     @functools.wraps(execute)

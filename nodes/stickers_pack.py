@@ -11,8 +11,8 @@ import folder_paths
 import torch
 from comfy.cli_args import args
 
-from ..seal_core.messages import SealError, utf8
-from ..seal_core.progress import checked
+from ..seal_core.callbacks import stoppable
+from ..seal_core.messages import SealError, escaped_surrogates
 from ..seal_core.stickers.canvas import rgba8
 from ..seal_core.stickers.layers import layers_of
 from ..seal_core.stickers.pack.clip import Clip
@@ -160,8 +160,8 @@ class SEALSaveStickerPack(io.ComfyNode):
         shown = [ui.SavedResult(path.name, where, io.FolderType.output) for path in pack.stickers]
         report = pack.report | {"notes": [*pack.report["notes"], *said["text"]]}
         return io.NodeOutput(
-            utf8(str(pack.folder)),
-            utf8(json.dumps(report, ensure_ascii=False, indent=2)),
+            escaped_surrogates(str(pack.folder)),
+            escaped_surrogates(json.dumps(report, ensure_ascii=False, indent=2)),
             ui=ui.SavedImages(shown, is_animated=animated[0]).as_dict() | said,
         )
 
@@ -172,7 +172,7 @@ def _stickers(
     if len(masks) not in (0, 1, len(images)):
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
-    for i, batch in enumerate(checked(images, stop_on_cancel)):
+    for i, batch in enumerate(stoppable(images, stop_on_cancel)):
         frames = rgba8(layers_of(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]

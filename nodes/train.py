@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from ..seal_core.messages import utf8, warn
+from ..seal_core.messages import escaped_surrogates, log_warning
 from ..seal_core.method.choices import configure
 from ..seal_core.method.config import ATTENTION_LOSSES
 from ..seal_core.method.presets import PRESETS
-from ..seal_core.prompts.phrasing import parse_attributes
+from ..seal_core.prompts.attributes import parse_attributes
 from .comfy.api import io, ui
 from .comfy.handed_out import losses
 from .comfy.host import ComfyHost
@@ -107,8 +107,10 @@ class SEALTrainEmbedding(io.ComfyNode):
         try:
             shown |= ui.PreviewImage(outcome.attention_map, cls=cls).as_dict()
         except Exception as error:  # whatever it is: the concept is trained and saved
-            message = utf8(f"attention_map: is not shown here, since ComfyUI's temp folder does not take it ({error}).")
-            warn("SEAL: %s", message)
+            message = escaped_surrogates(
+                f"attention_map: is not shown here, since ComfyUI's temp folder does not take it ({error})."
+            )
+            log_warning("SEAL: %s", message)
             outcome.report["warnings"].append(message)
             shown["text"].append(message)
         report = json.dumps(outcome.report, indent=2)

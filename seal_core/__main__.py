@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    """The command line; Ctrl-C while it is still being imported ends it as quietly as later."""
+    """The command line. Ctrl-C ends it quietly even while it is still being imported."""
     try:
         from .cli.main import main as run
 

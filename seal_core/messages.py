@@ -1,8 +1,8 @@
-"""What users are told: errors, warnings, and texts that can be printed anywhere.
+"""What users read: errors, notices, log lines. Every text can be printed anywhere.
 
-A lone surrogate (half of a pair: how Python keeps bytes that it cannot decode) is no UTF-8, and a console's encoding
-may lack a character of the message. Either raises in whoever prints it, and ComfyUI then runs no prompt until it
-is started again. So every text passes `printable` on its way out.
+Two kinds of text cannot: a lone surrogate (how Python keeps a byte that it cannot decode) is not UTF-8, and a console's
+encoding may lack a character. Either raises where it is printed, and ComfyUI then runs no prompt until it is restarted.
+So every text passes `printable` on its way out.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ _LONGEST, _END = 4000, 1000
 
 
 class SealError(ValueError):
-    """Bad input. The message names the input and the remedy, and is fit to be shown to a user as it is, anywhere."""
+    """Bad input. The message, "input_name: what is wrong; the remedy.", can be shown to the user as it is."""
 
     def __init__(self, message: str) -> None:
-        if len(message) > _LONGEST:  # what was typed may be anything; the remedy stands at the end
+        if len(message) > _LONGEST:  # input of any length may be quoted in it; the remedy stands at the end
             message = f"{message[: _LONGEST - _END]} ... {message[-_END:]}"
         super().__init__(printable(message))
 
 
-def valid_text(text: str, name: str) -> str:
-    """The text itself. SealError naming the input `name` for one that is no UTF-8 (lone surrogates)."""
+def require_utf8(text: str, name: str) -> str:
+    """The text itself. Raises SealError naming the input `name` where it is not UTF-8 (lone surrogates)."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         start = max(0, error.start - _SHOWN // 2) if len(text) > _SHOWN else 0
         shown = text[start : start + _SHOWN]
-        raise SealError(f"{name}: {shown!a} is no valid text (UTF-8); write or rename it anew.") from None
+        raise SealError(f"{name}: {shown!a} is no valid text (UTF-8); type it again, or rename the file.") from None
     return text
 
 
-def utf8(text: str) -> str:
-    """The text with an escape such as \\udcff for each lone surrogate; a JSON text stays what it means."""
+def escaped_surrogates(text: str) -> str:
+    """The text with an escape such as \\udcff for each lone surrogate. JSON keeps its meaning."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what UTF-8, standard output or standard error cannot encode."""
-    text = utf8(text)
+    """The text with escapes for whatever UTF-8, standard output or standard error cannot encode."""
+    text = escaped_surrogates(text)
     for stream in (sys.stdout, sys.stderr):
         encoding = getattr(stream, "encoding", None) or "utf-8"
         with contextlib.suppress(LookupError, UnicodeDecodeError):
@@ -54,40 +54,40 @@ def printable(text: str) -> str:
     return text
 
 
-def warn(message: str, *values: Any) -> None:
-    """Log a warning; values go into its % places."""
+def log_warning(message: str, *values: Any) -> None:
+    """Log a warning; `values` fill its % places."""
     logging.warning("%s", printable(message % values if values else message))
 
 
-def tolerate_all_texts() -> None:
-    """Let standard output and standard error print what their encoding lacks as escapes, for a program's main()."""
+def make_output_tolerant() -> None:
+    """Let standard output and standard error escape what their encoding lacks. For a program's main()."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 class SealWarning(UserWarning):
-    """Something noticed. The message names the input and is fit to be shown to a user as it is."""
+    """A notice: work goes on, but the user should know. The message names the input and can be shown as it is."""
 
 
-def tell(message: str) -> None:
-    """Warn with a message for the user."""
+def notify_user(message: str) -> None:
+    """Raise a notice for whoever listens: a node (`collected_notices`) or a command line (`notices_on_stderr`)."""
     warnings.warn(printable(message), SealWarning, stacklevel=3)
 
 
 @contextlib.contextmanager
-def gathered() -> Iterator[list[str]]:
-    """The messages told within the block, each once, in order; complete when the block ends. Others' warnings go on."""
+def collected_notices() -> Iterator[list[str]]:
+    """The notices of the block, each once and in order; complete when the block ends. Other warnings pass through."""
     messages: list[str] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SealWarning)
             yield messages
     finally:
-        _sorted_out(caught, messages)
+        _keep_notices(caught, messages)
 
 
-def _sorted_out(caught: Iterable[warnings.WarningMessage], messages: list[str]) -> None:
+def _keep_notices(caught: Iterable[warnings.WarningMessage], messages: list[str]) -> None:
     for one in caught:
         if not issubclass(one.category, SealWarning):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
@@ -96,8 +96,8 @@ def _sorted_out(caught: Iterable[warnings.WarningMessage], messages: list[str]) 
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
-    """What is told within the block, and gathered by nobody, goes to standard error: a line each, as it comes."""
+def notices_on_stderr() -> Iterator[None]:
+    """Print the notices of the block that nobody collects on standard error, a line each, as they come."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", SealWarning)
         others = warnings.showwarning

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from stand_ins import ROOT, loaded_pack, nodes
 from sticker_clips import picture
 
-from seal_core.messages import SealError, printable, utf8, valid_text, warn
+from seal_core.messages import SealError, escaped_surrogates, log_warning, printable, require_utf8
 from seal_core.prompts.attributes import parse_attributes
 
 LONE = "\ud800"
@@ -55,16 +55,18 @@ def test_long_messages_keep_the_name_and_the_remedy():
 
 @given(ANY)
 def test_a_report_stays_the_json_that_it_was(text):
-    written = utf8(json.dumps({"a": text}, ensure_ascii=False))
+    written = escaped_surrogates(json.dumps({"a": text}, ensure_ascii=False))
     assert written.encode() and json.loads(written) == json.loads(json.dumps({"a": text}))
 
 
 def test_what_can_be_encoded_is_left_alone():
-    assert printable("Grüße 😀 日本") == "Grüße 😀 日本" == valid_text("Grüße 😀 日本", "text")
-    with pytest.raises(SealError, match=r"title: '\\ud800' is no valid text \(UTF-8\); write or rename it anew"):
-        valid_text(LONE, "title")
+    assert printable("Grüße 😀 日本") == "Grüße 😀 日本" == require_utf8("Grüße 😀 日本", "text")
+    with pytest.raises(
+        SealError, match=r"title: '\\ud800' is no valid text \(UTF-8\); type it again, or rename the file"
+    ):
+        require_utf8(LONE, "title")
     with pytest.raises(SealError) as caught:
-        valid_text("x" * 5000 + LONE, "title")
+        require_utf8("x" * 5000 + LONE, "title")
     assert len(str(caught.value)) < 150 and "\\ud800" in str(caught.value)
 
 
@@ -75,8 +77,8 @@ def test_warnings_reach_the_log_of_a_cp1252_console(monkeypatch):
     handler.handleError = lambda record: pytest.fail("not encodable")
     logging.getLogger().addHandler(handler)
     try:
-        warn("SEAL: %s is 100 %% 😀", LONE)
-        warn("SEAL: 100 %")
+        log_warning("SEAL: %s is 100 %% 😀", LONE)
+        log_warning("SEAL: 100 %")
     finally:
         logging.getLogger().removeHandler(handler)
     assert stream.buffer.getvalue().splitlines() == [rb"SEAL: \ud800 is 100 % \U0001f600", b"SEAL: 100 %"]
@@ -85,7 +87,7 @@ def test_warnings_reach_the_log_of_a_cp1252_console(monkeypatch):
 def test_only_one_place_logs_and_it_makes_texts_safe():
     for path in [*(ROOT / "nodes").glob("*.py"), *(ROOT / "seal_core").rglob("*.py")]:
         source = path.read_text(encoding="utf-8")
-        if path.name != "texts.py":
+        if path.name != "messages.py":
             assert not re.search(r"\blogging\.(debug|info|warning|error|exception|critical|log)\(", source), path
         assert not re.search(r"warnings\.warn\((?!printable\()", source) or "world" in path.parts, path
 
@@ -94,9 +96,11 @@ def test_the_lines_that_a_traceback_shows_are_ascii():
     """ComfyUI logs the traceback, with the source of the line that raised."""
     for path in [*(ROOT / "nodes").glob("*.py"), *(ROOT / "seal_core").rglob("*.py")]:
         source = path.read_text(encoding="utf-8")
+        lines = source.splitlines()
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Raise) or (isinstance(node, ast.Return) and "seal_core" in path.parts):
-                assert (ast.get_source_segment(source, node) or "").isascii(), f"{path}:{node.lineno}"
+                shown = lines[node.lineno - 1 : node.end_lineno]
+                assert "".join(shown).isascii(), f"{path}:{node.lineno}"
 
 
 def test_half_a_pair_in_json_is_refused():

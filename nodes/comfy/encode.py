@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...seal_core.concept.concept import Concept, Embedding
-from ...seal_core.concept.prompt import mentioned, parts
+from ...seal_core.concept.mentions import concepts_named, split_at_names
 from ...seal_core.concept.settings import Layers
-from ...seal_core.concept.strength import blended, check_strength, with_tail
-from ...seal_core.messages import SealError, warn
+from ...seal_core.concept.strength import check_strength, context_with_tail, vectors_at_strength
+from ...seal_core.messages import SealError, log_warning
 from .routing import KEY, Route, is_restricted
 from .text import ComfyText, family, text_models
 from .tokens import PromptTokens, literal, tokenize
@@ -31,10 +31,10 @@ def encode(clip: Any, text: str, embedding: Embedding, strength: float = 1.0) ->
     """
     check_strength(strength)
     _check_family(clip, embedding)
-    used = mentioned(text, embedding.concepts)
+    used = concepts_named(text, embedding.concepts)
     if not used:
         names = ", ".join(c.name for c in embedding.concepts)
-        warn("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
+        log_warning("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
     tails = [c for c in used if c.carrier == "tail"]
     if len(tails) > 1:
         raise SealError(f"text: {' and '.join(c.name for c in tails)} both take the prompt's tail; name one of them.")
@@ -81,10 +81,10 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
     def piece(concept: Concept) -> tuple[str, bool]:
         if concept not in active or concept.carrier == "tail":
             return literal(concept.class_word), False
-        vectors[concept.name] = vectors.get(concept.name) or blended(ComfyText(clip), concept, strength)
+        vectors[concept.name] = vectors.get(concept.name) or vectors_at_strength(ComfyText(clip), concept, strength)
         return concept.name, True
 
-    pieces = [(part, False) if isinstance(part, str) else piece(used[part]) for part in parts(text, used)]
+    pieces = [(part, False) if isinstance(part, str) else piece(used[part]) for part in split_at_names(text, used)]
     tail = next((c for c in active if c.carrier == "tail"), None)
     tokens = tokenize(clip, pieces, vectors)
     # ComfyUI's own names of the encoders are without "clip_".
@@ -97,7 +97,9 @@ def _encode(clip: Any, text: str, used: Sequence[Concept], active: Sequence[Conc
     if tail is not None:
         if len(active) == len(used):  # said once, of what the conditioning holds
             _warn_long(tokens, tail)
-        encoded = [[with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded]
+        encoded = [
+            [context_with_tail(context[:, :77], tail.vectors["tail"], strength), extras] for context, extras in encoded
+        ]
     return encoded
 
 
@@ -116,7 +118,7 @@ def _warn_clip_skip(clip: Any, used: Sequence[Concept]) -> None:
         then = _layer(clip, concept.clip_skip)
         known = concept.clip_skip is not None or concept.provenance  # third-party files do not say
         if known and then != now:
-            warn(
+            log_warning(
                 "SEAL: %s was trained at CLIP layer %s, this clip stops at %s; set CLIPSetLastLayer to %s.",
                 concept.name, then, now, then,
             )  # fmt: skip
@@ -131,4 +133,4 @@ def _layer(clip: Any, layer_idx: int | None) -> int:
 def _warn_long(tokens: Mapping[str, PromptTokens], tail: Concept) -> None:
     room = 77 - tail.vectors["tail"].shape[0]
     if any(len(read.chunks) > 1 or read.length + 2 > room for read in tokens.values()):
-        warn("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)
+        log_warning("SEAL: the prompt is cut after %s tokens: the tail of %s stands there.", room, tail.name)

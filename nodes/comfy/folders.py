@@ -7,7 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...seal_core.files.whole_file import refusal
+from ...seal_core.files.whole_file import why_not_writable
 from ...seal_core.messages import SealError
 
 TAILS = "seal_tails"
@@ -40,7 +40,7 @@ def folder_of(carrier: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SealError(f"name: {folder} cannot be made: {refusal(error)}.") from error
+        raise SealError(f"name: {folder} cannot be made: {why_not_writable(error)}.") from error
     return folder
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import comfy.model_patcher
 from torch import Tensor
 
-from ...seal_core.hosts.fingerprint import add_samples
 from ...seal_core.hosts.settings_digest import SettingsDigest
+from ...seal_core.hosts.weights_digest import add_weights
 from .noise import Noising
 from .routing_swap import KEY
 from .text import family, text_models
@@ -51,10 +51,10 @@ def identity(model: Any, clip: Any, vae: Any) -> Identity:
         "patches": [_settings(patcher) for patcher in parts],
     }
     digest = hashlib.sha256(read(settings))
-    add_samples(digest, Noising(settings["sampling"]).samples())  # its classes are mixed anew by every node
+    add_weights(digest, Noising(settings["sampling"]).samples())  # its classes are mixed anew by every node
     unused = _unused(clip)
     for patcher, prefix in zip(parts, ("diffusion_model.", None, None), strict=True):
-        add_samples(digest, ((key, weight) for key, weight in _weights(patcher, prefix).items() if key not in unused))
+        add_weights(digest, ((key, weight) for key, weight in _weights(patcher, prefix).items() if key not in unused))
     return Identity(digest.hexdigest()[:16], tuple(sorted(read.unread)))
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from ...seal_core.messages import warn
+from ...seal_core.messages import log_warning
 
 READ_IN = ("0.8.0", "0.33.0", "0.38.1")
 """ComfyUI's versions in which the members were read; the pack's tests run in the first two. The last one's files of
@@ -256,7 +256,7 @@ def _say(module: str, what: str) -> None:
         source = (Path(__file__).parents[1] / f"{module}.py").read_text(encoding="utf-8")  # it cannot be imported
     except OSError:  # an installation of compiled files
         source = f'node_id="{module}"'
-    warn(
+    log_warning(
         "SEAL: %s switched off, since this ComfyUI (%s) %s. Update the pack, or take a ComfyUI that it knows (%s).",
         ", ".join(re.findall(r'node_id="(\w+)"', source)), _version(), what, ", ".join(READ_IN),
     )  # fmt: skip

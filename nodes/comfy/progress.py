@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import comfy.model_management
 import comfy.utils
 
-from ...seal_core.messages import gathered, warn
-from ...seal_core.progress import Progress
+from ...seal_core.callbacks import OnProgress
+from ...seal_core.messages import collected_notices, log_warning
 
 stop_on_cancel = comfy.model_management.throw_exception_if_processing_interrupted
 """Raises once Cancel was pressed."""
 
 
-def progress_of() -> Progress:
+def progress_of() -> OnProgress:
     """What the core calls as (done, all) at each picture: moves the node's bar, and raises if Cancel was pressed."""
     bar = comfy.utils.ProgressBar(1)  # each call tells of how many
 
@@ -30,8 +30,8 @@ def progress_of() -> Progress:
 def noted() -> Iterator[dict[str, list[str]]]:
     """The node's `ui`, complete when the block ends: what the core tells within it is logged and shown on the node."""
     ui: dict[str, list[str]] = {"text": []}
-    with gathered() as messages:
+    with collected_notices() as messages:
         yield ui
     for message in messages:
-        warn("SEAL: %s", message)
+        log_warning("SEAL: %s", message)
     ui["text"] = messages

@@ -24,7 +24,7 @@ from torch import Tensor
 from ...seal_core.concept.concept import Embedding
 from ...seal_core.concept.settings import Layers
 from ...seal_core.hosts.base import Site
-from ...seal_core.messages import SealError, warn
+from ...seal_core.messages import SealError, log_warning
 from ...seal_core.method.sites import saved_sites
 from .routing_swap import BASE, KEY, LOST, PREFIX, Plan, Window, diffusion_model, is_open
 from .sites import SiteKey, require_unet, sites_with_keys, unet_sites
@@ -83,7 +83,7 @@ def _warn_lost(added: Tensor) -> None:
     """Warn where tokens appended to a conditioning are a routed prompt's, whose route was lost on the way."""
     for route in list(_alive):
         if route.base.shape == added.shape and torch.equal(route.base.to(added), added):
-            warn(
+            log_warning(
                 "SEAL: ConditioningConcat keeps the routing of conditioning_to only, so the concepts of its other "
                 "prompt enter everywhere. Wire the prompt with the concepts to conditioning_to, or concatenate the "
                 "learned and the plain prompts apart and join the two with SEALRouteConditioning."
@@ -190,7 +190,7 @@ def _live_routes(conds: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Route]]
         if followed is not None:
             yield i, followed
         elif context.any():  # ConditioningZeroOut leaves no token to keep out
-            warn(
+            log_warning(
                 "SEAL: a node after SEALTextEncode changed this conditioning (ConditioningAverage or the like), so its "
                 "concepts enter everywhere. Apply such nodes to the learned and to the plain prompt apart and join the "
                 "two with SEALRouteConditioning."

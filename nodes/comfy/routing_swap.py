@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...seal_core.messages import warn
+from ...seal_core.messages import log_warning
 from .sites import SiteKey
 
 KEY = "seal"  # of the wrappers, of the Route in a conditioning, of the Plan in transformer_options
@@ -60,7 +60,7 @@ class Watch:
         """Warn, the first time only."""
         if not self._said:
             self._said = True
-            warn(message)
+            log_warning(message)
 
 
 @dataclass(frozen=True, eq=False)

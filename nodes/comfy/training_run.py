@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from ...seal_core.concept.concept import Concept, Embedding
-from ...seal_core.concept.file import BROKEN, load, save, trained_files
-from ...seal_core.concept.prompt import mentioned
-from ...seal_core.files.names import safe_stem
-from ...seal_core.files.whole_file import ready
+from ...seal_core.concept.concept_file import BROKEN, files_with_hash, load_concept, save_concept
+from ...seal_core.concept.mentions import concepts_named
+from ...seal_core.files.safe_names import safe_stem
+from ...seal_core.files.whole_file import ready_folder
 from ...seal_core.hosts.base import Prompt
-from ...seal_core.messages import SealError, warn
+from ...seal_core.messages import SealError, log_warning
 from ...seal_core.method.choices import changed, in_words
 from ...seal_core.method.config import TrainConfig
 from ...seal_core.method.fitting import fit_references
@@ -27,7 +27,7 @@ from ...seal_core.method.initial_words import most_notices
 from ...seal_core.method.references import Reference, digest
 from ...seal_core.method.sampling import generate_context, sample
 from ...seal_core.method.training import PROBES, Progress, TrainResult, train
-from ...seal_core.plots import figures as plots
+from ...seal_core.plots import training_figures as plots
 from .folders import folder_of, spare_folders
 from .handed_out import hand_out
 from .host import ComfyHost
@@ -91,22 +91,22 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
             f"model: patches on it hold what cannot be compared ({', '.join(models.unread)}), so this was trained anew "
             "although a file with the same settings may exist."
         )
-    for known in () if models.unread else trained_files(folder, key):
+    for known in () if models.unread else files_with_hash(folder, key):
         try:
             reused = _reused(known, references[0], asked, warnings)
         except (SealError, RuntimeError, *BROKEN) as error:
-            warn("SEAL: %s is not used again: %s", known.name, error)
+            log_warning("SEAL: %s is not used again: %s", known.name, error)
             warnings.append(f"name: {known.name} was damaged or edited and is not used again.")
         else:
             hand_out(known, run.name)
             return reused
-    ready(folder, "name")
+    ready_folder(folder, "name")
     started = time.perf_counter()
     with host:
         result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
     concept = _kept(result, key, host)
     comfy.model_management.throw_exception_if_processing_interrupted()
-    path = save(concept, folder, stem, spare_folders())
+    path = save_concept(concept, folder, stem, spare_folders())
     hand_out(path, run.name)
     concept = replace(concept, file=path.stem)
     if path.stem != stem:
@@ -127,7 +127,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
 
 def _reused(file: Path, reference: Reference, asked: dict[str, Any], warnings: list[str]) -> Outcome:
     """What a trained file gives. Raises SealError or one of BROKEN where it is not as a training saves it."""
-    concept = load(file)
+    concept = load_concept(file)
     report = asked | _report(concept, warnings) | {"seconds": 0.0, "file": str(file), "reused": file.name}
     return _outcome(concept, reference, report, f"Reused {file.name}: same settings, same sticker.")
 
@@ -204,7 +204,7 @@ def _watcher(
         panel = None
         if due or progress.step % show_every == 0 or progress.step == progress.steps:
             drawn = picture[0] if picture else None
-            panel = plots.progress_panel(
+            panel = plots.preview_panel(
                 progress.losses, reference.image, progress.attention, reference.mask, drawn, steps=progress.steps
             )
         bar.update_absolute(progress.step, progress.steps, ("JPEG", panel, 512) if panel is not None else None)
@@ -216,7 +216,7 @@ def _watcher(
 def _drawn(host: ComfyHost, concept: Concept, prompt: str, config: TrainConfig) -> Tensor:
     """A quick picture of the concept as learned so far, (H, W, 3)."""
     text = prompt.replace("{}", concept.name)
-    text = text if mentioned(text, [concept]) else f"{text}, {concept.name}"
+    text = text if concepts_named(text, [concept]) else f"{text}, {concept.name}"
     side = -(-config.resolution // 8) * 8
     positive = generate_context(host, concept, text)
     latents = sample(

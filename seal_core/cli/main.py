@@ -1,6 +1,6 @@
-"""The command line: train a concept from a sticker, and generate with it, on a local diffusers folder.
+"""`python -m seal_core COMMAND`: try, train, generate and pack on a local diffusers folder.
 
-Bad input ends with status 2 and one line on stderr, Ctrl-C with 130, SIGTERM with 143. Files appear whole or not at
+Bad input ends with status 2 and one line on stderr, Ctrl-C with 130, SIGTERM with 143. A file appears whole or not at
 all.
 """
 
@@ -9,38 +9,81 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pkgutil import resolve_name
 from types import FrameType
+from typing import NamedTuple
 
-from ..messages import SealError, told, tolerate_all_texts, valid_text
-from .demo import demo_options
-from .options import train_options
-from .pack import pack_command, pack_options
+from ..messages import SealError, make_output_tolerant, notices_on_stderr, require_utf8
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-WITH_DASHES = (
-    "class_word", "learning_rate", "batch_size", "mask_polarity", "merge_at", "context_token", "start_percent",
-    "end_percent", "attention_loss", "attention_weight", "background_weight",
-)  # fmt: skip
-OPTIONS = {"reference_attributes": "attributes", **{name: name.replace("_", "-") for name in WITH_DASHES}}
-"""The options of the inputs that errors name, where the two differ."""
+
+class Command(NamedTuple):
+    """options: the function that adds a command's options; work: the one that does the work. "module:function".
+
+    Both are imported only when the command is called: torch takes seconds, and no --help needs it.
+    """
+
+    options: str
+    work: str
+    help: str
+    description: str
+    epilog: str
+
+
+COMMANDS = {
+    "demo": Command(
+        "cli.demo:demo_options",
+        "demo.run:demo_command",
+        "try it: one sticker, Textual Inversion and SEAL side by side, on the included tiny model",
+        "Learn one sticker by Textual Inversion and by SEAL on the included tiny model, then write a contact sheet and "
+        "scores. Needs no other model, no GPU and no network; takes about two minutes.",
+        "example: python -m seal_core demo",
+    ),
+    "train": Command(
+        "cli.train_options:add_options",
+        "cli.train:run",
+        "learn a concept from one sticker",
+        "Learn a concept from one sticker, or from several pictures of one character. "
+        "Writes NAME.safetensors, NAME.loss.png, NAME.attention.png and NAME.json.",
+        "example: python -m seal_core train --model sd15 --image a.png --class-word cat --name my-cat",
+    ),
+    "generate": Command(
+        "cli.generate_options:add_options",
+        "cli.generate:run",
+        "generate pictures with a learned concept",
+        "Generate pictures with a learned concept. It enters only the layers it was trained for.",
+        "example: python -m seal_core generate --model sd15 --embedding my-cat.safetensors "
+        '--prompt "a sticker of <my-cat> jumping"',
+    ),
+    "pack": Command(
+        "cli.pack:add_options",
+        "cli.pack:run",
+        "pack stickers for a chat platform",
+        "Pack a folder of stickers for a chat platform, with every file within the platform's limits. "
+        "Writes a new folder with the stickers, what else the platform wants, and pack.json.",
+        'example: python -m seal_core pack stickers --platform whatsapp --out packs --title "My Cat" '
+        "--author Me --emoji 😺",
+    ),
+}
+
+_CORE = __name__.removesuffix(".cli.main")
+
+OPTION_OF_INPUT = {"reference_attributes": "attributes"}
+"""Errors name node inputs. These options have another name; all others only have dashes for underscores."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    tolerate_all_texts()
-    options = parser().parse_args(arguments)
+    make_output_tolerant()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser(given).parse_args(given)
     try:
-        for name, given in vars(options).items():
-            for text in given if isinstance(given, list) else [given]:
-                if isinstance(text, str) and name not in ("input", "out"):  # folders, whose names may be any bytes
-                    valid_text(text, name)
-        with _stoppable(), told():
-            _command(options.command)(options)
+        _require_valid_texts(options)
+        with _signals_interrupt(), notices_on_stderr():
+            _function(COMMANDS[options.command].work)(options)
     except SealError as error:
-        return _complain(str(error))
+        return _complain(str(error), vars(options))
     except MemoryError:
         return _complain("out of memory; use a smaller --resolution or --size, --batch-size 1, or --dtype bfloat16.")
     except KeyboardInterrupt as stop:
@@ -49,8 +92,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The commands, and the options of the one that `arguments` call."""
+    top = argparse.ArgumentParser(
+        prog="python -m seal_core",
+        description="SEAL: learn a character from ONE sticker as a text embedding, and generate with it. "
+        "Works on a local diffusers folder of SD 1.x, SD 2.x or SDXL; downloads nothing. "
+        "Packs stickers for chat platforms; uploads nothing.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
+    for name, command in COMMANDS.items():
+        parser = commands.add_parser(name, help=command.help, description=command.description, epilog=command.epilog)
+        if name in arguments[:1]:
+            _function(command.options)(parser)
+    return top
+
+
+def _function(path: str) -> Callable[..., None]:
+    """The function at "module:function" within seal_core."""
+    return resolve_name(f"{_CORE}.{path}")
+
+
+def _require_valid_texts(options: argparse.Namespace) -> None:
+    for name, given in vars(options).items():
+        if name in ("input", "out"):  # folders: their names may be any bytes
+            continue
+        for text in given if isinstance(given, list) else [given]:
+            if isinstance(text, str):
+                require_utf8(text, name)
+
+
 class _Signalled(KeyboardInterrupt):
-    """Like Ctrl-C, so that the same is cleaned up."""
+    """Another signal than Ctrl-C's, raised as Ctrl-C is, so that the same is cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -58,8 +131,8 @@ class _Signalled(KeyboardInterrupt):
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM and SIGHUP (a closed terminal) stop the command as Ctrl-C does; a second one is ignored meanwhile."""
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM and SIGHUP (a closed terminal) stop the command as Ctrl-C does. A second one is ignored meanwhile."""
     before = {}
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -81,93 +154,11 @@ def _stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _command(name: str) -> Callable[[argparse.Namespace], None]:
-    """Imported late: torch takes seconds, and --help and pack need none of it."""
-    if name == "pack":
-        return pack_command
-    if name == "demo":
-        from ..demo.run import demo_command
-
-        return demo_command
-    from .run import generate_command, train_command
-
-    return train_command if name == "train" else generate_command
-
-
-def _complain(message: str) -> int:
+def _complain(message: str, options: Mapping[str, object] | None = None) -> int:
+    """Print an error as one line. An input's name becomes that of its option."""
     name, colon, rest = " ".join(message.split()).partition(":")
-    print(f"error: {OPTIONS.get(name, name)}{colon}{rest}", file=sys.stderr)
+    option = OPTION_OF_INPUT.get(name, name)
+    if option in (options or {}):
+        option = option.replace("_", "-")
+    print(f"error: {option}{colon}{rest}", file=sys.stderr)
     return 2
-
-
-def parser() -> argparse.ArgumentParser:
-    """The subcommands and their options."""
-    top = argparse.ArgumentParser(
-        prog="python -m seal_core",
-        description="SEAL: learn a character from ONE sticker as a text embedding, and generate with it. "
-        "Works on a local diffusers folder of SD 1.x, SD 2.x or SDXL; nothing is downloaded. "
-        "Stickers are packed for chat platforms; nothing is uploaded.",
-    )
-    commands = top.add_subparsers(dest="command", required=True, metavar="demo | train | generate | pack")
-    demo_options(
-        commands.add_parser(
-            "demo",
-            help="try it: one sticker, Textual Inversion and SEAL side by side, on the tiny model that is included",
-            description="Learn one sticker by Textual Inversion and by SEAL on the tiny model that is included, and "
-            "write a contact sheet and scores. Needs no other model, no GPU, no network; about two minutes.",
-            epilog="example: python -m seal_core demo",
-        )
-    )
-    train = commands.add_parser(
-        "train",
-        help="learn a concept from one sticker",
-        description="Learn a concept from one sticker (or several pictures of one character). "
-        "Writes NAME.safetensors, NAME.loss.png, NAME.attention.png and NAME.json.",
-        epilog="example: python -m seal_core train --model sd15 --image a.png --class-word cat --name my-cat",
-    )
-    train_options(train)
-    _common(train)
-    _generate_options(
-        commands.add_parser(
-            "generate",
-            help="generate pictures with a learned concept",
-            description="Generate pictures with a learned concept; it enters only the layers it was trained for.",
-            epilog="example: python -m seal_core generate --model sd15 --embedding my-cat.safetensors "
-            '--prompt "a sticker of <my-cat> jumping"',
-        )
-    )
-    pack_options(
-        commands.add_parser(
-            "pack",
-            help="pack stickers for a chat platform",
-            description="Pack a folder of stickers for a chat platform, every file within its limits. "
-            "Writes a new folder with the stickers, what else the platform wants, and pack.json.",
-            epilog='example: python -m seal_core pack stickers --platform whatsapp --out packs --title "My Cat" '
-            "--author Me --emoji 😺",
-        )
-    )
-    return top
-
-
-def _common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=int, default=0, help="same seed, same result on one machine (default 0)")
-    command.add_argument("--device", default=None, help="cpu, cuda, cuda:1, mps (default: the GPU where there is one)")
-    command.add_argument(
-        "--dtype", choices=DTYPES, default="auto", help="precision of the U-Net (auto: float32, on CUDA bfloat16)"
-    )
-    command.add_argument("--out", default=".", metavar="DIR", help="where files go (default: here)")
-
-
-def _generate_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("--model", type=Path, required=True, metavar="DIR", help="diffusers folder, the one with model_index.json")
-    add("--embedding", type=Path, required=True, metavar="FILE", help="trained by SEAL, or any Textual Inversion file")
-    add("--prompt", required=True, help='the concept\'s name stands for the subject: "a sticker of <my-cat> jumping"')
-    add("--negative", default="", metavar="TEXT", help="what pictures should not show")
-    add("--steps", type=int, default=25, help="sampling steps (default 25)")
-    add("--cfg", type=float, default=7.0, help="guidance scale, 1 = none (default 7)")
-    add("--count", type=int, default=1, help="how many pictures, with seeds counting up from --seed (default 1)")
-    add("--size", default="", metavar="WxH", help="pixels, e.g. 512 or 768x512 (default: the model's own)")
-    add("--strength", type=float, default=1.0, help="0 = class word, 1 = as learned (default)")
-    add("--class-word", default="", metavar="WORD", help="for third-party files, which do not say what they show")
-    _common(command)

@@ -18,8 +18,7 @@ class Concept:
     """One learned concept.
 
     vectors: carrier "input": text encoder -> (n, width); carrier "tail": {"tail": (n, D)}, the last n
-    positions of the encoder's output. float32 on the CPU. SDXL's two encoders may hold different numbers n in foreign
-    files: each reads its own row of vectors.
+    positions of the encoder's output. float32 on the CPU. In foreign files SDXL's two encoders may have different n.
     layers: the restriction it was trained under, as `sites.spelled` says it.
     clip_skip: ComfyUI's `clip.layer_idx` at training (-2 = skip one), or None for the model's default.
     file: stem of the file it is kept in, or "".

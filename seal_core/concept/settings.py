@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..checks import choice, number, whole
+from ..checks import require_in_range, require_one_of, require_whole_number
 from ..messages import SealError
 
+CARRIERS = ("input", "tail")
+"""What a concept is: vectors at the text encoder's input, or the last positions of its output."""
 MERGES = ("mean", "concat", "none")
 INITS = ("class_word_noise", "class_word", "vocabulary", "described")
 NORMS = ("free", "fixed")
@@ -44,11 +46,11 @@ class Tokens:
     norm: str = "free"
 
     def __post_init__(self) -> None:
-        choice("merge", self.merge, MERGES)
-        choice("init", self.init, INITS)
-        choice("norm", self.norm, NORMS)
-        whole("split", self.split, 1, 16, "use 1 to 16 tokens.")
-        number("merge_at", self.merge_at, 0.0, 1.0, "use a share of the steps between 0 and 1.")
+        require_one_of("merge", self.merge, MERGES)
+        require_one_of("init", self.init, INITS)
+        require_one_of("norm", self.norm, NORMS)
+        require_whole_number("split", self.split, 1, 16, "use 1 to 16 tokens.")
+        require_in_range("merge_at", self.merge_at, 0.0, 1.0, "use a share of the steps between 0 and 1.")
         if self.init == "described" and self.merge != "none":
             raise SealError(
                 f"init: described starts from words in a row, which cannot merge by {self.merge}; set merge to none, "
@@ -84,8 +86,8 @@ class Layers:
     end_percent: float = 1.0
 
     def __post_init__(self) -> None:
-        number("start_percent", self.start_percent, 0.0, 1.0, "use 0 (noisiest) to 1.")
-        number("end_percent", self.end_percent, 0.0, 1.0, "use 0 (noisiest) to 1.")
+        require_in_range("start_percent", self.start_percent, 0.0, 1.0, "use 0 (noisiest) to 1.")
+        require_in_range("end_percent", self.end_percent, 0.0, 1.0, "use 0 (noisiest) to 1.")
         if self.start_percent >= self.end_percent:
             raise SealError(
                 f"start_percent: {self.start_percent} is not before end_percent {self.end_percent}; "

@@ -1,4 +1,4 @@
-"""From the class word to the learned concept: what `strength` means, for both carriers."""
+"""What `strength` means for both carriers: how far a concept is from its class word."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ TAIL_STRENGTH = 0.8
 
 
 def check_strength(strength: float) -> None:
-    """Raise SealError for a strength that is no number, or far from any use."""
+    """Raise SealError for a strength that is not a number or far out of range."""
     if not math.isfinite(strength) or abs(strength) > 100:
         raise SealError(f"strength: {strength} is out of range; use a number such as 1 (as learned).")
 
 
-def blended(words: Words, concept: Concept, strength: float) -> dict[str, Tensor]:
-    """Text encoder -> (n, width): the line from the class word (0) to the learned vectors (1, exactly).
+def vectors_at_strength(words: Words, concept: Concept, strength: float) -> dict[str, Tensor]:
+    """Text encoder -> (n, width): on the line from the class word (strength 0) to the learned vectors (1, exactly).
 
-    A class word of m tokens starts as n vectors interpolated along the word; its mean where n is 1.
+    A class word of m tokens is stretched to n vectors by interpolation; where n is 1, its mean counts.
     Raises SealError where the class word tokenises to nothing.
     """
     if strength == 1:
@@ -53,10 +53,10 @@ def resampled(word: Tensor, count: int) -> Tensor:
     return torch.lerp(word[low], word[high], (at - low).unsqueeze(1).to(word))
 
 
-def with_tail(context: Tensor, tail: Tensor, strength: float) -> Tensor:
+def context_with_tail(context: Tensor, tail: Tensor, strength: float) -> Tensor:
     """(B, L, D) -> (B, L, D): the last n positions become TAIL_STRENGTH times the learned tail (n, D).
 
-    strength 1 gives exactly that, 0 leaves the prompt's own tail; else the line between.
+    strength 1 gives exactly that, 0 keeps the prompt's own tail; other values lie on the line between.
     """
     keep = context.shape[1] - tail.shape[0]
     own, learned = context[:, keep:], TAIL_STRENGTH * tail.to(context)

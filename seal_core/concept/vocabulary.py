@@ -1,4 +1,4 @@
-"""How names meet a vocabulary: what a training refuses, and what its report says of the class word."""
+"""Names and class words in a text encoder's vocabulary."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..messages import SealError
 
 
 def word_vectors(host: Words, encoder: str, words: str) -> Tensor:
-    """Token embeddings of some words as they are, (n, width) float32 on the CPU; n = 0 where there is no token."""
+    """Token embeddings of some words, (n, width) float32 on the CPU; n = 0 where they have no token."""
     table = host.vocabulary(encoder)
     ids = torch.tensor(host.token_ids(encoder, words), dtype=torch.long, device=table.device)
     return table[ids].float().cpu()
 
 
-def class_vector(host: Words, encoder: str, word: str) -> Tensor:
-    """Token embedding of a class word, (width,) float32; of several tokens, their mean.
+def class_word_vector(host: Words, encoder: str, word: str) -> Tensor:
+    """Token embedding of a class word, (width,) float32: the mean where it has several tokens.
 
     Raises SealError where the word tokenises to nothing.
     """
@@ -28,28 +28,28 @@ def class_vector(host: Words, encoder: str, word: str) -> Tensor:
     return vectors.mean(dim=0)
 
 
-def mean_norm(host: Words, encoder: str) -> float:
+def mean_vector_norm(host: Words, encoder: str) -> float:
     """Mean L2 norm of the vocabulary's token embeddings."""
     return float(host.vocabulary(encoder).float().norm(dim=1).mean())
 
 
-def check(text: Words, tokens: Tokens) -> None:
-    """Raise SealError for a concept that is a word already, and for a class word that tokenises to nothing."""
+def require_new_name(text: Words, tokens: Tokens) -> None:
+    """Raise SealError for a concept that is already a word, and for a class word that tokenises to nothing."""
     for encoder in text.family.encoders:
         if len(text.token_ids(encoder, tokens.concept)) == 1:
             raise SealError(
                 f"concept: {tokens.concept!r} is already a word of {encoder}'s vocabulary, so prompts could not tell "
                 f"the two apart. Choose another name, e.g. my-{tokens.concept.strip('<> ')}."
             )
-        class_vector(text, encoder, tokens.class_word)
+        class_word_vector(text, encoder, tokens.class_word)
 
 
-def tokenised(text: Words, word: str) -> dict[str, str]:
-    """Text encoder -> how it reads a class word, and how long vectors are, in words."""
+def tokens_in_words(text: Words, word: str) -> dict[str, str]:
+    """Text encoder -> a sentence on how it reads a class word and how long the vectors are."""
     found = {}
     for encoder, width in text.family.widths:
         ids = text.token_ids(encoder, word)
-        length, usual = float(class_vector(text, encoder, word).norm()), mean_norm(text, encoder)
+        length, usual = float(class_word_vector(text, encoder, word).norm()), mean_vector_norm(text, encoder)
         what = "token" if len(ids) == 1 else "tokens, whose mean is the class word"
         sizes = f"{width} wide, {length:.3f} long (the vocabulary's mean: {usual:.3f})"
         found[encoder] = f"{word!r} -> {ids}: {len(ids)} {what}, {sizes}"

@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..files.tensor_file import read_tensors
-from ..files.whole_file import write_out
+from ..files.tensor_file import read_shipped_tensors
+from ..files.whole_file import write_output
 from ..messages import SealError
 
 DATA = Path(__file__).parent / "data"
@@ -66,13 +66,13 @@ def write_model(path: Path, file: ModelFile) -> Path:
     tensors["text_encoder.ids"] = ids
     tensors["text_encoder.rows"] = file.text_encoder[TABLE].detach()[ids.long()].half().contiguous().cpu()
     about = json.dumps({"format": _FORMAT, "config": file.config, "card": file.card}, sort_keys=True)
-    write_out(path, to_bytes(tensors, metadata={_KEY: about}))
+    write_output(path, to_bytes(tensors, metadata={_KEY: about}))
     return path
 
 
 def read_model(path: Path = MODEL_FILE) -> ModelFile:
     """Read a model file. Raises SealError where it is missing, damaged or of another kind."""
-    tensors, about = read_tensors(path, _KEY, "model", _RETRAIN)
+    tensors, about = read_shipped_tensors(path, _KEY, "model", _RETRAIN)
     try:
         if about["format"] != _FORMAT:
             raise SealError(f"model: {path} has format {about['format']}, this version reads {_FORMAT}; train anew.")

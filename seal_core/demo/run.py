@@ -19,8 +19,8 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..cli.progress import training_bar
-from ..files.whole_file import ready, write_out
+from ..cli.progress_bars import training_bar
+from ..files.whole_file import ready_folder, write_output
 from ..hosts.base import Host
 from ..masks.methods import semantic_mask
 from ..masks.preview import mask_overlay
@@ -30,8 +30,9 @@ from ..method.fitting import fit_references
 from ..method.references import Reference
 from ..method.training import TrainResult, train
 from ..pictures.picture_file import read_picture
-from ..plots.figures import attention_overlay
-from ..prompts.phrasing import attribute_prompt, parse_attributes
+from ..plots.attention_overlay import attention_overlay
+from ..prompts.attribute_prompt import attribute_prompt
+from ..prompts.attributes import parse_attributes
 from ..stickers.contact_sheet import contact_sheet
 from ..world.evaluation.methods import NAME, method
 from ..world.judges.model import Judges
@@ -93,7 +94,7 @@ def demo_command(options: argparse.Namespace) -> None:
         raise SealError(f"steps: {options.steps} is out of range; use 1 or more, 0 = the presets'.")
     model, judges = host(load_model()), Judges.load()
     subject = _subject(options, judges, model.resolution)
-    out = ready(options.out, "out")
+    out = ready_folder(options.out, "out")
     columns = asks(subject.known)
     results: dict[str, TrainResult] = {}
     shown: dict[str, Tensor] = {}
@@ -113,7 +114,7 @@ def demo_command(options: argparse.Namespace) -> None:
     sheet = _sheet(subject, columns, results, shown, scores)
     seconds = time.perf_counter() - started
     path = out / "contact-sheet.png"
-    write_out(path, _png(sheet))
+    write_output(path, _png(sheet))
     report = {
         "reference": subject.source,
         "class_word": subject.class_word,
@@ -121,7 +122,7 @@ def demo_command(options: argparse.Namespace) -> None:
         "scores": scores,
         "seconds": round(seconds, 1),
     }
-    write_out(out / "scores.json", json.dumps(report, indent=2).encode())
+    write_output(out / "scores.json", json.dumps(report, indent=2).encode())
     for name, found in scores.items():
         print(f"{method(name).label}: {_in_words(found)}")
     print(f"{path} ({seconds:.0f} s)")

@@ -1,4 +1,4 @@
-"""Reading what ships with the pack: safetensors with one JSON object in the metadata."""
+"""Read the networks that ship with the pack: safetensors files with one JSON object in the metadata."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from ..messages import SealError
 
 
-def read_tensors(path: Path, key: str, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_shipped_tensors(path: Path, key: str, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors of a safetensors file, and the JSON object in its metadata under `key`.
 
-    what: the input that errors name. remedy: how to come by a good file.
+    what: the input that errors name. remedy: how to get a good file.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,8 +1,8 @@
-"""Files that appear whole or not at all; new ones never in another's place.
+"""Files that appear whole or not at all. A new file never replaces another.
 
-Whatever is written goes into a hidden file beside its target first, is synced, and takes its name in one step:
-`write` replaces what was there, `write_new` takes a free name. A process that is killed leaves the hidden file; when it
-is a day old the next `write_new` in that folder sweeps it away.
+Everything is written to a hidden file beside its target, synced, and gets its name in one step: `write_whole` replaces
+the old file, `write_new_files` takes a free name. A killed process leaves its hidden file behind; once that is a day
+old, the next `write_new_files` in the folder removes it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..messages import SealError
-from .names import entries, unique_stem
+from .safe_names import folder_entries, unique_stem
 
 Content = bytes | Callable[[str], bytes]
-"""What a file holds; a function where that depends on the stem it gets."""
+"""The bytes of a file, or a function that makes them from the stem that the file gets."""
 
 _TRIES = 1000
 _OLD = 24 * 3600
@@ -30,23 +30,23 @@ _PROBE = 4 << 20  # more than the files of a training
 LEFTOVER = re.compile(r"\.(?:.+\.)?(?:[0-9a-f]{8}|[0-9a-f]{12})\.part")
 
 
-def write(path: Path, data: bytes) -> None:
-    """The file at `path`, in place of what was there. Makes the folder. Raises OSError."""
+def write_whole(path: Path, data: bytes) -> None:
+    """Write the file at `path` and replace what was there. Makes the folder. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _hidden(path.parent, path.name, data) as temporary:
         os.replace(temporary, path)
     sync_folder(path.parent)
 
 
-def write_out(path: Path, data: bytes) -> None:
-    """`write` for what a command line was asked for. Raises SealError naming `out`."""
+def write_output(path: Path, data: bytes) -> None:
+    """`write_whole` for a command line's results. Raises SealError naming `out`."""
     try:
-        write(path, data)
+        write_whole(path, data)
     except OSError as error:
         raise SealError(f"out: {path} cannot be written ({error.strerror or error}); choose another folder.") from error
 
 
-def write_new(
+def write_new_files(
     folder: Path,
     stem: str,
     files: Mapping[str, Content],
@@ -55,17 +55,17 @@ def write_new(
     taken_by: Iterable[str] = (),
     elsewhere: Iterable[Path] = (),
 ) -> dict[str, Path]:
-    """Write a group of files, suffix -> content, under one stem that none of them had: `stem`, or stem-2, stem-3, ...
+    """Write a group of files, suffix -> content, under one free stem: `stem`, or stem-2, stem-3, ...
 
-    The stem is claimed at the very end, in one step, so that of several processes with one name each gets its own; a
-    group is there whole or not at all. taken_by: further suffixes that make a stem taken. Returns suffix -> path.
-    Raises SealError, beginning with `what`, where the folder cannot be written. The files are kept then in the first of
+    The stem is claimed at the very end, so that several processes with one name each get their own. The group appears
+    whole or not at all. taken_by: further suffixes that make a stem taken. Returns suffix -> path.
+    Raises SealError, beginning with `what`, where the folder cannot be written to. The files then go into the first of
     the folders `elsewhere` that takes them, and the message says where.
     """
     try:
         return _write_new(folder, stem, files, taken_by)
     except OSError as error:
-        trouble = f"{what}: {folder / stem} could not be saved: {refusal(error)}."
+        trouble = f"{what}: {folder / stem} could not be saved: {why_not_writable(error)}."
         for other in elsewhere:
             with contextlib.suppress(OSError):
                 kept = _write_new(other, stem, files, taken_by)
@@ -76,7 +76,7 @@ def write_new(
 
 def _write_new(folder: Path, stem: str, files: Mapping[str, Content], taken_by: Iterable[str]) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
+    sweep_leftovers(folder)
     for _ in range(_TRIES):
         free = unique_stem(folder, stem, (*taken_by, *files))
         targets = {suffix: folder / f"{free}{suffix}" for suffix in files}
@@ -85,7 +85,7 @@ def _write_new(folder: Path, stem: str, files: Mapping[str, Content], taken_by: 
             for suffix, content in files.items():
                 data = content if isinstance(content, bytes) else content(free)
                 hidden[targets[suffix]] = stack.enter_context(_hidden(folder, free, data))
-            with contextlib.suppress(FileExistsError):  # somebody was quicker: the next number
+            with contextlib.suppress(FileExistsError):  # another process was quicker: try the next number
                 _claim_all(hidden)
                 sync_folder(folder)
                 return targets
@@ -93,7 +93,7 @@ def _write_new(folder: Path, stem: str, files: Mapping[str, Content], taken_by: 
 
 
 def _claim_all(hidden: Mapping[Path, Path]) -> None:
-    """Every target gets its file, or none does. Raises FileExistsError where one is there already."""
+    """Give every target its file, or none. Raises FileExistsError where one exists."""
     claimed: list[Path] = []
     try:
         for target, temporary in hidden.items():
@@ -106,12 +106,12 @@ def _claim_all(hidden: Mapping[Path, Path]) -> None:
 
 
 def _claim(temporary: Path, target: Path) -> None:
-    """`temporary` under the name `target`, which nothing had. Raises FileExistsError where something has it."""
+    """Give `temporary` the name `target`. Raises FileExistsError where that exists."""
     try:
         os.link(temporary, target)
     except FileExistsError:
         raise
-    except OSError:  # disks without links, such as exFAT: an empty file takes the name, then the whole one its place
+    except OSError:  # disks without links, such as exFAT: an empty file claims the name, the whole one replaces it
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         try:
             os.replace(temporary, target)
@@ -150,9 +150,9 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def ready(folder: Path | str, what: str) -> Path:
-    """Make the folder and see that a training's files fit, before the work. Raises SealError, beginning with `what`."""
-    if not str(folder).strip():  # as from a shell variable that is not set; Path("") would be the current folder
+def ready_folder(folder: Path | str, what: str) -> Path:
+    """Make the folder and see, before the work, that its results will fit. Raises SealError, beginning with `what`."""
+    if not str(folder).strip():  # an unset shell variable; Path("") would be the current folder
         raise SealError(f"{what}: empty; give a folder (. is the current one).")
     folder = Path(folder)
     try:
@@ -160,13 +160,13 @@ def ready(folder: Path | str, what: str) -> Path:
         with _hidden(folder, "probe", bytes(_PROBE)):
             return folder
     except OSError as error:
-        raise SealError(f"{what}: {folder} cannot be written to: {refusal(error)}.") from error
+        raise SealError(f"{what}: {folder} cannot be written to: {why_not_writable(error)}.") from error
 
 
-def sweep(folder: Path) -> None:
+def sweep_leftovers(folder: Path) -> None:
     """Remove the hidden files and folders that killed processes left in a folder more than a day ago."""
     long_ago = time.time() - _OLD
-    for entry in entries(folder):
+    for entry in folder_entries(folder):
         if LEFTOVER.fullmatch(entry.name):
             with contextlib.suppress(OSError):
                 if entry.stat(follow_symlinks=False).st_mtime < long_ago:
@@ -176,13 +176,13 @@ def sweep(folder: Path) -> None:
                         os.unlink(entry.path)
 
 
-def refusal(error: OSError) -> str:
-    """What is wrong with a folder that cannot be written to, and the remedy."""
+def why_not_writable(error: OSError) -> str:
+    """Why a folder cannot be written to, and the remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "no free disk space; free some"
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return "a file is where the folder should be; rename that file, or choose another folder"
-    return f"{error.strerror or error}; see that it may be written to, or choose another folder"
+    return f"{error.strerror or error}; allow writing there, or choose another folder"
 
 
 def temporary_folders() -> list[Path]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..messages import SealError
-from .names import entries, unique_stem
-from .whole_file import LEFTOVER, hidden_beside, refusal, sweep, sync_folder
+from .safe_names import folder_entries, unique_stem
+from .whole_file import LEFTOVER, hidden_beside, sweep_leftovers, sync_folder, why_not_writable
 
 _TRIES = 1000
 
@@ -27,24 +27,26 @@ def write_new_folder(parent: Path, stem: str, fill: Callable[[Path], T], what: s
     hidden = hidden_beside(parent, stem)
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        sweep(parent)
+        sweep_leftovers(parent)
         hidden.mkdir()
         result = fill(hidden)
-        for entry in entries(hidden):
+        for entry in folder_entries(hidden):
             with open(entry.path, "rb+") as file:
                 os.fsync(file.fileno())
         folder = _renamed(hidden, parent, stem)
         sync_folder(parent)
         return folder, result
     except OSError as error:
-        raise SealError(f"{what}: cannot write into {parent}: {refusal(error)}. Nothing was changed.") from error
+        raise SealError(
+            f"{what}: cannot write into {parent}: {why_not_writable(error)}. Nothing was changed."
+        ) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
 def unfinished_folders(parent: Path) -> list[str]:
     """Names of the hidden folders that are being filled, or that a killed process left less than a day ago."""
-    return [entry.name for entry in entries(parent) if LEFTOVER.fullmatch(entry.name) and entry.is_dir()]
+    return [entry.name for entry in folder_entries(parent) if LEFTOVER.fullmatch(entry.name) and entry.is_dir()]
 
 
 def _renamed(hidden: Path, parent: Path, stem: str) -> Path:

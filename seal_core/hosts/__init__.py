@@ -1,1 +1,1 @@
-"""Hosts that can be used without ComfyUI; each imports its library only when it is asked for."""
+"""The protocol of a host (`base`), and hosts that work without ComfyUI. Only they import diffusers."""

@@ -1,7 +1,8 @@
-"""Telling settings apart: a digest of any Python value by what it says, never by where it lies in memory.
+"""A digest of any Python value by its content, so that other settings of a patch are noticed.
 
-Patches on a model are functions with their settings in closures, or objects with attributes. Digests are the same after
-a restart: no ids, no addresses, no order of dicts. What cannot be read is named, so that nobody takes two for one.
+Patches on a model are functions with their settings in closures, or objects with attributes. The digest is the same
+after a restart: it depends on no ids, addresses or order of dicts. It names what it cannot read, so that nobody takes
+two different values for one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 OBJECTS = 50_000
-"""Objects looked at in all; patches that hold more than this hold more than settings."""
+"""Objects read at most; whatever holds more holds more than settings."""
 DEPTH = 100
 SAMPLES = 1 << 14
 """Values taken of each tensor, evenly spread."""
@@ -38,9 +39,9 @@ _OF_EVERY_CLASS = {"__dict__", "__weakref__", "__doc__", "__module__", "__qualna
 class SettingsDigest:
     """Digests of values, 32 bytes each; nothing is raised.
 
-    known: (name, object) of what is hashed elsewhere and only named here. readers: (type, function to another value
-    that says it all) for objects of which not every attribute is a setting.
-    `unread` lists, after a digest, the kinds of objects whose settings could not be read: what they say is not in it.
+    known: (name, object) pairs that are hashed elsewhere and only named here.
+    readers: (type, function) for objects whose attributes are not all settings; the function returns the settings.
+    `unread` lists, after a digest, the kinds of objects that could not be read and so are not covered by it.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class SettingsDigest:
         self.unread: set[str] = set()
         self._readers = readers
         self._known = {id(thing): name for name, thing in known}
-        self._done: dict[int, tuple[Any, bytes]] = {}  # the values too: an id is only good while its object lives
+        self._done: dict[int, tuple[Any, bytes]] = {}  # with the values: an id is valid only while its object lives
         self._open: list[int] = []
 
     def __call__(self, value: Any) -> bytes:
@@ -68,7 +69,7 @@ class SettingsDigest:
             self._open.append(key)
             try:
                 self._done[key] = (value, self._read(value))
-            except Exception:  # other people's objects may do anything when they are looked at
+            except Exception:  # other people's objects may do anything when they are read
                 self._done[key] = (value, self._give_up(value))
             finally:
                 self._open.pop()
@@ -141,7 +142,7 @@ class SettingsDigest:
         return _join("partial", *map(self, (value.func, value.args, value.keywords)))
 
     def _type(self, value: type) -> bytes:
-        """By the names of its ancestry; a class made in a function may hold that function's settings too."""
+        """By the names of its base classes. A class made in a function may also hold that function's settings."""
         local = [base for base in value.__mro__ if "<locals>" in base.__qualname__]
         bodies = [{k: v for k, v in vars(base).items() if k not in _OF_EVERY_CLASS} for base in local]
         return _join("type", *(_name(base).encode() for base in value.__mro__), self(bodies))
@@ -154,7 +155,7 @@ class SettingsDigest:
         return self({name: item for name, item in own.items() if not name.startswith("_") and name != "training"})
 
     def _object(self, value: Any) -> bytes:
-        """By class and attributes. Objects that keep their state elsewhere (written in C) cannot be read."""
+        """By class and attributes. An object written in C keeps its state elsewhere and cannot be read."""
         slots = [name for base in type(value).__mro__ for name in _slots(base)]
         if not _in_python(type(value)) or not (slots or hasattr(value, "__dict__")) or isinstance(value, uuid.UUID):
             return self._give_up(value)
@@ -204,7 +205,7 @@ def _slots(base: type) -> list[str]:
 
 
 def _in_python(kind: type) -> bool:
-    """Whether all of a class's ancestry was written in Python, so that attributes are all there is."""
+    """Whether a class and all its bases were written in Python, so that attributes are all there is."""
     return all(base is object or base.__flags__ & _HEAP for base in kind.__mro__)
 
 

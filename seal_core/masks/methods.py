@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..callbacks import OnProgress
 from ..messages import SealError
 from ..pictures.inputs import images_of, masks_for, resize_mask, rgb_and_alpha
 from ..pictures.polarity import fix_inverted_alpha, foreground_from_mask
-from ..progress import Progress
 from .flood import flood_mask
 from .grow_and_feather import feather_mask, grow_mask
 from .learned_mask import better_than_flood, learned_mask
@@ -50,7 +50,7 @@ def semantic_mask(
     grow: int = 0,
     feather: float = 0.0,
     attention: AttentionMask | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Tensor:
     """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE and perhaps a MASK (see `pictures.inputs`).
 

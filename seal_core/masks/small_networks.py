@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ..files.tensor_file import read_tensors
+from ..files.tensor_file import read_shipped_tensors
 from ..messages import SealError
 
 FORMAT = 1
@@ -90,7 +90,7 @@ def load_network(
 
     Raises SealError, naming `key` and the remedy, if the file is missing or damaged.
     """
-    tensors, about = read_tensors(path, key, key, remedy)
+    tensors, about = read_shipped_tensors(path, key, key, remedy)
     try:
         if about["format"] != FORMAT:
             raise SealError(f"{key}: {path} has format {about['format']}, this version reads {FORMAT}; {remedy}.")

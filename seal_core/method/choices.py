@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..concept.settings import Layers, Tokens
-from ..files.names import safe_stem
+from ..files.safe_names import safe_stem
 from ..messages import SealError
 from .config import ATTENTION_WEIGHTS, TrainConfig
 from .presets import PRESETS

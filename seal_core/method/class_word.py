@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ..hosts.base import Context, Host, Prompt
-from ..prompts.phrasing import plain_words
+from ..prompts.training_prompt import plain_words
 
 
 class ClassWordContexts:

@@ -12,11 +12,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..checks import choice, number, whole
-from ..concept.settings import Layers, Tokens
+from ..checks import require_in_range, require_one_of, require_whole_number
+from ..concept.settings import CARRIERS, Layers, Tokens
 from ..messages import SealError
 
-CARRIERS = ("input", "tail")
 RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 
@@ -86,29 +85,35 @@ class TrainConfig:
     layers: Layers = field(default_factory=Layers)
 
     def __post_init__(self) -> None:
-        choice("carrier", self.carrier, CARRIERS)
-        choice("rate", self.rate, RATES)
-        choice("attention_loss", self.attention_loss, ATTENTION_LOSSES)
-        whole("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
-        number("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")
-        number("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
-        whole("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
-        number("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")
-        number("background_weight", self.background_weight, 0.0, 1.0, "use 0 (ignore the ground) to 1 (plain loss).")
-        number("contrast_weight", self.contrast_weight, 0.0, 1e4, "use 0 or more, e.g. 0.001.")
-        number("augment", self.augment, 0.0, 1.0, "use a share between 0 and 1.")
-        whole("views", self.views, 0, 256, "use 0 to 256.")
-        whole("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of examples.")
-        number("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
-        whole("describe_draws", self.describe_draws, 0, 1024, "use 4 to 1024 examples, or 0 for as many as fit.")
+        require_one_of("carrier", self.carrier, CARRIERS)
+        require_one_of("rate", self.rate, RATES)
+        require_one_of("attention_loss", self.attention_loss, ATTENTION_LOSSES)
+        require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
+        require_in_range("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")
+        require_in_range("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
+        require_whole_number("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
+        require_in_range("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")
+        require_in_range(
+            "background_weight", self.background_weight, 0.0, 1.0, "use 0 (ignore the ground) to 1 (plain loss)."
+        )
+        require_in_range("contrast_weight", self.contrast_weight, 0.0, 1e4, "use 0 or more, e.g. 0.001.")
+        require_in_range("augment", self.augment, 0.0, 1.0, "use a share between 0 and 1.")
+        require_whole_number("views", self.views, 0, 256, "use 0 to 256.")
+        require_whole_number("pool", self.pool, 0, 100_000, "use 0 (no pool) or a number of examples.")
+        require_in_range("pool_bytes", self.pool_bytes, 0, 1 << 50, "use a number of bytes.")
+        require_whole_number(
+            "describe_draws", self.describe_draws, 0, 1024, "use 4 to 1024 examples, or 0 for as many as fit."
+        )
         if 0 < self.describe_draws < FEWEST_JUDGES:
             raise SealError(
                 f"describe_draws: {self.describe_draws} cannot tell words apart; use {FEWEST_JUDGES} or more, or 0."
             )
-        whole("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
-        whole("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
+        require_whole_number("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
+        require_whole_number("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
         if self.resolution != 0:
-            whole("resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels.")
+            require_whole_number(
+                "resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels."
+            )
         if not self.templates:
             raise SealError("prompts: empty; give at least one line with {} where the concept stands.")
         if len(self.templates) > MAX_TEMPLATES:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..hosts.base import Host, Prompt
-from ..prompts.phrasing import training_prompt
+from ..prompts.training_prompt import training_prompt
 from .augment import View, make_views
 from .config import TrainConfig
 from .references import Reference, shrunk_mask

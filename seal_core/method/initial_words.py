@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..concept.vocabulary import word_vectors
-from ..prompts.attributes import clean
+from ..prompts.attributes import clean_value
 from .config import TrainConfig
 from .examples import Example, Examples
 from .frozen_prefix import FrozenPrefix
@@ -126,7 +126,7 @@ def start_from_words(
         return all(len(host.token_ids(e, text)) <= config.tokens.split for e in encoders)
 
     subject = " ".join(config.tokens.class_word.split())
-    looks = clean("appearance", dict(config.attributes).get("appearance"))
+    looks = clean_value("appearance", dict(config.attributes).get("appearance"))
     if looks and fits(f"{subject}, {looks}"):
         subject = f"{subject}, {looks}"
     as_long = min(max(config.steps * config.batch_size // STEPS_PER_EXAMPLE, FEWEST), MOST)

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ..concept.concept import Concept
 from ..concept.settings import Tokens
-from ..concept.vocabulary import class_vector, mean_norm
+from ..concept.vocabulary import class_word_vector, mean_vector_norm
 from ..hosts.base import Context, Host, Prompt, Vectors
 from ..messages import SealError
-from ..prompts.phrasing import training_prompt
+from ..prompts.training_prompt import training_prompt
 from .attention import slot_positions
 from .class_word import with_class_word
 from .config import TrainConfig
@@ -44,7 +44,7 @@ class LearnedTokens:
         self.background: dict[str, Tensor] = {}
         if tokens.context_token:
             self.background = {e: self._start(e, "background", 1) for e in encoders}
-        self._norms = {e: mean_norm(host, e) for e in encoders} if tokens.norm == "fixed" else {}
+        self._norms = {e: mean_vector_norm(host, e) for e in encoders} if tokens.norm == "fixed" else {}
         self.constrain()
 
     def _start(self, encoder: str, word: str, count: int) -> Tensor:
@@ -54,10 +54,10 @@ class LearnedTokens:
             mean, spread = (v.cpu() for v in (table.float().mean(dim=0), table.float().std(dim=0)))
             start = mean + spread * torch.randn(count, table.shape[1], generator=self._generator)
         else:
-            start = class_vector(self._host, encoder, word).repeat(count, 1)
+            start = class_word_vector(self._host, encoder, word).repeat(count, 1)
         if self._tokens.init == "class_word_noise":
             noise = torch.randn(start.shape, generator=self._generator) / start.shape[1] ** 0.5
-            start = start + NOISE * mean_norm(self._host, encoder) * noise
+            start = start + NOISE * mean_vector_norm(self._host, encoder) * noise
         return start.to(self._host.device).requires_grad_()
 
     def start_from(self, vectors: Mapping[str, Tensor]) -> None:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ..concept.concept import Concept
-from ..concept.prompt import mentioned, replaced
-from ..concept.strength import blended, check_strength, with_tail
+from ..concept.mentions import concepts_named, replace_names
+from ..concept.strength import check_strength, context_with_tail, vectors_at_strength
 from ..hosts.base import Context, Host, Prompt, Site
-from ..messages import SealError, tell
+from ..messages import SealError, notify_user
 from .attention import route
 from .sites import saved_sites, select
 
@@ -61,7 +61,9 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
         elif concept.carrier == "tail":
             learned = _with_tail(host, concept, class_prompt, plain, strength)
         else:
-            learned = replace(host.encode([prompt], {"concept": blended(host, concept, strength)}), pooled=plain.pooled)
+            learned = replace(
+                host.encode([prompt], {"concept": vectors_at_strength(host, concept, strength)}), pooled=plain.pooled
+            )
     sites = host.sites()
     allowed = select(saved_sites(concept.layers.sites, sites), sites)
     return RoutedContext(learned, plain, tuple(allowed), concept.layers.start_percent, concept.layers.end_percent)
@@ -69,12 +71,12 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
 
 def subject_prompt(concept: Concept, text: str) -> Prompt:
     """The text as a prompt with the slot {concept} where the concept is named. Raises SealError if it is not."""
-    if not mentioned(text, [concept]):
+    if not concepts_named(text, [concept]):
         raise SealError(
             f"prompt: {text!r} does not name the concept; write {concept.name} where the subject stands, "
             f'e.g. "a sticker of {concept.name} jumping".'
         )
-    return Prompt(replaced(text, [concept], lambda _: "{concept}"))
+    return Prompt(replace_names(text, [concept], lambda _: "{concept}"))
 
 
 def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, strength: float) -> Context:
@@ -82,8 +84,8 @@ def _with_tail(host: Host, concept: Concept, prompt: Prompt, plain: Context, str
     room = host.max_tokens - len(tail)
     used = max(len(host.token_ids(encoder, prompt.text)) for encoder in host.family.encoders) + 2
     if used > room:
-        tell(f"prompt: {used} tokens; those after the first {room} give way to the learned tail.")
-    return replace(plain, cross=with_tail(plain.cross, tail, strength))
+        notify_user(f"prompt: {used} tokens; those after the first {room} give way to the learned tail.")
+    return replace(plain, cross=context_with_tail(plain.cross, tail, strength))
 
 
 def schedule(sigmas: Tensor, steps: int) -> tuple[Tensor, Tensor]:

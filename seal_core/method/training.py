@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..concept.concept import Concept
-from ..concept.vocabulary import check, tokenised
+from ..concept.vocabulary import require_new_name, tokens_in_words
 from ..hosts.base import Host
 from ..messages import SealError
 from .config import TrainConfig
@@ -89,7 +89,7 @@ class Training:
     ) -> None:
         if not references:
             raise SealError("image: no reference given; wire the sticker.")
-        check(host, config.tokens)
+        require_new_name(host, config.tokens)
         sites = host.sites()
         saved = spelled(parse_sites(config.layers.sites, sites), sites)
         self.host, self.references = host, references
@@ -200,7 +200,7 @@ class Training:
             "prediction": self.host.prediction,
             "device": str(self.host.device),
             "dtype": str(self.host.dtype).removeprefix("torch."),
-            "class_word": tokenised(self.host, config.tokens.class_word),
+            "class_word": tokens_in_words(self.host, config.tokens.class_word),
             "sites": [s.name for s in self.step.allowed],
             "attention_sites": [s.name for s in self.step.watched],
             "losses": [round(v, 6) for v in losses],

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..messages import SealError, tell
+from ..messages import SealError, notify_user
 from ..pictures.resize import resize
 
 CHANNELS = (1, 3, 4)
@@ -24,7 +24,7 @@ SLACK = 1e-3
 Told = Callable[[str], None]
 
 
-def images_of(image: Any, told: Told = tell, name: str = "image") -> Tensor:
+def images_of(image: Any, told: Told = notify_user, name: str = "image") -> Tensor:
     """(B, H, W, C) float32 on the CPU in [0, 1], C = 1, 3 or 4, from an IMAGE.
 
     image: a tensor (B, H, W, C) or (H, W, C) of any real type. Integers range to 255, or to 65535 if one is larger.
@@ -42,7 +42,7 @@ def images_of(image: Any, told: Told = tell, name: str = "image") -> Tensor:
     return _in_range(images, told, name, from_bytes=images.dtype == torch.uint8)
 
 
-def masks_for(mask: Any, count: int, height: int, width: int, told: Told = tell, name: str = "mask") -> Tensor:
+def masks_for(mask: Any, count: int, height: int, width: int, told: Told = notify_user, name: str = "mask") -> Tensor:
     """(count, H, W) float32 on the CPU in [0, 1], from a MASK for `count` pictures of height x width.
 
     mask: a tensor (B, H, W), (H, W), (B, 1, H, W) or (B, H, W, 1) of any real type, with B = `count`, or 1 for all

@@ -12,7 +12,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..messages import SealError, tell
+from ..messages import SealError, notify_user
 from .inputs import Told
 
 POLARITIES = ("auto", "foreground", "background")
@@ -53,7 +53,7 @@ def foreground_from_mask(mask: Tensor, polarity: str = "auto") -> Tensor:
     return 1 - mask if inverted else mask
 
 
-def fix_inverted_alpha(images: Tensor, told: Told = tell) -> Tensor:
+def fix_inverted_alpha(images: Tensor, told: Told = notify_user) -> Tensor:
     """Pictures (B, H, W, C), as `sockets.images_of` gives them, with alpha turned round where it hides the subject.
 
     The majority decides for the whole batch, so that an animation does not flicker. told: called with what was done, or

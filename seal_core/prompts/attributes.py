@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..messages import SealError, valid_text
+from ..messages import SealError, require_utf8
 
 ATTRIBUTES = ("appearance", "emotion", "action", "camera", "style", "background")
 _MAX_LENGTH = 400
@@ -25,8 +25,8 @@ _MAX_LENGTH = 400
 class Attribute:
     """One of the six attributes.
 
-    phrase: how a value is said in a prompt, "{} background". A value that ends with one of the words
-    `ends` ("pixel art") or holds one of `joins` ("on a beach") is a phrase by itself and stays as it is.
+    phrase: how a prompt words a value, "{} background". A value that ends with one of the words `ends`
+    ("pixel art") or has one of `joins` in it ("on a beach") is a phrase by itself and stays as it is.
     rendered: the values that StickerWorld draws.
     """
 
@@ -46,7 +46,7 @@ class Attribute:
         return self.phrase.replace("{}", "").strip()
 
     def is_complete(self, value: str) -> bool:
-        """Whether a prompt can say the value as it is."""
+        """Whether the value is a phrase by itself."""
         last = _words(value)[-1:]
         return not self.noun or self.joined(value) or (bool(last) and last[0] in self.ends)
 
@@ -55,7 +55,7 @@ class Attribute:
         return not set(_words(value)).isdisjoint(self.joins)
 
     def say(self, value: str) -> str:
-        """The value as a prompt says it: "beach" -> "beach background"; nothing for nothing."""
+        """The value as a prompt words it: "beach" -> "beach background"; empty for empty."""
         return value if not value or self.is_complete(value) else self.phrase.replace("{}", value)
 
 
@@ -64,14 +64,15 @@ def _words(text: str) -> list[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def data() -> dict[str, Any]:
+def attribute_data() -> dict[str, Any]:
+    """What `attributes.json` holds: the attributes, the default template, the negative words."""
     return json.loads(Path(__file__).with_name("attributes.json").read_text(encoding="utf-8"))
 
 
 @functools.lru_cache(maxsize=1)
-def schema() -> Mapping[str, Attribute]:
+def attribute_schema() -> Mapping[str, Attribute]:
     """The six attributes by name, in their order."""
-    known = data()["attributes"]
+    known = attribute_data()["attributes"]
     return {
         name: Attribute(
             name=name,
@@ -90,16 +91,16 @@ def schema() -> Mapping[str, Attribute]:
 
 def default_template() -> str:
     """The template that `attribute_prompt` uses when none is given."""
-    return data()["template"]
+    return attribute_data()["template"]
 
 
-def canonical(name: str, where: str = "attribute") -> str:
+def canonical_attribute(name: str, where: str = "attribute") -> str:
     """The attribute's own name for a name or an alias in any spelling ("Camera Composition" -> "camera").
 
     Raises SealError for unknown names, with the valid ones.
     """
     plain = " ".join(re.split(r"[\s_-]+", name.strip().lower()))
-    for attribute in schema().values():
+    for attribute in attribute_schema().values():
         if plain in (attribute.name, attribute.label.lower(), *attribute.aliases):
             return attribute.name
     close = difflib.get_close_matches(plain, ATTRIBUTES, n=1)
@@ -107,23 +108,23 @@ def canonical(name: str, where: str = "attribute") -> str:
     raise SealError(f"{where}: {name!r} is not an attribute; use one of {', '.join(ATTRIBUTES)}.{hint}")
 
 
-def clean(name: str, value: Any) -> str:
+def clean_value(name: str, value: Any) -> str:
     """One attribute's value on one line, without stray commas; SealError names the input."""
     if value is None:
         return ""
     if not isinstance(value, str):
         raise SealError(f'{name}: {value!r} is not text; write the value as words, e.g. "{_example(name)}".')
-    valid_text(value, name)
+    require_utf8(value, name)
     if "{" in value or "}" in value:
-        raise SealError(f"{name}: {value!r} has braces, which mark places in templates; write it without them.")
+        raise SealError(f"{name}: {value!r} has braces, which mark places in templates; leave them out.")
     text = " ".join(value.split()).strip(" ,")
     if len(text) > _MAX_LENGTH:
-        raise SealError(f"{name}: {len(text)} characters; keep it under {_MAX_LENGTH}, a few words work best.")
+        raise SealError(f"{name}: {len(text)} characters; use at most {_MAX_LENGTH}; a few words work best.")
     return text
 
 
 def _example(name: str) -> str:
-    attribute = schema().get(name)
+    attribute = attribute_schema().get(name)
     return attribute.suggestions[0] if attribute else "happy"
 
 
@@ -146,13 +147,13 @@ def parse_attributes(text: str) -> dict[str, str]:
         raise SealError('reference_attributes: must be a JSON object such as {"emotion": "sleepy"}.')
     result: dict[str, str] = {}
     for key, value in found.items():
-        name = canonical(key, "reference_attributes")
+        name = canonical_attribute(key, "reference_attributes")
         if name in result:
             raise SealError(f"reference_attributes: {name} is given twice (as {key!r} too); keep one of them.")
         if not isinstance(value, str):
             raise SealError(f"reference_attributes: {key!r} is {value!r}; write text in quotes, or leave it out.")
         try:
-            result[name] = clean(name, value)
+            result[name] = clean_value(name, value)
         except SealError as error:
             raise SealError(f"reference_attributes: {error}") from None
     return {name: result[name] for name in ATTRIBUTES if result.get(name)}

@@ -9,8 +9,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from ..callbacks import OnProgress, reporting
 from ..messages import SealError
-from ..progress import Progress, each
 from .layers import distance_outside, flat_layer, layers_of, over, padded, parse_colour, ramp
 
 MOST = 512
@@ -63,7 +63,7 @@ def add_border(
     mask: Tensor | None = None,
     border: Border = Border(),
     shadow: Shadow = Shadow(),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, and their masks (B, H', W') of subject, line and shadow together.
 
@@ -83,7 +83,7 @@ def add_border(
         )
     reach = border.gap + border.width + max(border.softness, 1.0) / 2 + 1 if border.width else 1.0
     sides = _room(layers, reach, shadow)
-    made = [_bordered(padded(layer, *sides), border, shadow) for layer in each(layers, progress)]
+    made = [_bordered(padded(layer, *sides), border, shadow) for layer in reporting(layers, progress)]
     out = torch.from_numpy(np.stack(made))
     return out, out[..., 3].clone()
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..callbacks import OnProgress, reporting
 from ..messages import SealError
-from ..progress import Progress, each
 from .border import Border, outline_layer
 from .font import BUNDLED, Font, composed, font_runs, invisible, missing_characters, open_font, width_in_ems
 from .layers import layers_of, over, padded, parse_colour
@@ -61,7 +61,7 @@ def add_caption(
     mask: Tensor | None,
     caption: Caption,
     fonts: Sequence[str | Path] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, with the caption on them, and their masks (B, H', W').
 
@@ -75,7 +75,7 @@ def add_caption(
     if not all(map(invisible, caption.text)):
         height, width = layers.shape[1:3]
         block = caption_layer(caption, width, height, [open_font(f) for f in fonts] or None)
-        layers = np.stack([_joined(layer, block, caption) for layer in each(layers, progress)])
+        layers = np.stack([_joined(layer, block, caption) for layer in reporting(layers, progress)])
     out = torch.from_numpy(layers)
     return out, out[..., 3].clone()
 

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..messages import SealError, tell
-from ..progress import Progress, each
+from ..callbacks import OnProgress, reporting
+from ..messages import SealError, notify_user
 from .canvas import fit_into, rgba8
 from .font import BUNDLED, Font, composed, font_runs, graphemes, missing_characters, open_font, width_in_ems
 from .layers import layers_of
@@ -52,7 +52,7 @@ def contact_sheet(
     ground: str = "checkered",
     title: str = "",
     fonts: Sequence[str | Path] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Tensor:
     """The sheet (1, H, W, 3) float32 in [0, 1].
 
@@ -69,7 +69,7 @@ def contact_sheet(
         raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
     if not SMALLEST <= cell <= 1024:
         raise SealError(f"cell: {cell} is out of range; use {SMALLEST} to 1024 pixels.")
-    frames = [list(rgba8(layers_of(batch, name="images"))) for batch in each(images, progress)]
+    frames = [list(rgba8(layers_of(batch, name="images"))) for batch in reporting(images, progress)]
     count = sum(map(len, frames))
     if not 1 <= count <= MOST:
         raise SealError(f"image: {count} pictures; a contact sheet holds 1 to {MOST}.")
@@ -85,7 +85,7 @@ def contact_sheet(
     if max(sheet.size) > LARGEST:
         asked = f"{grid.columns} x {math.ceil(count / grid.columns)} pictures"
         message = f"columns: {asked} do not fit into {LARGEST} pixels; they are put in a square instead."
-        tell(message)
+        notify_user(message)
         grid = Grid(math.ceil(math.sqrt(count)), captions=tuple(words))
         sheet = _layout(grid, count, cell, chain, bool(marks), bool(title))
     return _drawn([f for batch in frames for f in batch], grid, marks, sheet, ground, title, chain, progress)
@@ -105,7 +105,7 @@ def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
     if lacking:
         names = ", ".join(f.name for f in chain)
         message = f"labels, title: {names} lacks {lacking}, shown as code points; choose a font file that has them."
-        tell(message)
+        notify_user(message)
     words = {name: tuple(map(shown, getattr(grid, name))) for name in ("rows", "heads", "captions")}
     return replace(grid, **words), shown(title)
 
@@ -196,7 +196,7 @@ def _drawn(
     ground: str,
     title: str,
     chain: Sequence[Font],
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> Tensor:
     cell, gap, text, beside, above = layout.cell, layout.gap, layout.text, layout.beside, layout.above
     wide, high, top = layout.wide, layout.high, layout.top
@@ -209,7 +209,7 @@ def _drawn(
         _write(sheet, (beside, top + i * high + cell / 2), words, beside - gap / 2, chain, text, align=1)
     behind = _behind(cell, ground)
     best = max((s for s in scores if not math.isnan(s)), default=math.nan)
-    for i, frame in enumerate(each(frames, progress)):
+    for i, frame in enumerate(reporting(frames, progress)):
         x, y = gap + beside + i % grid.columns * wide, top + i // grid.columns * high
         sheet.paste(behind, (x, y))
         picture = Image.fromarray(fit_into(frame, cell, cell, margin=max(1, cell // 64)))

@@ -10,12 +10,12 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from ..callbacks import OnProgress
 from ..masks.grow_and_feather import feather_mask, grow_mask
 from ..masks.methods import AttentionMask, found_mask, pictures_and_masks
 from ..messages import SealError
 from ..pictures.inputs import rgb_and_alpha
 from ..pictures.matting import decontaminated, is_hard, is_straight, nearest
-from ..progress import Progress
 from .cutout_edge import has_hard_edge, redrawn_edge
 from .cutout_parts import KEEP, without_specks
 from .die_cut_rim import with_die_cut_rim
@@ -33,7 +33,7 @@ def cutout(
     mask: Tensor | None = None,
     method: str = "auto",
     *,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **options: Any,
 ) -> tuple[Tensor, Tensor]:
     """Cut-outs (B, H, W, 4), straight alpha, and masks (B, H, W) with foreground = 1; float32 in [0, 1].
@@ -61,7 +61,7 @@ def cut_all(
     method: str = "auto",
     *,
     failing: str = STOP,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **options: Any,
 ) -> tuple[list[Tensor], str]:
     """Cut-outs (B, H, W, 4), straight alpha, for each batch, and a report: a summary and a line for each failure.

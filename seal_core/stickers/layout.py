@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..callbacks import OnProgress, reporting
 from ..messages import SealError
-from ..progress import Progress, each
 from .canvas import Box, content_box, rgba8, scale_rgba
 from .layers import layers_of
 from .platforms import PLATFORMS, SIDES, platform_of
@@ -45,7 +45,7 @@ def lay_out(
     width: int = 512,
     height: int = 512,
     enlarge: bool = True,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, on a platform's canvas, and their masks (B, H', W').
 
@@ -70,7 +70,7 @@ def lay_out(
     size = _sticker_size(box, max(1, wide - 2 * free), max(1, high - 2 * free), enlarge)
     if kind != "exact":
         wide, high = _cut_down(kind, size, free, wide, high)
-    placed = np.stack([_placed(f, box, size, wide, high, free, anchor) for f in each(frames, progress)])
+    placed = np.stack([_placed(f, box, size, wide, high, free, anchor) for f in reporting(frames, progress)])
     out = torch.from_numpy(placed.astype(np.float32) / 255)
     return out, out[..., 3].clone()
 

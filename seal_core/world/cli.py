@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ..messages import SealError, tolerate_all_texts
+from ..messages import SealError, make_output_tolerant
 
 COMMANDS = {
     "train vae": ("trainings.vae", "1. the autoencoder, on renders that are made meanwhile"),
@@ -32,7 +32,7 @@ STEPS = [name.removeprefix("train ") for name in COMMANDS if name.startswith("tr
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 2 and one line on stderr for bad input, 130 for Ctrl-C."""
-    tolerate_all_texts()
+    make_output_tolerant()
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser(given).parse_args(given)
     name = f"train {options.step}" if options.command == "train" else options.command

@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 from seal_pack.nodes.comfy.folders import folder_of, spare_folders
 from seal_pack.nodes.embedding import SEALLoadEmbedding
-from seal_pack.seal_core.concept.file import encoded
+from seal_pack.seal_core.concept.concept_file import concept_bytes
 from seal_pack.seal_core.messages import SealError
 
 WIDTHS = {"clip_l": 768, "clip_h": 1024, "clip_g": 1280}
@@ -157,7 +157,7 @@ def check_sdxl_with_unequal_lengths_is_encoded_as_core_does():
 
 def check_saved_bytes_are_read_by_core():
     folder = embeddings()
-    (folder / "x.safetensors").write_bytes(encoded(concept(widths=(("clip_l", 768),))))
+    (folder / "x.safetensors").write_bytes(concept_bytes(concept(widths=(("clip_l", 768),))))
     assert torch.equal(cores(folder / "x.safetensors")["clip_l"], concept(widths=(("clip_l", 768),)).vectors["clip_l"])
 
 

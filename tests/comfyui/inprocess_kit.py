@@ -49,7 +49,7 @@ _load_pack()
 from seal_pack.nodes.comfy import sites as unet_sites  # noqa: E402
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALTextEncode  # noqa: E402
 from seal_pack.seal_core.concept.concept import Concept, Embedding  # noqa: E402
-from seal_pack.seal_core.concept.file import save  # noqa: E402
+from seal_pack.seal_core.concept.concept_file import save_concept  # noqa: E402
 from seal_pack.seal_core.concept.settings import Layers  # noqa: E402
 from seal_pack.seal_core.hosts.base import Family  # noqa: E402
 from seal_pack.seal_core.messages import SealError  # noqa: E402
@@ -116,7 +116,7 @@ def concept(name="<x>", word="cat", layers=UP, count=2, seed=5, widths=(("clip_l
     return Concept(name, word, vectors, family, layers=layers, file=name.strip("<>"), **changes)
 
 
-save(concept(), FOLDER, "x")
+save_concept(concept(), FOLDER, "x")
 MODEL, CLIP = make_model(), make_clip(FOLDER)
 NEGATIVE = CLIP.encode_from_tokens_scheduled(CLIP.tokenize("bad, ugly"))
 

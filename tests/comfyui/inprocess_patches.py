@@ -45,12 +45,12 @@ from comfy_extras import (
 )
 from seal_pack.nodes.comfy import routing_swap
 from seal_pack.nodes.embedding import SEALRouteConditioning
-from seal_pack.seal_core.concept.file import save
+from seal_pack.seal_core.concept.concept_file import save_concept
 from seal_pack.seal_core.concept.settings import Layers
 
 import nodes as comfy_nodes
 
-save(concept(), FOLDER, "x")
+save_concept(concept(), FOLDER, "x")
 FULL = plain(TEXT.replace("<x>", "embedding:x"))[0][0][0]
 WORD = plain(TEXT.replace("<x>", "cat"))[0][0][0]
 OTHER = NEGATIVE[0][0][0]

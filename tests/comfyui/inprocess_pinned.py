@@ -11,7 +11,7 @@ import sys
 
 from inprocess_train import VAE
 from seal_pack.nodes.comfy.host import ComfyHost
-from seal_pack.seal_core.concept.file import encoded
+from seal_pack.seal_core.concept.concept_file import concept_bytes
 from seal_pack.seal_core.method.choices import configure
 from seal_pack.seal_core.method.references import Reference
 from seal_pack.seal_core.method.training import train
@@ -31,7 +31,7 @@ def _check(preset):
             host.plan(config.batch_size, config.resolution)
             with host:
                 result = train(host, [Reference(*pinned.sticker())], config)
-        return pinned.figures(result.losses, encoded(result.concept), result.concept.vectors)
+        return pinned.figures(result.losses, concept_bytes(result.concept), result.concept.vectors)
 
     pinned.check("comfyui", preset, made)
 

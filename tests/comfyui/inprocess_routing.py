@@ -36,7 +36,7 @@ from seal_pack.nodes.comfy.routing import KEY
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALRouteConditioning
 from seal_pack.nodes.layers import LayerRestrictionSpec
 from seal_pack.seal_core.concept.concept import Embedding
-from seal_pack.seal_core.concept.file import save
+from seal_pack.seal_core.concept.concept_file import save_concept
 from seal_pack.seal_core.concept.settings import Layers
 
 
@@ -60,7 +60,7 @@ def check_sites_and_keys():
 
 def check_unpatched_is_the_plain_embedding():
     x = concept()
-    save(x, FOLDER, "x")
+    save_concept(x, FOLDER, "x")
     for text in (TEXT, "(<x>:1.3) and a cat", "the <x>.", "<x>", "photo, " * 60 + "of <x> in snow"):
         ours, theirs = learned(text, x), plain(text.replace("<x>.", "<x> .").replace("<x>", "embedding:x"))
         assert torch.equal(ours[0][0], theirs[0][0]), text
@@ -131,7 +131,7 @@ def check_two_concepts():
     x, y = concept(), concept("<y>", "dog", Layers("up.3, down.0", 0.0, 0.5), seed=6)
     z = concept("<z>", "hat", Layers(), seed=7)
     text = "<x> and <y> with <z>"
-    save(x, FOLDER, "x"), save(y, FOLDER, "y"), save(z, FOLDER, "z")
+    save_concept(x, FOLDER, "x"), save_concept(y, FOLDER, "y"), save_concept(z, FOLDER, "z")
     with Recorder() as seen:
         sample(apply(), learned(text, x, y, z), cfg=1.0, steps=6)
 

@@ -41,9 +41,9 @@ from seal_pack.nodes.comfy.text import ComfyText
 from seal_pack.nodes.comfy.tokens import tokenize
 from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding
 from seal_pack.seal_core.concept.concept import Concept, Embedding
-from seal_pack.seal_core.concept.file import save
+from seal_pack.seal_core.concept.concept_file import save_concept
 from seal_pack.seal_core.concept.settings import Layers
-from seal_pack.seal_core.concept.strength import blended
+from seal_pack.seal_core.concept.strength import vectors_at_strength
 
 SAID = (
     "a sticker of ", "CAT, Night ", "( a red hat:1.3) ", "((happy)) ", "(sad:0.6), ", r"\(not weighted\) ", "x's ",
@@ -102,9 +102,9 @@ def check_tokens_are_those_of_a_file_with_the_same_vectors():
         vectors = {}
         for seed, (name, count) in enumerate(COUNTS.items()):
             made = concept(f"<{name}>", count=count, seed=seed, widths=XL if xl else XL[:1])
-            save(made, folder, name)
+            save_concept(made, folder, name)
             vectors[name] = made.vectors
-        save(concept("<other>", count=4, seed=9, widths=XL if xl else XL[:1]), folder, "other")
+        save_concept(concept("<other>", count=4, seed=9, widths=XL if xl else XL[:1]), folder, "other")
         rng = random.Random(7)
         for case in range(cases):
             pieces, text = random_pieces(rng)
@@ -119,8 +119,8 @@ def check_tokens_are_those_of_a_file_with_the_same_vectors():
 
 def check_contexts_are_those_of_a_file_at_every_clip_skip():
     rng, x, x2 = random.Random(3), concept(count=3), concept("<x2>", count=9, seed=6)
-    save(x, FOLDER, "three")
-    save(x2, FOLDER, "nine")
+    save_concept(x, FOLDER, "three")
+    save_concept(x2, FOLDER, "nine")
     names = {"x": (x, "three"), "x2": (x2, "nine")}
     for skip in (None, -1, -2):
         clip = CLIP.clone()
@@ -146,8 +146,8 @@ def check_strength():
     x = concept(count=3, word="fluffy cat")
     word, full = plain(TEXT.replace("<x>", "fluffy cat")), learned(TEXT, x)
     assert torch.equal(learned(TEXT, x, strength=0.0)[0][0], word[0][0])
-    half = blended(ComfyText(CLIP), x, 0.5)["clip_l"]
-    start = blended(ComfyText(CLIP), x, 1e-9)["clip_l"]
+    half = vectors_at_strength(ComfyText(CLIP), x, 0.5)["clip_l"]
+    start = vectors_at_strength(ComfyText(CLIP), x, 1e-9)["clip_l"]
     assert torch.allclose(half, (start + x.vectors["clip_l"]) / 2, atol=1e-6)
     assert torch.allclose(start[1], (start[0] + start[2]) / 2, atol=1e-6)
     two = concept(count=2, word="fluffy cat")
@@ -234,9 +234,9 @@ def check_load_node():
     (root / "embeddings" / "sub").mkdir(parents=True)
     node = SEALLoadEmbedding
     x = concept(provenance={"hash": "h", "seed": 7})
-    save(x, root / "embeddings", "x")
-    save(concept("<y>"), root / "embeddings" / "sub", "y")
-    save(concept("<t>", carrier="tail"), tails_folder(), "t")
+    save_concept(x, root / "embeddings", "x")
+    save_concept(concept("<y>"), root / "embeddings" / "sub", "y")
+    save_concept(concept("<t>", carrier="tail"), tails_folder(), "t")
     (tails_folder() / ".t.1234.part").write_text("")
     names = ["sub/y.safetensors", "x.safetensors", "seal_tails/t.safetensors"]
     listed = next(i for i in node.define_schema().inputs if i.id == "name").options
@@ -245,7 +245,7 @@ def check_load_node():
     assert name == "embedding:x" and "<x>" in info and '"seed": 7' in info and "up.2" in info
     embedding, name, _ = node.execute("sub/y.safetensors", "", embedding).result
     assert name == "embedding:sub/y"
-    save(concept("<x>", seed=8), root / "embeddings", "x2")
+    save_concept(concept("<x>", seed=8), root / "embeddings", "x2")
     both, _, info = node.execute("x2", previous=node.execute("x").result[0]).result
     assert [c.name for c in both.concepts] == ["<x>", "<x2>"] and "In prompts: <x2> or embedding:x2" in info
     assert node.execute("sub/y").result[1] == "embedding:sub/y" and node.execute("x").result[1] == "embedding:x"
@@ -255,7 +255,7 @@ def check_load_node():
     assert name == "" and [c.name for c in embedding.concepts] == ["<x>", "<y>", "<t>"]
     with refused("embedding: .*twice"):
         node.execute("x.safetensors", previous=embedding)
-    save(x, root, "secret")  # outside both folders
+    save_concept(x, root, "secret")  # outside both folders
     for missing in ("no.safetensors", "../../secret.safetensors", "seal_tails/../../secret.safetensors"):
         with refused("name: "):
             node.execute(missing)
@@ -269,7 +269,7 @@ def check_load_node():
     wired = node.fingerprint_inputs(None)
     assert node.validate_inputs(None) is True and wired == node.fingerprint_inputs(None)
     (root / "embeddings" / "x.safetensors").unlink()
-    save(concept(count=3), root / "embeddings", "x")
+    save_concept(concept(count=3), root / "embeddings", "x")
     assert node.fingerprint_inputs("x.safetensors") != before and node.fingerprint_inputs(None) != wired
 
 

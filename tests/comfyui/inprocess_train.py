@@ -282,17 +282,17 @@ def check_a_damaged_file_is_trained_anew_and_said():
 
 
 def check_a_file_that_comes_during_the_training_is_left_alone():
-    kept = training_run.save
+    kept = training_run.save_concept
 
     def late(*arguments):
         (FOLDER / "late.safetensors").write_bytes(b"somebody's")
         return kept(*arguments)
 
-    training_run.save = late
+    training_run.save_concept = late
     try:
         learned, name, report = train(name="late")
     finally:
-        training_run.save = kept
+        training_run.save_concept = kept
     assert (FOLDER / "late.safetensors").read_bytes() == b"somebody's"
     assert (learned.file, name) == ("late-2", "embedding:late-2")
     assert any("late is taken" in line and "saved as late-2" in line for line in report["warnings"])
@@ -302,7 +302,7 @@ def check_a_disk_that_fills_costs_no_training():
     """Told before the training where it is full by then; else what was trained is kept in ComfyUI's output folder."""
     output = FOLDER / "output"
     folder_paths.set_output_directory(str(output))
-    kept, save, trained = whole_file._hidden, training_run.save, training_run.train
+    kept, save, trained = whole_file._hidden, training_run.save_concept, training_run.train
 
     def hidden(folder, name, data):
         if folder == FOLDER:
@@ -314,14 +314,14 @@ def check_a_disk_that_fills_costs_no_training():
         return save(*arguments)
 
     try:
-        training_run.save = late
+        training_run.save_concept = late
         with refused(r"^name: .*no free disk space.*kept as .*output.full\.safetensors: move it to"):
             train(name="full")
         training_run.train = None
         with refused(r"^name: .*cannot be written to: no free disk space; free some"):
             train(name="full")
     finally:
-        whole_file._hidden, training_run.save, training_run.train = kept, save, trained
+        whole_file._hidden, training_run.save_concept, training_run.train = kept, save, trained
     (output / "full.safetensors").rename(FOLDER / "full.safetensors")
     assert train(name="full")[2]["reused"] == "full.safetensors"
 

@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_pipe
 
 from seal_core.concept.concept import Concept
-from seal_core.concept.strength import TAIL_STRENGTH, blended, resampled, with_tail
+from seal_core.concept.strength import TAIL_STRENGTH, context_with_tail, resampled, vectors_at_strength
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 
@@ -22,7 +22,7 @@ def concept(host, word="cat", count=2):
 
 def test_strength_one_is_the_learned_vectors_and_half_is_half_way(host):
     x = concept(host, "cat dog")
-    full, half, none = (blended(host, x, s) for s in (1.0, 0.5, 0.0))
+    full, half, none = (vectors_at_strength(host, x, s) for s in (1.0, 0.5, 0.0))
     for encoder, learned in x.vectors.items():
         assert torch.equal(full[encoder], learned)
         word = host.vocabulary(encoder)[host.token_ids(encoder, "cat dog")]
@@ -41,12 +41,12 @@ def test_a_word_is_stretched_along_its_tokens():
 def test_tail():
     g = torch.Generator().manual_seed(1)
     context, tail = torch.randn(2, 7, 3, generator=g), torch.randn(2, 3, generator=g)
-    assert torch.equal(with_tail(context, tail, 0.0), context)
-    full = with_tail(context, tail, 1.0)
+    assert torch.equal(context_with_tail(context, tail, 0.0), context)
+    full = context_with_tail(context, tail, 1.0)
     assert torch.equal(full[:, :5], context[:, :5]) and torch.equal(full[1, 5:], TAIL_STRENGTH * tail)
-    assert torch.allclose(with_tail(context, tail, 0.5), (context + full) / 2, atol=1e-6)
+    assert torch.allclose(context_with_tail(context, tail, 0.5), (context + full) / 2, atol=1e-6)
 
 
 def test_a_class_word_of_no_tokens(host):
     with pytest.raises(SealError, match=r"^embedding: .*class_word"):
-        blended(host, concept(host, " "), 0.5)
+        vectors_at_strength(host, concept(host, " "), 0.5)

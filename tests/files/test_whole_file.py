@@ -4,14 +4,15 @@ import errno
 import multiprocessing
 import os
 import re
+import signal
 import time
 
 import pytest
 from full_disk import full_in
 
 from seal_core.files import whole_file
-from seal_core.files.names import TAKING, is_reserved, unique_stem
-from seal_core.files.whole_file import ready, sweep, write, write_new
+from seal_core.files.safe_names import TAKEN_BY, is_windows_device, unique_stem
+from seal_core.files.whole_file import ready_folder, sweep_leftovers, write_new_files, write_whole
 from seal_core.messages import SealError
 from seal_core.stickers.pack.pack_names import folder_name
 
@@ -38,7 +39,7 @@ def complete(folder, stems, texts):
 
 def _writes(folder, text, start):
     start.wait()
-    write_new(folder, "cat", group(text), "out", taken_by=TAKING)
+    write_new_files(folder, "cat", group(text), "out", taken_by=TAKEN_BY)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="starts processes by fork")
@@ -76,7 +77,7 @@ def test_a_name_taken_at_the_last_moment_stays_whole(tmp_path, monkeypatch, link
     monkeypatch.setattr(whole_file, "_claim", late)
     if not links:
         monkeypatch.setattr(os, "link", without_links)
-    written = write_new(tmp_path, "cat", group("mine"), "out", taken_by=TAKING)
+    written = write_new_files(tmp_path, "cat", group("mine"), "out", taken_by=TAKEN_BY)
     assert [path.name for path in written.values()] == [f"cat-2{suffix}" for suffix in SUFFIXES]
     assert (tmp_path / f"cat{taken}").read_text() == "somebody's"
     (tmp_path / f"cat{taken}").unlink()
@@ -86,7 +87,7 @@ def test_a_name_taken_at_the_last_moment_stays_whole(tmp_path, monkeypatch, link
 @pytest.mark.parametrize("taken", ["cat.json", "CAT.loss.png", "cat.pt", "cat"])
 def test_one_stem_for_the_whole_group(tmp_path, taken):
     (tmp_path / taken).write_text("somebody's")
-    write_new(tmp_path, "cat", group("mine"), "out", taken_by=TAKING)
+    write_new_files(tmp_path, "cat", group("mine"), "out", taken_by=TAKEN_BY)
     assert (tmp_path / taken).read_text() == "somebody's"
     (tmp_path / taken).unlink()
     complete(tmp_path, ["cat-2"], ["mine"])
@@ -105,19 +106,59 @@ def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch, step, count):
 
     monkeypatch.setattr(os, step, stop)
     with pytest.raises(KeyboardInterrupt):
-        write_new(tmp_path, "cat", group("mine"), "out")
+        write_new_files(tmp_path, "cat", group("mine"), "out")
     assert names(tmp_path) == []
 
 
+COMFY_LISTS = {".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("call", ["scandir", "fsync", "link", "unlink"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_kill_never_tears_a_file(tmp_path, call, count):
+    """Killed just before the count-th time that it looks, syncs, takes the name or clears up."""
+    (tmp_path / "cat.safetensors").write_text("old")
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        real, calls = getattr(os, call), []
+
+        def stop(*arguments, **options):
+            calls.append(arguments)
+            if len(calls) == count:
+                os.write(writes, b"!")
+                signal.pause()
+            return real(*arguments, **options)
+
+        try:
+            setattr(os, call, stop)
+            for text in (b"first", b"second"):
+                write_new_files(tmp_path, "cat", {".safetensors": text}, "name")
+        finally:
+            os._exit(1)
+    os.close(writes)
+    assert os.read(reads, 1) == b"!", "the child did not get that far"
+    os.close(reads)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    found = {path.name: path.read_text() for path in tmp_path.iterdir() if not path.name.startswith(".")}
+    whole = {"cat.safetensors": "old", "cat-2.safetensors": "first", "cat-3.safetensors": "second"}
+    assert found.items() <= whole.items() and "cat.safetensors" in found
+    for path in set(tmp_path.iterdir()) - {tmp_path / name for name in found}:
+        assert path.suffix not in COMFY_LISTS and whole_file._LEFT.fullmatch(path.name)
+
+
 def test_replacing_is_whole_too(tmp_path, monkeypatch):
-    write(tmp_path / "new" / "a.png", b"old")
+    write_whole(tmp_path / "new" / "a.png", b"old")
 
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(KeyboardInterrupt):
-        write(tmp_path / "new" / "a.png", b"new")
+        write_whole(tmp_path / "new" / "a.png", b"new")
     assert names(tmp_path / "new") == ["a.png"] and (tmp_path / "new" / "a.png").read_bytes() == b"old"
 
 
@@ -126,28 +167,28 @@ def test_what_cannot_be_saved_is_kept_elsewhere(tmp_path, monkeypatch):
     (tmp_path / "full").write_text("a file")
     full_in(target, monkeypatch)
     with pytest.raises(SealError, match=r"^out: .*no free disk space; free some\..*kept as .*move it to") as caught:
-        write_new(target, "cat", group("mine"), "out", elsewhere=(full, spare))
+        write_new_files(target, "cat", group("mine"), "out", elsewhere=(full, spare))
     complete(spare, ["cat"], ["mine"])
     assert str(spare / "cat.safetensors") in str(caught.value)
     with pytest.raises(SealError, match=r"Nothing was changed\.$"):
-        write_new(target, "cat", group("mine"), "out", elsewhere=(full,))
+        write_new_files(target, "cat", group("mine"), "out", elsewhere=(full,))
     assert names(target) == []
 
 
 def test_ready_says_before_the_work_what_saving_would_say_after_it(tmp_path, monkeypatch):
-    assert ready(str(tmp_path / "new" / "folder"), "out") == tmp_path / "new" / "folder"
+    assert ready_folder(str(tmp_path / "new" / "folder"), "out") == tmp_path / "new" / "folder"
     assert names(tmp_path / "new" / "folder") == []
     (tmp_path / "file").write_text("")
     with pytest.raises(SealError, match=r"^name: .*file cannot be written to: a file is where the folder should be; "):
-        ready(tmp_path / "file", "name")
+        ready_folder(tmp_path / "file", "name")
     with pytest.raises(SealError, match=r"^name: .*a file is where the folder should be; "):
-        ready(tmp_path / "file" / "below", "name")
+        ready_folder(tmp_path / "file" / "below", "name")
     for nothing in ("", " "):
         with pytest.raises(SealError, match=r"^out: empty; give a folder"):
-            ready(nothing, "out")
+            ready_folder(nothing, "out")
     full_in(tmp_path, monkeypatch)
     with pytest.raises(SealError, match=r"^out: .*no free disk space; free some"):
-        ready(tmp_path, "out")
+        ready_folder(tmp_path, "out")
 
 
 def test_leftovers_are_swept_at_the_next_save_when_old(tmp_path):
@@ -165,10 +206,10 @@ def test_leftovers_are_swept_at_the_next_save_when_old(tmp_path):
             os.utime(tmp_path / name, (0, time.time() - 25 * 3600))
     (tmp_path / ".folder.0123456789ab.part").mkdir()
     os.utime(tmp_path / ".folder.0123456789ab.part", (0, 0))
-    write_new(tmp_path, "dog", {".json": b""}, "out")
+    write_new_files(tmp_path, "dog", {".json": b""}, "out")
     kept = {*others, ".fresh.0123456789ab.part", "dog.json"}
     assert set(names(tmp_path)) == kept
-    sweep(tmp_path / "missing")
+    sweep_leftovers(tmp_path / "missing")
 
 
 def test_numbers_keep_to_the_length_of_a_name(tmp_path):
@@ -179,11 +220,11 @@ def test_numbers_keep_to_the_length_of_a_name(tmp_path):
 
 @pytest.mark.parametrize("name", ["COM¹", "com².txt", "LPT³", "lpt¹", "CONIN$", "conout$.png", "COM1", "nul"])
 def test_names_of_windows_devices(name):
-    assert is_reserved(name)
+    assert is_windows_device(name)
     with pytest.raises(SealError, match=re.escape("is reserved by Windows")):
         folder_name(name)
 
 
 @pytest.mark.parametrize("name", ["COM", "COM⁴", "COM0", "CONIN", "CON-1", "console", "LPT10"])
 def test_names_that_only_look_like_devices(name):
-    assert not is_reserved(name)
+    assert not is_windows_device(name)

@@ -18,10 +18,11 @@ from fuzz_material import no_silent_nan
 from fuzzing import fuzz, texts
 from hypothesis import strategies as st
 
+from seal_core.cli import generate as cli_generate
 from seal_core.cli import main as cli
-from seal_core.cli import run as cli_run
+from seal_core.cli import train as cli_train
 from seal_core.concept.concept import Concept
-from seal_core.concept.file import encoded, load, save, trained_files
+from seal_core.concept.concept_file import concept_bytes, files_with_hash, load_concept, save_concept
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
 from seal_core.pictures.picture_file import read_picture
@@ -29,7 +30,7 @@ from seal_core.stickers.caption import Caption, add_caption
 from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.font import BUNDLED
 from seal_core.stickers.pack.read_folder import stickers_in, unreadable_files
-from seal_core.tagged.rows import RowError, read_rows
+from seal_core.tagged.tag_rows import RowError, read_tag_rows
 
 
 def test_pictures(tmp_path: Path) -> None:
@@ -82,23 +83,23 @@ def test_fonts(tmp_path: Path) -> None:
 
 
 def read_as_any(path: Path) -> bool:
-    concept = load(path, "cat")
+    concept = load_concept(path, "cat")
     no_silent_nan(concept.vectors)
     str(concept).encode("utf-8", "backslashreplace")
-    assert encoded(concept) and all(v.dtype == torch.float32 for v in concept.vectors.values())
+    assert concept_bytes(concept) and all(v.dtype == torch.float32 for v in concept.vectors.values())
     return True
 
 
 def test_embeddings(tmp_path: Path) -> None:
     concept = Concept("<x>", "cat", {"clip_l": torch.ones(3, 768)}, Family("sd1", (("clip_l", 768),)), file="x")
-    whole = save(concept, tmp_path, "whole").read_bytes()
+    whole = save_concept(concept, tmp_path, "whole").read_bytes()
     ours = json.loads(json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])["__metadata__"]["seal"])
     without = {key: value for key, value in ours.items() if key != "checksum"}
 
     def case(file: tuple[str, bytes]) -> bool:
         path = tmp_path / file[0]
         path.write_bytes(file[1])
-        assert list(trained_files(tmp_path, "0" * 16)) == []
+        assert list(files_with_hash(tmp_path, "0" * 16)) == []
         return read_as_any(path)
 
     fuzz(300, safetensors_files(ours) | safetensors_files(without), case, SealError)
@@ -126,7 +127,7 @@ def test_tags(tmp_path: Path) -> None:
     def case(file: tuple[str, bytes]) -> bool:
         path = tmp_path / file[0]
         path.write_bytes(file[1])
-        rows = list(read_rows(path))
+        rows = list(read_tag_rows(path))
         assert all(line >= 1 and (isinstance(row, RowError) or row is not NotImplemented) for line, row in rows)
         return True
 
@@ -200,7 +201,8 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(_: object) -> None:
         raise SystemExit(0)
 
-    monkeypatch.setattr(cli_run, "_host", reached)
+    for command in (cli_train, cli_generate):
+        monkeypatch.setattr(command, "open_model", reached)
 
 
 def test_generate(no_model: None, tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ def test_generate(no_model: None, tmp_path: Path) -> None:
     fixed = [
         "generate",
         f"--model={tmp_path}",
-        f"--embedding={save(concept, tmp_path, 'x')}",
+        f"--embedding={save_concept(concept, tmp_path, 'x')}",
         "--prompt=a <x>",
         f"--out={tmp_path}",
     ]

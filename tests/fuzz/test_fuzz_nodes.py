@@ -83,8 +83,8 @@ def _found(path: Path) -> str | None:
 def _fill(folder: Path, pack: ModuleType) -> None:
     for name in ("embeddings/sub", "seal_tails", "input", "output", "fonts"):
         (folder / name).mkdir(parents=True)
-    core(pack, "embedding_file").save(concept(pack, "<x>"), folder / "embeddings", "seal")
-    core(pack, "embedding_file").save(concept(pack, "<t>", "tail"), folder / "seal_tails", "tail")
+    core(pack, "concept.concept_file").save_concept(concept(pack, "<x>"), folder / "embeddings", "seal")
+    core(pack, "concept.concept_file").save_concept(concept(pack, "<t>", "tail"), folder / "seal_tails", "tail")
     for name in ("foreign", "sub/foreign"):
         file = folder / "embeddings" / f"{name}.safetensors"
         save_file({"emb_params": torch.ones(2, 768)}, file)
@@ -95,10 +95,10 @@ def _fill(folder: Path, pack: ModuleType) -> None:
 
 
 def concept(pack: ModuleType, name: str, carrier: str = "input") -> Any:
-    family = core(pack, "host").Family("sd1", (("clip_l", 768),))
+    family = core(pack, "hosts.base").Family("sd1", (("clip_l", 768),))
     vectors = {"tail" if carrier == "tail" else "clip_l": torch.ones(3, 768)}
     file = name.strip("<>")
-    return core(pack, "embedding").Concept(name, "cat", vectors, family, carrier=carrier, file=file)
+    return core(pack, "concept.concept").Concept(name, "cat", vectors, family, carrier=carrier, file=file)
 
 
 # -- from a schema to strategies -------------------------------------------------------------------
@@ -135,10 +135,10 @@ def strategies_of(pack: ModuleType, i: Any) -> tuple[st.SearchStrategy, st.Searc
         ordinary = st.just(i.default or "") | st.sampled_from((i.default or "", *known))
         return ordinary, texts() | st.sampled_from(FONTS if i.id == "font" else known)
     if kind == "SEAL_EMBEDDING":
-        embedding = core(pack, "embedding").Embedding
+        embedding = core(pack, "concept.concept").Embedding
         return st.none(), st.sampled_from(("<seal>", "<x>", "<y>")).map(lambda n: embedding((concept(pack, n),)))
     if kind == "SEAL_LAYERS":
-        layers = core(pack, "config").Layers
+        layers = core(pack, "concept.settings").Layers
         return st.just(layers()), st.sampled_from(LAYERS).map(lambda text: layers(text, 0.25))
     if kind == "CONDITIONING":
         return conditionings(st.just((1, 77, 8))), conditionings(st.lists(st.integers(0, 78), max_size=4).map(tuple))
@@ -202,7 +202,7 @@ def test_node(pack: ModuleType, node_id: str) -> None:
         no_silent_nan((out.ui or {}).get("text", []), "ui")
         return True
 
-    refused = core(pack, "errors").SealError
+    refused = core(pack, "messages").SealError
     fuzz(SHARES[node_id], inputs_of(pack, node), case, refused)
 
 
@@ -217,17 +217,17 @@ def test_node(pack: ModuleType, node_id: str) -> None:
     ("SEALSaveStickerPack", {"size": [300.5]}, "size: 300.5 is no whole number"),
 ])  # fmt: skip
 def test_numbers_and_lists_that_are_none(pack: ModuleType, node_id: str, given: dict[str, Any], said: str) -> None:
-    with pytest.raises(core(pack, "errors").SealError, match=said):
+    with pytest.raises(core(pack, "messages").SealError, match=said):
         executed(pack, node_id, **given)
 
 
 def test_conditionings_that_are_none(pack: ModuleType) -> None:
     node = next(n for n in nodes(pack) if n.define_schema().node_id == "SEALRouteConditioning")
-    good, layers = [[torch.ones(1, 77, 8), {}]], core(pack, "config").Layers()
+    good, layers = [[torch.ones(1, 77, 8), {}]], core(pack, "concept.settings").Layers()
     assert torch.equal(node.execute(good, good, layers).result[0][0][0], good[0][0])
     for bad in (None, torch.full((1, 77, 8), math.nan), torch.ones(77, 8)):
         for name, given in (("learned", ([[bad, {}]], good)), ("plain", (good, [[bad, {}]]))):
-            with pytest.raises(core(pack, "errors").SealError, match=f"^{name}: is no encoded text"):
+            with pytest.raises(core(pack, "messages").SealError, match=f"^{name}: is no encoded text"):
                 node.execute(*given, layers)
 
 

@@ -11,8 +11,8 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, LCMScheduler
 from tiny import KINDS, tiny_pipe, tiny_unet
 
-from seal_core.hosts.diffusers.folder import _variant
 from seal_core.hosts.diffusers.host import DiffusersHost
+from seal_core.hosts.diffusers.load_folder import _variant
 from seal_core.messages import SealError
 
 

@@ -12,7 +12,7 @@ import torch
 from saved_workflows import nodes_of, read, widgets
 
 from seal_core.cli import main as cli
-from seal_core.cli.options import train_config
+from seal_core.cli.train_options import train_config
 from seal_core.concept.concept import Concept
 from seal_core.concept.settings import Layers
 from seal_core.demo.examples import EXAMPLES, example
@@ -20,7 +20,7 @@ from seal_core.hosts.base import Family
 from seal_core.messages import SealError
 from seal_core.method.choices import PRESET, TokenChoices, changed, configure, in_words
 from seal_core.method.presets import PRESETS
-from seal_core.prompts.phrasing import parse_attributes
+from seal_core.prompts.attributes import parse_attributes
 from seal_core.world.evaluation.methods import method
 
 ROOT = Path(__file__).parents[2]
@@ -149,7 +149,7 @@ def options_of(inputs):
     for name, value in given.items():
         values = value.splitlines() if name == "prompts" else [str(value)]
         arguments += ["--" + name.replace("_", "-"), *values] if name != "merge_at" else [f"--merge-at={value}"]
-    return cli.parser().parse_args(arguments)
+    return cli.parser(arguments).parse_args(arguments)
 
 
 @pytest.mark.parametrize("inputs", CASES)

@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_pipe
 
 from seal_core.concept.settings import Tokens
-from seal_core.concept.vocabulary import check, class_vector, mean_norm, tokenised
+from seal_core.concept.vocabulary import class_word_vector, mean_vector_norm, require_new_name, tokens_in_words
 from seal_core.hosts.base import Prompt
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
@@ -23,12 +23,12 @@ def bank(host, **settings):
 
 def test_starts(host):
     for encoder in host.family.encoders:
-        word = class_vector(host, encoder, "cat")
+        word = class_word_vector(host, encoder, "cat")
         exact = bank(host, init="class_word").concept[encoder]
         assert exact.shape == (5, len(word)) and torch.equal(exact.detach(), word.expand(5, -1))
         noisy = bank(host).concept[encoder].detach()
         distance = (noisy - word).norm(dim=1)
-        expected = 0.1 * mean_norm(host, encoder)
+        expected = 0.1 * mean_vector_norm(host, encoder)
         assert (0.5 * expected < distance).all() and (distance < 1.6 * expected).all()
         random = bank(host, init="vocabulary").concept[encoder].detach()
         table = host.vocabulary(encoder).float()
@@ -39,12 +39,12 @@ def test_class_word_of_several_tokens_starts_at_their_mean(host):
     encoder = host.family.encoders[0]
     ids = host.token_ids(encoder, "cat dog")
     assert len(ids) == 2
-    assert torch.allclose(class_vector(host, encoder, "cat dog"), host.vocabulary(encoder)[ids].float().mean(0))
+    assert torch.allclose(class_word_vector(host, encoder, "cat dog"), host.vocabulary(encoder)[ids].float().mean(0))
 
 
 def test_class_word_of_no_token(host):
     with pytest.raises(SealError, match="class_word"):
-        class_vector(host, host.family.encoders[0], "   ")
+        class_word_vector(host, host.family.encoders[0], "   ")
 
 
 def test_split_slots_and_choice(host):
@@ -94,7 +94,7 @@ def test_fixed_norm_is_kept_through_steps_and_merge(host):
     b.constrain()
     b.merge()
     for encoder, vector in b.slots()["concept0"].items():
-        assert vector.norm(dim=1).tolist() == pytest.approx([mean_norm(host, encoder)], rel=1e-4)
+        assert vector.norm(dim=1).tolist() == pytest.approx([mean_vector_norm(host, encoder)], rel=1e-4)
 
 
 def test_same_seed_same_start(host):
@@ -104,14 +104,14 @@ def test_same_seed_same_start(host):
 
 def test_concept_that_is_a_word_already(host):
     with pytest.raises(SealError, match=r"^concept: 'dog'"):
-        check(host, Tokens(concept="dog", class_word="cat"))
-    check(host, Tokens(concept="<my-dog>", class_word="cat"))
+        require_new_name(host, Tokens(concept="dog", class_word="cat"))
+    require_new_name(host, Tokens(concept="<my-dog>", class_word="cat"))
 
 
 def test_how_a_class_word_is_read(host):
-    found = tokenised(host, "cat dog")
+    found = tokens_in_words(host, "cat dog")
     assert list(found) == list(host.family.encoders)
     for encoder, width in host.family.widths:
         ids = host.token_ids(encoder, "cat dog")
         assert found[encoder].startswith(f"'cat dog' -> {ids}: 2 tokens, whose mean is the class word, {width} wide, ")
-    assert ": 1 token, " in tokenised(host, "cat")[host.family.encoders[0]]
+    assert ": 1 token, " in tokens_in_words(host, "cat")[host.family.encoders[0]]

@@ -4,7 +4,7 @@ import pinned
 import pytest
 from tiny import tiny_pipe
 
-from seal_core.concept.file import encoded
+from seal_core.concept.concept_file import concept_bytes
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.method.choices import configure
 from seal_core.method.presets import PRESETS
@@ -19,6 +19,6 @@ def test_what_a_preset_computes_stays(kind, preset):
 
     def made():
         result = train(DiffusersHost(tiny_pipe(kind)), [Reference(*pinned.sticker())], config)
-        return pinned.figures(result.losses, encoded(result.concept), result.concept.vectors)
+        return pinned.figures(result.losses, concept_bytes(result.concept), result.concept.vectors)
 
     pinned.check(f"diffusers {kind}", preset, made)

@@ -16,8 +16,8 @@ from saved_workflows import FOLDER, nodes_of, read, widgets
 from seal_core.demo.examples import EXAMPLES
 from seal_core.method.choices import TokenChoices
 from seal_core.method.presets import PRESETS
+from seal_core.prompts.attribute_sweep import sweep_prompts
 from seal_core.prompts.attributes import ATTRIBUTES
-from seal_core.prompts.phrasing import sweep
 from seal_core.stickers.pack.clip import Clip
 from seal_core.stickers.pack.pack_request import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
@@ -167,7 +167,7 @@ def test_sticker_pack_gives_every_sticker_its_emoji():
     assert all(shown[name] in VALUES[name] for name in ("camera", "style", "background"))
     assert widgets(train)["class_word"] == character(EXAMPLES[widgets(model)["example"]][0]).species
     assert widgets(train)["concept"] == shown["concept"]
-    _, labels = sweep(shown["concept"], {}, values)
+    _, labels = sweep_prompts(shown["concept"], {}, values)
     stickers = [Sticker(label, False, lambda: Clip.still(None)) for label in labels]
     packs = {widgets(node)["platform"]: node for node in nodes_of(workflow, "SEALSaveStickerPack")}
     assert set(packs) == {"telegram", "whatsapp", "signal"}

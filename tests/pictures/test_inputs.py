@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seal_core.masks.methods import semantic_mask
-from seal_core.messages import SealError, SealWarning, gathered
+from seal_core.messages import SealError, SealWarning, collected_notices
 from seal_core.method.fitting import fit_references
 from seal_core.pictures.inputs import images_of, masks_for
 from seal_core.stickers.border import add_border
@@ -116,7 +116,7 @@ def test_masks_of_yes_and_no(taker, dtype):
 @masked
 def test_a_mask_of_another_size_is_resized_and_told(taker):
     small = torch.nn.functional.interpolate(disc()[:, None], (HIGH // 2, WIDE // 2), mode="area")[:, 0]
-    with gathered() as told:
+    with collected_notices() as told:
         made = TAKERS[taker](picture(), small)
     assert apart(made, TAKERS[taker](picture(), masks_for(small, 2, HIGH, WIDE, lambda words: None))) == 0
     words = fit_references(picture(), small, 64)[1] if taker == "SEALTrainEmbedding" else told
@@ -171,7 +171,7 @@ def test_values_and_scales():
 
 def test_the_stand_in_for_a_mask_is_no_news():
     """LoadImage gives an empty mask of 64 x 64 beside a picture without alpha."""
-    with gathered() as told:
+    with collected_notices() as told:
         found = semantic_mask(picture(), torch.zeros(1, 64, 64))
     assert told == [] and found.shape == (2, HIGH, WIDE)
 
@@ -179,7 +179,7 @@ def test_the_stand_in_for_a_mask_is_no_news():
 def test_notes_of_others_go_on():
     import warnings
 
-    with warnings.catch_warnings(record=True) as caught, gathered() as told:
+    with warnings.catch_warnings(record=True) as caught, collected_notices() as told:
         warnings.simplefilter("always")
         warnings.warn("not ours", DeprecationWarning, stacklevel=1)
     assert told == [] and [str(w.message) for w in caught] == ["not ours"]
@@ -188,7 +188,7 @@ def test_notes_of_others_go_on():
 def test_notes_of_others_go_on_after_an_error_too():
     import warnings
 
-    with warnings.catch_warnings(record=True) as caught, pytest.raises(SealError), gathered():
+    with warnings.catch_warnings(record=True) as caught, pytest.raises(SealError), collected_notices():
         warnings.simplefilter("always")
         warnings.warn("not ours", DeprecationWarning, stacklevel=1)
         raise SealError("image: bad; give another.")

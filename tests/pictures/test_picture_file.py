@@ -13,7 +13,7 @@ from seal_core.cli import main as cli
 from seal_core.messages import SealError
 from seal_core.pictures.picture_file import read_picture, readable_formats
 from seal_core.stickers.pack.read_folder import stickers_in
-from seal_core.tagged.folder import read_tagged
+from seal_core.tagged.sticker_folder import read_sticker_folder
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n0 0 40 40 rectfill\nshowpage\n%%EOF\n"
@@ -41,7 +41,7 @@ def test_postscript_in_a_png_is_refused(no_ghostscript, tmp_path, capsys):
     assert "is no picture that can be read" in capsys.readouterr().err
     (tmp_path / "stickers.json").write_text('[{"image": "cat.png", "concept": "c", "class": "cat", "emotion": "sad"}]')
     with pytest.raises(SealError, match="is no picture that can be read"):
-        read_tagged(tmp_path)
+        read_sticker_folder(tmp_path)
 
 
 def test_every_open_in_the_shipped_code_names_its_formats():

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from seal_core.demo.examples import EXAMPLES, example
 from seal_core.masks.methods import semantic_mask
-from seal_core.messages import gathered
+from seal_core.messages import collected_notices
 from seal_core.method.fitting import fit_references
 from seal_core.pictures.polarity import border_is_one, fix_inverted_alpha, foreground_from_mask
 from seal_core.stickers.cutout import cut_all, cutout
@@ -35,7 +35,7 @@ def join(image, mask):
 
 def turned(images):
     """Whether `fix_inverted_alpha` turns the alpha of pictures (B, H, W, 4) round, and what it tells."""
-    with gathered() as told:
+    with collected_notices() as told:
         made = fix_inverted_alpha(images)
     assert torch.equal(made[..., :3], images[..., :3])
     changed = not torch.equal(made, images)
@@ -48,7 +48,7 @@ def turned(images):
 def test_built_in_stickers_joined_either_way(name, foreground):
     image, mask = sticker(name)
     joined = join(image, mask if foreground else 1 - mask)
-    with gathered() as told:
+    with collected_notices() as told:
         found = {
             "SemanticMask": semantic_mask(joined, method="alpha"),
             "SEALStickerCutout": cutout(joined)[1],

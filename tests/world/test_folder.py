@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seal_core.tagged.folder import read_tagged
+from seal_core.tagged.sticker_folder import read_sticker_folder
 from seal_core.world.cli import main
 from seal_core.world.renderer.characters import SPECIES
 from seal_core.world.renderer.contexts import VALUES
@@ -13,7 +13,7 @@ from seal_core.world.renderer.contexts import VALUES
 def test_rendered_folders_are_read_back(tmp_path, capsys):
     assert main(["render", "--out", str(tmp_path), "--characters", "3", "--contexts", "2", "--split", "test"]) == 0
     assert '"stickers": 6' in capsys.readouterr().out
-    found = read_tagged(tmp_path)
+    found = read_sticker_folder(tmp_path)
     assert len(found.records) == 6 and not found.problems
     assert {s.concept for s in found.records} == {"30000000", "30000001", "30000002"}
     for sticker in found.records:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from seal_core.messages import SealError
 from seal_core.method.augment import AUGMENT_GROUNDS, COLOURS
-from seal_core.prompts.attributes import schema
+from seal_core.prompts.attributes import attribute_schema
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION, caption, prompt
 from seal_core.world.renderer.characters import SPECIES, TRAITS, character
@@ -121,10 +121,12 @@ def test_focus_weighs_the_face_most_and_is_one_on_average():
 def test_attributes_are_the_schemas_six():
     who = character(9)
     sticker = render(who, PLAIN, 0)
-    assert list(sticker.attributes) == list(schema())
+    assert list(sticker.attributes) == list(attribute_schema())
     assert sticker.attributes["appearance"] == who.in_words() and who.species in who.in_words()
     for name in CONTEXT:
-        assert VALUES[name] == schema()[name].rendered and set(VALUES[name]) <= set(schema()[name].suggestions)
+        assert VALUES[name] == attribute_schema()[name].rendered and set(VALUES[name]) <= set(
+            attribute_schema()[name].suggestions
+        )
 
 
 def test_backgrounds_are_disjoint_from_augmentations():
@@ -148,7 +150,7 @@ def test_captions_name_what_can_be_seen_and_never_all_of_a_character():
         told.append(bool(who.wears()) and who.wears() in text)
         assert sum(told) <= 2
         for name in CONTEXT:
-            said = schema()[name].say(getattr(context, name)) in text
+            said = attribute_schema()[name].say(getattr(context, name)) in text
             named[name] += said
             assert context.shows(name) or not said or name == "emotion"
     assert abs(empty / 600 - NO_CAPTION) < 0.04

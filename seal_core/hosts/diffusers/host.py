@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from ...messages import SealError
 from ..base import Context, Prompt, Site, Stage, Vectors
-from ..fingerprint import add_samples
-from .clip import TextEncoder, text_encoders, text_family
-from .folder import load_pipe
+from ..weights_digest import add_weights
+from .load_folder import load_pipeline
+from .text_encoders import TextEncoder, text_encoders, text_family
 from .unet import check_unet, unet_sites, unet_stages
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
@@ -68,7 +68,7 @@ class DiffusersHost:
         bfloat16 (else float16) on a CUDA GPU. Raises SealError for a missing or damaged folder and for
         a model that is no U-Net with cross-attention, such as Flux or SD3.
         """
-        return cls(load_pipe(Path(path), device, dtype))
+        return cls(load_pipeline(Path(path), device, dtype))
 
     def __enter__(self) -> DiffusersHost:
         return self
@@ -146,7 +146,9 @@ class DiffusersHost:
         added = None
         if self._takes_size:
             if context.pooled is None:
-                raise SealError("model: it takes a pooled text vector, this context has none; encode with this model.")
+                raise SealError(
+                    "model: it takes a pooled text vector and this context has none; encode the prompt with this model."
+                )
             added = {"text_embeds": context.pooled.to(self.dtype), "time_ids": self._sizes(x_t)}
         with passing_gradients(self.unet):
             output = self.unet(
@@ -191,9 +193,9 @@ class DiffusersHost:
     def fingerprint(self) -> str:
         """Hash of names, shapes and a sample of every weight, and of the noise levels."""
         digest = hashlib.sha256(f"{self.family} {self.prediction} {self.dtype}".encode())
-        add_samples(digest, [("sigmas", self.sigmas)])
+        add_weights(digest, [("sigmas", self.sigmas)])
         for module in (self.unet, *(e.model for e in self._encoders), self.vae):
-            add_samples(digest, module.state_dict().items())
+            add_weights(digest, module.state_dict().items())
         return digest.hexdigest()[:16]
 
 
@@ -220,7 +222,7 @@ def passing_gradients(module: nn.Module) -> Iterator[None]:
 
 
 def quiet() -> None:
-    """Only errors from diffusers and transformers, and no progress bars of theirs: for the command line."""
+    """Silence diffusers and transformers but for errors, and hide their progress bars. For the command line."""
     for library in (diffusers.utils.logging, transformers.utils.logging):
         library.set_verbosity_error()
         library.disable_progress_bar()
@@ -238,8 +240,8 @@ def _noise_levels(scheduler: Any) -> tuple[str, Tensor]:
         )
     if "original_inference_steps" in config:  # LCM, TCD
         raise SealError(
-            f"model: its scheduler {name} is one for models distilled to a few steps, which predict another thing than "
-            "they are trained on here. Train on the model that it was distilled from; what is learned works with both."
+            f"model: its scheduler {name} is one for models distilled to a few steps, which do not predict what "
+            "they would be trained on here. Train on the model that it was distilled from; the concept works with both."
         )
     kept = torch.cumprod(1 - betas.double().cpu(), dim=0).clamp(min=ZERO_SNR)
     return prediction, ((1 - kept) / kept).sqrt().float()

@@ -30,7 +30,7 @@ def check_unet(pipe: Any) -> UNet2DConditionModel:
             "use the plain text-to-image model."
         )
     if unet.config.encoder_hid_dim_type is not None or unet.config.addition_embed_type not in (None, "text_time"):
-        raise SealError("model: its U-Net takes other conditions beside text (an IP-Adapter?); unload them first.")
+        raise SealError("model: its U-Net takes other conditions besides text (an IP-Adapter?); unload them first.")
     blocks = [block for *_, block in unet_sites(unet)]
     if not blocks:
         raise SealError("model: its U-Net has no cross-attention, so no text enters it; use SD 1.x, SD 2.x or SDXL.")

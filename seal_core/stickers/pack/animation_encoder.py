@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
+from ...callbacks import StopCheck, never_stop, stoppable
 from ...messages import SealError
-from ...progress import Check, checked, never
 from ..platforms import Motion
 from .apng import animated_png
 from .best_setting import FittingFile, Setting, best_fit, with_tags
@@ -102,7 +102,7 @@ def encode_animation(
     form: str,
     tags: Mapping[str, str] | None = None,
     cut: bool = False,
-    check: Check = never,
+    check: StopCheck = never_stop,
 ) -> Animation:
     """The best file of an animation within all limits. form: webp, apng, gif or webm. tags: as for `encode_still`.
 
@@ -169,7 +169,7 @@ def clip_bytes(
     tags: Mapping[str, str] | None = None,
     draft: bool = False,
     rate: int = 0,
-    check: Check = never,
+    check: StopCheck = never_stop,
 ) -> bytes:
     """A clip, already on its canvas, in one setting.
 
@@ -215,7 +215,9 @@ def _shows(durations: Sequence[float], max_ms: float, rate: int) -> list[tuple[i
     return list(zip(frames, whole_times(times, 1, max_ms)))
 
 
-def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool, check: Check) -> bytes:
+def _webp(
+    clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | None, draft: bool, check: StopCheck
+) -> bytes:
     images = [Image.fromarray(frame) for frame in clip.frames]
     for image in images:
         image.seek = lambda _: check()  # Pillow calls this before it encodes the image
@@ -236,7 +238,7 @@ def _webp(clip: Clip, quality: int, max_ms: float, tags: Mapping[str, str] | Non
     return buffer.getvalue()
 
 
-def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
+def _gif(clip: Clip, colours: int, max_ms: float, check: StopCheck) -> bytes:
     """GIF has no partial transparency: alpha is cut at one half, and one colour means transparent."""
     frames = clip.frames.copy()
     frames[..., 3] = np.where(frames[..., 3] >= 128, 255, 0)
@@ -251,7 +253,7 @@ def _gif(clip: Clip, colours: int, max_ms: float, check: Check) -> bytes:
         buffer,
         "GIF",
         save_all=True,
-        append_images=checked(images[1:], check),
+        append_images=stoppable(images[1:], check),
         duration=whole_times(clip.durations, GIF_UNIT, max_ms),
         loop=0,
         disposal=2,

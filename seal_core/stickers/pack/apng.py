@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from ...progress import Check, checked, never
+from ...callbacks import StopCheck, never_stop, stoppable
 from .palette import quantise
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -30,7 +30,7 @@ def animated_png(
     plays: int = 0,
     colours: int = 0,
     texts: Mapping[str, str] | None = None,
-    check: Check = never,
+    check: StopCheck = never_stop,
 ) -> bytes:
     """uint8 (N, H, W, 4) as APNG, or as plain PNG if N is 1. Each frame after the first holds only what changes.
 
@@ -50,7 +50,7 @@ def animated_png(
         out.append(chunk(b"acTL", struct.pack(">II", count, plays)))
     deflated = _flat if colours else min((_smooth, _flat), key=lambda way: len(way(frames[0])))
     sequence = 0
-    for i, frame in enumerate(checked(frames, check)):
+    for i, frame in enumerate(stoppable(frames, check)):
         left, top, right, bottom = (0, 0, width, height) if i == 0 else _changed(frames[i - 1], frame)
         part = np.s_[top:bottom, left:right]
         data, blend = deflated(frame[part]), _SOURCE

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...callbacks import StopCheck, never_stop
 from ...messages import SealError
-from ...progress import Check, never
 from ..canvas import content_box
 from ..platforms import CoverPicture, Platform, Still
 from .animation_encoder import encode_animation
@@ -16,7 +16,7 @@ from .still_encoder import encode_still
 
 
 def write_cover_pictures(
-    folder: Path, cover: Clip, row: Platform, moving: bool, cut: bool, notes: list[str], check: Check = never
+    folder: Path, cover: Clip, row: Platform, moving: bool, cut: bool, notes: list[str], check: StopCheck = never_stop
 ) -> list[dict[str, Any]]:
     """Write a platform's cover pictures into a pack's folder. Returns their names and sizes; adds to `notes`.
 
@@ -39,7 +39,7 @@ def write_cover_pictures(
 
 
 def cover_picture_bytes(
-    cover: Clip, extra: CoverPicture, row: Platform, moving: bool, cut: bool = False, check: Check = never
+    cover: Clip, extra: CoverPicture, row: Platform, moving: bool, cut: bool = False, check: StopCheck = never_stop
 ) -> bytes:
     """The file of one cover picture, made from the pack's first sticker and cropped to its subject."""
     left, top, right, bottom = content_box(cover.frames) or (0, 0, *cover.frames.shape[2:0:-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ...files.names import is_reserved
+from ...files.safe_names import is_windows_device
 from ...messages import SealError
 
 _NAME_BYTES = 200
@@ -21,7 +21,7 @@ def folder_name(name: str) -> str:
         )
     if len(name.encode()) > _NAME_BYTES:
         raise SealError(f"name: {len(name.encode())} bytes are too long for a folder; use at most {_NAME_BYTES}.")
-    if is_reserved(name):
+    if is_windows_device(name):
         raise SealError(f"name: {name!r} is reserved by Windows; choose another, such as my-{name}.")
     return name
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...progress import Check, checked, never
+from ...callbacks import StopCheck, never_stop, stoppable
 
 _BITS = 5
 _BINS = 1 << (4 * _BITS)
@@ -16,7 +16,7 @@ _ROUNDS = 4
 _CHUNK = 8192
 
 
-def quantise(frames: np.ndarray, colours: int, check: Check = never) -> tuple[np.ndarray, np.ndarray]:
+def quantise(frames: np.ndarray, colours: int, check: StopCheck = never_stop) -> tuple[np.ndarray, np.ndarray]:
     """uint8 frames (N, H, W, 4) as indices (N, H, W) into a palette (<= colours, 4), both uint8; 0 is transparent.
 
     colours: 2 to 256. Small but distinct areas (eyes, outlines) get more than their share of pixels.
@@ -40,11 +40,11 @@ def quantise(frames: np.ndarray, colours: int, check: Check = never) -> tuple[np
     return table[keys].reshape(frames.shape[:3]), palette
 
 
-def _histogram(frames: np.ndarray, check: Check) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _histogram(frames: np.ndarray, check: StopCheck) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Every pixel's bin (0: transparent); the bins in use, their mean premultiplied colours (M, 4) and pixel counts."""
     keys = np.empty(frames.shape[:3], np.int32)
     totals, counts = np.zeros((_BINS, 4)), np.zeros(_BINS)
-    for frame, key in checked(zip(frames, keys), check):
+    for frame, key in stoppable(zip(frames, keys), check):
         alpha = frame[..., 3].astype(np.uint16)
         colour = np.empty(frame.shape, np.uint8)
         colour[..., :3] = (frame[..., :3] * alpha[..., None] + 127) // 255
@@ -65,7 +65,7 @@ def _histogram(frames: np.ndarray, check: Check) -> tuple[np.ndarray, np.ndarray
     return keys, seen, totals[seen] / counts[seen, None], counts[seen]
 
 
-def _median_cut(colours: np.ndarray, weights: np.ndarray, count: int, check: Check) -> np.ndarray:
+def _median_cut(colours: np.ndarray, weights: np.ndarray, count: int, check: StopCheck) -> np.ndarray:
     """At most `count` centres (count, 4): cuts the box with the largest weighted variance at its mean, repeatedly."""
     boxes = [np.arange(len(colours))]
     spreads = [_spread(colours, weights, boxes[0])]
@@ -93,7 +93,7 @@ def _spread(colours: np.ndarray, weights: np.ndarray, box: np.ndarray) -> tuple[
     return (float(errors[axis]) if inside else 0.0), axis, float(mean[axis])
 
 
-def _lloyd(colours: np.ndarray, weights: np.ndarray, centres: np.ndarray, check: Check) -> np.ndarray:
+def _lloyd(colours: np.ndarray, weights: np.ndarray, centres: np.ndarray, check: StopCheck) -> np.ndarray:
     for _ in range(_ROUNDS):
         nearest = _nearest(colours, centres, check)
         mass = np.bincount(nearest, weights, minlength=len(centres))
@@ -102,10 +102,10 @@ def _lloyd(colours: np.ndarray, weights: np.ndarray, centres: np.ndarray, check:
     return centres
 
 
-def _nearest(colours: np.ndarray, centres: np.ndarray, check: Check) -> np.ndarray:
+def _nearest(colours: np.ndarray, centres: np.ndarray, check: StopCheck) -> np.ndarray:
     nearest = np.zeros(len(colours), np.int64)
     squares = (centres**2).sum(axis=1)
-    for start in checked(range(0, len(colours), _CHUNK), check):
+    for start in stoppable(range(0, len(colours), _CHUNK), check):
         part = colours[start : start + _CHUNK]
         nearest[start : start + _CHUNK] = (squares - 2 * part @ centres.T).argmin(axis=1)
     return nearest

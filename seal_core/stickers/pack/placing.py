@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...callbacks import StopCheck, never_stop, stoppable
 from ...messages import SealError
-from ...progress import Check, checked, never
 from ..canvas import content_box, fit_into, fitted_size
 from ..platforms import Motion, Still
 
@@ -33,7 +33,7 @@ def crop_to_content(frames: np.ndarray, spec: Still | Motion) -> np.ndarray:
 
 
 def place_frames(
-    frames: np.ndarray, size: tuple[int, int], scale: float = 1.0, margin: int = 0, check: Check = never
+    frames: np.ndarray, size: tuple[int, int], scale: float = 1.0, margin: int = 0, check: StopCheck = never_stop
 ) -> np.ndarray:
     """uint8 (N, H, W, 4) scaled and centred on canvases (N, height, width, 4) of `size` (width, height).
 
@@ -45,7 +45,7 @@ def place_frames(
     canvas = np.zeros((len(frames), height, width, 4), np.uint8)
     slack = inner[0] - frames.shape[2], inner[1] - frames.shape[1]
     own = min(slack) >= 0 and max(slack) < 2  # the canvas is just rounded up to even sides: no resampling
-    for i, frame in enumerate(checked(frames, check)):
+    for i, frame in enumerate(stoppable(frames, check)):
         if own:
             canvas[i, top : top + frame.shape[0], left : left + frame.shape[1]] = frame
         else:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...messages import SealError, valid_text
+from ...messages import SealError, require_utf8
 from ..platforms import SIDES, Motion, Platform, Still
 from .pack_names import FORBIDDEN
 from .pack_request import PackRequest, Sticker
@@ -36,7 +36,7 @@ def checked_stickers(stickers: Sequence[Sticker], row: Platform, request: PackRe
         raise SealError("images: no sticker in the batch; give at least one picture.")
     names = [(f"name of sticker {i + 1}", sticker.name) for i, sticker in enumerate(stickers)]
     for key, text in (("title", request.title), ("author", request.author), ("name", request.name), *names):
-        valid_text(text, key)
+        require_utf8(text, key)
     for key, text, (least, most) in (("title", request.title, row.title), ("author", request.author, row.author)):
         length = counted_length(text, row.wide_counts_two)
         if not text.strip() or not least <= length <= most:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...files.names import is_reserved
+from ...callbacks import OnProgress, StopCheck, never_stop
+from ...files.safe_names import is_windows_device
 from ...files.whole_folder import write_new_folder
 from ...messages import SealError
-from ...progress import Check, Progress, never
 from ..platforms import NO_LIMIT, Platform, platform_of
 from .animation_encoder import SUFFIX, encode_animation
 from .clip import Clip
@@ -36,8 +36,8 @@ def save_pack(
     stickers: Sequence[Sticker],
     request: PackRequest,
     parent: Path,
-    progress: Progress | None = None,
-    check: Check = never,
+    progress: OnProgress | None = None,
+    check: StopCheck = never_stop,
 ) -> Pack:
     """Write a pack into a new folder in `parent`: NAME, or NAME-2, NAME-3, ... if that exists.
 
@@ -48,7 +48,7 @@ def save_pack(
     row = platform_with_size(platform_of(request.platform), request.size)
     stickers = checked_stickers(stickers, row, request)
     stem = folder_name(request.name) if request.name else slug(request.title) or row.name
-    stem = f"{row.name}_{stem}" if is_reserved(stem) else stem
+    stem = f"{row.name}_{stem}" if is_windows_device(stem) else stem
     folder, report = write_new_folder(
         parent, stem, lambda hidden: _fill(hidden, stickers, row, request, stem, progress, check), "out"
     )
@@ -63,8 +63,8 @@ def _fill(
     row: Platform,
     request: PackRequest,
     stem: str,
-    progress: Progress | None,
-    check: Check,
+    progress: OnProgress | None,
+    check: StopCheck,
 ) -> dict[str, Any]:
     """Write everything that belongs in the pack's folder. Returns the report."""
     entries, notes = [], []
@@ -102,7 +102,7 @@ def _fill(
     return report
 
 
-def _encoded(clip: Clip, row: Platform, request: PackRequest, check: Check) -> tuple[dict[str, Any], bytes]:
+def _encoded(clip: Clip, row: Platform, request: PackRequest, check: StopCheck) -> tuple[dict[str, Any], bytes]:
     spec = row.motion if clip.animated else row.still
     form = format_for(spec, request.form, row.label, clip.animated, others=True)
     entry: dict[str, Any] = {"format": form, "suffix": f".{SUFFIX.get(form, form)}", "notes": []}

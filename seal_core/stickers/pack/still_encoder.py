@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from ...progress import Check, never
+from ...callbacks import StopCheck, never_stop
 from ..platforms import Still
 from .apng import animated_png
 from .best_setting import FittingFile, Setting, best_fit, with_tags
@@ -31,7 +31,7 @@ STILL_SETTINGS: dict[str, tuple[Setting, ...]] = {
 
 
 def encode_still(
-    picture: np.ndarray, spec: Still, form: str, tags: Mapping[str, str] | None = None, check: Check = never
+    picture: np.ndarray, spec: Still, form: str, tags: Mapping[str, str] | None = None, check: StopCheck = never_stop
 ) -> tuple[FittingFile, tuple[int, int]]:
     """The best file of a picture uint8 (H, W, 4) within the limit, and its canvas (width, height).
 

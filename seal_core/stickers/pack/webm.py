@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ...callbacks import StopCheck, never_stop, stoppable
 from ...messages import SealError
-from ...progress import Check, checked, never
 
 FAST = {"deadline": "realtime", "cpu-used": "6"}
 GOOD = {"deadline": "good", "cpu-used": "4"}
@@ -24,7 +24,7 @@ def encode_webm(
     crf: int,
     fast: bool = False,
     tags: Mapping[str, str] | None = None,
-    check: Check = never,
+    check: StopCheck = never_stop,
 ) -> bytes:
     """uint8 (N, H, W, 4) with even sides as VP9 with alpha, without sound.
 
@@ -52,7 +52,7 @@ def encode_webm(
                 container.mux(packet)
 
         shown, filled = -1, frames[:0]
-        for index, _ in checked(shows, check):
+        for index, _ in stoppable(shows, check):
             if index != shown:
                 shown, filled = index, fill_hidden_colours(frames[index])
             mux(stream.encode(av.VideoFrame.from_ndarray(filled, format="rgba")))

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from ... import __version__
 from ...demo.model_file import MODEL_FILE
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...messages import SealError
 from ..files import JUDGES_FILE
 from ..renderer.characters import character
@@ -152,8 +152,8 @@ class Evaluation:
     def save(self, task: Task, trial: Mapping[str, Any], strip: Any) -> None:
         buffer = io.BytesIO()
         Image.fromarray(strip).save(buffer, "PNG")
-        write_out(self.out / "images" / f"{task.stem}.png", buffer.getvalue())
-        write_out(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it says that all is there
+        write_output(self.out / "images" / f"{task.stem}.png", buffer.getvalue())
+        write_output(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it says that all is there
 
     def finish(self, methods: Sequence[Method], jobs: int = 1, quiet: bool = False) -> Trials:
         """Do what is missing and return all trials. Trials that fail leave a note; the others go on."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ...files.whole_file import write_out
-from ...plots.chart import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, Colour, typeface
-from ...plots.figures import heat_colours
+from ...files.whole_file import write_output
+from ...plots.attention_overlay import heat_colours
+from ...plots.look import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, typeface
+from ...plots.loss_chart import Colour
 from ..renderer.characters import character
 from .methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
 from .metrics import LOWER_IS_BETTER
@@ -242,7 +243,7 @@ def write_figures(
     for name, picture in pictures.items():
         buffer = io.BytesIO()
         picture.save(buffer, "PNG", optimize=True)
-        write_out(evaluation.out / "figures" / f"{name}.png", buffer.getvalue())
+        write_output(evaluation.out / "figures" / f"{name}.png", buffer.getvalue())
     return [f"figures/{name}.png" for name in pictures]
 
 

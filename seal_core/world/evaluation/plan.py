@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...messages import SealError
-from ...prompts.phrasing import attribute_prompt
+from ...prompts.attribute_prompt import attribute_prompt
 from ..renderer import seeds
 from ..renderer.contexts import CONTEXT, PLAIN, VALUES, Context, random_context
 

@@ -17,14 +17,14 @@ from typing import Any
 from PIL import Image
 
 from ...cli.demo import demo_options
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...messages import SealError
 from .methods import LONG_TI, MAIN, SEAL, method
 from .metrics import VERIFIED
 from .report import markdown_table, told
 
 ROOT = Path(__file__).parents[3]
-SHEET = "seal_core/world/data/contact_sheet.jpg"
+SHEET = "docs/contact_sheet.jpg"
 START, END = "<!-- stickerworld: made by `python -m seal_core.world readme` -->", "<!-- /stickerworld -->"
 COLUMNS = {
     "identity": "identity",
@@ -103,6 +103,6 @@ def run(options: argparse.Namespace) -> None:
         with Image.open(Path(folder) / "contact-sheet.png", formats=("PNG",)) as sheet:
             buffer = io.BytesIO()
             sheet.convert("RGB").save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    write_out(options.readme.parent / options.sheet, buffer.getvalue())
-    write_out(options.readme, new.encode())
+    write_output(options.readme.parent / options.sheet, buffer.getvalue())
+    write_output(options.readme, new.encode())
     print(f"{options.readme}, {options.readme.parent / options.sheet}")

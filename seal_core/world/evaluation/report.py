@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL, Method, grid_name, label
 from .metrics import METRICS, Values, differences, gathered, of_trial, resamples, table
 
@@ -50,10 +50,10 @@ def write_report(
         "notes": list(evaluation.notes),
     }
     for name, content in (("results.json", results), ("details.json", details)):
-        write_out(evaluation.out / name, json.dumps(content, indent=1, ensure_ascii=False).encode())
+        write_output(evaluation.out / name, json.dumps(content, indent=1, ensure_ascii=False).encode())
     figures = write_figures(evaluation, methods, trials, results["methods"], details)
     text = markdown(results, details, methods, figures)
-    write_out(evaluation.out / "report.md", text.encode())
+    write_output(evaluation.out / "report.md", text.encode())
     return results
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import Character, character
@@ -131,7 +131,7 @@ class Cache:
         if not path.exists():
             buffer = io.BytesIO()
             np.save(buffer, records(self.seeds(number, held_out), draw=self.draw))
-            write_out(path, buffer.getvalue())
+            write_output(path, buffer.getvalue())
         return path
 
     def load(self, number: int, held_out: bool = False) -> NDArray[np.void]:
@@ -158,7 +158,7 @@ class Cache:
                 parts.append(images.mul(255).round().byte().movedim(1, -1).numpy())
             buffer = io.BytesIO()
             np.save(buffer, np.concatenate(parts))
-            write_out(path, buffer.getvalue())
+            write_output(path, buffer.getvalue())
         return path
 
     def ready(self, count: int) -> list[int]:

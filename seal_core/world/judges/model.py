@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ...files.tensor_file import read_tensors
-from ...files.whole_file import write_out
+from ...files.tensor_file import read_shipped_tensors
+from ...files.whole_file import write_output
 from ...masks.small_networks import channels_last, fold
 from ...messages import SealError
 from ..files import JUDGES_FILE
@@ -103,7 +103,7 @@ class Judges:
     def load(cls, path: Path | str = JUDGES_FILE, device: str | torch.device = "cpu") -> Judges:
         """The judges of a file; SealError where it is missing, damaged or made for other values."""
         path = Path(path)
-        tensors, card = read_tensors(path, _KEY, "judges", _REMEDY)
+        tensors, card = read_shipped_tensors(path, _KEY, "judges", _REMEDY)
         if card.get("format") != _FORMAT:
             raise SealError(f"judges: {path} has format {card.get('format')}, this version reads {_FORMAT}; {_REMEDY}.")
         try:
@@ -130,7 +130,7 @@ class Judges:
             for key, value in network.state_dict().items()
         }
         text = json.dumps(card, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        write_out(Path(path), to_bytes(tensors, metadata={_KEY: text}))
+        write_output(Path(path), to_bytes(tensors, metadata={_KEY: text}))
 
     @torch.inference_mode()
     def classify(self, images: Tensor) -> dict[str, Tensor]:

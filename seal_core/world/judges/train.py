@@ -26,7 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.model_file import MODEL_FILE
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...masks.small_networks import channels_last
 from ...messages import SealError
 from ..files import JUDGES_FILE
@@ -173,7 +173,7 @@ def _keep(stage: Stage, file: Path, parts: Mapping[str, Any], at: tuple[int, int
     state |= {"key": _key(stage), "steps": stage.steps, "step": at[0], "cycle": at[1], "seconds": seconds}
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_out(file, buffer.getvalue())
+    write_output(file, buffer.getvalue())
 
 
 def _resumed(stage: Stage, file: Path) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"judges: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
     text = judge_report.markdown(judges, figures)
     report = options.report or cache.folder / "report.md"
-    write_out(report, text.encode())
+    write_output(report, text.encode())
     print(judge_report.headline(figures))
     print(f"report: {report}")
 

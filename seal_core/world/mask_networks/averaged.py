@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...messages import SealError
 from ..trainings.kit import SAVE_SECONDS, WORK
 from ..trainings.optimiser import Optimiser
@@ -76,7 +76,7 @@ class Training:
         state = {"network": self.network.state_dict(), "average": self.average.state_dict()}
         buffer = io.BytesIO()
         torch.save(state | {"optimiser": self.optimiser.state(), "about": self.about}, buffer)
-        write_out(self.file, buffer.getvalue())
+        write_output(self.file, buffer.getvalue())
 
     def step(self, loss: Callable[[nn.Module], Tensor], done: float) -> float:
         """One step on `loss` of the network, at the share `done` of the run; the loss."""
@@ -121,6 +121,6 @@ class Training:
     def ship(self, options: argparse.Namespace, data: Callable[[Mapping[str, Any]], bytes], figures: dict) -> None:
         """Write the file that `data` makes of a card, and print the figures."""
         seen, minutes = self.about["step"] * options.batch, round(self.about["seconds"] / 60, 1)
-        write_out(options.out, data({"figures": figures, "pictures": seen, "minutes": minutes}))
+        write_output(options.out, data({"figures": figures, "pictures": seen, "minutes": minutes}))
         print(" ".join(f"{name} {value:.4f}" for name, value in figures.items()))
         print(f"{options.out} ({options.out.stat().st_size / 1e6:.2f} MB)")

@@ -19,7 +19,7 @@ from scipy import ndimage
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.matting import nearest
 from ..judges import noise as judge_noise
@@ -252,7 +252,7 @@ def kept(path: Path, make) -> np.ndarray:
     if not path.exists():
         buffer = io.BytesIO()
         np.save(buffer, make())
-        write_out(path, buffer.getvalue())
+        write_output(path, buffer.getvalue())
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:

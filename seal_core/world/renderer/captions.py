@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from ...prompts.attributes import schema
+from ...prompts.attributes import attribute_schema
 from .characters import Character
 from .contexts import CONTEXT, Context
 
@@ -41,7 +41,7 @@ def caption(character: Character, context: Context, rng: random.Random) -> str:
     named = [n for n in CONTEXT if context.shows(n) and rng.random() < KEEP]
     if rng.random() < SHUFFLED:
         rng.shuffle(named)
-    parts = [schema()[n].say(getattr(context, n)) for n in named]
+    parts = [attribute_schema()[n].say(getattr(context, n)) for n in named]
     return ", ".join([rng.choice(OPENINGS).replace("{}", subject), *worn, *parts])
 
 
@@ -63,5 +63,5 @@ def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:
 
 def prompt(subject: str, attributes: Mapping[str, str]) -> str:
     """A prompt with the given attributes named, worded as captions are: `prompt("a cat", {"emotion": "sad"})`."""
-    parts = [schema()[n].say(attributes[n]) for n in CONTEXT if attributes.get(n)]
+    parts = [attribute_schema()[n].say(attributes[n]) for n in CONTEXT if attributes.get(n)]
     return ", ".join([OPENINGS[0].replace("{}", subject), *parts])

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from ...messages import SealError
-from ...prompts.attributes import schema
+from ...prompts.attributes import attribute_schema
 
 CONTEXT = ("emotion", "action", "camera", "style", "background")
 """The attributes of a context, in the schema's order; appearance belongs to the character."""
 
-VALUES: Mapping[str, tuple[str, ...]] = {name: schema()[name].rendered for name in CONTEXT}
+VALUES: Mapping[str, tuple[str, ...]] = {name: attribute_schema()[name].rendered for name in CONTEXT}
 """What the renderer can draw of each attribute: the `rendered` lists of attributes.json."""
 
 _WEIGHTS = {"camera": {"full body": 3.0}}

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from ...messages import SealError
 from ..files import json_line
 from . import seeds
@@ -46,11 +46,11 @@ def run(options: argparse.Namespace) -> None:
         who, rng = character(seed), random.Random(f"folder {seed}")
         for i in range(options.contexts):
             sticker, name = render(who, random_context(rng), rng.getrandbits(31), options.size), f"{seed}-{i}"
-            write_out(options.out / f"{name}.png", _png(Image.fromarray(sticker.image)))
-            write_out(options.out / f"{name}.mask.png", _png(Image.fromarray(sticker.mask)))
+            write_output(options.out / f"{name}.png", _png(Image.fromarray(sticker.image)))
+            write_output(options.out / f"{name}.mask.png", _png(Image.fromarray(sticker.mask)))
             row = {"image": f"{name}.png", "mask": f"{name}.mask.png", "concept": str(seed), "class": who.species}
             lines.append(json_line(row | sticker.attributes))
-    write_out(options.out / "stickers.jsonl", "".join(lines).encode())
+    write_output(options.out / "stickers.jsonl", "".join(lines).encode())
     print(json.dumps({"folder": str(options.out), "stickers": len(lines)}))
 
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.model import moved
-from ...files.tensor_file import read_tensors
-from ...files.whole_file import write_out
+from ...files.tensor_file import read_shipped_tensors
+from ...files.whole_file import write_output
 from ..files import json_line
 from ..renderer.render import SIZE
 from .kit import SAVE_SECONDS, WORK, Run
@@ -73,10 +73,10 @@ class Training:
         """State and the VAE that latents and exports use; the held-out figures."""
         vae = self.averaged()
         figures = measure(vae, checks)
-        _, about = read_tensors(self.folder / READY, KEY, "folder", REMEDY)
+        _, about = read_shipped_tensors(self.folder / READY, KEY, "folder", REMEDY)
         about |= {"decoder_steps": self.weights.steps, "psnr": figures["psnr"]}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
-        write_out(self.folder / READY, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
+        write_output(self.folder / READY, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
         self.weights.save(self.folder / STATE, self.about)
         return figures
 

@@ -12,7 +12,7 @@ import torch
 
 from ...demo.model import save_model
 from ...demo.model_file import MODEL_FILE
-from ...files.whole_file import write_out
+from ...files.whole_file import write_output
 from .kit import WORK
 from .unet import Training
 
@@ -91,5 +91,5 @@ def run(options: argparse.Namespace) -> None:
     told = card(job)
     path = save_model(job.averaged(), options.out, told)
     size = path.stat().st_size
-    write_out(path.with_name("MODEL_CARD.md"), card_text(told, size).encode())
+    write_output(path.with_name("MODEL_CARD.md"), card_text(told, size).encode())
     print(f"{path}: {size / 1e6:.1f} MB" + (f", more than the {MAX_BYTES / 1e6:.0f} allowed" * (size > MAX_BYTES)))

@@ -29,8 +29,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.model import LATENT, VAE, moved
-from ...files.tensor_file import read_tensors
-from ...files.whole_file import write_out
+from ...files.tensor_file import read_shipped_tensors
+from ...files.whole_file import write_output
 from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import character
@@ -85,7 +85,7 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
             return path
         raise SealError(f"folder: {folder} has no trained VAE; run `python -m seal_core.world train vae` first.")
     vae, step = trained(folder)
-    if path.exists() and read_tensors(path, KEY, "folder", REMEDY)[1]["step"] == step:
+    if path.exists() and read_shipped_tensors(path, KEY, "folder", REMEDY)[1]["step"] == step:
         return path
     moved(vae, device)
     vae.register_to_config(scaling_factor=1.0)
@@ -96,13 +96,13 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
     balance(vae, means.to(device), stds.to(device))
     about = {"step": step, "config": {**VAE, "scaling_factor": 1.0}}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
-    write_out(path, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
+    write_output(path, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
     return path
 
 
 def ready_vae(folder: Path) -> AutoencoderKL:
     """The VAE that the latents of a folder are encoded with. Raises SealError where `prepare` was not run."""
-    tensors, about = read_tensors(folder / READY, KEY, "folder", REMEDY)
+    tensors, about = read_shipped_tensors(folder / READY, KEY, "folder", REMEDY)
     vae = AutoencoderKL(**about["config"])
     vae.load_state_dict(tensors)
     return vae.eval()
@@ -161,7 +161,7 @@ def _start(folder: Path, device: str) -> None:
 def _make(path: Path, name: str, count: int, who: range) -> Path:
     buffer = io.BytesIO()
     np.save(buffer, chunk(_worker["vae"], name, count, who))
-    write_out(path, buffer.getvalue())
+    write_output(path, buffer.getvalue())
     return path
 
 

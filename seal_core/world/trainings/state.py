@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ...files.tensor_file import read_tensors
-from ...files.whole_file import write_out
+from ...files.tensor_file import read_shipped_tensors
+from ...files.whole_file import write_output
 from ...messages import SealError
 from .optimiser import Optimiser
 from .ranks import Ranks
@@ -76,11 +76,11 @@ class Weights:
         tensors |= {f"average|{n}": p for n, p in self.average.items()}
         tensors |= {f"optimiser|{n}": p for n, p in self.optimiser.state().items()}
         tensors = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
-        write_out(path, to_bytes(tensors, metadata={KEY: json.dumps({**about, "steps": self.steps})}))
+        write_output(path, to_bytes(tensors, metadata={KEY: json.dumps({**about, "steps": self.steps})}))
 
     def load(self, path: Path) -> dict[str, Any]:
         """Restore what `save` wrote and return its `about`. Raises SealError for files that do not fit."""
-        tensors, about = read_tensors(path, KEY, "folder", "remove it to start the training anew")
+        tensors, about = read_shipped_tensors(path, KEY, "folder", "remove it to start the training anew")
         try:
             with torch.no_grad():
                 for name, master in self.master.items():

@@ -1,0 +1,146 @@
+"""What `python -m seal_core train` does; its options are in `seal_core.cli.train_options`."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ..concept.concept import Concept
+from ..concept.concept_file import concept_bytes
+from ..concept.vocabulary import require_new_name
+from ..files.safe_names import TAKEN_BY, safe_stem
+from ..files.whole_file import ready_folder, temporary_folders, write_new_files
+from ..masks.attention import SelfAttentionHost, attention_mask
+from ..masks.semantic import semantic_mask
+from ..messages import SealError, collected_notices
+from ..method.choices import changed, in_words
+from ..method.config import TrainConfig
+from ..method.fitting import fit_references
+from ..method.references import Reference, digest
+from ..method.training import TrainResult, train
+from ..pictures.file import read_picture
+from ..plots.training_figures import before_after, loss_plot
+from .inputs import memory_errors_of_device, open_model, read_concept
+from .png import png_bytes
+from .progress_bars import step_bar, training_bar
+from .train_options import train_config
+
+
+@dataclass(frozen=True)
+class Found:
+    """The references made of the pictures, and what was noticed on the way, each notice once."""
+
+    references: list[Reference]
+    notices: list[str]
+
+
+def run(options: Namespace) -> None:
+    """Train, then write embedding, pictures and report. Raises SealError before the long part where it can."""
+    resume = read_concept("resume", options.resume, options.class_word) if options.resume else None
+    config = train_config(options, resume)
+    asked = {"preset": options.preset, "changed": changed(options.preset, config)}
+    stem = safe_stem(options.name)
+    images, masks = [read_picture(p, "image") for p in options.image], _masks(options)
+    options.out = ready_folder(options.out, "out")
+    host = open_model(options)
+    require_new_name(host, config.tokens)
+    config = config if config.resolution else replace(config, resolution=host.resolution)
+    found = _references(host, images, masks, options.mask_polarity, config)
+    started = time.perf_counter()
+    with memory_errors_of_device(), step_bar(config.steps, "training") as bar:
+        result = train(host, found.references, config, training_bar(bar), resume)
+    result.report.update(asked)
+    result.report["seconds"] = round(time.perf_counter() - started, 2)
+    inputs = digest(*images, *(r.mask for r in found.references))
+    key = config.hash(host.fingerprint(), inputs, str(resume.provenance.get("hash", resume.file)) if resume else "")
+    concept = replace(result.concept, file=stem, provenance={**result.concept.provenance, "hash": key})
+    path, report = _write(result, concept, found, options.out)
+    _print_results(path, concept, report)
+
+
+# -- pictures --------------------------------------------------------------------------------------
+
+
+def _masks(options: Namespace) -> list[Tensor]:
+    """The masks given, (H, W) each."""
+    masks = [_grey(read_picture(p, "mask")) for p in options.mask or ()]
+    if len(masks) not in (0, 1, len(options.image)):
+        raise SealError(f"mask: {len(masks)} masks for {len(options.image)} images; give one for all, or one each.")
+    return masks
+
+
+def _grey(picture: Tensor) -> Tensor:
+    """A mask of a picture: its alpha where that says something, else its brightness."""
+    if picture.shape[-1] == 4 and float(picture[..., 3].min()) < 1:
+        return picture[..., 3]
+    return picture[..., :3].mean(dim=-1)
+
+
+def _references(
+    host: SelfAttentionHost, images: Sequence[Tensor], masks: Sequence[Tensor], polarity: str, config: TrainConfig
+) -> Found:
+    """One reference a picture (they may differ in size). Masks are found where none is given."""
+    references: list[Reference] = []
+    notices: list[str] = []
+    attention = functools.partial(attention_mask, host, class_word=config.tokens.class_word)
+    for i, image in enumerate(images):
+        mask, meaning = masks[i if len(masks) > 1 else 0] if masks else None, polarity
+        if mask is None:
+            with collected_notices() as noticed:
+                mask = semantic_mask(image, attention=lambda picture: attention(picture[..., :3]))[0]
+            notices, meaning = [*notices, *noticed], "foreground"
+        fitted, noticed = fit_references(image[None], mask, config.resolution, meaning)
+        references, notices = [*references, *fitted], [*notices, *noticed]
+    return Found(references, list(dict.fromkeys(notices)))
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) -> tuple[Path, dict]:
+    """Write the four files under one stem; returns the embedding's path and the report."""
+    stem, report = concept.file, dict(result.report)
+    warnings = [*found.notices, *report["warnings"]]
+
+    def report_bytes(free: str) -> bytes:
+        taken = [f"name: {stem} is taken in {folder}; this training is saved as {free}."] if free != stem else []
+        report["file"], report["warnings"] = f"{free}.safetensors", [*taken, *warnings]
+        return json.dumps(report, indent=2).encode()
+
+    reference, leak = found.references[0], report["leakage"]
+    attention = before_after(
+        reference.image,
+        result.attention_before,
+        result.attention_after,
+        reference.mask,
+        leak["before"],
+        leak["after"],
+    )
+    files = {
+        ".safetensors": concept_bytes(concept),
+        ".loss.png": png_bytes(loss_plot(result.losses, [result.merged_at] if result.merged_at else [])),
+        ".attention.png": png_bytes(attention),
+        ".json": report_bytes,
+    }
+    written = write_new_files(folder, stem, files, "out", taken_by=TAKEN_BY, elsewhere=temporary_folders())
+    return written[".safetensors"], report
+
+
+def _print_results(path: Path, concept: Concept, report: dict) -> None:
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    if report["changed"]:
+        print(f"{report['preset']}, but {in_words(report['changed'])}")
+    if report["described"]:
+        print(f'started as "{report["described"]["text"]}"')
+    before, after = report["leakage"]["before"], report["leakage"]["after"]
+    print(f"{path}: attention outside the subject {before:.0%} -> {after:.0%}, {report['seconds']:.0f} s")
+    print(f"in prompts: {concept.name}" + (f" or embedding:{path.stem}" if concept.carrier == "input" else ""))
