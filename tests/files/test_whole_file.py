@@ -147,7 +147,7 @@ def test_a_kill_never_tears_a_file(tmp_path, call, count):
     whole = {"cat.safetensors": "old", "cat-2.safetensors": "first", "cat-3.safetensors": "second"}
     assert found.items() <= whole.items() and "cat.safetensors" in found
     for path in set(tmp_path.iterdir()) - {tmp_path / name for name in found}:
-        assert path.suffix not in COMFY_LISTS and whole_file._LEFT.fullmatch(path.name)
+        assert path.suffix not in COMFY_LISTS and whole_file.LEFTOVER.fullmatch(path.name)
 
 
 def test_replacing_is_whole_too(tmp_path, monkeypatch):
