@@ -41,7 +41,7 @@ def fit_references(
     images, alphas = _on_white(fix_inverted_alpha(images_of(images, warnings.append), warnings.append), warnings)
     if masks is None:
         if alphas is None:
-            raise SealError("mask: nothing is wired and the image has no alpha; wire SemanticMask's mask.")
+            raise SealError("mask: nothing is wired and the image has no alpha; wire SEAL Semantic Mask.")
         masks, polarity = alphas, "foreground"
         warnings.append("mask: the image's own alpha is used.")
     height, width = images.shape[1:3]
@@ -61,7 +61,7 @@ def fit_references(
             what = "empty" if share < HALF else "full"
             raise SealError(
                 f"mask{which}: {what} ({share:.1%} of the image is foreground), so there is no subject on a ground. "
-                "Wire SemanticMask's mask, or check mask_polarity."
+                "Wire SEAL Semantic Mask, or check mask_polarity."
             )
         reference = _fitted(images[i], mask, resolution, step)
         if float(reference.mask.sum()) < CELL:

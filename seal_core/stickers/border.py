@@ -79,7 +79,7 @@ def add_border(
             raise SealError(f"image: shows nothing to draw a border around; cut out a subject first{where}.")
     if layers[..., 3].min() >= 1:
         raise SealError(
-            "image: has no transparent ground to draw a border in; wire SEALStickerCutout before this node."
+            "image: has no transparent ground to draw a border in; wire SEAL Sticker Cutout before this node."
         )
     reach = border.gap + border.width + max(border.softness, 1.0) / 2 + 1 if border.width else 1.0
     sides = _room(layers, reach, shadow)

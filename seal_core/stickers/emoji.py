@@ -115,7 +115,9 @@ def emoji_by_words(lines: Sequence[str], names: Sequence[str]) -> list[tuple[str
         here = [found for wanted, found in known if all(part in said for part in wanted)] or others
         if not here:
             remedy = (
-                f"add a line such as {name} = {DEFAULT}" if name else "wire names (SEALStickerAttributeSweep's labels)"
+                f"add a line such as {name} = {DEFAULT}"
+                if name
+                else "wire names (SEAL Sticker Attribute Sweep's labels)"
             )
             raise SealError(
                 f"emoji: no line is for sticker {i} ({name or 'no name'}); {remedy}, or a line with an emoji alone, "

@@ -1,4 +1,4 @@
-"""Prints the table of mask quality over the reported glyphs: python tests/bench_masks.py [side] [first seed]."""
+"""Mask quality and time over the reported glyphs: `python tests/bench/bench_masks.py [side] [first seed]`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Issue 4's claim at full size: 200 StickerWorld renders and 20 hard cases on every platform, re-read by pack_rules.
 
-    python tests/bench_sticker_packs.py [RENDERS]
+    python tests/bench/bench_sticker_packs.py [RENDERS]
 
-Static stickers all; of the animated ones 8 renders that wobble and 8 hard cases. Minutes, so no part of the tests.
+Static stickers all; of the animated ones 8 renders that wobble and 8 hard cases. It takes minutes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Files from anywhere, damaged in every way: each is read or refused with a SealError, within bounded work.
+"""Files with any damage: each is read, or refused with a SealError, and neither takes unbounded work.
 
-Also the command line, on any values of its options. See `fuzzing` for the number of cases.
+The command line too, with any values for its options. `fuzzing` says how many cases there are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Clips, stickers and packs that the tests of sticker packs share."""
+"""Clips, stickers and packs for the tests of sticker packs."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _encoded(clip: Clip, row: Platform, request: PackRequest, check: StopCheck) 
     if found.setting.scale < 1 or found.setting.frames < 1:
         entry["notes"].append(f"to fit into {spec.max_bytes:,} bytes: {found.setting}")
     if (clip.frames[..., 3] == 255).all():
-        entry["notes"].append("has no transparent pixel; cut it out first (SEALStickerCutout) to get a sticker's shape")
+        entry["notes"].append("has no transparent pixel; cut it out first (SEAL Sticker Cutout) for a sticker's shape")
     limit = {"limit": spec.max_bytes} if spec.max_bytes < NO_LIMIT else {}
     entry |= {"width": size[0], "height": size[1], "bytes": len(found.data), **limit, "setting": str(found.setting)}
     return entry, found.data
