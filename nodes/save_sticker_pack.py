@@ -8,7 +8,8 @@ import torch
 
 from ..seal_core.messages import escaped_surrogates
 from ..seal_core.stickers.pack.batches import lines_of, stickers_of
-from ..seal_core.stickers.pack.saving import Request, save_pack, with_emoji
+from ..seal_core.stickers.pack.pack_request import PackRequest, with_emoji
+from ..seal_core.stickers.pack.save_pack import save_pack
 from ..seal_core.stickers.platforms import PLATFORMS
 from .comfy.api import io, ui
 from .comfy.folders import output_folder
@@ -140,7 +141,7 @@ class SEALSaveStickerPack(io.ComfyNode):
         with notes_on_node() as said:
             stickers = stickers_of(images, mask or [], animated[0], fps[0], lines_of(names or []), stop_on_cancel)
         stickers = with_emoji(stickers, lines_of(emoji), platform[0])
-        request = Request(
+        request = PackRequest(
             platform[0],
             title[0],
             author[0],

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 from ..seal_core.callbacks import reporting
-from ..seal_core.masks.semantic import METHODS, overlay, semantic_mask
-from ..seal_core.pictures.alpha import coverage
-from ..seal_core.pictures.sockets import images_of
+from ..seal_core.masks.methods import METHODS, semantic_mask
+from ..seal_core.masks.preview import mask_overlay
+from ..seal_core.pictures.inputs import images_of
+from ..seal_core.pictures.polarity import coverage
 from .comfy.api import io
 from .comfy.attention_masks import attention_method
 from .comfy.node_ui import notes_on_node, progress_bar
@@ -71,7 +72,7 @@ class SemanticMask(io.ComfyNode):
             progress = progress_bar()
             masks = semantic_mask(images, mask, method, **options, attention=attention, progress=progress)
             pairs = zip(reporting(images, progress), masks)
-            preview = torch.stack([overlay(one, its_mask) for one, its_mask in pairs])
+            preview = torch.stack([mask_overlay(one, its_mask) for one, its_mask in pairs])
         return io.NodeOutput(masks, preview, coverage(masks), ui=ui)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..seal_core.pictures.alpha import POLARITIES
+from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
 
 STICKERS = "SEAL/stickers"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from ..seal_core.masks.semantic import METHODS
-from ..seal_core.stickers.cut_all import FAILING, STOP, cut_all
-from ..seal_core.stickers.cutout import KEEP
+from ..seal_core.masks.methods import METHODS
+from ..seal_core.stickers.cutout import FAILING, STOP, cut_all
+from ..seal_core.stickers.cutout_parts import KEEP
 from .comfy.api import io
 from .comfy.attention_masks import attention_method
 from .comfy.node_ui import notes_on_node, progress_bar

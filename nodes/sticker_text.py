@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..seal_core.stickers.text import ALIGNS, PLACES, Caption, add_text
+from ..seal_core.stickers.caption import ALIGNS, PLACES, Caption, add_caption
 from .comfy.api import io
 from .comfy.fonts import chosen_fonts, font_times
 from .comfy.node_ui import notes_on_node, progress_bar
@@ -74,7 +74,7 @@ class SEALStickerText(io.ComfyNode):
     ) -> io.NodeOutput:
         caption = Caption(text, place, size, width, height, fill, stroke, stroke_colour, align)
         with notes_on_node() as ui:
-            made = add_text(image, mask, caption, chosen_fonts(font), progress_bar())
+            made = add_caption(image, mask, caption, chosen_fonts(font), progress_bar())
         return io.NodeOutput(*made, ui=ui)
 
     @classmethod

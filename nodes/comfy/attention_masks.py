@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from ...seal_core.masks.attention import attention_mask
-from ...seal_core.masks.semantic import Attention
+from ...seal_core.masks.methods import AttentionMask
+from ...seal_core.masks.self_attention import attention_mask
 from ...seal_core.messages import SealError
 from .member_lookup import lacks
 
 
-def attention_method(method: str, model: Any, clip: Any, vae: Any, class_word: str) -> Attention | None:
+def attention_method(method: str, model: Any, clip: Any, vae: Any, class_word: str) -> AttentionMask | None:
     """What `semantic_mask` calls where other methods found nothing; None where not everything is wired for it.
 
     Raises SealError where `method` is attention and something is missing.

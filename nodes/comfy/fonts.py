@@ -9,7 +9,7 @@ from typing import Any
 import folder_paths
 
 from ...seal_core.messages import SealError
-from ...seal_core.stickers.font_files import font_file
+from ...seal_core.stickers.font_folders import font_file
 
 _KIND = "fonts"
 

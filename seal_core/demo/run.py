@@ -22,13 +22,14 @@ from tqdm import tqdm
 from ..cli.progress_bars import training_bar
 from ..files.whole_file import ready_folder, write_output
 from ..hosts.base import Host
-from ..masks.semantic import overlay, semantic_mask
+from ..masks.methods import semantic_mask
+from ..masks.preview import mask_overlay
 from ..messages import SealError
 from ..method.config import TrainConfig
 from ..method.fitting import fit_references
 from ..method.references import Reference
 from ..method.training import TrainResult, train
-from ..pictures.file import read_picture
+from ..pictures.picture_file import read_picture
 from ..plots.attention_overlay import attention_overlay
 from ..prompts.attribute_prompt import attribute_prompt
 from ..prompts.attributes import parse_attributes
@@ -203,7 +204,7 @@ def _sheet(
 ) -> Tensor:
     """(1, H, W, 3): the reference and where each method looks at it, above the pictures of both."""
     image, mask = subject.reference.image, subject.reference.mask
-    looks, names = [image, overlay(image, mask)], ["the one sticker", "its mask"]
+    looks, names = [image, mask_overlay(image, mask)], ["the one sticker", "its mask"]
     before = results[METHODS[0]].attention_before
     looks.append(attention_overlay(image, before, mask))
     names.append("attention before")

@@ -13,7 +13,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 
 import glyphs  # noqa: E402
 
-from seal_core.masks.semantic import border_mask  # noqa: E402
+from seal_core.masks.methods import border_mask  # noqa: E402
 
 
 def main() -> None:

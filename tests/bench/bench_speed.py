@@ -17,12 +17,12 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 
 from sticker_clips import picture  # noqa: E402
 
-from seal_core.masks import segmenter  # noqa: E402
-from seal_core.masks.semantic import border_mask  # noqa: E402
+from seal_core.masks import learned_mask  # noqa: E402
+from seal_core.masks.methods import border_mask  # noqa: E402
 from seal_core.method.fitting import fit_references  # noqa: E402
 from seal_core.plots.training_figures import loss_plot  # noqa: E402
 from seal_core.stickers.border import Border, add_border  # noqa: E402
-from seal_core.stickers.pack import animate  # noqa: E402
+from seal_core.stickers.pack import animation_encoder  # noqa: E402
 from seal_core.stickers.pack.clip import Clip  # noqa: E402
 from seal_core.stickers.platforms import PLATFORMS  # noqa: E402
 
@@ -43,7 +43,7 @@ def whatsapp() -> None:
     base[..., :3] += rng.normal(0, 8, (512, 512, 3)).astype(np.int16)  # as diffusion models leave it
     frames = np.stack([np.roll(base, (5 * i % 40, 3 * i), (0, 1)) for i in range(30)])
     clip = Clip.at_rate(np.clip(frames, 0, 255).astype(np.uint8), 15)
-    animate.encode_animation(clip, PLATFORMS["whatsapp"].motion, "webp")
+    animation_encoder.encode_animation(clip, PLATFORMS["whatsapp"].motion, "webp")
 
 
 def border() -> None:
@@ -53,7 +53,7 @@ def border() -> None:
 CASES: dict[str, Callable[[], object]] = {
     "reference of 8 megapixels": lambda: fit_references(painted(2828), disc(2828), 512),
     "border mask of 8 megapixels": lambda: border_mask(painted(2828)),
-    "learned mask at 1500 px": lambda: segmenter.learned(painted(1500).numpy()),
+    "learned mask at 1500 px": lambda: learned_mask.learned_mask(painted(1500).numpy()),
     "loss plot of 100,000 steps": lambda: loss_plot(np.random.default_rng(0).random(100_000).tolist()),
     "30 frames of 512 px for WhatsApp": whatsapp,
     "border of 512 px": border,

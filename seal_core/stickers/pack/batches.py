@@ -10,9 +10,9 @@ import torch
 from ...callbacks import StopCheck, stoppable
 from ...messages import SealError
 from ..canvas import rgba8
-from ..layers import pictures
+from ..layers import layers_of
 from .clip import Clip
-from .saving import Sticker
+from .pack_request import Sticker
 
 
 def stickers_of(
@@ -32,7 +32,7 @@ def stickers_of(
         raise SealError(f"mask: {len(masks)} masks for {len(images)} batches; give one for all, or one each.")
     found: list[Clip] = []
     for i, batch in enumerate(stoppable(images, check)):
-        frames = rgba8(pictures(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
+        frames = rgba8(layers_of(batch, masks[i if len(masks) > 1 else 0] if masks else None, "images"))
         if not animated:
             found += [Clip.still(frame) for frame in frames]
         elif len(frames) > 1:
