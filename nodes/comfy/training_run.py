@@ -26,8 +26,9 @@ from ...seal_core.method.config import TrainConfig
 from ...seal_core.method.fitting import fit_references
 from ...seal_core.method.initial_words import most_notices
 from ...seal_core.method.references import Reference, digest
+from ...seal_core.method.results import Progress, TrainResult
 from ...seal_core.method.sampling import generate_context, sample
-from ...seal_core.method.training import PROBES, Progress, TrainResult, train
+from ...seal_core.method.training import PROBES, train
 from ...seal_core.plots import training_figures as plots
 from .comfy_host import ComfyHost
 from .deleted_files import watch_file

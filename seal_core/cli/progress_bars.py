@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from tqdm import tqdm
 
-from ..method.training import Progress
+from ..method.results import Progress
 
 
 def step_bar(total: int, name: str) -> tqdm:

@@ -25,7 +25,8 @@ from ..method.choices import changed, in_words
 from ..method.config import TrainConfig
 from ..method.fitting import fit_references
 from ..method.references import Reference, digest
-from ..method.training import TrainResult, train
+from ..method.results import TrainResult
+from ..method.training import train
 from ..pictures.picture_file import read_picture
 from ..plots.training_figures import before_after, loss_plot
 from .inputs import memory_errors_of_device, open_model, read_concept

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..checks import require_in_range, require_one_of, require_whole_number
-from ..messages import SealError
+from ..messages import SealError, require_in_range, require_one_of, require_whole_number
 
 CARRIERS = ("input", "tail")
 """What a concept is: vectors at the text encoder's input, or the last positions of its output."""

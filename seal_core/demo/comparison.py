@@ -14,7 +14,8 @@ from ..hosts.base import Host
 from ..masks.methods import semantic_mask
 from ..method.fitting import fit_references
 from ..method.references import Reference
-from ..method.training import Progress, TrainResult, train
+from ..method.results import Progress, TrainResult
+from ..method.training import train
 from ..prompts.attribute_prompt import attribute_prompt
 from .generation import generate_pictures
 from .sticker_files import BUILT_IN, built_in_sticker

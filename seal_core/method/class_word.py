@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ..hosts.base import Context, Host, Prompt
-from ..prompts.training_prompt import plain_words
+from ..prompts.training_prompt import with_class_word
 
 
 class ClassWordContexts:
@@ -27,8 +27,3 @@ class ClassWordContexts:
         rows = [self._known[p] for p in worded]
         pooled = [row.pooled for row in rows if row.pooled is not None]
         return Context(torch.cat([row.cross for row in rows]), torch.cat(pooled) if pooled else None)
-
-
-def with_class_word(prompt: Prompt, class_word: str) -> Prompt:
-    """The prompt without learned tokens: the class word stands in the concept's place."""
-    return prompt.fill(plain_words(class_word))

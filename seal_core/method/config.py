@@ -12,9 +12,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..checks import require_in_range, require_one_of, require_whole_number
 from ..concept.settings import CARRIERS, Layers, Tokens
-from ..messages import SealError
+from ..messages import SealError, require_in_range, require_one_of, require_whole_number
 
 RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")

@@ -17,9 +17,8 @@ from ..concept.settings import Tokens
 from ..concept.vocabulary import class_word_vector, mean_vector_norm
 from ..hosts.base import Context, Host, Prompt, Vectors
 from ..messages import SealError
-from ..prompts.training_prompt import training_prompt
+from ..prompts.training_prompt import training_prompt, with_class_word
 from .attention import slot_positions
-from .class_word import with_class_word
 from .config import TrainConfig
 from .losses import contrast_loss
 

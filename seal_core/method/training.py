@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .. import __version__
 from ..concept.concept import Concept
@@ -22,6 +21,7 @@ from .initial_words import start_from_words
 from .learned import make_learned
 from .probe import look
 from .references import Reference
+from .results import Progress, TrainResult
 from .sites import parse_sites, spelled
 from .step import Step
 
@@ -29,37 +29,6 @@ PROBES = 10
 """How often, at most, the attention is looked at during a training."""
 FEWEST_STEPS_BETWEEN = 10
 """Steps between two looks, at least."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback sees after each step; raising in the callback ends the training, leaving nothing behind.
-
-    loss: of this step. attention: (h, w) map of the token on the first reference when it was last looked at. concept:
-    makes the concept as learned so far. Step 0 comes before the first, while the words to start from are looked for:
-    note is the phrase so far, and there is no loss yet.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    losses: Sequence[float]
-    attention: Tensor
-    concept: Callable[[], Concept]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A learned concept and how it came about. Maps are (h, w); report holds plain JSON values."""
-
-    concept: Concept
-    losses: list[float]
-    attention_before: Tensor
-    attention_after: Tensor
-    reference: Reference
-    merged_at: int | None
-    report: dict[str, Any] = field(default_factory=dict)
 
 
 def train(

@@ -79,6 +79,6 @@ def _drop_dangling(text: str) -> str:
     return text if kept == end else text[:kept]
 
 
-def plain_words(class_word: str) -> dict[str, str]:
-    """Words for every slot of a training prompt: `prompt.fill(plain_words("cat"))` is its class-word version."""
-    return {"concept": " ".join(class_word.split()), "background": ""}
+def with_class_word(prompt: Prompt, class_word: str) -> Prompt:
+    """A training prompt without learned tokens: the class word stands in the concept's place."""
+    return prompt.fill({"concept": " ".join(class_word.split()), "background": ""})

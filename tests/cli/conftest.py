@@ -14,7 +14,7 @@ from tiny import tiny_pipe
 from seal_core.cli import train as cli_train
 from seal_core.cli.main import main
 from seal_core.hosts.diffusers.host import DiffusersHost
-from seal_core.method.training import TrainResult
+from seal_core.method.results import TrainResult
 
 
 @pytest.fixture(scope="session")

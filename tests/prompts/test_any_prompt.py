@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seal_core.prompts.attribute_prompt import attribute_prompt
 from seal_core.prompts.attributes import ATTRIBUTES, attribute_schema
 from seal_core.prompts.tidy import tidy
-from seal_core.prompts.training_prompt import plain_words, training_prompt
+from seal_core.prompts.training_prompt import training_prompt, with_class_word
 
 STRAY = re.compile(r"  | ,|,,|, ,|,\S|^[, ]|[, ]$|\(\)|\[\]|[(\[][ ,]|[ ,][)\]]")
 WORDS = st.text("ab-., \n", max_size=12)
@@ -57,7 +57,7 @@ def test_training_prompts(values, ground, token, template):
     prompt = training_prompt(template, context_token=token, attributes=values, background_words=ground)
     assert prompt.slots.count("concept") == 1
     assert prompt.slots.count("background") == (token and not ground.strip(" ,\n"))
-    for text in (prompt.text, prompt.fill(plain_words("tabby cat")).text):
+    for text in (prompt.text, with_class_word(prompt, "tabby cat").text):
         assert not STRAY.search(text), text
 
 

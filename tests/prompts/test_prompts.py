@@ -19,7 +19,7 @@ from seal_core.prompts.attributes import (
     parse_attributes,
 )
 from seal_core.prompts.tidy import tidy
-from seal_core.prompts.training_prompt import _drop_dangling, plain_words, training_prompt
+from seal_core.prompts.training_prompt import _drop_dangling, training_prompt, with_class_word
 
 STRAY = re.compile(r"  | ,|,,|, ,|,\S|^[, ]|[, ]$|\(\)|\[\]|\(,|,\)")
 
@@ -88,7 +88,7 @@ def test_class_word_version_is_clean_for_every_combination():
         prompt = training_prompt(template, context_token=token, attributes=known, background_words=words)
         assert prompt.slots.count("concept") == 1
         assert prompt.slots.count("background") == (token and not words)
-        plain = prompt.fill(plain_words(" tabby  cat "))
+        plain = with_class_word(prompt, " tabby  cat ")
         assert plain.slots == ()
         assert "tabby cat" in plain.text
         assert not STRAY.search(plain.text), plain.text

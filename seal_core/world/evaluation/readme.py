@@ -18,7 +18,7 @@ from PIL import Image
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from . import scored_demo
+from ..cli import main
 from .methods import LONG_TI, MAIN, SEAL, method
 from .metrics import VERIFIED
 from .report import markdown_table, told
@@ -95,9 +95,8 @@ def run(options: argparse.Namespace) -> None:
     block = f"![One sticker, what two methods make of it]({options.sheet})\n\n{table(results)}"
     new = replaced(text, block)  # refuses before the demo's two minutes
     with tempfile.TemporaryDirectory() as folder:
-        parser = argparse.ArgumentParser()
-        scored_demo.add_options(parser)
-        scored_demo.run(parser.parse_args(["--out", folder]))
+        if main(["demo", "--out", folder]):
+            raise SealError("sheet: the demo made none; see the line above.")
         with Image.open(Path(folder) / "contact-sheet.png", formats=("PNG",)) as sheet:
             buffer = io.BytesIO()
             sheet.convert("RGB").save(buffer, "JPEG", quality=QUALITY, optimize=True)

@@ -26,9 +26,10 @@ from ...method.config import TEMPLATES, TrainConfig
 from ...method.fitting import fit_references
 from ...method.losses import leakage
 from ...method.references import Reference
+from ...method.results import Progress, TrainResult
 from ...method.sampling import generate_context
 from ...method.sites import supervised
-from ...method.training import Progress, TrainResult, train
+from ...method.training import train
 from ...pictures.inputs import resize_mask
 from ..renderer.characters import TRAITS, Character, character
 from ..renderer.contexts import random_context

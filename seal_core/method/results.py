@@ -1,0 +1,43 @@
+"""What a training gives: `Progress` after each step, `TrainResult` at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ..concept.concept import Concept
+from .references import Reference
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees after each step; raising in the callback ends the training, leaving nothing behind.
+
+    loss: of this step. attention: (h, w) map of the token on the first reference when it was last looked at. concept:
+    makes the concept as learned so far. Step 0 comes before the first, while the words to start from are looked for:
+    note is the phrase so far, and there is no loss yet.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    losses: Sequence[float]
+    attention: Tensor
+    concept: Callable[[], Concept]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A learned concept and how it came about. Maps are (h, w); report holds plain JSON values."""
+
+    concept: Concept
+    losses: list[float]
+    attention_before: Tensor
+    attention_after: Tensor
+    reference: Reference
+    merged_at: int | None
+    report: dict[str, Any] = field(default_factory=dict)
