@@ -11,7 +11,7 @@ class SealExtension(ComfyExtension):
     """The pack's V3 entry: the NODES lists of the modules under `nodes/` that this ComfyUI can run."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        from .nodes.comfy.private import usable_nodes
+        from .nodes.comfy.usable_nodes import usable_nodes
 
         return usable_nodes()
 

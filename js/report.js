@@ -1,4 +1,4 @@
-// Shows on the node itself what a finished training says in one line, and what the nodes for pictures noticed.
+// Shows on the node what a training says in one line, and what the nodes for pictures noticed.
 
 import { app } from "../../scripts/app.js";
 

@@ -1,8 +1,8 @@
 // A "Suggestions" button for text inputs whose definition carries a list of them.
 //
-// The lists come from seal_core/attributes.json by way of /object_info: an input's option
+// The lists come from seal_core/prompts/attributes.json by way of /object_info: an input's option
 // `suggestions` is a list of values, `suggestions_of` names the widget that says which input's list
-// to offer (one value a line). Nothing here is needed: without JavaScript the inputs are plain text.
+// to offer (one value a line). Without JavaScript the inputs are plain text fields.
 
 import { app } from "../../scripts/app.js";
 

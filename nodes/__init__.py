@@ -1,1 +1,1 @@
-"""What ComfyUI sees: one module per subject, each ending in a NODES list."""
+"""What ComfyUI sees: one node a file, named after its id; each file ends in a NODES list."""

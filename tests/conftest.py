@@ -1,13 +1,18 @@
-"""Shared by all tests: the ComfyUIs found, and the markers."""
+"""Shared by all tests: the ComfyUIs found, the markers, and hypothesis without a clock."""
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
-from server import find_comfyuis, found_comfyuis, version_of
+from installed import find_comfyuis, found_comfyuis, version_of
 
 # Tiny models lose more to threads waiting for each other than they win.
 torch.set_num_threads(1)
+
+# By default hypothesis fails an example that takes over 200 ms, as any may on a busy machine.
+hypothesis.settings.register_profile("no clock", deadline=None)
+hypothesis.settings.load_profile("no clock")
 
 
 def pytest_report_header() -> str:
@@ -23,7 +28,10 @@ def comfyui(request: pytest.FixtureRequest) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """comfy and slow: all of tests/comfyui; comfy: what asks for a ComfyUI; world: tests/world."""
+    """Markers that follow from where a test lives and what it asks for: nobody can forget them.
+
+    slow: all of tests/comfyui, and what says so itself. comfy: whatever asks for a ComfyUI. world: tests/world.
+    """
     here = Path(__file__).parent
     for item in items:
         room = item.path.relative_to(here).parts[0]

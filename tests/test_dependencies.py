@@ -1,13 +1,23 @@
-"""The rule of dependencies: the core imports with ComfyUI, diffusers and transformers out of reach."""
+"""Who may import what, where import-linter cannot look: across the pack's relative imports, and inside functions.
+
+The layers themselves are contracts in pyproject.toml (`lint-imports`).
+"""
+
+from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-FREE = {"hosts", "demo", "world"}  # may import diffusers and transformers
-BLOCKED = ("comfy", "comfy_api", "folder_paths", "nodes", "diffusers", "transformers")
+ROOT = Path(__file__).parents[1]
+CORE, NODES = ROOT / "seal_core", ROOT / "nodes"
+COMFY = {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution", "folder_paths", "nodes", "server"}
+"""ComfyUI's own top-level modules, its `nodes` among them."""
+DIFFUSERS = {"diffusers", "transformers"}
+WITH_DIFFUSERS = ("hosts/diffusers", "demo", "world")
+"""Rooms of the core whose modules may need diffusers to be imported."""
 
 SCRIPT = """
 import importlib, sys
@@ -22,40 +32,70 @@ print("imported", len({modules!r}))
 """
 
 
-def core_modules():
-    files = [p for p in (ROOT / "seal_core").rglob("*.py") if p.relative_to(ROOT / "seal_core").parts[0] not in FREE]
-    names = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files if p.name != "__main__.py"]
-    return sorted(n.removesuffix(".__init__") for n in names)
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names that a file imports anywhere in it; those of the pack begin with the pack's folders."""
+    here = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield str(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level <= len(here) + 1, f"{path}:{node.lineno} leaves the pack"
+            base = [*here[: len(here) - node.level + 1], *(node.module or "").split(".")]
+            yield from (".".join([*filter(None, base), alias.name]) for alias in node.names)
 
 
-def test_core_imports_without_its_hosts():
-    modules = core_modules()
+def within(names: Iterator[str], *rooms: str) -> list[str]:
+    """Those of the dotted names that lie in one of the packages."""
+    return [name for name in names if any(f"{name}.".startswith(f"{room}.") for room in rooms)]
+
+
+def test_the_core_imports_without_comfyui_and_diffusers():
+    files = [p.relative_to(CORE) for p in CORE.rglob("*.py") if p.name != "__main__.py"]
+    free = [p for p in files if not p.as_posix().startswith(tuple(f"{room}/" for room in WITH_DIFFUSERS))]
+    modules = sorted(".".join(["seal_core", *p.with_suffix("").parts]).removesuffix(".__init__") for p in free)
     assert len(modules) > 20
-    script = SCRIPT.format(blocked=BLOCKED, modules=modules)
+    script = SCRIPT.format(blocked=sorted(COMFY | DIFFUSERS), modules=modules)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["imported", str(len(modules))]
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module.split(".")[0]
+def test_the_core_never_reaches_for_the_nodes_or_comfyui():
+    for path in CORE.rglob("*.py"):
+        assert within(imports(path), *COMFY) == [], path
+
+
+def test_the_pack_starts_by_its_nodes_alone():
+    assert within(imports(ROOT / "__init__.py"), "seal_core", *(COMFY - {"nodes"}), *DIFFUSERS) == []
+
+
+def test_nodes_import_neither_the_laboratory_nor_diffusers():
+    for path in NODES.rglob("*.py"):
+        assert within(imports(path), "seal_core.world", "seal_core.hosts.diffusers", *DIFFUSERS) == [], path
+
+
+def test_nodes_reach_their_own_pack_by_relative_imports():
+    """`import nodes` is ComfyUI's module, and `import seal_core` may be another installation's."""
+    for path in NODES.rglob("*.py"):
+        tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        absolute = [n.module for n in tree if isinstance(n, ast.ImportFrom) and not n.level and n.module]
+        assert within(iter(absolute), "nodes", "seal_core") == [], path
+
+
+def test_what_calls_comfyui_knows_no_node():
+    """Schemas stand on nodes/comfy, never the other way round."""
+    for path in (NODES / "comfy").rglob("*.py"):
+        above = [name for name in within(imports(path), "nodes") if not name.startswith("nodes.comfy")]
+        assert above == [], path
 
 
 def test_nothing_shipped_uses_what_the_registry_forbids():
-    """No eval, exec, pickle, subprocess, runtime pip or network in the pack."""
+    """No eval, exec, pickle, subprocess, pip at run time or network in the pack."""
     forbidden = {"pickle", "subprocess", "pip", "socket", "urllib", "requests", "http", "aiohttp", "ctypes", "marshal"}
-    shipped = [ROOT / "__init__.py", *(ROOT / "nodes").rglob("*.py"), *(ROOT / "seal_core").rglob("*.py")]
-    for path in shipped:
-        assert not forbidden & set(imports(path)), path
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path in [ROOT / "__init__.py", *NODES.rglob("*.py"), *CORE.rglob("*.py")]:
+        assert within(imports(path), *forbidden) == [], path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, (path, node.lineno)
-
-
-def test_nodes_never_import_comfyuis_own_nodes_module_or_diffusers():
-    for path in (ROOT / "nodes").rglob("*.py"):
-        assert not {"nodes", "diffusers", "seal_core"} & set(imports(path)), path

@@ -1,0 +1,1 @@
+"""Everything that touches ComfyUI: its models, text encoders, sampling, folders and node UI."""

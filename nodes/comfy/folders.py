@@ -1,4 +1,4 @@
-"""The folders that learned concepts are kept in, and those that fonts come from."""
+"""ComfyUI's folders: where learned concepts and packs are kept."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import folder_paths
 
+from ...seal_core.files.safe_names import EMBEDDING_EXTENSIONS
 from ...seal_core.files.whole_file import why_not_writable
 from ...seal_core.messages import SealError
 
 TAILS = "seal_tails"
-FONTS = "fonts"
 
 
 def embeddings_folder() -> Path:
@@ -26,16 +26,8 @@ def tails_folder() -> Path:
     return Path(folder_paths.get_folder_paths(TAILS)[0])
 
 
-def font_folders() -> list[Path]:
-    """Where fonts lie: models/fonts, what else ComfyUI, another pack or extra_model_paths.yaml has registered for fonts
-    (newer ComfyUIs: fonts beside models), and the input folder."""
-    others = folder_paths.get_folder_paths(FONTS) if FONTS in folder_paths.folder_names_and_paths else []
-    folders = [os.path.join(folder_paths.models_dir, FONTS), *others, folder_paths.get_input_directory()]
-    return list(dict.fromkeys(map(Path, folders)))
-
-
 def folder_of(carrier: str) -> Path:
-    """Folder of a carrier's files ("input" or "tail"), made if it is not there. Raises SealError where it cannot be."""
+    """Folder for concepts of a carrier ("input" or "tail"), created if missing. Raises SealError where it cannot be."""
     folder = tails_folder() if carrier == "tail" else embeddings_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +36,29 @@ def folder_of(carrier: str) -> Path:
     return folder
 
 
+def output_folder() -> Path:
+    """ComfyUI's output folder."""
+    return Path(folder_paths.get_output_directory())
+
+
 def spare_folders() -> list[Path]:
-    """Where a result is kept that cannot be saved in its own folder: ComfyUI's output, else its temp folder."""
-    return [Path(folder_paths.get_output_directory()), Path(folder_paths.get_temp_directory())]
+    """Where a result is kept that its own folder does not take: ComfyUI's output, else its temp folder."""
+    return [output_folder(), Path(folder_paths.get_temp_directory())]
+
+
+def listed_concepts() -> list[str]:
+    """Names of the files that hold concepts: those under models/embeddings, then seal_tails/NAME."""
+    tails_folder()  # registers it
+    tails = [name for name in folder_paths.get_filename_list(TAILS) if name.endswith(".safetensors")]
+    return [*folder_paths.get_filename_list("embeddings"), *(f"{TAILS}/{name}" for name in tails)]
+
+
+def path_of_concept(name: str) -> Path:
+    """The file of a listed name, also without its extension. Raises SealError where there is none."""
+    tails_folder()
+    folder, rest = (TAILS, name[len(TAILS) + 1 :]) if name.startswith(f"{TAILS}/") else ("embeddings", name)
+    for extension in ("", *EMBEDDING_EXTENSIONS):
+        path = folder_paths.get_full_path(folder, rest + extension)
+        if rest and path is not None:
+            return Path(path)
+    raise SealError(f"name: {name!r} is not in models/embeddings or models/{TAILS}; press R and choose another.")

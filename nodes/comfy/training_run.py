@@ -1,4 +1,4 @@
-"""One run of SEALTrainEmbedding: reuse or train, show progress, save."""
+"""One run of SEALTrainEmbedding: reuse a file or train and save, with progress on the node."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.concept_file import BROKEN, files_with_hash, load_concept, save_concept
 from ...seal_core.concept.mentions import concepts_named
+from ...seal_core.concept.stack import name_in_prompts
 from ...seal_core.files.safe_names import safe_stem
 from ...seal_core.files.whole_file import ready_folder
 from ...seal_core.hosts.base import Prompt
@@ -28,9 +29,9 @@ from ...seal_core.method.references import Reference, digest
 from ...seal_core.method.sampling import generate_context, sample
 from ...seal_core.method.training import PROBES, Progress, TrainResult, train
 from ...seal_core.plots import training_figures as plots
+from .comfy_host import ComfyHost
+from .deleted_files import watch_file
 from .folders import folder_of, spare_folders
-from .handed_out import hand_out
-from .host import ComfyHost
 
 SAMPLE_STEPS = 12
 
@@ -51,7 +52,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the live preview draws ("" or every 0 steps: no picture, only the attention)."""
+    """What the live preview draws, and how often. Without a prompt or with 0 it shows only loss and attention."""
 
     prompt: str
     every: int
@@ -70,9 +71,9 @@ class Outcome:
 
 
 def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
-    """The concept for this configuration and these inputs: from its file if there is one, else trained and saved.
+    """The concept for these settings and inputs: from its file if there is one, else trained and saved.
 
-    Raises SealError for bad input before anything is trained; whatever is raised, no file is left.
+    Raises SealError for bad input before any training. Whatever is raised, no file is left behind.
     """
     stem = safe_stem(run.name)
     resume, changes = run.resume, changed(run.preset, run.config)
@@ -82,7 +83,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     host.plan(config.batch_size, config.resolution)
     folder = folder_of(config.carrier)
     start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
-    # The name is in it: who asks for another file gets one.
+    # The name counts: another name means another file.
     inputs = (digest(run.image, run.mask), run.mask_polarity, start, stem, str(run.run_id))
     models = host.identity()
     key = config.hash(models.hash, *inputs)
@@ -98,7 +99,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
             log_warning("SEAL: %s is not used again: %s", known.name, error)
             warnings.append(f"name: {known.name} was damaged or edited and is not used again.")
         else:
-            hand_out(known, run.name)
+            watch_file(known, run.name)
             return reused
     ready_folder(folder, "name")
     started = time.perf_counter()
@@ -107,7 +108,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     concept = _kept(result, key, host)
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save_concept(concept, folder, stem, spare_folders())
-    hand_out(path, run.name)
+    watch_file(path, run.name)
     concept = replace(concept, file=path.stem)
     if path.stem != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
@@ -126,7 +127,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
 
 
 def _reused(file: Path, reference: Reference, asked: dict[str, Any], warnings: list[str]) -> Outcome:
-    """What a trained file gives. Raises SealError or one of BROKEN where it is not as a training saves it."""
+    """The outcome from a trained file. Raises SealError or one of BROKEN where no training saved it so."""
     concept = load_concept(file)
     report = asked | _report(concept, warnings) | {"seconds": 0.0, "file": str(file), "reused": file.name}
     return _outcome(concept, reference, report, f"Reused {file.name}: same settings, same sticker.")
@@ -142,7 +143,7 @@ def resumed(embedding: Embedding | None) -> Concept | None:
 
 
 def _kept(result: TrainResult, key: str, host: ComfyHost) -> Concept:
-    """The concept with what is needed to show the training again. No times in it: equal runs, equal bytes."""
+    """The concept with everything that shows the training again. No times: equal runs give equal bytes."""
     maps = {"before": _rounded(result.attention_before), "after": _rounded(result.attention_after)}
     report = {k: v for k, v in result.report.items() if k not in result.concept.provenance}
     provenance = {**result.concept.provenance, "hash": key, "report": report, "attention": maps}
@@ -150,7 +151,7 @@ def _kept(result: TrainResult, key: str, host: ComfyHost) -> Concept:
 
 
 def _report(concept: Concept, warnings: list[str]) -> dict[str, Any]:
-    """The report as it is kept in the file, with what was noticed this time."""
+    """The report from the file, with this run's warnings."""
     kept = {k: v for k, v in concept.provenance.items() if k not in ("report", "attention")}
     report = concept.provenance["report"]
     return {**kept, **report, "warnings": [*warnings, *report["warnings"]]}
@@ -169,8 +170,7 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
     shown = plots.before_after(
         reference.image, maps["before"], maps["after"], reference.mask, leak["before"], leak["after"]
     )
-    name = "" if concept.carrier == "tail" else f"embedding:{concept.file}"
-    return Outcome(Embedding((concept,)), name, plot[None], shown[None], report, headline)
+    return Outcome(Embedding((concept,)), name_in_prompts(concept), plot[None], shown[None], report, headline)
 
 
 def _watcher(
@@ -178,7 +178,7 @@ def _watcher(
 ) -> Callable[[Progress], None]:
     """A callback that moves ComfyUI's progress bar, shows the panel now and then, and stops on Cancel.
 
-    A preview prompt that cannot be drawn is noted in `warnings` and costs no training.
+    A preview prompt that cannot be drawn ends up in `warnings`, not in an error.
     """
     comfy.model_management.throw_exception_if_processing_interrupted()
     bar = comfy.utils.ProgressBar(config.steps)
@@ -190,7 +190,7 @@ def _watcher(
     def watch(progress: Progress) -> None:
         nonlocal every, sought
         comfy.model_management.throw_exception_if_processing_interrupted()
-        if not progress.step:  # the words to start from are being looked for: the bar fills once for that
+        if not progress.step:  # still looking for describing words: the bar fills once for that
             sought += 1
             bar.update_absolute(sought, candidates)
             return

@@ -64,7 +64,7 @@ def demo_command(options: argparse.Namespace, scorer: Scorer | None = None) -> N
 def _subject(options: argparse.Namespace, model: Host) -> Subject:
     from ..demo.animal_guess import guess_animal
     from ..demo.comparison import Subject, built_in_subject, own_reference
-    from ..pictures.file import read_picture
+    from ..pictures.picture_file import read_picture
 
     attributes = parse_attributes(options.attributes)
     if options.image is None:

@@ -47,17 +47,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the pack and print where. Raises SealError."""
-    from ..stickers.names import unfinished
-    from ..stickers.pack.saving import Request, save_pack, with_emoji  # late: --help needs no Pillow
-    from ..stickers.pack.sources import left_out, stickers_in
+    from ..files.whole_folder import unfinished_folders
+    from ..stickers.pack.pack_request import PackRequest, with_emoji
+    from ..stickers.pack.read_folder import stickers_in, unreadable_files
+    from ..stickers.pack.save_pack import save_pack
 
     for name, text in (("in", options.input), ("out", options.out)):
         if not text.strip():  # an unset shell variable; Path("") would be the current folder
             raise SealError(f"{name}: empty; give a folder (. is the current one).")
     source, out = Path(options.input), Path(options.out)
     stickers = with_emoji(stickers_in(source, options.fps), options.emoji, options.platform)
-    others = left_out(source)
-    request = Request(
+    others = unreadable_files(source)
+    request = PackRequest(
         options.platform,
         options.title,
         options.author,
@@ -70,10 +71,8 @@ def run(options: argparse.Namespace) -> None:
     notes = list(pack.report["notes"])
     if others:
         notes.append(f"not packed, since it cannot be read: {', '.join(others)}; save it as PNG, or as animated WebP")
-    if unfinished(out):
-        notes.append(
-            f"{', '.join(unfinished(out))} in {out}: from a pack that is being written; otherwise safe to delete"
-        )
+    if unfinished := unfinished_folders(out):
+        notes.append(f"{', '.join(unfinished)} in {out}: from a pack that is being written; otherwise safe to delete")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     total = sum(sticker["bytes"] for sticker in pack.report["stickers"])

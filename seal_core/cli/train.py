@@ -18,15 +18,15 @@ from ..concept.concept_file import concept_bytes
 from ..concept.vocabulary import require_new_name
 from ..files.safe_names import TAKEN_BY, safe_stem
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
-from ..masks.attention import SelfAttentionHost, attention_mask
-from ..masks.semantic import semantic_mask
+from ..masks.methods import semantic_mask
+from ..masks.self_attention import SelfAttentionHost, attention_mask
 from ..messages import SealError, collected_notices
 from ..method.choices import changed, in_words
 from ..method.config import TrainConfig
 from ..method.fitting import fit_references
 from ..method.references import Reference, digest
 from ..method.training import TrainResult, train
-from ..pictures.file import read_picture
+from ..pictures.picture_file import read_picture
 from ..plots.training_figures import before_after, loss_plot
 from .inputs import memory_errors_of_device, open_model, read_concept
 from .png import png_bytes

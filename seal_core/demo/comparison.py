@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..hosts.base import Host
-from ..masks.semantic import semantic_mask
+from ..masks.methods import semantic_mask
 from ..method.fitting import fit_references
 from ..method.references import Reference
 from ..method.training import Progress, TrainResult, train

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..masks.semantic import overlay
+from ..masks.preview import mask_overlay
 from ..plots.attention_overlay import attention_overlay
 from ..stickers.contact_sheet import contact_sheet
 
@@ -42,7 +42,7 @@ def comparison_sheet(
 def _attention_row(title: str, image: Tensor, mask: Tensor, before: Tensor, rows: Sequence[Row]) -> Tensor:
     cells = {
         "the one sticker": image,
-        "its mask": overlay(image, mask),
+        "its mask": mask_overlay(image, mask),
         "attention before": attention_overlay(image, before, mask),
         **{f"after {row.label}": attention_overlay(image, row.attention, mask) for row in rows},
     }

@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,7 +27,7 @@ Content = bytes | Callable[[str], bytes]
 _TRIES = 1000
 _OLD = 24 * 3600
 _PROBE = 4 << 20  # more than the files of a training
-_LEFT = re.compile(r"\.(?:.+\.)?(?:[0-9a-f]{8}|[0-9a-f]{12})\.part")
+LEFTOVER = re.compile(r"\.(?:.+\.)?(?:[0-9a-f]{8}|[0-9a-f]{12})\.part")
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -34,7 +35,7 @@ def write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _hidden(path.parent, path.name, data) as temporary:
         os.replace(temporary, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_output(path: Path, data: bytes) -> None:
@@ -86,7 +87,7 @@ def _write_new(folder: Path, stem: str, files: Mapping[str, Content], taken_by: 
                 hidden[targets[suffix]] = stack.enter_context(_hidden(folder, free, data))
             with contextlib.suppress(FileExistsError):  # another process was quicker: try the next number
                 _claim_all(hidden)
-                _sync_folder(folder)
+                sync_folder(folder)
                 return targets
     raise OSError(f"{_TRIES} names like it are taken")
 
@@ -119,10 +120,15 @@ def _claim(temporary: Path, target: Path) -> None:
             raise
 
 
+def hidden_beside(folder: Path, name: str) -> Path:
+    """A name that nothing has, for what is being written. Its leading dot and ending keep it out of all lists."""
+    return folder / f".{name}.{secrets.token_hex(6)}.part"
+
+
 @contextlib.contextmanager
 def _hidden(folder: Path, name: str, data: bytes) -> Iterator[Path]:
-    """A synced file for the time of the block. Its dot and ending keep leftovers out of every list of files."""
-    temporary = folder / f".{name}.{secrets.token_hex(6)}.part"
+    """A synced file for the time of the block."""
+    temporary = hidden_beside(folder, name)
     try:
         with open(temporary, "xb") as file:
             file.write(data)
@@ -134,7 +140,8 @@ def _hidden(folder: Path, name: str, data: bytes) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Sync a folder's list of names to the disk, where the system can."""
     with contextlib.suppress(OSError):  # Windows and some network disks cannot: the file is whole anyway
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -157,13 +164,16 @@ def ready_folder(folder: Path | str, what: str) -> Path:
 
 
 def sweep_leftovers(folder: Path) -> None:
-    """Remove hidden files that killed processes left in a folder more than a day ago."""
+    """Remove the hidden files and folders that killed processes left in a folder more than a day ago."""
     long_ago = time.time() - _OLD
     for entry in folder_entries(folder):
-        if _LEFT.fullmatch(entry.name):
+        if LEFTOVER.fullmatch(entry.name):
             with contextlib.suppress(OSError):
-                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < long_ago:
-                    os.unlink(entry.path)
+                if entry.stat(follow_symlinks=False).st_mtime < long_ago:
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path)
+                    else:
+                        os.unlink(entry.path)
 
 
 def why_not_writable(error: OSError) -> str:

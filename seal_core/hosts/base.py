@@ -1,7 +1,7 @@
 """What the method needs of a diffusion model, and nothing more.
 
 A host translates names and noise parameterisation; the algorithms see only this module. Two hosts
-exist: `nodes.comfy.host.ComfyHost` (the models wired in ComfyUI) and
+exist: `nodes.comfy.comfy_host.ComfyHost` (the models wired in ComfyUI) and
 `seal_core.hosts.diffusers.host.DiffusersHost` (diffusers pipelines).
 """
 

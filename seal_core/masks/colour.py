@@ -1,4 +1,4 @@
-"""Colours for the border flood: OKLab, robust fits of smooth colour fields, scales of change."""
+"""Colour tools of the border flood: OKLab, robust fits of smooth colour fields, grain, steps, blur."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def oklab(rgb: np.ndarray) -> np.ndarray:
 
 
 def from_oklab(lab: np.ndarray) -> np.ndarray:
+    """sRGB values (..., 3) in [0, 1] of OKLab ones, clipped to the gamut."""
     lms = (lab @ np.linalg.inv(_TO_LAB)) ** 3
     linear = np.clip(lms @ np.linalg.inv(_TO_LMS), 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
@@ -36,7 +37,7 @@ def polynomials(height: int, width: int, order: int) -> np.ndarray:
 
 
 def robust_fit(basis: np.ndarray, colours: np.ndarray, start: np.ndarray | None, scale: float) -> np.ndarray:
-    """Iteratively re-weighted least squares with Geman-McClure weights whose scale shrinks; (terms, 3)."""
+    """Coefficients (terms, 3) by iteratively re-weighted least squares; the Geman-McClure weights' scale shrinks."""
     weight = np.ones(len(colours), np.float32)
     if start is not None:
         weight = 1 / (1 + (np.linalg.norm(colours - start, axis=1) / (2 * scale)) ** 2) ** 2
@@ -56,7 +57,7 @@ def densest(colours: np.ndarray) -> np.ndarray:
 
 
 def grain(lab: np.ndarray) -> float:
-    """Robust standard deviation of grain: what a 3 x 3 median takes away on the frame's flat majority."""
+    """Robust standard deviation of the grain: what a 3 x 3 median removes in most of the frame."""
     light = lab[..., 0]
     band = max(2, round(min(light.shape) * 0.03))
     strips = (light[:band], light[-band:], light[band:-band, :band], light[band:-band, -band:])
@@ -65,11 +66,11 @@ def grain(lab: np.ndarray) -> float:
 
 
 def steps(lab: np.ndarray, sigma: float) -> np.ndarray:
-    """Colour step a pixel (OKLab) at the scale `sigma`."""
+    """Colour change per pixel (OKLab) at the scale `sigma`."""
     return np.sqrt(sum(ndimage.gaussian_gradient_magnitude(lab[..., c], sigma) ** 2 for c in range(3)))
 
 
 def blur(plane: np.ndarray, sigma: float) -> np.ndarray:
-    """Nearly Gaussian blur by two box filters, whose cost does not grow with sigma."""
+    """A nearly Gaussian blur by two box filters: its cost does not grow with sigma."""
     size = 2 * max(1, round(1.22 * sigma)) + 1
     return ndimage.uniform_filter(ndimage.uniform_filter(plane, size), size)

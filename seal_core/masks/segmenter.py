@@ -1,9 +1,8 @@
-"""The learned segmenter: a sticker's subject where its colours alone cannot tell it from the ground (ours).
+"""The learned segmenter: finds a sticker's subject where colours alone cannot (ours).
 
-A small U-Net (Ronneberger et al. 2015) looks at the picture on `SIDE` pixels; the outline is then brought to the
-picture's own size step by step. It was trained by `python -m seal_core.world segmenter` on rendered stickers and on
-procedural ones over procedural grounds: it knows die-cut rims on paper of their own colour, hearts beside a head,
-watercolour and scenery, and nothing of photographs.
+A small U-Net (Ronneberger et al. 2015) sees the picture at `SIDE` pixels. `python -m seal_core.world segmenter` trained
+it on rendered and procedural stickers over procedural grounds. It knows die-cut rims on paper of the same colour,
+hearts beside a head, watercolour and scenery. It has never seen a photograph.
 """
 
 from __future__ import annotations
@@ -19,34 +18,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..messages import SealError
-from ..pictures.matting import sampled
 from ..pictures.resize import resize
-from . import networks
-from .edges import edges
-from .networks import Residual, conv
+from . import small_networks
+from .small_networks import Residual, conv
 
-KEY = "segmenter"
-FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
+_KEY = "segmenter"
+SEGMENTER_FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
 SIDE = 128
-"""Longest side, in pixels, of the copy that the network sees."""
+"""Longest side of the copy that the network sees, in pixels."""
 LEAST = 8
-"""Pictures with a shorter side than this show no subject."""
-_FRAME, _LIKE = 32, 0.06  # colours taken from the frame; how far (RGB) a colour may be from one to count as like it
-_CELL = 16  # sides of what the network sees are multiples of this
+"""Pictures with a side shorter than this many pixels count as showing no subject."""
+_FRAME, _LIKE = 32, 0.06  # colours sampled along the frame; RGB distance at which two colours still count as alike
+_CELL = 16  # the network needs sides that are multiples of this
 _REMEDY = "reinstall the pack, or make one with `python -m seal_core.world segmenter`"
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Channels per level, the first at half the picture's size, each next one at half of that."""
+class SegmenterLayout:
+    """Channels per level. The first level has half the picture's size, each further one half of the one before."""
 
     widths: tuple[int, ...] = (32, 48, 80, 104)
 
 
 def features(images: Tensor) -> Tensor:
-    """(B, 14, H / 2, W / 2) from images (B, 3, H, W) in [0, 1]: the colours of 2 x 2 pixels about zero; the share of
-    the frame that is like their mean; and how far that is from the nearest colour of the frame."""
+    """The network's input (B, 14, H / 2, W / 2) from images (B, 3, H, W) in [0, 1].
+
+    Twelve channels hold the colours of 2 x 2 pixels, centred on zero. The other two compare their mean with the frame:
+    which share of the frame is like it, and its distance to the nearest colour there.
+    """
     with torch.autocast(images.device.type, enabled=False):
         images = images.float()
         small = F.avg_pool2d(images, 2)
@@ -63,15 +62,15 @@ def features(images: Tensor) -> Tensor:
         return torch.cat([F.pixel_unshuffle(images - 0.5, 2), told], 1)
 
 
-class Network(nn.Module):
-    """images (B, 3, H, W) in [0, 1], H and W multiples of 16 -> logits (B, H, W) of the foreground.
+class Segmenter(nn.Module):
+    """Images (B, 3, H, W) in [0, 1], H and W multiples of 16 -> logits (B, H, W) of the foreground.
 
-    norm: with batch normalisation, for training; `folded` gives the same function without.
+    norm: use batch normalisation, for training; `folded` gives the same function without it.
     """
 
-    def __init__(self, layout: Layout | None = None, norm: bool = False) -> None:
+    def __init__(self, layout: SegmenterLayout | None = None, norm: bool = False) -> None:
         super().__init__()
-        self.layout = layout or Layout()
+        self.layout = layout or SegmenterLayout()
         widths = self.layout.widths
         pairs = list(itertools.pairwise(widths))
         self.stem = conv(14, widths[0], norm)
@@ -90,7 +89,7 @@ class Network(nn.Module):
         for down, encode in zip(self.down, self.encode):
             skips.append(x)
             x = encode(F.relu(down(x)))
-        # What the picture shows as a whole bears on every place in it.
+        # Every place learns what the picture shows as a whole.
         whole = self.whole(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1))
         x = F.relu(x + whole[:, :, None, None])
         for i in reversed(range(len(skips))):
@@ -98,62 +97,47 @@ class Network(nn.Module):
             x = self.decode[i](F.relu(x + skips[i]))
         return F.pixel_shuffle(self.out(x), 2)[:, 0].float()
 
-    def folded(self) -> Network:
-        """The same function with each normalisation (its running figures) taken into its convolution."""
-        return networks.fold(self, Network(self.layout))
+    def folded(self) -> Segmenter:
+        """The same function with every normalisation folded into its convolution."""
+        return small_networks.fold(self, Segmenter(self.layout))
 
 
-def to_file(network: Network, card: Mapping[str, Any]) -> bytes:
-    """A folded network as a file; card: how it was trained and what it scored."""
-    return networks.to_file(network, KEY, card)
+def segmenter_bytes(network: Segmenter, card: Mapping[str, Any]) -> bytes:
+    """A folded network as a safetensors file. card: how it was trained and what it scored."""
+    return small_networks.network_bytes(network, _KEY, card)
 
 
-def load(path: Path | str = FILE) -> tuple[Network, dict[str, Any]]:
-    """The network of a file and its card. SealError where the file is missing or damaged."""
-    return networks.load(Path(path), KEY, lambda about: Network(Layout(tuple(about["widths"]))), _REMEDY)
+def load_segmenter(path: Path | str = SEGMENTER_FILE) -> tuple[Segmenter, dict[str, Any]]:
+    """The network in a file and its card. Raises SealError if the file is missing or damaged."""
+
+    def build(layout: Mapping[str, Any]) -> Segmenter:
+        return Segmenter(SegmenterLayout(tuple(layout["widths"])))
+
+    return small_networks.load_network(Path(path), _KEY, build, _REMEDY)
 
 
-def learned(image: np.ndarray) -> np.ndarray:
-    """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
+def coarse_mask(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """The network's mask (h, w) of an image (H, W, 3) scaled to `SIDE` pixels, and its confidence.
 
-    All zero where the network sees no subject, and for pictures with a side under `LEAST`. SealError where its file is
-    missing or damaged.
+    The confidence is the intersection over union with the truth that the network expects, 0 to 1.
+    Raises SealError if the network's file is missing or damaged.
     """
-    return enlarged(image, seen(image)[0])
-
-
-def seen(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """What the network sees of an image (H, W, 3): the mask (h, w) of a copy whose longest side is `SIDE`, and the
-    intersection over union with the truth that it expects of that, 0 to 1. Errors as `learned`."""
-    network = networks.cached(load, FILE)
+    network = small_networks.cached_network(load_segmenter, SEGMENTER_FILE)
     height, width = image.shape[:2]
     shrink = max(height, width) / SIDE
     size = max(1, round(height / shrink)), max(1, round(width / shrink))
     if min(height, width) < LEAST:
         return np.zeros(size, np.float32), 0.0
-    mask = predict(network, image if size == (height, width) else resize(image, *size))
+    mask = predict_mask(network, image if size == (height, width) else resize(image, *size))
     solid = mask > 0.5
     return mask, float(mask[solid].sum() / max(np.maximum(mask, solid).sum(), 1e-6))
 
 
 @torch.inference_mode()
-def predict(network: Network, small: np.ndarray) -> np.ndarray:
-    """Soft mask (h, w) of an image (h, w, 3) of about SIDE pixels: the mean over the picture and its mirror image."""
+def predict_mask(network: Segmenter, small: np.ndarray) -> np.ndarray:
+    """Soft mask (h, w) of an image (h, w, 3) of about SIDE pixels: the mean over the image and its mirror image."""
     height, width = small.shape[:2]
     picture = torch.from_numpy(np.ascontiguousarray(small, np.float32)).permute(2, 0, 1)[None]
     padded = F.pad(picture, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")
     both = network(torch.cat([padded, padded.flip(3)])).sigmoid()
     return ((both[0] + both[1].flip(1)) / 2)[:height, :width].numpy()
-
-
-def enlarged(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A smaller copy's mask (h, w) at the size of the image (H, W, 3), its outline found anew by the edge network.
-
-    Where the network's file cannot be read, among the colours.
-    """
-    if mask.shape == image.shape[:2]:
-        return mask
-    try:
-        return edges(image, mask)[1]
-    except SealError:
-        return sampled(image, resize(mask, *image.shape[:2]), decided=True)[1]

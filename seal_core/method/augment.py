@@ -143,7 +143,7 @@ def _box(mask: Tensor) -> tuple[int, int, int, int]:
     """Bounding box of everything that is not clearly ground."""
     rows, columns = (np.flatnonzero((mask > VISIBLE).any(dim=d).numpy()) for d in (1, 0))
     if not len(rows):
-        raise SealError("mask: empty, so there is no subject to paste on other grounds. Wire SemanticMask's mask.")
+        raise SealError("mask: empty, so there is no subject to paste on other grounds. Wire SEAL Semantic Mask.")
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..messages import SealError
-from ..pictures.alpha import border_is_one, coverage, foreground_from_mask, righted
-from ..pictures.sockets import images_of, masks_for, rgb_and_alpha
+from ..pictures.inputs import images_of, masks_for, rgb_and_alpha
+from ..pictures.polarity import border_is_one, coverage, fix_inverted_alpha, foreground_from_mask
 from .references import Reference
 
 SMALLEST = 16
@@ -29,8 +29,8 @@ def fit_references(
 ) -> tuple[list[Reference], list[str]]:
     """References fitted to `resolution`, and what was noticed on the way.
 
-    images, masks: an IMAGE and a MASK, see `sockets`; alpha is laid on white; masks None = the images' own alpha.
-    polarity: the mask's, see `masks.foreground_from_mask`. resolution: the longer side in
+    images, masks: an IMAGE and a MASK (`pictures.inputs`); alpha is laid on white; masks None = the images' own alpha.
+    polarity: the mask's, see `pictures.polarity.foreground_from_mask`. resolution: the longer side in
     pixels; the shorter one follows the picture's shape and is padded with the ground's colour, so nothing is
     distorted. Sides are multiples of 64 where the resolution is (so that every level of a U-Net divides
     evenly), else of `multiple`.
@@ -38,10 +38,10 @@ def fit_references(
     under 16 pixels, an empty or full mask.
     """
     warnings: list[str] = []
-    images, alphas = _on_white(righted(images_of(images, warnings.append), warnings.append), warnings)
+    images, alphas = _on_white(fix_inverted_alpha(images_of(images, warnings.append), warnings.append), warnings)
     if masks is None:
         if alphas is None:
-            raise SealError("mask: nothing is wired and the image has no alpha; wire SemanticMask's mask.")
+            raise SealError("mask: nothing is wired and the image has no alpha; wire SEAL Semantic Mask.")
         masks, polarity = alphas, "foreground"
         warnings.append("mask: the image's own alpha is used.")
     height, width = images.shape[1:3]
@@ -61,7 +61,7 @@ def fit_references(
             what = "empty" if share < HALF else "full"
             raise SealError(
                 f"mask{which}: {what} ({share:.1%} of the image is foreground), so there is no subject on a ground. "
-                "Wire SemanticMask's mask, or check mask_polarity."
+                "Wire SEAL Semantic Mask, or check mask_polarity."
             )
         reference = _fitted(images[i], mask, resolution, step)
         if float(reference.mask.sum()) < CELL:

@@ -46,10 +46,9 @@ def parse_sites(text: str, sites: Sequence[Site]) -> tuple[str, ...]:
     text: terms separated by commas or spaces, e.g. "up.2-8, down.0" or "all, -mid"; or a preset's name.
     Raises SealError for unknown names and for an empty selection, listing what is valid.
     """
-    if text.strip() in PRESETS:
-        return preset_names(text.strip(), sites)
-    terms = [t for t in re.split(r"[,\s]+", text.strip().lower()) if t]
-    chosen: set[str] = set()
+    is_preset = text.strip() in PRESETS
+    chosen = set(preset_names(text.strip(), sites)) if is_preset else set[str]()
+    terms = [] if is_preset else [t for t in re.split(r"[,\s]+", text.strip().lower()) if t]
     for i, term in enumerate(terms):
         match = _TERM.fullmatch(term)
         names = _expand(match, sites) if match else []

@@ -1,7 +1,7 @@
-"""The soft edge of a cut-out: how much of the subject a pixel shows, and the subject's own colour there.
+"""The soft edge of a cut-out: how much of the subject each pixel shows, and the subject's colour there.
 
-All arrays are float32 in [0, 1]: images (H, W, 3), masks (H, W) with foreground = 1. An edge pixel is taken as
-image = alpha * subject + (1 - alpha) * ground, the usual compositing equation (Porter and Duff 1984).
+All arrays are float32 in [0, 1]: images (H, W, 3), masks (H, W) with foreground = 1. An edge pixel follows the
+compositing equation image = alpha * subject + (1 - alpha) * ground (Porter and Duff 1984).
 """
 
 from __future__ import annotations
@@ -11,47 +11,46 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 FAINTEST = 0.2
-"""Opacity from which an edge pixel's own colour can be told from the ground's."""
+"""Opacity from which the subject's colour can be recovered from an edge pixel."""
 
 _BOX = np.ones((3, 3), bool)
-_REACH = 2  # pixels from the mask's outline that are taken for edge, both ways
-_UNLIKE = 0.06  # distance (RGB) of a pixel from all mixtures that is more than noise
-_PENALTY = {"inner": 0.0, "rim": 0.5, "peak": 2.0}  # where a subject's colour may come from, surest first
+_REACH = 2  # pixels on either side of the outline that count as edge
+_UNLIKE = 0.06  # RGB distance from all mixtures that is more than noise
+_PENALTY = {"inner": 0.0, "rim": 0.5, "peak": 2.0}  # sources of a subject's colour, surest first
 
 
 def snapped(alpha: np.ndarray) -> np.ndarray:
-    """Opacities with those that are nearly all or nothing rounded: bodies are solid, and no veil lies around them."""
+    """Opacities, with values near 0 and 1 rounded: bodies become solid and no veil surrounds them."""
     return np.where(alpha > 0.96, 1, np.where(alpha < 0.03, 0, alpha)).astype(np.float32)
 
 
 def nearest(among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel (H, W), row and column of the nearest one among the given; there must be one."""
+    """Row and column (H, W) of the pixel nearest to each one among those where `among` (H, W) holds. One must exist."""
     rows, columns = ndimage.distance_transform_edt(~among, return_distances=False, return_indices=True)
     return rows, columns
 
 
 def is_feathered(mask: np.ndarray) -> bool:
-    """Whether the soft edge is so wide that it is a feathered mask and no opacity."""
+    """Whether the soft edge is too wide for an opacity, so that the mask must be feathered."""
     soft, solid = (mask > 0.05) & (mask < 0.95), mask > 0.5
     rim = solid & ~ndimage.binary_erosion(solid, border_value=1)
     return bool(soft.sum() > max(4, max(mask.shape) / 64) * max(rim.sum(), 1))
 
 
 def is_hard(mask: np.ndarray) -> bool:
-    """Whether a mask has hardly any soft pixels, so that it says nothing of the edge's opacity."""
+    """Whether a mask has so few soft pixels that it says nothing about the edge's opacity."""
     solid = mask > 0.5
     rim = solid & ~ndimage.binary_erosion(solid, border_value=1)
     return bool(((mask > 0.05) & (mask < 0.95)).sum() < 0.2 * max(rim.sum(), 1))
 
 
 def decontaminated(image: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
-    """The subject (H, W, 3) without the old ground in its soft edge, so that no halo comes along (ours).
+    """The subject (H, W, 3) with the old ground taken out of its soft edge, so that no halo remains (ours).
 
-    For masks that are the true opacity. Solves the compositing equation for the subject, the ground being the
-    nearest clear one; where too little of the subject shows, its nearest colour is carried on. On glyphs with
-    exact alpha the edge's error on new grounds falls to a fifth of plain pasting's (0.037 to 0.0075 RMSE), and
-    thin parts keep their own colour. None where that cannot be done: nothing is clear, nothing shows, or the
-    mask is feathered.
+    For masks that are the true opacity. Solves the compositing equation for the subject, with the nearest clear pixel
+    as ground; where too little of the subject shows, its nearest colour is used. On glyphs with exact alpha the edge's
+    error on new grounds falls to a fifth of plain pasting's (0.037 to 0.0075 RMSE), and thin parts keep their colour.
+    None if it cannot be done: nothing is clear, nothing shows, or the mask is feathered.
     """
     clear, shows = mask < 0.02, mask >= FAINTEST
     if not clear.any() or not shows.any() or is_feathered(mask):
@@ -63,10 +62,10 @@ def decontaminated(image: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
 
 
 def is_straight(image: np.ndarray, mask: np.ndarray) -> bool:
-    """Whether the picture's soft edge holds the subject's colours alone, as a PNG's colours beside its alpha do.
+    """Whether the soft edge has the subject's colours alone (straight alpha, as in a PNG), not mixed with a ground.
 
-    Tells it from a composed picture by which of the two explains the soft pixels better, given the nearest colours
-    inside and outside. False where there is nothing to tell it by.
+    Compares how well each explains the soft pixels, given the nearest colours inside and outside. False if there is
+    nothing to compare.
     """
     soft, inside, clear = (mask > 0.1) & (mask < 0.9), mask > 0.98, mask < 0.02
     if not (soft.any() and inside.any() and clear.any()):
@@ -80,13 +79,13 @@ def is_straight(image: np.ndarray, mask: np.ndarray) -> bool:
     return bool(np.median(as_is) < np.median(composed))
 
 
-def sampled(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def sample_matte(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The subject's colours (H, W, 3) and alpha (H, W) from an image and a mask that is right to a pixel or so.
 
-    Each pixel near the outline is explained as a mixture of a subject's and a ground's colour, taken from a few
-    places beside it (after the colour samples of Wang and Cohen 2007, simplified): sure places first, the rim
-    only where those fail. The colour that is left has nothing of the ground's in it. decided: pixels keep their
-    side of one half, for masks that a person or another method drew.
+    Each pixel near the outline is explained as a mixture of a subject's and a ground's colour from a few places nearby
+    (after the colour samples of Wang and Cohen 2007, simplified): sure places first, the rim only if those fail. The
+    colours returned have nothing of the ground's. decided: pixels keep their side of one half, for masks drawn by a
+    person or another method.
     """
     solid = mask > 0.5
     if not solid.any() or solid.all():
@@ -112,7 +111,7 @@ def sampled(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple
                 cost[((front - ground) ** 2).sum(1) < 0.01] = np.inf
                 won = cost < best
                 best[won], alpha[won] = cost[won], share[won]
-                # What the mixture leaves unexplained is the subject's own variation: it is no part of the ground.
+                # What the mixture leaves unexplained is variation of the subject, not of the ground.
                 subject[won] = front[won] + off[won] / np.maximum(share[won], 0.3)[:, None]
     alpha = _bounded(alpha, solid[band], inside[band], outside[band], decided)
     out, colours = solid.astype(np.float32), image.copy()
@@ -121,10 +120,10 @@ def sampled(image: np.ndarray, mask: np.ndarray, decided: bool = False) -> tuple
     return colours, out
 
 
-def unexplained(image: np.ndarray, mask: np.ndarray) -> float:
-    """Share of the pixels near a mask's outline whose colour is no mixture of what lies further in and further out.
+def unexplained_share(image: np.ndarray, mask: np.ndarray) -> float:
+    """The share of pixels near a mask's outline whose colour is no mixture of colours further in and further out.
 
-    0 for crisp edges, more for lines along the edge, patterns and washes; 1 where nothing lies further in or out.
+    0 for crisp edges; more for lines along the edge, patterns and washes; 1 if nothing lies further in or out.
     """
     outside, inside, band = _around(mask > 0.5)
     colour = image[band]
@@ -136,14 +135,14 @@ def unexplained(image: np.ndarray, mask: np.ndarray) -> float:
 
 
 def _around(solid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distances (H, W) in pixels outwards and inwards from an outline, and where it is near."""
+    """Distances (H, W) in pixels outwards and inwards from an outline, and the band around it."""
     outside = ndimage.distance_transform_edt(~solid) - 0.5
     inside = ndimage.distance_transform_edt(solid) - 0.5
     return outside, inside, np.where(solid, inside, outside) < _REACH
 
 
 def _mixed(colour: np.ndarray, front: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of `front` (N,) that explains the colours best, and what it leaves unexplained (N, 3)."""
+    """The share of `front` (N,) that explains the colours best, and the remainder (N, 3)."""
     line = front - ground
     share = ((colour - ground) * line).sum(1) / np.maximum((line * line).sum(1), 1e-6)
     share = share.clip(0, 1)
@@ -153,16 +152,16 @@ def _mixed(colour: np.ndarray, front: np.ndarray, ground: np.ndarray) -> tuple[n
 def _bounded(
     alpha: np.ndarray, solid: np.ndarray, inside: np.ndarray, outside: np.ndarray, decided: bool
 ) -> np.ndarray:
-    """Alpha that the mask's outline bears out: nothing far outside, all far inside, and rounded where nearly so."""
+    """Alpha limited by the mask's outline: 0 far outside, 1 far inside, and snapped."""
     low = np.where(solid, 0.5 if decided else ((inside - 0.5) / 2).clip(0, 1), 0)
     high = np.where(solid, 1, (1.25 - outside / 2).clip(0, 0.5 if decided else 1))
     return snapped(np.clip(alpha, low, high))
 
 
 def _samples(image: np.ndarray, among: np.ndarray, band: np.ndarray) -> list[np.ndarray] | None:
-    """For each pixel of the band, colours (N, 3) from a few places among the given nearby, each averaged with its
-    like neighbours; None where there are no such places."""
-    # Only places near the band can be the nearest ones, and the tree is small without the others.
+    """Colours (N, 3) for each pixel of the band from a few nearby places in `among`, averaged with neighbours in it.
+    None if there are no such places."""
+    # Only places near the band can be nearest; leaving out the others keeps the tree small.
     near = among & ndimage.binary_dilation(band, _BOX, iterations=6)
     if not near.any():
         near = among
@@ -180,8 +179,8 @@ def _samples(image: np.ndarray, among: np.ndarray, band: np.ndarray) -> list[np.
 
 
 def _peaks(image: np.ndarray, solid: np.ndarray, band: np.ndarray, ground: np.ndarray) -> list[np.ndarray]:
-    """For each pixel of the band, the colour (N, 3) within two pixels that is farthest from the ground: what hairs
-    and thin outlines have instead of an inside."""
+    """The colour (N, 3) within two pixels of each pixel of the band that is farthest from the ground's. Hairs and thin
+    outlines have no inside to sample."""
     rows, columns = np.nonzero(band)
     height, width = solid.shape
     best, found = np.zeros(len(rows), np.float32), image[band]

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate
 
 
 def resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(H, W) or (H, W, C) float32 resized: averaged over areas when smaller, bilinear when larger."""
+    """(H, W) or (H, W, C) float32 resized: area averages when smaller, bilinear when larger."""
     data = torch.from_numpy(np.ascontiguousarray(array, np.float32))
     data = data[None, None] if data.ndim == 2 else data.permute(2, 0, 1)[None]
     smaller = height <= data.shape[2] and width <= data.shape[3]

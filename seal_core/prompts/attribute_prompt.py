@@ -45,8 +45,8 @@ def attribute_prompt(
     name = " ".join(concept.split()).strip(" ,")
     if not name:
         raise SealError(
-            "concept: empty; write embedding:NAME (the `name` output of SEALTrainEmbedding or SEALLoadEmbedding). "
-            "A tail embedding has no such name: use the concept's own name with SEALTextEncode."
+            "concept: empty; write embedding:NAME (the `name` output of SEAL Train Embedding or SEAL Load Embedding). "
+            "A tail embedding has no such name: use the concept's own name with SEAL Text Encode."
         )
     text = template.strip() or default_template()
     _short("concept", name, MAX_NAME)

@@ -141,7 +141,7 @@ def parse_attributes(text: str) -> dict[str, str]:
     except (ValueError, RecursionError) as error:
         raise SealError(
             f"reference_attributes: not valid JSON ({error}). Wire the `attributes` output of "
-            'StickerAttributePrompt, or write e.g. {"emotion": "sleepy", "background": "beach"}.'
+            'SEAL Sticker Attribute Prompt, or write e.g. {"emotion": "sleepy", "background": "beach"}.'
         ) from None
     if not isinstance(found, dict):
         raise SealError('reference_attributes: must be a JSON object such as {"emotion": "sleepy"}.')

@@ -1,4 +1,4 @@
-"""A labelled grid of stickers: rows and columns from what a sweep varied, scores where there are any (ours)."""
+"""A labelled grid of stickers, with a sweep's two attributes as rows and columns, and scores if given (ours)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from torch import Tensor
 
 from ..callbacks import OnProgress, reporting
 from ..messages import SealError, notify_user
-from .canvas import fit, rgba8
-from .font import BUNDLED, Font, clusters, length, missing, open_font, runs, tidy
-from .layers import pictures
+from .canvas import fit_into, rgba8
+from .font import BUNDLED, Font, composed, font_runs, graphemes, missing_characters, open_font, width_in_ems
+from .layers import layers_of
 
 GROUNDS = ("checkered", "white", "grey", "dark")
 MOST = 1024
 LARGEST = 8192
-"""Pixels of the sheet's longer side at most: cells get smaller before that, then columns give way."""
+"""Longest side of the sheet in pixels. To keep to it cells shrink first, then the columns change."""
 SMALLEST = 32
-"""Pixels of a cell at least."""
+"""Smallest cell in pixels."""
 LONGEST = 1000
-"""Characters of a label or the title that are looked at; fewer are ever seen."""
+"""Characters of a label or title that are read; fewer ever fit."""
 _TONES = {"checkered": (236, 214), "white": (255, 255), "grey": (150, 150), "dark": (38, 38)}
 _PAPER, _INK, _MUTED, _GOOD = (250, 250, 252), (32, 32, 40), (112, 114, 128), (28, 124, 84)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where pictures go: row by row, `columns` in each. rows, heads: words beside rows and above columns (may be
-    empty); captions: words under each picture (may be empty)."""
+    """Where pictures go: row by row, `columns` in each. rows, heads, captions: words beside rows, above columns and
+    under pictures; each may be empty."""
 
     columns: int
     rows: tuple[str, ...] = ()
@@ -56,21 +56,20 @@ def contact_sheet(
 ) -> Tensor:
     """The sheet (1, H, W, 3) float32 in [0, 1].
 
-    images: IMAGEs of any sizes (`layers.pictures`); each picture is fitted into its cell. labels: none, one
-    for each batch or one for each picture. Labels of a two-attribute sweep ("happy, jumping") give named rows and
-    columns; a batch's pictures are numbered columns. scores: none, or one for each picture (or batch). columns: 0 =
-    found from the labels, else nearly square; where so many columns or rows do not fit into LARGEST pixels, nearly
-    square too, with a warning. cell: pixels of a cell, fewer where the sheet would be too large. ground: one of
-    GROUNDS. fonts: files for the words, as in `text.add_text`; characters that none has are shown as code points
-    (U+65E5), with a warning. progress: called as (done, all) for each batch, then for each picture.
-    Raises SealError for nothing to show, counts that do not fit, choices that are not known and fonts that cannot be
-    read.
+    images: IMAGEs of any sizes (`layers.layers_of`), each picture fitted into its cell. labels, scores: none, one for
+    each batch or one for each picture. Labels of a two-attribute sweep ("happy, jumping") name rows and columns; with
+    one label a batch, its pictures are numbered columns. columns: 0 = from the labels, else nearly square. If the sheet
+    would exceed LARGEST pixels, cells shrink; if even that is not enough, it becomes nearly square, with a warning.
+    cell: pixels of a cell. ground: one of GROUNDS. fonts: files for the words, as in `caption.add_caption`; characters
+    that none has appear as code points (U+65E5), with a warning. progress: called as (done, all) for each batch, then
+    for each picture.
+    Raises SealError if there is nothing to show, for counts that do not match, unknown choices and unreadable fonts.
     """
     if ground not in GROUNDS:
         raise SealError(f"ground: {ground!r} is not known; choose one of {', '.join(GROUNDS)}.")
     if not SMALLEST <= cell <= 1024:
         raise SealError(f"cell: {cell} is out of range; use {SMALLEST} to 1024 pixels.")
-    frames = [list(rgba8(pictures(batch, name="images"))) for batch in reporting(images, progress)]
+    frames = [list(rgba8(layers_of(batch, name="images"))) for batch in reporting(images, progress)]
     count = sum(map(len, frames))
     if not 1 <= count <= MOST:
         raise SealError(f"image: {count} pictures; a contact sheet holds 1 to {MOST}.")
@@ -93,14 +92,16 @@ def contact_sheet(
 
 
 def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
-    """The words with code points in place of what the fonts lack: a sheet at the end of a long sweep shall not fail
-    because of a label, and two labels shall not look alike."""
+    """The words with code points in place of characters that the fonts lack.
+
+    A label must not make a sheet fail at the end of a long sweep, and no two labels may look alike.
+    """
 
     def shown(words: str) -> str:
-        spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in tidy(words)[:LONGEST])
+        spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in composed(words)[:LONGEST])
         return " ".join("".join(spelled).split())
 
-    lacking = missing(tidy("".join((title, *grid.rows, *grid.heads, *grid.captions))), chain)
+    lacking = missing_characters(composed("".join((title, *grid.rows, *grid.heads, *grid.captions))), chain)
     if lacking:
         names = ", ".join(f.name for f in chain)
         message = f"labels, title: {names} lacks {lacking}, shown as code points; choose a font file that has them."
@@ -110,7 +111,7 @@ def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
 
 
 def _each(values: Sequence, sizes: Sequence[int], name: str) -> list:
-    """One value for each picture, from one for each batch or for each picture, or none."""
+    """One value for each picture, from one for each batch or picture; none stay none."""
     total = sum(sizes)
     if len(values) == 0 or len(values) == total:
         return list(values)
@@ -121,7 +122,7 @@ def _each(values: Sequence, sizes: Sequence[int], name: str) -> list:
 
 
 def arrange(labels: Sequence[str], sizes: Sequence[int], columns: int = 0, repeated: bool = False) -> Grid:
-    """The grid for pictures with these labels. sizes: pictures in each batch; repeated: labels were one a batch."""
+    """The grid for pictures with these labels. sizes: pictures in each batch. repeated: there was one label a batch."""
     count = sum(sizes)
     deep = sizes[0] if len(set(sizes)) == 1 else 0
     if labels and not columns:
@@ -135,7 +136,7 @@ def arrange(labels: Sequence[str], sizes: Sequence[int], columns: int = 0, repea
 
 
 def _two_axes(labels: Sequence[str]) -> Grid | None:
-    """Rows and columns of labels like "happy, jumping" that run row by row; values may hold commas themselves."""
+    """Rows and columns from labels such as "happy, jumping", listed row by row. Values may contain commas."""
     first = labels[0].split(", ")
     for cut in range(1, len(first)):
         head, tail = ", ".join(first[:cut]), ", ".join(first[cut:])
@@ -153,8 +154,8 @@ def _two_axes(labels: Sequence[str]) -> Grid | None:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Pixels: of a cell, the gap between two, the em of words; the room beside rows and above columns; from one cell
-    to the next (wide, high); where cells begin (top); the sheet's width and height."""
+    """In pixels: a cell, the gap between two, the em of words (text), the room beside rows and above columns, the step
+    to the next cell (wide, high), the top of the first cell, and the sheet's width and height."""
 
     cell: int
     gap: int
@@ -168,12 +169,12 @@ class _Layout:
 
 
 def _layout(grid: Grid, count: int, most: int, chain: Sequence[Font], scored: bool, titled: bool) -> _Layout:
-    """The layout with the largest cells of at most `most` pixels that fits into LARGEST; with SMALLEST if none does."""
+    """The layout with the largest cells, up to `most` pixels, that fits into LARGEST; else with SMALLEST cells."""
     rows = math.ceil(count / grid.columns)
 
     def of(cell: int) -> _Layout:
         gap, text = max(4, cell // 24), max(11, cell // 14)
-        longest = max((length(r, chain, text) * text for r in grid.rows), default=0)
+        longest = max((width_in_ems(r, chain, text) * text for r in grid.rows), default=0)
         beside = round(min(cell * 0.9, longest)) + (gap if grid.rows else 0)
         above = round(text * 1.6) if grid.heads else 0
         under = round(text * 1.5) * (bool(grid.captions) + scored)
@@ -211,7 +212,7 @@ def _drawn(
     for i, frame in enumerate(reporting(frames, progress)):
         x, y = gap + beside + i % grid.columns * wide, top + i // grid.columns * high
         sheet.paste(behind, (x, y))
-        picture = Image.fromarray(fit(frame, cell, cell, margin=max(1, cell // 64)))
+        picture = Image.fromarray(fit_into(frame, cell, cell, margin=max(1, cell // 64)))
         sheet.paste(picture, (x, y), picture)
         at = (x + cell / 2, y + cell + text * 0.8)
         if grid.captions:
@@ -233,12 +234,12 @@ def _write(
     ink: tuple[int, int, int] = _INK,
     align: float = 0.5,
 ) -> None:
-    """Words, cut to the room there is, whose middle is as high as `at`, and which begin (align 0), have their middle
-    (0.5) or end (1) there."""
+    """Writes words, shortened to `room` pixels, vertically centred on `at`. They start (align 0), are centred (0.5) or
+    end (1) there."""
     words = _short(words, chain, size, room)
-    pen = at[0] - length(words, chain, size) * size * align
+    pen = at[0] - width_in_ems(words, chain, size) * size * align
     ascent, descent = chain[-1].at(size).getmetrics()
-    for font, run in runs(words, chain):
+    for font, run in font_runs(words, chain):
         layer, left, top = font.draw(run, size, ink)
         picture = Image.fromarray((layer * 255).round().astype(np.uint8))
         sheet.paste(picture, (round(pen + left), round(at[1] + (ascent - descent) / 2 + top)), picture)
@@ -246,13 +247,13 @@ def _write(
 
 
 def _short(words: str, chain: Sequence[Font], size: int, room: float) -> str:
-    """Words cut to the room there is, with dots in place of what is left out."""
-    if length(words, chain, size) * size <= room:
+    """Words shortened to `room` pixels, with dots in place of what is left out."""
+    if width_in_ems(words, chain, size) * size <= room:
         return words
-    parts = clusters(words)
+    parts = graphemes(words)
 
     def needed(count: int) -> float:
-        return length("".join(parts[:count]) + "\u2026", chain, size) * size
+        return width_in_ems("".join(parts[:count]) + "\u2026", chain, size) * size
 
     return "".join(parts[: bisect_right(range(1, len(parts)), room, key=needed)]).rstrip() + "\u2026"
 

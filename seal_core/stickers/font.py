@@ -1,9 +1,8 @@
-"""Fonts: which characters they have, which of several draws what, and drawing a run of them."""
+"""Fonts: their characters, which of several draws what, and drawing a run of text."""
 
 from __future__ import annotations
 
 import functools
-import re
 import struct
 import unicodedata
 import zlib
@@ -13,32 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import regex
 from PIL import Image, ImageDraw, ImageFont
 
 from ..messages import SealError
-from .cmap import unicode_characters
-from .emoji import DRAWN_AS_EMOJI, EMOJI_STYLE, KEYCAP
+from .emoji import EMOJI_STYLE, KEYCAP, drawn_as_emoji
+from .font_characters import unicode_characters
 
 BUNDLED = Path(__file__).parent / "fonts" / "MPLUSRounded1c-ExtraBold-subset.ttf"
 """M PLUS Rounded 1c ExtraBold (SIL OFL): Latin, Greek, Cyrillic, kana."""
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc", ".woff")
 EM = 160
-"""Pixels of the em at which text is measured; bitmap fonts (colour emoji) have their own."""
-_STRIKES = (109, 136, 128, 160, 96, 72, 64, 48, 32, 20, 16)  # sizes that bitmap fonts come in
+"""Pixels of the em at which text is measured. Bitmap fonts (colour emoji) have a size of their own."""
+_STRIKES = (109, 136, 128, 160, 96, 72, 64, 48, 32, 20, 16)  # common sizes of bitmap fonts
 _LARGEST_FILE = 64 << 20
 _WIDEST = 16  # ems of one character; the widest in use, a whole phrase (U+FDFD), has about ten
 _LARGEST = 1 << 25  # pixels of a run
 _FAULTS = (OSError, ValueError, IndexError, OverflowError, MemoryError, SystemError, struct.error, zlib.error)
 _TEXT_STYLE = "\ufe0e"
-_INDICATORS = "\U0001f1e6-\U0001f1ff"
-_MARKS = "\u0300-\u036f\u1dc0-\u1dff\u20d0-\u20f0\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
-_CLUSTER = re.compile(f"[{_INDICATORS}]{{2}}|.(?:\u200d.|[{_MARKS}])*", re.DOTALL)
-"""What one font must draw: a flag, or a character with its marks, its skin tone and what is joined to it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Font:
-    """A font file that was read: its characters, and whether it is a bitmap font with one size only."""
+    """An opened font file. strike: the one size of a bitmap font in pixels, 0 for an outline font."""
 
     path: str
     name: str
@@ -47,20 +43,20 @@ class Font:
 
     @functools.cached_property
     def emoji(self) -> bool:
-        """Whether it is an emoji font: pictures and no letters; its digits are parts of keycaps."""
-        return not self.characters & {ord("A"), ord("a")} and not self.characters.isdisjoint(DRAWN_AS_EMOJI)
+        """Whether it is an emoji font: it has pictures but no letters; its digits are parts of keycaps."""
+        return not self.characters & {ord("A"), ord("a")} and drawn_as_emoji("".join(map(chr, self.characters)))
 
     def has(self, character: str) -> bool:
         return ord(character) in self.characters or invisible(character)
 
     def at(self, size: float) -> ImageFont.FreeTypeFont:
-        """Pillow's font of this em in pixels; a bitmap font's own size whatever is asked."""
+        """Pillow's font with an em of `size` pixels. A bitmap font always has its own size."""
         return _sized(self.path, self.strike or max(1, round(size)))
 
     def advance(self, run: str, size: int = EM) -> float:
-        """Width of a run, in ems; size: pixels of the em, which small letters' widths are rounded to.
+        """Width of a run in ems. size: pixels of the em; hinting rounds small letters' widths to whole pixels.
 
-        SealError for a damaged font.
+        Raises SealError for a damaged font.
         """
         with _damage_told(self.name):
             ems = self.at(size).getlength(run) / (self._em() if self.strike else size)
@@ -69,12 +65,12 @@ class Font:
         return ems
 
     def _em(self) -> float:
-        """Pixels of what is taken for an em: a bitmap's picture is about 1.17 em wide."""
+        """Pixels of an em; a bitmap's picture is about 1.17 em wide."""
         return self.strike * 1.17 if self.strike else EM
 
     def draw(self, run: str, size: float, rgb: tuple[int, int, int]) -> tuple[np.ndarray, float, float]:
-        """A run as a layer (H, W, 4) in [0, 1], and where its left edge and its top lie from the pen on the
-        baseline, in pixels (x to the right, y down). rgb 0..255; colour glyphs keep their own."""
+        """A run as a layer (H, W, 4) in [0, 1], with the offset of its left edge and top from the pen on the baseline,
+        in pixels (x right, y down). rgb: 0..255; colour glyphs keep their own colours."""
         scale = size / self._em() if self.strike else 1.0
         with _damage_told(self.name):
             font = self.at(size)
@@ -82,7 +78,7 @@ class Font:
             width, height = max(1, int(box[2] - box[0]) + 4), max(1, int(box[3] - box[1]) + 4)
             most = _WIDEST * max(font.size, 8)
             if width > most * (1 + len(run)) or max(height, *map(abs, box[1::2])) > most or width * height > _LARGEST:
-                raise ValueError("impossible glyphs")  # before there is a picture of their size
+                raise ValueError("impossible glyphs")  # before memory for such a picture is taken
             picture = Image.new("RGBA", (width, height), (*rgb, 0))
             at = (2 - box[0], 2 - box[1])
             ink, coloured = (*rgb, 255), bool(self.strike)
@@ -96,39 +92,39 @@ class Font:
 
 
 def invisible(character: str) -> bool:
-    """Whether nothing need be drawn for it: spaces, joiners, variation selectors, directional marks."""
+    """Whether a character needs no ink: spaces, joiners, variation selectors, directional marks."""
     return character.isspace() or unicodedata.category(character) in ("Cf", "Cc") or 0xFE00 <= ord(character) <= 0xFE0F
 
 
-def tidy(text: str) -> str:
-    """A text as fonts expect it: composed, and without control characters, for which they draw a box."""
+def composed(text: str) -> str:
+    """A text as fonts expect it: in NFC, and without control characters, which they would draw as boxes."""
     text = unicodedata.normalize("NFC", text)
     return "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
 
 
-def missing(text: str, chain: Sequence[Font]) -> str:
-    """What says which characters of a text no font of the chain has: "漢 (U+6F22) 字 (U+5B57)"; empty if none."""
+def missing_characters(text: str, chain: Sequence[Font]) -> str:
+    """The characters of a text that no font of the chain has, as "漢 (U+6F22) 字 (U+5B57)"; empty if there are none."""
     found = sorted({c for c in text if not any(f.has(c) for f in chain)})
     return " ".join(f"{c} (U+{ord(c):04X})" for c in found[:8]) + (" ..." if len(found) > 8 else "")
 
 
-def clusters(line: str) -> list[str]:
-    """A line cut into what is one character to a reader: a letter with its accents, a flag, an emoji."""
-    return _CLUSTER.findall(line)
+def graphemes(line: str) -> list[str]:
+    """A line cut into what a reader takes for one character: a letter with its accents, a flag, an emoji (UAX 29)."""
+    return regex.findall(r"\X", line)
 
 
-def runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
-    """A line cut where its font changes; what draws nothing stays with what comes before it.
+def font_runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
+    """A line cut where its font changes. What needs no ink stays with the text before it.
 
-    Each character comes from the first font of the chain that has it. Emoji prefer emoji fonts; digits, punctuation
-    and what asks for the text style prefer the others. The chain has every character (the caller has looked).
+    Each character comes from the first font of the chain that has it; the caller has checked that one does. Emoji
+    prefer emoji fonts. Digits, punctuation and whatever asks for the text style prefer the others.
     """
     found: list[tuple[Font, str]] = []
-    for cluster in clusters(line):
+    for cluster in graphemes(line):
         order = _preferred(cluster, chain)
         whole = next((f for f in order if all(map(f.has, cluster))), None)
         for part in [cluster] if whole else cluster:
-            # A space of an emoji font is as wide as a picture.
+            # In an emoji font a space is as wide as a picture.
             stays = found and all(map(invisible, part)) and not (found[-1][0].emoji and part.isspace())
             font = found[-1][0] if stays else whole or next(f for f in order if f.has(part))
             if found and found[-1][0] is font:
@@ -139,19 +135,19 @@ def runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
 
 
 def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
-    """The fonts in the order in which they are asked for a cluster (Unicode Technical Standard 51, section 2)."""
-    pictured = ord(cluster[0]) in DRAWN_AS_EMOJI or bool(re.match(f"[{_INDICATORS}]", cluster))
+    """The fonts in the order in which to try them for a grapheme (Unicode Technical Standard 51, section 2)."""
+    pictured = drawn_as_emoji(cluster[0]) or bool(regex.match(r"\p{RI}", cluster))
     if _TEXT_STYLE in cluster:
         return sorted(chain, key=lambda f: f.emoji)
     if pictured or EMOJI_STYLE in cluster or KEYCAP in cluster:
         return sorted(chain, key=lambda f: not f.emoji)
-    # Up to the letterlike symbols: digits, #, *, © and spaces. For dingbats such as ❤ the files' order decides.
+    # Below the arrows lie digits, #, *, © and spaces. For dingbats such as ❤ the order of the files decides.
     return sorted(chain, key=lambda f: f.emoji) if cluster[0] < "\u2190" else list(chain)
 
 
-def length(line: str, chain: Sequence[Font], size: int = EM) -> float:
+def width_in_ems(line: str, chain: Sequence[Font], size: int = EM) -> float:
     """Width of a line in ems of `size` pixels."""
-    return sum(font.advance(run, size) for font, run in runs(line, chain))
+    return sum(font.advance(run, size) for font, run in font_runs(line, chain))
 
 
 @functools.lru_cache(maxsize=64)
@@ -160,11 +156,11 @@ def _sized(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def open_font(path: str | Path = BUNDLED) -> Font:
-    """A font from a file. SealError naming `font` where there is none or it is no font that can be read."""
+    """A font from a file. Raises SealError naming `font` if the file is missing or no readable font."""
     path = Path(path)
     try:
         changed = path.stat().st_mtime_ns if path.is_file() else None
-    except (OSError, ValueError):  # a name that is too long, or that no disk can have
+    except (OSError, ValueError):  # a name that is too long or impossible on this disk
         changed = None
     if changed is None:
         raise SealError(f"font: there is no file {str(path)[-80:]!r}; leave it empty for the built-in font.")
@@ -190,7 +186,7 @@ def _opened(path: str, changed: int) -> Font:
 
 @contextmanager
 def _damage_told(name: str) -> Iterator[None]:
-    """Whatever reading or drawing a damaged font raises, as a SealError."""
+    """Turns whatever a damaged font makes Pillow raise into a SealError."""
     try:
         yield
     except SealError:
@@ -200,7 +196,7 @@ def _damage_told(name: str) -> Iterator[None]:
 
 
 def _strike(path: str) -> int:
-    """0 for an outline font, else the size in which a bitmap font can be opened."""
+    """0 for an outline font, else the size at which a bitmap font opens."""
     try:
         ImageFont.truetype(path, EM)
         return 0

@@ -1,4 +1,4 @@
-"""RGBA layers as float arrays: laying one over another, colours by name, exact distances to a soft outline."""
+"""RGBA layers as float arrays: compositing, colours by name, exact distances to a soft outline."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..messages import SealError
-from ..pictures.alpha import righted
-from ..pictures.sockets import images_of, masks_for, rgb_and_alpha
+from ..pictures.inputs import images_of, masks_for, rgb_and_alpha
+from ..pictures.polarity import fix_inverted_alpha
 
 LEVEL = 1e-3
-"""Slope, in opacity a pixel, under which it has no direction."""
+"""Slope, in opacity per pixel, below which its direction means nothing."""
 
 
-def colour(text: str, name: str) -> tuple[np.ndarray, float]:
+def parse_colour(text: str, name: str) -> tuple[np.ndarray, float]:
     """RGB (3,) float32 in [0, 1] and opacity of "#ffffff", "#ffffff80", "white", "rgb(255, 0, 0)" and the like.
 
-    SealError names the input `name` where the words are no colour.
+    Raises SealError naming the input `name` if the text is no colour.
     """
     try:
         values = ImageColor.getrgb(str(text).strip())
@@ -28,11 +28,13 @@ def colour(text: str, name: str) -> tuple[np.ndarray, float]:
     return np.array(values[:3], np.float32) / 255, (values[3] / 255 if len(values) == 4 else 1.0)
 
 
-def pictures(image: Tensor, mask: Tensor | None = None, name: str = "image") -> np.ndarray:
-    """(B, H, W, 4) float32 in [0, 1], straight alpha, of an IMAGE, and perhaps a MASK (foreground = 1), which is
-    multiplied with the pictures' own alpha; see `sockets` for both, and for the SealErrors. name: the image input's.
+def layers_of(image: Tensor, mask: Tensor | None = None, name: str = "image") -> np.ndarray:
+    """Layers (B, H, W, 4) float32 in [0, 1], straight alpha, of an IMAGE and perhaps a MASK (foreground = 1).
+
+    The mask is multiplied with the pictures' own alpha. name: the image input's. `pictures.inputs` says what an IMAGE
+    and a MASK may be, and what raises SealError.
     """
-    images = righted(images_of(image, name=name))
+    images = fix_inverted_alpha(images_of(image, name=name))
     rgb, alpha = rgb_and_alpha(images)
     alpha = torch.ones(images.shape[:3]) if alpha is None else alpha
     if mask is not None:
@@ -40,13 +42,13 @@ def pictures(image: Tensor, mask: Tensor | None = None, name: str = "image") -> 
     return torch.cat([rgb, alpha[..., None]], 3).numpy()
 
 
-def flat(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def flat_layer(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """A layer (H, W, 4) of one colour (3,) with this alpha (H, W)."""
     return np.dstack([np.broadcast_to(rgb, (*alpha.shape, 3)), alpha]).astype(np.float32)
 
 
 def over(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """A layer over another, both (..., H, W, 4) with straight alpha (Porter and Duff 1984)."""
+    """One layer over another, both (..., H, W, 4) with straight alpha (Porter and Duff 1984)."""
     a, b = top[..., 3:], bottom[..., 3:]
     alpha = a + b * (1 - a)
     rgb = top[..., :3] * a + bottom[..., :3] * b * (1 - a)
@@ -63,13 +65,13 @@ def padded(layer: np.ndarray, left: int, top: int, right: int, bottom: int) -> n
     return out
 
 
-def distance(alpha: np.ndarray) -> np.ndarray:
-    """How far each pixel (H, W) is outside of the outline where alpha passes one half, in pixels; 0 inside.
+def distance_outside(alpha: np.ndarray) -> np.ndarray:
+    """Distance in pixels from each pixel (H, W) to the outline, where alpha passes one half; 0 inside.
 
-    Exact to about a tenth of a pixel: the Euclidean distance transform finds the nearest pixel of the edge, and
-    its coverage and the slope there say where in it the outline runs (after Gustavson and Strand 2011). Where details
-    are so fine that a slope says little or nothing (hairlines, dots), no pixel's edge is further from its centre than
-    its coverage alone tells. Infinite everywhere where nothing reaches one half.
+    Exact to about a tenth of a pixel. The Euclidean distance transform finds the nearest edge pixel; its coverage and
+    slope say where the outline runs in it (after Gustavson and Strand 2011). In details too fine for a slope
+    (hairlines, dots) the coverage alone limits how far the outline is from the pixel's centre. Infinite if nothing
+    reaches one half.
     """
     solid = alpha > 0.5
     if not solid.any():
@@ -84,26 +86,26 @@ def distance(alpha: np.ndarray) -> np.ndarray:
     where = ndimage.distance_transform_edt(~rim, return_distances=False, return_indices=True)
     rows, columns = np.ogrid[: alpha.shape[0], : alpha.shape[1]]
     best = np.full(alpha.shape, np.inf, np.float32)
-    for dy, dx in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):  # a neighbour's nearest edge pixel may lie nearer
+    for dy, dx in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):  # a neighbour's nearest edge pixel may be nearer
         at = tuple(_moved(w, dy, dx) for w in where)
         y, x, uy, ux = rows - at[0], columns - at[1], ny[at], nx[at]
         across, along = y * uy + x * ux - away[at], np.abs(x * uy - y * ux)
-        straight = np.hypot(across, np.maximum(along - 0.5, 0))  # an edge pixel's piece is 1 long
+        straight = np.hypot(across, np.maximum(along - 0.5, 0))  # the outline within an edge pixel is 1 long
         alone = np.maximum(np.hypot(y, x) + 0.5 - alpha[at], 0)
         best = np.minimum(best, np.where((uy != 0) | (ux != 0), np.minimum(straight, alone), alone))
     return np.where(solid, 0, best).astype(np.float32)
 
 
 def _edge_within(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """From each pixel's centre how far it is, up the slope, to the straight edge that covers as much of the pixel;
-    and the slope's direction (y, x), which is (0, 0) where there is none."""
+    """For each pixel the distance from its centre, up the slope, to the straight edge that gives its coverage; and the
+    slope's direction (y, x), (0, 0) where there is none."""
     smooth = ndimage.uniform_filter(np.pad(alpha.astype(np.float32), 1, mode="edge"), 3)
     dy, dx = (g[1:-1, 1:-1] for g in np.gradient(smooth))
     steep = np.hypot(dy, dx)
-    sloping = steep > LEVEL  # on both sides of a hairline it is as steep, which leaves rounding errors
+    sloping = steep > LEVEL  # a hairline is as steep on both sides: only rounding errors are left
     dy, dx = (np.where(sloping, g / np.where(sloping, steep, 1), 0) for g in (dy, dx))
     wide, narrow = np.maximum(np.abs(dy), np.abs(dx)), np.minimum(np.abs(dy), np.abs(dx))
-    corner = narrow / np.maximum(2 * wide, 1e-6)  # coverage up to which the edge only cuts a corner
+    corner = narrow / np.maximum(2 * wide, 1e-6)  # coverage up to which the edge cuts just a corner
     reach = (wide + narrow) / 2
     away = np.where(
         alpha < corner,
@@ -114,12 +116,12 @@ def _edge_within(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _moved(plane: np.ndarray, dy: int, dx: int) -> np.ndarray:
-    """A plane whose pixels come from a neighbour; at the frame from themselves."""
+    """A plane shifted by one pixel; at the frame it repeats itself."""
     padded_plane = np.pad(plane, 1, mode="edge")
     return padded_plane[1 + dy : 1 + dy + plane.shape[0], 1 + dx : 1 + dx + plane.shape[1]]
 
 
 def ramp(distance: np.ndarray, at: float, softness: float = 1.0) -> np.ndarray:
-    """1 where a distance is below `at`, 0 beyond, changing over `softness` pixels (at least one, for a smooth edge)."""
+    """1 where the distance is below `at`, 0 beyond. The change takes `softness` pixels, at least one."""
     share = ((at - distance) / max(softness, 1.0) + 0.5).clip(0, 1)
     return share * share * (3 - 2 * share) if softness > 1 else share

@@ -8,21 +8,21 @@ from torch import Tensor
 
 from ..callbacks import OnProgress, reporting
 from ..messages import SealError
-from .canvas import Box, content_box, resize, rgba8
-from .layers import pictures
+from .canvas import Box, content_box, rgba8, scale_rgba
+from .layers import layers_of
 from .platforms import PLATFORMS, SIDES, platform_of
 
 CUSTOM = "custom"
 LAYOUTS = (*(n for n, p in PLATFORMS.items() if p.still.canvas != "own"), CUSTOM)
-"""What `lay_out` can be asked for: the platforms that have a canvas, and a size of one's own."""
+"""What `lay_out` accepts: the platforms that have a canvas, and a custom size."""
 ANCHORS = ("centre", "bottom", "top")
 LARGEST = 4096
 
 
 def canvas_of(platform: str, animated: bool, width: int = 512, height: int = 512) -> tuple[str, int, int]:
-    """How strict a platform's canvas is ("exact", "longest", "within") and its width and height in pixels.
+    """A platform's kind of canvas ("exact", "longest", "within") and its width and height in pixels.
 
-    width, height: for "custom", and the side where a platform leaves a choice (iMessage).
+    width, height: for "custom"; width also picks the side where a platform offers several (iMessage).
     """
     if platform == CUSTOM:
         return "exact", width, height
@@ -49,12 +49,11 @@ def lay_out(
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, on a platform's canvas, and their masks (B, H', W').
 
-    image: its alpha times `mask` says what is shown (`layers.pictures`). Everything that any picture of
-    the batch shows is scaled as one, so the frames of an animation stay in register. margin: percent (0..40) of the
-    canvas's shorter side that stays free all round. anchor: one of ANCHORS. enlarge: whether small
-    stickers are scaled up. Canvases that may be smaller on one side ("longest", "within") are cut to the sticker.
-    progress: called as (done, all) for each picture.
-    Raises SealError for choices that are not known and pictures that show nothing.
+    image: its alpha times `mask` says what is shown (`layers.layers_of`). All pictures of a batch are cropped and
+    scaled alike, so the frames of an animation stay in register. margin: percent (0..40) of the canvas's shorter side
+    to keep free all round. anchor: one of ANCHORS. enlarge: scale small stickers up. A canvas that may be smaller on a
+    side ("longest", "within") is cut to the sticker. progress: called as (done, all) for each picture.
+    Raises SealError for unknown choices and if no picture shows anything.
     """
     if anchor not in ANCHORS:
         raise SealError(f"anchor: {anchor!r} is not known; choose one of {', '.join(ANCHORS)}.")
@@ -62,7 +61,7 @@ def lay_out(
         raise SealError(f"margin: {margin:g} is out of range; use 0 to 40 percent.")
     if platform == CUSTOM and not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
         raise SealError(f"width: {width} x {height} pixels is not possible; use 1 to {LARGEST} for each side.")
-    frames = rgba8(pictures(image, mask))
+    frames = rgba8(layers_of(image, mask))
     box = content_box(frames, threshold=2)
     if box is None:
         raise SealError("image: shows nothing to lay out; every picture is transparent.")
@@ -84,7 +83,7 @@ def _sticker_size(box: Box, wide: int, high: int, enlarge: bool) -> tuple[int, i
 
 
 def _cut_down(kind: str, size: tuple[int, int], free: int, wide: int, high: int) -> tuple[int, int]:
-    """The canvas no larger than the sticker and its margin need; "longest" keeps one side, "within" even sides."""
+    """The canvas cut to the sticker and its margin. "longest" keeps one side; "within" keeps sides even."""
     need = [min(limit, s + 2 * free) for s, limit in zip(size, (wide, high))]
     if kind == "longest":
         longer = int(need[1] >= need[0])
@@ -97,7 +96,7 @@ def _cut_down(kind: str, size: tuple[int, int], free: int, wide: int, high: int)
 def _placed(
     frame: np.ndarray, box: Box, size: tuple[int, int], wide: int, high: int, free: int, anchor: str
 ) -> np.ndarray:
-    small = resize(frame[box[1] : box[3], box[0] : box[2]], *size)
+    small = scale_rgba(frame[box[1] : box[3], box[0] : box[2]], *size)
     canvas = np.zeros((high, wide, 4), np.uint8)
     left, slack = (wide - size[0]) // 2, high - size[1]
     top = {"centre": slack // 2, "bottom": max(0, slack - free), "top": min(slack, free)}[anchor]

@@ -1,11 +1,10 @@
-"""The one table of what chat platforms accept. Everything else in this package reads its limits here.
+"""What chat platforms accept, in one table with its sources. All other modules read their limits here.
 
-Where a source says KB without saying which, 1 KB is 1,000 bytes here: what fits that fits 1,024 too. Each row names its
-sources. Two rules of this package stand beside the platforms' own:
-- Animated PNGs are truecolour with alpha (no palette): Signal for iOS does not move others
+Where a source says just KB, 1 KB is 1,000 bytes: what fits that fits 1,024 too. Two rules are ours:
+- Animated PNGs are truecolour with alpha. Signal for iOS does not play those with a palette
   (github.com/signalapp/Signal-iOS/issues/4611), and LINE asks for RGB.
-- Frames of 10 ms or less last 100 ms in browsers (webkit.org/b/36082), and so in every client that is one: none is
-  shorter than 20.
+- No frame is shorter than 20 ms. Browsers, and the many clients built on one, show frames of 10 ms or less for 100 ms
+  (webkit.org/b/36082).
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ KIB = 1024
 NO_LIMIT = 1 << 40
 
 Canvas = Literal["exact", "longest", "within", "own"]
-"""exact: the canvas has this size. longest: one side has it, the other at most. within: no side is larger, both are
-even. own: the picture's own size."""
+"""exact: the canvas has this size. longest: one side has it, the other is no larger. within: no side is larger, both
+are even. own: the picture keeps its size."""
 
 
 @dataclass(frozen=True)
 class Still:
-    """A static sticker: formats (the preferred one first), canvas in pixels, largest file in bytes.
+    """A static sticker: formats (preferred first), canvas in pixels, largest file in bytes.
 
-    margin: pixels that stay free between the canvas's edge and what is seen; with one, pictures are cropped first.
+    margin: pixels to keep free between the canvas's edge and the subject; pictures are cropped to it first.
     """
 
     formats: tuple[str, ...]
@@ -41,10 +40,10 @@ class Still:
 
 @dataclass(frozen=True)
 class Motion:
-    """An animated sticker; what `Still` has too means the same. max_ms: one play, or all where they are counted.
+    """An animated sticker. Fields as in `Still` mean the same. max_ms: of one play, or of all if they are counted.
 
-    plays: 0 = for ever, else the most (as many as max_ms has room for); whole_seconds: one play lasts 1, 2, ... s;
-    constant_rate: video frames all last equally long.
+    plays: 0 = loop for ever, else the most plays (max_ms may allow fewer). whole_seconds: one play lasts 1, 2, ... s.
+    constant_rate: all video frames last equally long.
     """
 
     formats: tuple[str, ...]
@@ -63,8 +62,8 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class Extra:
-    """A picture beside the stickers. animated: moves in packs of animated ones; only_animated: is only in those."""
+class CoverPicture:
+    """A picture beside the stickers. animated: it moves in animated packs; only_animated: other packs lack it."""
 
     file: str
     width: int
@@ -77,7 +76,7 @@ class Extra:
 
 @dataclass(frozen=True)
 class Platform:
-    """One platform. counts: how many stickers a pack may hold; emoji: least and most for each sticker."""
+    """One platform. counts: how many stickers a pack may hold. emoji: least and most for each sticker."""
 
     name: str
     label: str
@@ -87,7 +86,7 @@ class Platform:
     motion_counts: tuple[int, ...] | range | None = None
     mixed: bool = True
     emoji: tuple[int, int] = (1, 20)
-    extras: tuple[Extra, ...] = ()
+    extras: tuple[CoverPicture, ...] = ()
     title: tuple[int, int] = (1, 128)
     author: tuple[int, int] = (1, 128)
     sticker_name: tuple[int, int] = (0, 64)
@@ -118,8 +117,8 @@ PLATFORMS: dict[str, Platform] = {
             title=(1, 64),
             # core.telegram.org/bots/api#setstickersetthumbnail
             extras=(
-                Extra("thumb.png", 100, 100, 128 * KB),
-                Extra("thumb.webm", 100, 100, 32 * KB, animated=True, only_animated=True),
+                CoverPicture("thumb.png", 100, 100, 128 * KB),
+                CoverPicture("thumb.webm", 100, 100, 32 * KB, animated=True, only_animated=True),
             ),
         ),
         Platform(
@@ -133,7 +132,7 @@ PLATFORMS: dict[str, Platform] = {
             counts=range(3, 31),
             mixed=False,
             emoji=(1, 3),
-            extras=(Extra("tray.png", 96, 96, 50 * KB),),
+            extras=(CoverPicture("tray.png", 96, 96, 50 * KB),),
             archive=".wastickers",
         ),
         Platform(
@@ -184,8 +183,8 @@ PLATFORMS: dict[str, Platform] = {
             author=(1, 50),
             wide_counts_two=True,
             extras=(
-                Extra("main.png", 240, 240, 300 * KB, animated=True, margin=10),
-                Extra("tab.png", 96, 74, 300 * KB),
+                CoverPicture("main.png", 240, 240, 300 * KB, animated=True, margin=10),
+                CoverPicture("tab.png", 96, 74, 300 * KB),
             ),
             archive=".zip",
             archive_bytes=20 * KB * KB,
@@ -212,11 +211,11 @@ PLATFORMS: dict[str, Platform] = {
 """Platforms by name."""
 
 SIDES = {"imessage": (300, 408, 618)}
-"""Squares that a platform lets its packs choose between; the table above has the middle one."""
+"""Square sizes in pixels that a platform offers; the table above has the middle one."""
 
 
 def platform_of(name: str) -> Platform:
-    """The platform of this name. SealError for others, with the names there are."""
+    """The platform of this name. Raises SealError, listing all names, for an unknown one."""
     try:
         return PLATFORMS[name]
     except KeyError:

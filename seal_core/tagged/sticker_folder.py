@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..messages import SealError
-from ..pictures.file import opened
+from ..pictures.picture_file import open_picture
 from ..prompts.attributes import ATTRIBUTES, canonical_attribute, clean_value
 from .tag_rows import TAG_SUFFIXES, RowError, read_tag_rows
 
@@ -222,7 +222,7 @@ def _checked(path: Path, folder: Path, what: str) -> tuple[int, int]:
     if not path.is_file():
         raise RowError(f"{shown} is not there")
     try:
-        with opened(path, what, _shown(path, folder)) as file:
+        with open_picture(path, what, _shown(path, folder)) as file:
             width, height = file.size
             if min(width, height) < SMALLEST or max(width, height) > LARGEST:
                 raise SealError(f"{shown} is {width} x {height} px; sides must have {SMALLEST} to {LARGEST}")

@@ -1,15 +1,18 @@
-"""How well cut-outs are cut: python tests/bench/bench_cutout.py [count] [glyphs | world | both] [side] [first seed]
-[method]. Without arguments: 60 glyphs and 200 StickerWorld test renders of each kind of ground. count may be a range:
-40:60 is the last 20 glyphs (those before were seen while thresholds were chosen).
+"""Quality of cut-outs.
 
-IoU with the exact mask at 0.5. Alpha error: mean |alpha - supersampled truth| in the pixels where the truth is soft and
-those beside them.
-Old ground: the share of the old ground's colour in edge pixels, of the cut-out laid over a contrasting ground, beyond
-what the same opacity gives with clean colours. Those are the subject's true ones where they are known (glyphs).
-Elsewhere the same sticker is cut from another ground too, and what differs between the colours of the two cut-outs is
-old ground: a sticker has a white rim, so that white at its edge says nothing by itself. Shown: the same with each
-cut-out's own opacity, so that errors of the opacity count as well. Exact: old ground in a cut-out with the exact alpha
-and the colours of the nearest opaque pixels, which is not 0 where a style washes the ground into the figure.
+    python tests/bench/bench_cutout.py [count] [glyphs | world | both] [side] [first seed] [method]
+
+By default 60 glyphs and 200 StickerWorld test renders on each kind of ground. count may be a range: 40:60 takes the
+last 20 glyphs; we saw the first 40 while choosing thresholds.
+
+IoU: with the exact mask, at 0.5.
+Alpha error: mean |alpha - supersampled truth| over the pixels with a soft truth and their neighbours.
+Old ground: we lay the cut-out over a contrasting ground and take the share of the old ground's colour in edge pixels,
+beyond what the same opacity gives with clean colours. For glyphs the clean colours are known. For renders, a white rim
+looks like white ground, so we cut the same sticker from a second ground: whatever colour differs is old ground.
+Shown: the same, but with each cut-out's own opacity, so that errors of the opacity count too.
+Exact: old ground left with the exact alpha and the colours of the nearest opaque pixels. Not 0 where a style blends the
+ground into the figure.
 """
 
 from __future__ import annotations

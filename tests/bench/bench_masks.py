@@ -1,4 +1,4 @@
-"""Prints the table of mask quality over the reported glyphs: python tests/bench_masks.py [side] [first seed]."""
+"""Mask quality and time over the reported glyphs: `python tests/bench/bench_masks.py [side] [first seed]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 
 import glyphs  # noqa: E402
 
-from seal_core.masks.semantic import border_mask  # noqa: E402
+from seal_core.masks.methods import border_mask  # noqa: E402
 
 
 def main() -> None:

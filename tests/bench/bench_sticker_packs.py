@@ -1,8 +1,8 @@
 """Issue 4's claim at full size: 200 StickerWorld renders and 20 hard cases on every platform, re-read by pack_rules.
 
-    python tests/bench_sticker_packs.py [RENDERS]
+    python tests/bench/bench_sticker_packs.py [RENDERS]
 
-Static stickers all; of the animated ones 8 renders that wobble and 8 hard cases. Minutes, so no part of the tests.
+Static stickers all; of the animated ones 8 renders that wobble and 8 hard cases. It takes minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 from pack_rules import check_pack  # noqa: E402
 
 from seal_core.stickers.pack.clip import Clip  # noqa: E402
-from seal_core.stickers.pack.saving import Request, Sticker, save_pack, with_emoji  # noqa: E402
+from seal_core.stickers.pack.pack_request import PackRequest, Sticker, with_emoji  # noqa: E402
+from seal_core.stickers.pack.save_pack import save_pack  # noqa: E402
 from seal_core.world.renderer.characters import character  # noqa: E402
 from seal_core.world.renderer.contexts import random_context  # noqa: E402
 from seal_core.world.renderer.render import render  # noqa: E402
@@ -89,7 +90,7 @@ def pack_all(name: str, clips: list[Clip], each: int = 8) -> None:
                 part = clips[start : start + each]
                 part += clips[: each - len(part)]
                 stickers = [Sticker("", c.animated, (lambda c=c: c)) for c in part]
-                request = Request(platform, f"Pack {start}", "Bench")
+                request = PackRequest(platform, f"Pack {start}", "Bench")
                 made = save_pack(with_emoji(stickers, ["😀"], platform), request, Path(folder))
                 check_pack(made.folder)
                 sizes += [s["bytes"] / s["limit"] for s in made.report["stickers"]]

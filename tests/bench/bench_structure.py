@@ -46,7 +46,7 @@ def graph(root: Path) -> dict[str, set[str]]:
 
 def levels(edges: dict[str, set[str]]) -> dict[str, int]:
     """Module -> level, 1 for those that import none of ours. Modules in a circle share a level."""
-    circle = _circles(edges)
+    circle = _circle_names(edges)
     found: dict[str, int] = {}
 
     def level(group: str) -> int:
@@ -59,7 +59,14 @@ def levels(edges: dict[str, set[str]]) -> dict[str, int]:
     return {name: level(circle[name]) for name in edges}
 
 
-def _circles(edges: dict[str, set[str]]) -> dict[str, str]:
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that import each other, directly or through others."""
+    names = _circle_names(edges)
+    groups = [[m for m, c in names.items() if c == name] for name in sorted(set(names.values()))]
+    return [group for group in groups if len(group) > 1]
+
+
+def _circle_names(edges: dict[str, set[str]]) -> dict[str, str]:
     """Module -> a name for the modules that it can reach and that reach it."""
     reach = {}
     for start in edges:
@@ -125,10 +132,8 @@ def main() -> None:
     files = sorted(modules(root).values(), key=lambda p: -p.read_text(encoding="utf-8").count("\n"))
     print("largest files:", ", ".join(f"{p.relative_to(root)} {p.read_text().count(chr(10))}" for p in files[:5]))
     print(f"archive: {archive_bytes(root) / 1e6:.2f} MB in {len(archived(root))} files")
-    for circle in sorted(set(_circles(edges).values())):
-        members = [m for m, c in _circles(edges).items() if c == circle]
-        if len(members) > 1:
-            print("circle:", ", ".join(members))
+    for members in circles(edges):
+        print("circle:", ", ".join(members))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def one_round(server: ComfyServer, number: int, settings: dict[str, dict[str, An
     if TRAINS[number % len(TRAINS)]:
         parts = graphs.checkpoint(graph, "sd15-small")
         graphs.train(graph, parts, "sticker0.png", preset="paper", steps=3, name="long", run_id=number)
-    server.run(graph, timeout=600).ok()
+    server.run(graph).ok()
     probe = Graph()
     probe.add("SEALProbeMemory", "memory", nonce=number)
     return server.run(probe).ok().json("memory")["resident"]

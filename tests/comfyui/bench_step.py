@@ -104,14 +104,14 @@ def table(variants: list[Variant]) -> str:
 def main() -> None:
     options = arguments()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from server import find_comfyuis
+    from installed import find_comfyuis
 
     comfyui = Path(options.comfyui) if options.comfyui else next(iter(find_comfyuis()), None)
     assert comfyui is not None, "no ComfyUI found; give --comfyui"
     file = checkpoint(comfyui, options.checkpoint)
     start(str(comfyui))
     import torch
-    from seal_pack.nodes.comfy.host import ComfyHost
+    from seal_pack.nodes.comfy.comfy_host import ComfyHost
 
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -31,8 +31,8 @@ def another(comfyui: Path, tmp_path: Path) -> Iterator[Callable[..., ComfyServer
     """Starts a server of its own: `another("--fp16-unet", files=("sd15-small",))`; stopped at the test's end."""
     started: list[ComfyServer] = []
 
-    def start(*flags: str, files: tuple[str, ...] = ("sd15-small",)) -> ComfyServer:
-        server = ComfyServer(comfyui, tmp_path / f"comfyui{len(started)}", flags)
+    def start(*flags: str, files: tuple[str, ...] = ("sd15-small",), cpu: bool = True) -> ComfyServer:
+        server = ComfyServer(comfyui, tmp_path / f"comfyui{len(started)}", flags, cpu=cpu)
         server.ensure(*files)
         started.append(server)
         return server.start()

@@ -78,7 +78,7 @@ def check_concat_average_zero():
     mixed = average(learned(TEXT, x), more, 0.5)[0]
     with Log() as log:
         assert torch.equal(sample(apply(), mixed), sample(MODEL, mixed))
-    assert any("SEALRouteConditioning" in line for line in log.lines)
+    assert any("SEAL Route Conditioning" in line for line in log.lines)
 
 
 def check_lost_route_is_said():

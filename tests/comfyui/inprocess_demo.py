@@ -25,15 +25,17 @@ import latent_preview
 import torch
 from demo_measure import measure
 from safetensors.torch import load_file, save_file
-from seal_pack.nodes import demo
-from seal_pack.nodes.comfy import demo_model
-from seal_pack.nodes.comfy.host import ComfyHost
-from seal_pack.nodes.comfy.sites import native_resolution
-from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding, SEALTextEncode
-from seal_pack.nodes.layers import LayerRestrictionSpec
-from seal_pack.nodes.masks import SemanticMask
-from seal_pack.nodes.tokens import SplitMergeTokenizer
-from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes import demo_model as demo
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
+from seal_pack.nodes.comfy import tiny_model
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.comfy.unet_sites import native_resolution
+from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
+from seal_pack.nodes.load_embedding import SEALLoadEmbedding
+from seal_pack.nodes.semantic_mask import SemanticMask
+from seal_pack.nodes.split_merge_tokenizer import SplitMergeTokenizer
+from seal_pack.nodes.text_encode import SEALTextEncode
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from seal_pack.seal_core.hosts.base import Prompt
 from seal_pack.seal_core.method.sampling import sample as euler
 from seal_pack.seal_core.prompts.attributes import parse_attributes
@@ -42,8 +44,8 @@ MODEL_FILE, OUT = (Path(given) for given in sys.orig_argv[-2:])
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})
 folder_paths.set_temp_directory(str(FOLDER / "temp"))
 with torch.inference_mode():  # as ComfyUI executes nodes
-    MODEL, CLIP, VAE = demo_model.load_demo(MODEL_FILE)
-demo.load_demo = lambda: (MODEL, CLIP, VAE)
+    MODEL, CLIP, VAE = tiny_model.load_tiny_model(MODEL_FILE)
+demo.load_tiny_model = lambda: (MODEL, CLIP, VAE)
 NAME = next(iter(demo.BUILT_IN))
 
 
@@ -85,7 +87,7 @@ def check_both_hosts_can_be_compared():
 
 
 def check_a_model_loaded_twice_is_the_same_model():
-    again = demo_model.load_demo(MODEL_FILE)
+    again = tiny_model.load_tiny_model(MODEL_FILE)
     prints = []
     for parts in ((MODEL, CLIP, VAE), again):
         with torch.inference_mode(False), ComfyHost(*parts) as host:
@@ -151,7 +153,7 @@ def check_least_squares_finds_the_colours():
     generator = torch.Generator().manual_seed(0)
     latents, factors = torch.randn(2, 4, 4, 4, generator=generator), torch.randn(4, 3, generator=generator)
     cells = (latents.movedim(1, -1) @ factors + torch.tensor([0.1, -0.2, 0.3])).movedim(-1, 1)
-    found, bias = demo_model.latent_colours(latents, cells.repeat_interleave(8, 2).repeat_interleave(8, 3))
+    found, bias = tiny_model.latent_colours(latents, cells.repeat_interleave(8, 2).repeat_interleave(8, 3))
     assert torch.allclose(found, factors, atol=1e-4) and torch.allclose(bias, torch.tensor([0.1, -0.2, 0.3]), atol=1e-4)
 
 
@@ -218,12 +220,12 @@ def check_loras_and_saving():
 
 def check_bad_files():
     with refused(r"there is no file .*gone.safetensors"):
-        demo_model.load_demo(FOLDER / "gone.safetensors")
+        tiny_model.load_tiny_model(FOLDER / "gone.safetensors")
     half = FOLDER / "half.safetensors"
     half.write_bytes(MODEL_FILE.read_bytes()[:100_000])
     with refused(r"half.safetensors cannot be read"):
-        demo_model.load_demo(half)
-    whole = demo_model.read_model(MODEL_FILE)
+        tiny_model.load_tiny_model(half)
+    whole = tiny_model.read_model(MODEL_FILE)
     lost = next(name for name in whole.unet if name.startswith("mid_block"))
     changes = {
         "weights do not fit": lambda f: f.unet.pop(lost),
@@ -233,16 +235,16 @@ def check_bad_files():
         "hidden_size": lambda f: f.config["text_encoder"].pop("hidden_size"),
         "vae block_out_channels": lambda f: f.config["vae"].update(block_out_channels=[32, 64, 96]),
     }
-    original = demo_model.read_model
+    original = tiny_model.read_model
     try:
         for said, change in changes.items():
             file = original(MODEL_FILE)
             change(file)
-            demo_model.read_model = lambda path, file=file: file
+            tiny_model.read_model = lambda path, file=file: file
             with refused(f"does not fit this version of SEAL.*{said}.*reinstall"):
-                demo_model.load_demo(MODEL_FILE)
+                tiny_model.load_tiny_model(MODEL_FILE)
     finally:
-        demo_model.read_model = original
+        tiny_model.read_model = original
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import folder_paths
 import torch
 from safetensors.torch import save_file
 from seal_pack.nodes.comfy.folders import folder_of, spare_folders
-from seal_pack.nodes.embedding import SEALLoadEmbedding
+from seal_pack.nodes.load_embedding import SEALLoadEmbedding
 from seal_pack.seal_core.concept.concept_file import concept_bytes
 from seal_pack.seal_core.messages import SealError
 

@@ -22,10 +22,11 @@ from typing import Any
 
 import torch
 from inprocess_train import ONE, VAE, sticker
-from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALTextEncode
-from seal_pack.nodes.layers import LayerRestrictionSpec
-from seal_pack.nodes.masks import SemanticMask
-from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
+from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
+from seal_pack.nodes.semantic_mask import SemanticMask
+from seal_pack.nodes.text_encode import SEALTextEncode
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from seal_pack.seal_core.concept.concept import Embedding
 from seal_pack.seal_core.concept.settings import Layers
 from seal_pack.seal_core.messages import SealError

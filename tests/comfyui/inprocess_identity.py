@@ -17,9 +17,9 @@ import torch
 from comfy_extras.nodes_freelunch import FreeU, FreeU_V2
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, RescaleCFG
 from loading_kit import KEY, TEXT_KEY, VAE, make_vae, train
-from seal_pack.nodes.comfy.host import ComfyHost
-from seal_pack.nodes.comfy.identity import identity
-from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.comfy.model_identity import identity
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from streamed import streamed_clip, streamed_model, streaming
 
 import nodes as comfy_nodes

@@ -46,8 +46,9 @@ def _load_pack():
 
 
 _load_pack()
-from seal_pack.nodes.comfy import sites as unet_sites  # noqa: E402
-from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALTextEncode  # noqa: E402
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding  # noqa: E402
+from seal_pack.nodes.comfy import unet_sites  # noqa: E402
+from seal_pack.nodes.text_encode import SEALTextEncode  # noqa: E402
 from seal_pack.seal_core.concept.concept import Concept, Embedding  # noqa: E402
 from seal_pack.seal_core.concept.concept_file import save_concept  # noqa: E402
 from seal_pack.seal_core.concept.settings import Layers  # noqa: E402

@@ -17,32 +17,12 @@ import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
 import torch
-from loading_kit import VAE, clip_of_files, streamed, train, with_lora
-from seal_pack.nodes.comfy import demo_model, loading
-from seal_pack.nodes.comfy.host import ComfyHost
-from seal_pack.nodes.masks import SemanticMask
+from loading_kit import VAE, clip_of_files, gradients, opened, streamed, train, with_lora
+from seal_pack.nodes.comfy import tiny_model, trainable_models
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.semantic_mask import SemanticMask
 from seal_pack.seal_core.hosts.base import Prompt
 from streamed import StreamedPatcher, streaming
-
-
-def gradients(model, clip):
-    """Of a denoised picture by the words' embeddings and by the context: all of the text encoder and of the U-Net."""
-    generator = torch.Generator().manual_seed(4)
-    with torch.inference_mode(False), torch.enable_grad(), ComfyHost(model, clip, VAE) as host:
-        starts = []
-
-        def start(module, inputs, output):
-            starts.append(output.requires_grad_())
-
-        words = host.clip.cond_stage_model.clip_l.transformer.get_input_embeddings()
-        handle = words.register_forward_hook(start)
-        try:
-            context = host.encode([Prompt("a sticker of a cat")], {})
-        finally:
-            handle.remove()
-        noise = torch.randn(1, 4, 8, 8, generator=generator)
-        out = host.denoise(noise, torch.tensor([2.0]), context)
-        return [grad.clone() for grad in torch.autograd.grad(out.square().sum(), [starts[0], context.cross])]
 
 
 def same(one, other):
@@ -141,39 +121,6 @@ def check_the_core_knows_that_gradients_flow():
     assert manage.in_training is False
 
 
-def opened(model, clip):
-    with torch.inference_mode(False), ComfyHost(model, clip, VAE):
-        pass
-
-
-def check_what_cannot_be_copied_is_refused_in_one_sentence():
-    with streaming():
-        model, clip = streamed()
-        model.cached_patcher_init = None
-        with refused("^model: its loader.*own loader node.*--disable-dynamic-vram"):
-            opened(model, clip)
-        model, clip = streamed()
-        clip.patcher.cached_patcher_init = None
-        with refused("^clip: its loader.*--disable-dynamic-vram"):
-            opened(model, clip)
-
-        def gone(disable_dynamic=False):
-            raise FileNotFoundError("model.safetensors")
-
-        model, clip = streamed()
-        model.cached_patcher_init = (gone, ())
-        with refused("^model: its file.*model.safetensors"):
-            opened(model, clip)
-        model, clip = streamed()
-        model.set_injections("bypass", [comfy.model_patcher.PatcherInjection(lambda m: None, lambda m: None)])
-        with refused("^model: .*bypass.*LoraLoader"):
-            opened(model, clip)
-        model, clip = streamed()
-        model.set_additional_models("other", [streamed()[0]])
-        with refused("^model: .*streams"):
-            opened(model, clip)
-
-
 def check_what_was_loaded_in_part_before_is_loaded_whole():
     model, clip = with_lora(make_model(), clip_of_files())
     for patcher in (model, clip.patcher):
@@ -181,24 +128,6 @@ def check_what_was_loaded_in_part_before_is_loaded_whole():
         patcher.partially_load(patcher.load_device, extra_memory=1)
         assert patcher.model.model_lowvram, "the LoRA is applied while casting, as with too little memory"
     assert same(gradients(model, clip), gradients(*with_lora(make_model(), clip_of_files())))
-
-
-class Offloading(comfy.model_patcher.ModelPatcher):
-    """As other packs': it keeps weights elsewhere, whatever is asked."""
-
-    def load(self, device_to=None, lowvram_model_memory=0, force_patch_weights=False, full_load=False):
-        super().load(device_to, 1, force_patch_weights, False)
-
-
-def check_what_stays_streamed_is_refused():
-    model, clip = with_lora(make_model(), clip_of_files())
-    model.__class__ = Offloading
-    with refused("^model: only a part of it was loaded"):
-        gradients(model, clip)
-    model, clip = with_lora(make_model(), clip_of_files())
-    clip.patcher.__class__ = Offloading
-    with refused("^clip: only a part of it was loaded"):
-        gradients(model, clip)
 
 
 def check_a_mask_by_attention_needs_no_copy():
@@ -234,51 +163,6 @@ def check_a_mask_by_attention_asks_for_no_more_memory_than_sampling():
     assert mask["memory_required"] < training["memory_required"]
 
 
-def check_a_checkpoint_without_a_vae_is_told():
-    empty = comfy.sd.VAE.__new__(comfy.sd.VAE)  # as ComfyUI's loader gives it
-    for vae in (None, empty):
-        with refused("^vae: there is none"):
-            ComfyHost(make_model(), clip_of_files(), vae)
-
-
-def check_novram_and_quantised_weights_are_refused_before_loading():
-    manage = comfy.model_management
-    model, clip = make_model(), clip_of_files()
-    before, model.load_device = manage.vram_state, torch.device("meta")
-    try:
-        manage.vram_state = manage.VRAMState.NO_VRAM
-        with refused("^model: .*--novram"):
-            ComfyHost(model, clip, VAE)
-        model.load_device = torch.device("cpu")
-        ComfyHost(model, clip, VAE)  # on a CPU nothing is taken off
-    finally:
-        manage.vram_state = before
-
-    class Packed(torch.Tensor):
-        """As GGUF's: a class of its own."""
-
-    for weight in (torch.zeros(8, 8).as_subclass(Packed), torch.zeros(8, 8, dtype=torch.uint8), quantised()):
-        if weight is not None:
-            for part in (make_model(), clip_of_files()):
-                patcher = getattr(part, "patcher", part)
-                layer = next(m for m in patcher.model.modules() if isinstance(m, torch.nn.Linear))
-                layer.weight = torch.nn.Parameter(weight, requires_grad=False)
-                parts = (part, clip) if part is patcher else (model, part)
-                with refused("^(model|clip): its weights are quantised.*fp16"):
-                    ComfyHost(*parts, VAE)
-
-
-def quantised():
-    """ComfyUI's own class, where this machine can make one."""
-    from comfy.quant_ops import QuantizedTensor
-
-    make = getattr(QuantizedTensor, "from_float", None)
-    try:
-        return make(torch.zeros(16, 16), "TensorCoreFP8Layout")
-    except Exception:
-        return None
-
-
 def check_fp8_weights_can_be_trained_through():
     model = make_model()
     model.model.diffusion_model.to(torch.float8_e4m3fn)
@@ -288,27 +172,19 @@ def check_fp8_weights_can_be_trained_through():
     assert all(torch.isfinite(grad).all() and grad.abs().max() > 0 for grad in gradients(model, clip))
 
 
-def check_tensors_that_a_patch_hides_are_told():
-    hidden = torch.ones(1)  # an inference tensor: checks run as nodes do
-    model = make_model()
-    model.set_model_output_block_patch(lambda h, hsp, options: (h * hidden, hsp))
-    with refused("^model: a patch on it keeps tensors.*without that patch"):
-        gradients(model, clip_of_files())
-
-
 def check_attributes_made_under_inference_mode_reach_no_graph():
     model = make_model()
     layer = model.model.diffusion_model.output_blocks[0][0]
     layer.kept = torch.ones(2)
     layer.register_buffer("scale", torch.ones(2))
-    guard = loading.Gradients()
+    guard = trainable_models.Gradients()
     with torch.inference_mode(False):
         guard.let_through(model.model)
         assert not layer.kept.is_inference() and not layer.scale.is_inference()
 
 
 def check_the_demo_model_loads_where_layers_have_no_weights_before():
-    ordinary = demo_model.load_demo()
+    ordinary = tiny_model.load_tiny_model()
     try:
         import comfy.memory_management
     except ImportError:  # an older ComfyUI
@@ -317,8 +193,8 @@ def check_the_demo_model_loads_where_layers_have_no_weights_before():
     try:
         comfy.memory_management.aimdo_enabled = True
         comfy.model_patcher.CoreModelPatcher = StreamedPatcher
-        parts = demo_model.load_demo()
-        original = demo_model.read_model
+        parts = tiny_model.load_tiny_model()
+        original = tiny_model.read_model
 
         def broken(path):
             file = original(path)
@@ -326,10 +202,10 @@ def check_the_demo_model_loads_where_layers_have_no_weights_before():
             file.text_encoder[name] = file.text_encoder[name][:, :-1]
             return file
 
-        demo_model.read_model = broken
+        tiny_model.read_model = broken
         with refused("text_encoder: 1 weights do not fit.*fc1.weight"):
-            demo_model.load_demo()
-        demo_model.read_model = original
+            tiny_model.load_tiny_model()
+        tiny_model.read_model = original
     finally:
         comfy.memory_management.aimdo_enabled = False
         comfy.model_patcher.CoreModelPatcher = core

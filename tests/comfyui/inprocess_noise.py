@@ -15,8 +15,8 @@ import comfy.latent_formats
 import comfy.model_sampling
 import torch
 from comfy_extras import nodes_model_advanced
-from seal_pack.nodes.comfy.host import ComfyHost
-from seal_pack.nodes.comfy.noise import Noising
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.comfy.noising import Noising
 from seal_pack.seal_core.hosts.base import Prompt
 from seal_pack.seal_core.method.losses import denoising_errors
 

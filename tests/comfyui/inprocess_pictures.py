@@ -18,10 +18,13 @@ import comfy.utils  # noqa: E402
 import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_extras.nodes_compositing import JoinImageWithAlpha  # noqa: E402
-from seal_pack.nodes.lettering import SEALContactSheet, SEALStickerText  # noqa: E402
-from seal_pack.nodes.masks import SemanticMask  # noqa: E402
-from seal_pack.nodes.stickers import SEALStickerBorder, SEALStickerCutout, SEALStickerLayout  # noqa: E402
-from seal_pack.nodes.stickers_pack import SEALSaveStickerPack  # noqa: E402
+from seal_pack.nodes.contact_sheet import SEALContactSheet  # noqa: E402
+from seal_pack.nodes.save_sticker_pack import SEALSaveStickerPack  # noqa: E402
+from seal_pack.nodes.semantic_mask import SemanticMask  # noqa: E402
+from seal_pack.nodes.sticker_border import SEALStickerBorder  # noqa: E402
+from seal_pack.nodes.sticker_cutout import SEALStickerCutout  # noqa: E402
+from seal_pack.nodes.sticker_layout import SEALStickerLayout  # noqa: E402
+from seal_pack.nodes.sticker_text import SEALStickerText  # noqa: E402
 from seal_pack.seal_core.demo.sticker_files import BUILT_IN, built_in_sticker  # noqa: E402
 from seal_pack.seal_core.messages import SealError  # noqa: E402
 

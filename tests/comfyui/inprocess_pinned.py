@@ -10,7 +10,7 @@ from inprocess_kit import _PACK, CLIP, MODEL, run
 import sys
 
 from inprocess_train import VAE
-from seal_pack.nodes.comfy.host import ComfyHost
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.seal_core.concept.concept_file import concept_bytes
 from seal_pack.seal_core.method.choices import configure
 from seal_pack.seal_core.method.references import Reference

@@ -29,12 +29,14 @@ from inprocess_kit import (
 
 # isort: split
 
+import random
+
 import torch
-from seal_pack.nodes.comfy import routing
-from seal_pack.nodes.comfy import sites as unet_sites
-from seal_pack.nodes.comfy.routing import KEY
-from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALRouteConditioning
-from seal_pack.nodes.layers import LayerRestrictionSpec
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
+from seal_pack.nodes.comfy import routing, unet_sites
+from seal_pack.nodes.comfy.route import KEY
+from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
+from seal_pack.nodes.route_conditioning import SEALRouteConditioning
 from seal_pack.seal_core.concept.concept import Embedding
 from seal_pack.seal_core.concept.concept_file import save_concept
 from seal_pack.seal_core.concept.settings import Layers
@@ -143,6 +145,35 @@ def check_two_concepts():
         in_x, in_y = site in ("up.2", "up.3"), site in ("up.3", "down.0")
         assert read(first, wanted(in_x, in_y)), site
         assert read(last, wanted(in_x, False)), site
+
+
+def check_random_restrictions_against_a_naive_model():
+    """Two concepts with random sites and times: every site of every pass reads the prompt that the rule gives it."""
+    draw, sampling = random.Random(0), MODEL.get_model_object("model_sampling")
+    for _ in range(5):
+        named = [draw.sample(SITES, draw.randint(1, len(SITES))) for _ in "xy"]
+        times = [sorted(draw.sample((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), 2)) for _ in "xy"]
+        x, y = (
+            concept(name, word, Layers(", ".join(sites), *when), seed=seed)
+            for name, word, sites, when, seed in zip(("<x>", "<y>"), ("cat", "dog"), named, times, (5, 6))
+        )
+        save_concept(x, FOLDER, "x"), save_concept(y, FOLDER, "y")
+        sigmas = []
+
+        def note(apply_model, args, sigmas=sigmas):
+            sigmas.append(float(args["timestep"][0]))
+            return apply_model(args["input"], args["timestep"], **args["c"])
+
+        model = apply()
+        model.set_model_unet_function_wrapper(note)
+        with Recorder() as seen:
+            sample(model, learned("<x> and <y>", x, y), cfg=1.0, steps=6)
+        for i, sigma in enumerate(sigmas):
+            for site in SITES:
+                start, end = zip(*([float(sampling.percent_to_sigma(p)) for p in when] for when in times))
+                a, b = (site in named[k] and end[k] <= sigma <= start[k] for k in (0, 1))
+                text = f"{'embedding:x' if a else 'cat'} and {'embedding:y' if b else 'dog'}"
+                assert read(seen.contexts[site][i], plain(text)[0][0]), (site, sigma, named, times)
 
 
 def check_concept_that_spills_into_another_chunk():

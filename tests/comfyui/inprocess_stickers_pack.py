@@ -21,10 +21,10 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
-from seal_pack.nodes.comfy import folders  # noqa: E402
-from seal_pack.nodes.lettering import SEALStickerText  # noqa: E402
-from seal_pack.nodes.stickers import SEALStickerCutout  # noqa: E402
-from seal_pack.nodes.stickers_pack import SEALSaveStickerPack  # noqa: E402
+from seal_pack.nodes.comfy import fonts  # noqa: E402
+from seal_pack.nodes.save_sticker_pack import SEALSaveStickerPack  # noqa: E402
+from seal_pack.nodes.sticker_cutout import SEALStickerCutout  # noqa: E402
+from seal_pack.nodes.sticker_text import SEALStickerText  # noqa: E402
 from seal_pack.seal_core.messages import SealError  # noqa: E402
 from seal_pack.seal_core.stickers.font import BUNDLED  # noqa: E402
 from seal_pack.seal_core.stickers.pack import apng  # noqa: E402
@@ -207,7 +207,7 @@ def check_half_a_pair_is_refused_by_its_inputs_name() -> None:
 def check_fonts_come_from_comfyuis_folders() -> None:
     text = {"text": "Hi", "place": "bottom", "size": 16.0, "width": 90.0, "height": 40.0, "align": "centre"}
     text |= {"fill": "#fff", "stroke": 0.0, "stroke_colour": "#000"}
-    assert Path(folder_paths.models_dir, "fonts") in folders.font_folders()
+    assert Path(folder_paths.models_dir, "fonts") in fonts.font_folders()
     for name, says in (
         ("/etc/hostname", "is a path"),
         (str(BUNDLED), "is a path"),
@@ -229,7 +229,7 @@ def check_models_fonts_is_looked_in_whoever_has_registered_fonts() -> None:
     try:
         for registered in ([str(theirs)], [str(theirs), str(ours)]):
             folder_paths.folder_names_and_paths["fonts"] = (registered, {".ttf"})
-            assert folders.font_folders() == [ours, theirs, Path(folder_paths.get_input_directory())]
+            assert fonts.font_folders() == [ours, theirs, Path(folder_paths.get_input_directory())]
     finally:
         folder_paths.folder_names_and_paths.clear()
         folder_paths.folder_names_and_paths.update(before)

@@ -36,10 +36,11 @@ from pathlib import Path
 import folder_paths
 import torch
 from safetensors.torch import save_file
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
 from seal_pack.nodes.comfy.folders import tails_folder
-from seal_pack.nodes.comfy.text import ComfyText
-from seal_pack.nodes.comfy.tokens import tokenize
-from seal_pack.nodes.embedding import SEALApplyEmbedding, SEALLoadEmbedding
+from seal_pack.nodes.comfy.prompt_tokens import tokenize
+from seal_pack.nodes.comfy.text_encoders import ComfyText
+from seal_pack.nodes.load_embedding import SEALLoadEmbedding
 from seal_pack.seal_core.concept.concept import Concept, Embedding
 from seal_pack.seal_core.concept.concept_file import save_concept
 from seal_pack.seal_core.concept.settings import Layers
@@ -187,7 +188,7 @@ def check_clip_skip_family_and_missing_name():
     assert ours[0][1]["seal_clip_skip"] == -2
     with Log() as log:
         learned(TEXT, x)
-    assert any("CLIPSetLastLayer" in line for line in log.lines)
+    assert any("CLIP Set Last Layer" in line for line in log.lines)
     with Log() as log:
         assert torch.equal(learned("a dog", x, clip=skipped)[0][0], plain("a dog", skipped)[0][0])
     assert any("none of the learned concepts" in line for line in log.lines)

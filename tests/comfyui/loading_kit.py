@@ -12,7 +12,9 @@ import json
 import comfy.sd
 import folder_paths
 import torch
-from seal_pack.nodes.train import SEALTrainEmbedding
+from seal_pack.nodes.comfy.comfy_host import ComfyHost
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
+from seal_pack.seal_core.hosts.base import Prompt
 from seal_pack.seal_core.method.choices import TokenChoices
 from streamed import streamed_clip, streamed_model
 
@@ -60,3 +62,39 @@ def train(model, clip, **settings):
     given |= {"tokens": TokenChoices(split=1, init="class_word"), **settings}
     result = SEALTrainEmbedding.execute(model, clip, VAE, **given).result
     return result[0].concepts[0], json.loads(result[4])
+
+
+def opened(model, clip):
+    with torch.inference_mode(False), ComfyHost(model, clip, VAE):
+        pass
+
+
+def gradients(model, clip):
+    """Of a denoised picture by the words' embeddings and by the context: all of the text encoder and of the U-Net."""
+    generator = torch.Generator().manual_seed(4)
+    with torch.inference_mode(False), torch.enable_grad(), ComfyHost(model, clip, VAE) as host:
+        starts = []
+
+        def start(module, inputs, output):
+            starts.append(output.requires_grad_())
+
+        words = host.clip.cond_stage_model.clip_l.transformer.get_input_embeddings()
+        handle = words.register_forward_hook(start)
+        try:
+            context = host.encode([Prompt("a sticker of a cat")], {})
+        finally:
+            handle.remove()
+        noise = torch.randn(1, 4, 8, 8, generator=generator)
+        out = host.denoise(noise, torch.tensor([2.0]), context)
+        return [grad.clone() for grad in torch.autograd.grad(out.square().sum(), [starts[0], context.cross])]
+
+
+def quantised():
+    """ComfyUI's own class, where this machine can make one."""
+    from comfy.quant_ops import QuantizedTensor
+
+    make = getattr(QuantizedTensor, "from_float", None)
+    try:
+        return make(torch.zeros(16, 16), "TensorCoreFP8Layout")
+    except Exception:
+        return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def write_weights(model: Any, clip: Any, out: Path) -> dict[str, Any]:
     """unet.safetensors and NAME.safetensors per text encoder, with diffusers' and transformers' names."""
     import comfy.utils
     from safetensors.torch import save_file
-    from seal_pack.nodes.comfy.text import text_models
+    from seal_pack.nodes.comfy.text_encoders import text_models
 
     config = model.model.model_config.unet_config
     theirs = model.model.diffusion_model.state_dict()
@@ -94,15 +93,13 @@ def main() -> None:
     import torch
     from parity_measure import batches, first_change, single_pass, site_table
     from safetensors.torch import save_file
-    from seal_pack.nodes.comfy.host import ComfyHost
+    from seal_pack.nodes.comfy.comfy_host import ComfyHost
     from seal_pack.seal_core.concept.settings import Layers
     from seal_pack.seal_core.method.attention import tap
     from seal_pack.seal_core.method.training import Training
 
-    started = time.process_time()
     model, clip, vae = load(checkpoint)
-    notes: dict[str, Any] = {"unet": write_weights(model, clip, out), "cases": {}, "seconds": {}}
-    notes["seconds"]["load and write"] = time.process_time() - started
+    notes: dict[str, Any] = {"unet": write_weights(model, clip, out), "cases": {}}
     sticker, configs = reference(), cases()
     save_file({"image": sticker.image.contiguous(), "mask": sticker.mask.contiguous()}, out / "reference.safetensors")
     with torch.inference_mode(False), ComfyHost(model, clip, vae) as host:
@@ -111,7 +108,7 @@ def main() -> None:
         sampling = model.get_model_object("model_sampling")
         notes["timesteps"] = sampling.timestep(host.sigmas.to(host.device)).tolist()
         for name in wanted or configs:
-            started, config = time.process_time(), configs[name]
+            config = configs[name]
             run = Training(host, [sticker], config)
             latents = {f"latents.{i}": z.contiguous() for i, z in enumerate(run.examples.latents)}
             merge = MERGE_AFTER if run.learned.parameters()[0].shape[0] > 1 and config.carrier == "input" else None
@@ -128,8 +125,6 @@ def main() -> None:
                 found |= {f"single.{key}": value for key, value in single.items()}
             save_file(found | latents, out / f"{name}.safetensors")
             notes["cases"][name] = note
-            notes["seconds"][name] = time.process_time() - started
-        started = time.process_time()
         plain = dataclasses.replace(configs["textual_inversion"], batch_size=1)
         for site in (host.sites()[-1], host.sites()[0])[: 2 if thorough else 1]:
             only = dataclasses.replace(plain, layers=Layers(site.name))
@@ -137,7 +132,6 @@ def main() -> None:
             notes.setdefault("restriction", []).append(
                 {"site": site.name, "module": key, **first_change(Training(host, [sticker], only))}
             )
-        notes["seconds"]["restriction"] = time.process_time() - started
     (out / "notes.json").write_text(json.dumps(notes))
 
 

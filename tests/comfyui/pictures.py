@@ -1,4 +1,4 @@
-"""Input pictures: glyphs of Noto Color Emoji, which nobody here drew."""
+"""Input pictures: glyphs of Noto Color Emoji."""
 
 from __future__ import annotations
 

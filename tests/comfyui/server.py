@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -21,53 +20,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from installed import HANGS, HERE, PACK, find_python
 from PIL import Image
 
-HERE = Path(__file__).resolve().parent
-PACK = HERE.parents[1]
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
-
-
-def find_comfyuis() -> list[Path]:
-    """The folders in COMFYUI_PATH (os.pathsep between them), else every ~/comfy/ComfyUI* and ../ComfyUI.
-
-    Raises FileNotFoundError where a given one holds no ComfyUI: a slip must not look like nothing to test.
-    """
-    given = [Path(name).expanduser() for name in os.environ.get("COMFYUI_PATH", "").split(os.pathsep) if name.strip()]
-    for folder in given:
-        if not (folder / "main.py").is_file():
-            raise FileNotFoundError(f"COMFYUI_PATH: {folder} holds no ComfyUI (no main.py)")
-    usual = [*sorted((Path.home() / "comfy").glob("ComfyUI*")), PACK.parent / "ComfyUI"]
-    found = given or [folder for folder in usual if (folder / "main.py").is_file()]
-    return list(dict.fromkeys(folder.resolve() for folder in found))
-
-
-def version_of(comfyui: Path) -> str:
-    """As comfyui_version.py says, such as 0.8.0; else the folder's name."""
-    file = comfyui / "comfyui_version.py"
-    said = re.search(r'__version__ = "([^"]+)"', file.read_text() if file.is_file() else "")
-    return said[1] if said else comfyui.name
-
-
-def found_comfyuis() -> str:
-    """What was found, in one line."""
-    found = ", ".join(f"{version_of(c)} in {c} run by {find_python(c)}" for c in find_comfyuis())
-    return f"ComfyUI: {found or 'NONE FOUND (set COMFYUI_PATH); nodes/ is tried against stand-ins only'}"
-
-
-def find_python(comfyui: Path) -> str:
-    """COMFYUI_PYTHON, else a virtual environment in ComfyUI's folder, else this interpreter."""
-    if os.environ.get("COMFYUI_PYTHON"):
-        return os.environ["COMFYUI_PYTHON"]
-    for name in (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe"):
-        if (comfyui / name).exists():
-            return str(comfyui / name)
-    return sys.executable
 
 
 def cache_dir() -> Path:
     """Where random checkpoints are kept between runs: SEAL_TEST_CACHE or ~/.cache/seal-tests."""
     return Path(os.environ.get("SEAL_TEST_CACHE") or Path.home() / ".cache/seal-tests")
+
+
+def forget_old_recipes(keep: int) -> None:
+    """Remove all but the newest folders of random checkpoints: each holds up to 6.5 GB."""
+    folders = [folder for folder in cache_dir().iterdir() if re.fullmatch("[0-9a-f]{8}", folder.name)]
+    for folder in sorted(folders, key=lambda f: f.stat().st_mtime)[:-keep]:
+        for file in folder.glob("*.safetensors*"):
+            file.unlink()
+        with contextlib.suppress(OSError):  # something else is in there
+            folder.rmdir()
 
 
 class PromptRejected(Exception):
@@ -85,8 +56,7 @@ class Result:
     prompt_id: str
     status: str  # success, error or interrupted
     outputs: dict[str, Any]
-    messages: list[tuple[float, dict[str, Any]]] = field(repr=False)
-    seconds: float
+    messages: list[dict[str, Any]] = field(repr=False)
     error: dict[str, Any]
 
     def text(self, node: str) -> str:
@@ -96,18 +66,18 @@ class Result:
     def json(self, node: str) -> Any:
         return json.loads(self.text(node))
 
-    def progress(self, node: str) -> list[tuple[float, int, int]]:
-        """(when, value, total) of this node's progress bar."""
+    def progress(self, node: str) -> list[tuple[int, int]]:
+        """(value, total) of this node's progress bar, one for each time it moved."""
         return [
-            (when, message["data"]["value"], message["data"]["max"])
-            for when, message in self.messages
+            (message["data"]["value"], message["data"]["max"])
+            for message in self.messages
             if message["type"] == "progress" and message["data"].get("node") == node
         ]
 
     @property
     def executed(self) -> set[str]:
         """Nodes that really ran (the others came from ComfyUI's cache)."""
-        return {m["data"]["node"] for _, m in self.messages if m["type"] == "executing" and m["data"].get("node")}
+        return {m["data"]["node"] for m in self.messages if m["type"] == "executing" and m["data"].get("node")}
 
     def ok(self) -> Result:
         assert self.status == "success", f"{self.status}: {self.message}\n{''.join(self.error.get('traceback', []))}"
@@ -121,8 +91,9 @@ class Result:
 class ComfyServer:
     """ComfyUI with its own base directory (models, custom_nodes, input, output, user) under `base`."""
 
-    def __init__(self, comfyui: Path, base: Path, flags: tuple[str, ...] = ()) -> None:
-        self.comfyui, self.base, self.flags = comfyui, base, flags
+    def __init__(self, comfyui: Path, base: Path, flags: tuple[str, ...] = (), *, cpu: bool = True) -> None:
+        self.comfyui, self.base = comfyui, base
+        self.flags = ("--cpu", *flags) if cpu else flags
         self.python = find_python(comfyui)
         self.log_file = base / "comfyui.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -146,19 +117,20 @@ class ComfyServer:
         missing = [name for name in names if not (folder / f"{name}.safetensors").exists()]
         if missing:
             command = [self.python, str(HERE / "checkpoints.py"), str(self.comfyui), str(folder), *missing]
-            made = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            made = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
             assert made.returncode == 0, made.stderr[-3000:]
+            forget_old_recipes(keep=2)
         homes = {"lora": "loras", "controlnet": "controlnet", "sd3": "diffusion_models"}
         for name in names:
             self._link(folder / f"{name}.safetensors", f"models/{homes.get(name, 'checkpoints')}/{name}.safetensors")
 
     # Life
 
-    def start(self, timeout: float = 120) -> ComfyServer:
+    def start(self, timeout: float = HANGS) -> ComfyServer:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        fixed = ["--cpu", "--listen", "127.0.0.1", "--port", str(self.port), "--base-directory", str(self.base)]
+        fixed = ["--listen", "127.0.0.1", "--port", str(self.port), "--base-directory", str(self.base)]
         quiet = ["--disable-auto-launch", "--disable-api-nodes", "--database-url", "sqlite:///:memory:"]
         command = [self.python, str(HERE / "launch.py"), str(self.comfyui), *fixed, *quiet, *self.flags]
         # Waiting threads must not spin: on two busy cores that makes everything six times slower.
@@ -180,7 +152,7 @@ class ComfyServer:
         address = f"ws://127.0.0.1:{self.port}/ws?clientId={self.client_id}"
         self.socket = websocket.create_connection(address, timeout=30)
         self.socket.settimeout(None)
-        self._messages: list[tuple[float, dict[str, Any]]] = []
+        self._messages: list[dict[str, Any]] = []
         self._news = threading.Condition()
         threading.Thread(target=self._listen, daemon=True).start()
         return self
@@ -191,7 +163,7 @@ class ComfyServer:
                 data = self.socket.recv()
                 if data and isinstance(data, str):  # binary messages are previews
                     with self._news:
-                        self._messages.append((time.time(), json.loads(data)))
+                        self._messages.append(json.loads(data))
                         self._news.notify_all()
                 elif not data:
                     break
@@ -235,13 +207,13 @@ class ComfyServer:
         except urllib.error.HTTPError as error:
             raise PromptRejected(json.loads(error.read())) from None
 
-    def wait(self, prompt_id: str, timeout: float = 300) -> Result:
+    def wait(self, prompt_id: str, timeout: float = HANGS) -> Result:
         """Until ComfyUI has finished this prompt, one way or another."""
         deadline = time.time() + timeout
         with self._news:
             while True:
-                mine = [m for m in self._messages if m[1]["data"].get("prompt_id") == prompt_id]
-                ends = [m for m in mine if m[1]["type"] in ENDS]
+                mine = [m for m in self._messages if m["data"].get("prompt_id") == prompt_id]
+                ends = [m for m in mine if m["type"] in ENDS]
                 if ends:
                     break
                 alive = self.process is not None and self.process.poll() is None
@@ -249,31 +221,32 @@ class ComfyServer:
                 assert time.time() < deadline, f"nothing after {timeout} s; last: {mine[-1:]}\n{self.log[-2000:]}"
                 self._news.wait(1)
         while prompt_id not in (history := self.history(prompt_id)):
-            assert time.time() < deadline
+            assert time.time() < deadline, f"{prompt_id} ended, but is not in the history"
             time.sleep(0.05)
-        end = ends[0][1]
-        status = end["type"].removeprefix("execution_")
-        seconds = ends[0][0] - mine[0][0]
-        error = end["data"] if status == "error" else {}
-        return Result(prompt_id, status, history[prompt_id]["outputs"], mine, seconds, error)
+        status = ends[0]["type"].removeprefix("execution_")
+        error = ends[0]["data"] if status == "error" else {}
+        return Result(prompt_id, status, history[prompt_id]["outputs"], mine, error)
 
-    def run(self, prompt: dict[str, Any], timeout: float = 300) -> Result:
+    def run(self, prompt: dict[str, Any], timeout: float = HANGS) -> Result:
         return self.wait(self.queue(prompt), timeout)
 
-    def until_step(self, prompt_id: str, node: str, step: int, timeout: float = 120) -> None:
+    def until_step(self, prompt_id: str, node: str, step: int, timeout: float = HANGS) -> None:
         """Wait for this node's progress bar to reach `step`."""
         deadline = time.time() + timeout
         with self._news:
-            while True:
-                for _, message in self._messages:
-                    data = message["data"]
-                    if data.get("prompt_id") != prompt_id:
-                        continue
-                    if message["type"] == "progress" and data["node"] == node and data["value"] >= step:
-                        return
-                    assert message["type"] not in ENDS, f"prompt ended before step {step}: {message}"
+            while self._step(prompt_id, node) < step:
                 assert time.time() < deadline, f"step {step} of {node} not reached in {timeout} s"
                 self._news.wait(1)
+
+    def _step(self, prompt_id: str, node: str) -> int:
+        """How far this node's progress bar has come, 0 at first. The prompt must still run."""
+        step = 0
+        for message in self._messages:
+            if message["data"].get("prompt_id") == prompt_id:
+                assert message["type"] not in ENDS, f"prompt ended at step {step}: {message}"
+                if message["type"] == "progress" and message["data"]["node"] == node:
+                    step = message["data"]["value"]
+        return step
 
     def interrupt(self) -> None:
         self.post("/interrupt")

@@ -14,8 +14,8 @@ pytest.importorskip("diffusers", reason="diffusers is not installed: pip install
 
 import torch
 from demo_measure import measure
+from installed import HANGS, HERE, find_python
 from safetensors.torch import load_file
-from server import HERE, find_python
 from torch import Tensor
 
 from seal_core.demo.model import build, host, load_model, save_model
@@ -47,7 +47,7 @@ def out(request: pytest.FixtureRequest, comfyui: Path, tmp_path_factory: pytest.
     folder = tmp_path_factory.mktemp("demo")
     file = MODEL_FILE if request.param == "shipped" else random_model(folder / "random.safetensors")
     script = [find_python(comfyui), str(HERE / "inprocess_demo.py"), str(comfyui), "", str(file), str(folder)]
-    run = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(script, capture_output=True, text=True, timeout=HANGS)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("ok   check_") >= 10
     return file, folder

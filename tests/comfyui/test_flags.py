@@ -1,14 +1,17 @@
-"""ComfyUI's other attentions and precisions, LoRA and CLIP skip."""
+"""ComfyUI's other attentions and precisions, a graphics card, LoRA and CLIP skip."""
 
 from __future__ import annotations
 
 import math
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import graphs
 import pytest
 from graphs import Graph
+from installed import find_python
 from server import ComfyServer, Result
 
 Sticker = Callable[[ComfyServer], str]
@@ -34,15 +37,26 @@ def train(server: ComfyServer, picture: str, **settings: Any) -> Result:
 def test_flags(
     another: Callable[..., ComfyServer], comfy: ComfyServer, sticker: Sticker, flags: tuple[str, ...]
 ) -> None:
-    usual = train(comfy, sticker(comfy), name="flags").json("report")
-    server = another(*flags)
-    result = train(server, sticker(server), name="flags")
-    report = result.json("report")
-    assert all(map(math.isfinite, report["losses"]))
     rounding = 2e-3 if "attention" in flags[0] else 0.1
-    assert report["losses"] == pytest.approx(usual["losses"], rel=rounding)
-    server.run(graphs.routed("sd15-small", "flags", ROUTED)).ok()
-    assert "nan" not in server.log.lower()
+    trains_alike(comfy, another(*flags), sticker, rounding)
+
+
+@pytest.mark.gpu
+def test_on_a_card(another: Callable[..., ComfyServer], comfyui: Path, comfy: ComfyServer, sticker: Sticker) -> None:
+    """As users run it: in half precision, and newer ComfyUIs stream the weights (ModelPatcherDynamic)."""
+    has_card = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    if subprocess.run([find_python(comfyui), "-c", has_card]).returncode:
+        pytest.skip("no graphics card that the torch of this ComfyUI can use")
+    trains_alike(comfy, another(cpu=False), sticker, rounding=0.1)
+
+
+def trains_alike(usual: ComfyServer, other: ComfyServer, sticker: Sticker, rounding: float) -> None:
+    """Both servers find the same losses, and what the other one learned it can draw."""
+    expected = train(usual, sticker(usual), name="flags").json("report")["losses"]
+    losses = train(other, sticker(other), name="flags").json("report")["losses"]
+    assert losses == pytest.approx(expected, rel=rounding)
+    other.run(graphs.routed("sd15-small", "flags", ROUTED)).ok()
+    assert "nan" not in other.log.lower()
 
 
 def test_lora_and_clip_skip(comfy: ComfyServer, sticker: Sticker) -> None:

@@ -6,12 +6,14 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import PACK
 from PIL import Image
-from server import PACK, ComfyServer
+from server import ComfyServer
 from workflow_api import to_api
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
@@ -50,31 +52,43 @@ def page(comfy: ComfyServer) -> Iterator[FrontEnd]:
         (comfy.base / f"models/checkpoints/{name}").unlink()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_opens_clean(page: FrontEnd, name: str):
-    assert page.load(read(name)) == []
+@dataclass(frozen=True)
+class Opened:
+    """One shipped workflow, and what the front end makes of it."""
+
+    shipped: dict[str, Any]
+    wrong: list[str]
+    saved: dict[str, Any]
+    api: dict[str, Any]
+    boxes: list[tuple[str, float, float, float, float]]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_saves_what_it_opened(page: FrontEnd, name: str):
+@pytest.fixture(scope="module", params=NAMES)
+def opened(page: FrontEnd, request: pytest.FixtureRequest) -> Opened:
+    """Opened once for the four tests below: a second each."""
+    shipped = read(request.param)
+    return Opened(shipped, page.load(shipped), page.saved(), page.api(), page.boxes())
+
+
+def test_opens_clean(opened: Opened):
+    assert opened.wrong == []
+
+
+def test_saves_what_it_opened(opened: Opened):
     """Else a node's widgets have changed, and values would land in wrong boxes."""
-    page.load(read(name))
-    saved, shipped = page.saved(), read(name)
+    saved, shipped = opened.saved, opened.shipped
     assert saved["links"] == shipped["links"]
     for now, before in zip(saved["groups"], shipped["groups"], strict=True):
         assert all(now[key] == before[key] for key in ("title", "bounding", "color"))  # newer ones drop font_size
     for now, before in zip(saved["nodes"], shipped["nodes"], strict=True):
         assert now["id"] == before["id"], now["type"]
-        assert now.get("widgets_values", []) == before.get("widgets_values", []), now[
-            "type"
-        ]  # newer ones drop empty ones
+        # Newer front ends drop empty lists of values.
+        assert now.get("widgets_values", []) == before.get("widgets_values", []), now["type"]
         assert [slot["name"] for slot in now["inputs"]] == [slot["name"] for slot in before["inputs"]], now["type"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_front_end_sends_what_the_tests_queue(page: FrontEnd, comfy: ComfyServer, name: str):
-    page.load(read(name))
-    sent, ours = page.api(), to_api(read(name), comfy.object_info())
+def test_front_end_sends_what_the_tests_queue(opened: Opened, comfy: ComfyServer):
+    sent, ours = opened.api, to_api(opened.shipped, comfy.object_info())
     assert set(sent) == set(ours)
     for key, node in ours.items():
         assert sent[key]["class_type"] == node["class_type"]
@@ -84,12 +98,9 @@ def test_front_end_sends_what_the_tests_queue(page: FrontEnd, comfy: ComfyServer
         assert given == node["inputs"], node["class_type"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_nodes_do_not_overlap_as_drawn(page: FrontEnd, name: str):
-    page.load(read(name))
-    boxes = page.boxes()
-    for i, (who, x, y, width, height) in enumerate(boxes):
-        for other, x2, y2, width2, height2 in boxes[:i]:
+def test_nodes_do_not_overlap_as_drawn(opened: Opened):
+    for i, (who, x, y, width, height) in enumerate(opened.boxes):
+        for other, x2, y2, width2, height2 in opened.boxes[:i]:
             apart = x >= x2 + width2 or x2 >= x + width or y >= y2 + height2 or y2 >= y + height
             assert apart, f"{who} over {other}"
 

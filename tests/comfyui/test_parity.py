@@ -19,9 +19,10 @@ pytest.importorskip("diffusers", reason="diffusers is not installed: pip install
 
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from installed import HANGS, HERE, find_python
 from parity_measure import batches, single_pass, site_table
 from safetensors.torch import load_file
-from server import HERE, ComfyServer, find_python
+from server import ComfyServer
 from tiny import tiny_vae
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
@@ -178,7 +179,7 @@ def pair(request: pytest.FixtureRequest, comfyui: Path, tmp_path_factory: pytest
     script = [find_python(comfyui), str(HERE / "parity_comfy.py"), str(comfyui), str(file), str(folder)]
     only = () if request.param == "sd15-small" else LARGE_CASES
     environment = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONDONTWRITEBYTECODE": "1", **os.environ}
-    run = subprocess.run([*script, *only], capture_output=True, text=True, timeout=600, env=environment)
+    run = subprocess.run([*script, *only], capture_output=True, text=True, timeout=HANGS, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
     notes = json.loads((folder / "notes.json").read_text())
     try:

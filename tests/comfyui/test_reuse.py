@@ -31,7 +31,9 @@ def test_reuse(comfy: ComfyServer, sticker: Sticker) -> None:
     assert "train" not in again.executed, "ComfyUI's own cache"
 
     comfy.free()
-    for _ in ("same process", "after a restart"):
+    for restarted in (False, True):
+        if restarted:
+            comfy.restart()
         files = comfy.files()
         again = train(comfy, picture, name="reuse")
         known = again.json("report")
@@ -39,7 +41,6 @@ def test_reuse(comfy: ComfyServer, sticker: Sticker) -> None:
         assert known["reused"] == "reuse.safetensors" and known["losses"] == report["losses"]
         assert comfy.pixels(again, "attention") == shown
         assert again.text("name") == "embedding:reuse" and comfy.files() == files
-        comfy.restart()
 
     other = train(comfy, picture, name="reuse", run_id=1)
     assert other.progress("train") and other.text("name") != "embedding:reuse"

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from server import ComfyServer
 
 Sticker = Callable[[ComfyServer], str]
+STEPS = 6
 CAT = 2368  # "cat" is this one token in CLIP's vocabulary
 KINDS = {"sd15": "SD15 EPS", "sd21v": "SD20 V_PREDICTION", "sdxl": "Segmind_Vega EPS"}
 TABLES = {
@@ -50,14 +51,14 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     chosen = {**graphs.TOKENS, "split": 2, "merge": "concat", "init": "class_word"}
     tokens = graph.wire("SplitMergeTokenizer", **chosen)
     name = f"cat-{layout}"
-    # CLIP-G reads a prompt in a second on two cores: SDXL trains with one prompt and the reference alone.
-    few = {"prompts": "a sticker of {}", "augment": 0.0} if layout == "sdxl" else {}
-    settings = {"preset": "best", "steps": 20, "resolution": 128, "name": name, "class_word": "cat", **few}
+    # CLIP-H and CLIP-G read a prompt in a second: only sd15 trains with all prompts and on other grounds.
+    few = {"augment": -1.0} if layout == "sd15" else {"prompts": "a sticker of {}"}
+    settings = {"preset": "best", "steps": STEPS, "resolution": 64, "name": name, "class_word": "cat", **few}
     graphs.train(graph, parts, sticker(comfy), tokens=tokens, **settings)
-    result = comfy.run(graph, timeout=400).ok()
+    result = comfy.run(graph).ok()
 
     report = result.json("report")
-    assert len(report["losses"]) == 20 and all(map(math.isfinite, report["losses"]))
+    assert len(report["losses"]) == STEPS and all(map(math.isfinite, report["losses"]))
     assert result.text("name") == f"embedding:{name}"
     file = comfy.embeddings / f"{name}.safetensors"
     vectors = load_file(file)
@@ -84,12 +85,14 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
 
 
 def test_every_preset_runs(comfy: ComfyServer, sticker: Sticker) -> None:
+    """best as it is, its search for words included, on the demo model: with CLIP-L that takes a minute."""
     picture = sticker(comfy)
     for preset in ("best", "paper", "textual_inversion", "hiper"):
         graph = Graph()
-        parts = graphs.checkpoint(graph, "sd15-small")
-        graphs.train(graph, parts, picture, preset=preset, steps=6, name=f"p-{preset}", described=True)
-        result = comfy.run(graph, timeout=400).ok()
+        parts = graphs.demo_model(graph) if preset == "best" else graphs.checkpoint(graph, "sd15-small")
+        settings = {"preset": preset, "steps": 6, "name": f"p-{preset}", "class_word": "cat"}
+        graphs.train(graph, parts, picture, whole=True, **settings)
+        result = comfy.run(graph).ok()
         report = result.json("report")
         assert bool(report["described"]) == (preset == "best")
         assert all(map(math.isfinite, report["losses"])), preset
@@ -103,7 +106,7 @@ def test_progress_and_pictures(comfy: ComfyServer, sticker: Sticker) -> None:
     graph = Graph()
     graphs.train(graph, graphs.checkpoint(graph, "sd15-small"), sticker(comfy), steps=5, name="progress")
     result = comfy.run(graph).ok()
-    assert [(value, total) for _, value, total in result.progress("train")] == [(i, 5) for i in range(1, 6)]
+    assert result.progress("train") == [(i, 5) for i in range(1, 6)]
     for node in ("loss", "attention"):
         picture = comfy.view(result.outputs[node]["images"][0])
         assert min(picture.size) >= 64 and len(picture.getcolors(1 << 20) or []) > 2

@@ -8,8 +8,9 @@ from typing import Any
 import pictures
 import pytest
 from graphs import TOKENS
+from installed import PACK
 from pack_rules import check_pack
-from server import PACK, ComfyServer, Result
+from server import ComfyServer, PromptRejected, Result
 from workflow_api import changed, of_type, to_api
 
 NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
@@ -199,8 +200,6 @@ def test_template_browser_lists_them(comfy: ComfyServer):
 
 def test_fresh_install_says_what_is_missing(comfy: ComfyServer, graph):
     """Without a trained concept the graph is refused with the remedy, not with a crash."""
-    from server import PromptRejected
-
     sent = changed(graph("seal_generate"), {"SEALLoadEmbedding": {"name": "never-trained.safetensors"}})
     with pytest.raises(PromptRejected, match="press R"):
         comfy.queue(sent)

@@ -14,7 +14,7 @@ from seal_core.files import whole_file
 from seal_core.files.safe_names import TAKEN_BY, is_windows_device, unique_stem
 from seal_core.files.whole_file import ready_folder, sweep_leftovers, write_new_files, write_whole
 from seal_core.messages import SealError
-from seal_core.stickers.names import folder_name
+from seal_core.stickers.pack.pack_names import folder_name
 
 SUFFIXES = (".safetensors", ".loss.png", ".json")
 
@@ -147,7 +147,7 @@ def test_a_kill_never_tears_a_file(tmp_path, call, count):
     whole = {"cat.safetensors": "old", "cat-2.safetensors": "first", "cat-3.safetensors": "second"}
     assert found.items() <= whole.items() and "cat.safetensors" in found
     for path in set(tmp_path.iterdir()) - {tmp_path / name for name in found}:
-        assert path.suffix not in COMFY_LISTS and whole_file._LEFT.fullmatch(path.name)
+        assert path.suffix not in COMFY_LISTS and whole_file.LEFTOVER.fullmatch(path.name)
 
 
 def test_replacing_is_whole_too(tmp_path, monkeypatch):
@@ -207,7 +207,7 @@ def test_leftovers_are_swept_at_the_next_save_when_old(tmp_path):
     (tmp_path / ".folder.0123456789ab.part").mkdir()
     os.utime(tmp_path / ".folder.0123456789ab.part", (0, 0))
     write_new_files(tmp_path, "dog", {".json": b""}, "out")
-    kept = {*others, ".fresh.0123456789ab.part", ".folder.0123456789ab.part", "dog.json"}
+    kept = {*others, ".fresh.0123456789ab.part", "dog.json"}
     assert set(names(tmp_path)) == kept
     sweep_leftovers(tmp_path / "missing")
 

@@ -1,6 +1,6 @@
-"""Files from anywhere, damaged in every way: each is read or refused with a SealError, within bounded work.
+"""Files with any damage: each is read, or refused with a SealError, and neither takes unbounded work.
 
-Also the command line, on any values of its options. See `fuzzing` for the number of cases.
+The command line too, with any values for its options. `fuzzing` says how many cases there are.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from seal_core.concept.concept import Concept
 from seal_core.concept.concept_file import concept_bytes, files_with_hash, load_concept, save_concept
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
-from seal_core.pictures.file import read_picture
+from seal_core.pictures.picture_file import read_picture
+from seal_core.stickers.caption import Caption, add_caption
 from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.font import BUNDLED
-from seal_core.stickers.pack.sources import left_out, stickers_in
-from seal_core.stickers.text import Caption, add_text
+from seal_core.stickers.pack.read_folder import stickers_in, unreadable_files
 from seal_core.tagged.tag_rows import RowError, read_tag_rows
 
 
@@ -57,7 +57,7 @@ def test_folders_of_stickers(tmp_path: Path) -> None:
             (tmp_path / name).write_bytes(content)
             if i:
                 (frames / name).write_bytes(content)
-        left_out(tmp_path)
+        unreadable_files(tmp_path)
         for sticker in stickers_in(tmp_path, 12.0):
             clip = sticker.read()
             assert clip.frames.dtype.name == "uint8" and clip.frames.shape[-1] == 4
@@ -72,7 +72,7 @@ def test_fonts(tmp_path: Path) -> None:
         path = tmp_path / "a.ttf"
         path.write_bytes(content)
         try:
-            made = add_text(torch.zeros(1, 96, 128, 4), None, Caption("Hello Ω!\nжあ 12", width=80), [path])
+            made = add_caption(torch.zeros(1, 96, 128, 4), None, Caption("Hello Ω!\nжあ 12", width=80), [path])
             no_silent_nan(made)
             no_silent_nan(contact_sheet([torch.zeros(1, 32, 32, 4)], ["label"], title="Title", fonts=[path]))
         finally:

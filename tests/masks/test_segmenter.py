@@ -12,9 +12,9 @@ import torch
 from scipy import ndimage
 
 from seal_core.demo.attribute_values import VALUES
-from seal_core.masks import edges, networks, segmenter
-from seal_core.masks import learned as masks_learned
-from seal_core.masks.semantic import METHODS, semantic_mask
+from seal_core.masks import edge_network, segmenter, small_networks
+from seal_core.masks import learned_mask as learned
+from seal_core.masks.methods import METHODS, semantic_mask
 from seal_core.messages import SealError
 from seal_core.stickers.cutout import cutout
 from seal_core.world.judges.model import SIZE
@@ -50,7 +50,7 @@ def painted(alpha, front=(0.9, 0.3, 0.1), back=(0.55, 0.8, 0.95)):
 def other_file(tmp_path, monkeypatch):
     """A path that the segmenter is read from instead of its own."""
     path = tmp_path / "segmenter.safetensors"
-    monkeypatch.setattr(segmenter, "FILE", path)
+    monkeypatch.setattr(segmenter, "SEGMENTER_FILE", path)
     return path
 
 
@@ -62,7 +62,7 @@ def test_held_out_renders(grounds, least):
     scores = []
     for i in range(10):
         image, truth = sticker(27_000_000 + i, style=VALUES["style"][i % 5], background=grounds[i % len(grounds)])
-        scores.append(glyphs.iou(segmenter.learned(image), truth))
+        scores.append(glyphs.iou(learned.learned_mask(image), truth))
     assert np.mean(scores) >= least, scores
 
 
@@ -79,7 +79,7 @@ def test_any_size(shape):
     image = painted(np.zeros(shape, np.float32))
     height, width = shape
     image[height // 3 : height - height // 3, width // 3 : width - width // 3] = (0.9, 0.3, 0.1)
-    mask = segmenter.learned(image)
+    mask = learned.learned_mask(image)
     assert mask.shape == shape and mask.dtype == np.float32 and mask.min() >= 0 and mask.max() <= 1
     if min(shape) < segmenter.LEAST:
         assert not mask.any()
@@ -88,28 +88,28 @@ def test_any_size(shape):
 def test_large_pictures_get_a_sharp_outline():
     truth = disc(1500, 480)
     started = time.process_time()
-    mask = segmenter.learned(painted(truth))
+    mask = learned.learned_mask(painted(truth))
     assert time.process_time() - started < 8
     assert glyphs.iou(mask, truth) > 0.985
 
 
 def test_the_same_every_time():
     image, _ = sticker(27_000_200)
-    assert np.array_equal(segmenter.learned(image), segmenter.learned(image.copy()))
+    assert np.array_equal(learned.learned_mask(image), learned.learned_mask(image.copy()))
 
 
 # -- its file -----------------------------------------------------------------------------------------
 
 
 def test_the_file_is_small_and_tells_its_figures():
-    _, card = segmenter.load()
-    assert segmenter.FILE.stat().st_size < 1.5e6 and card["figures"]["all"] > 0.9 and card["pictures"] > 1000
+    _, card = segmenter.load_segmenter()
+    assert segmenter.SEGMENTER_FILE.stat().st_size < 1.5e6 and card["figures"]["all"] > 0.9 and card["pictures"] > 1000
 
 
 def test_a_missing_or_damaged_file_is_an_error_but_auto_goes_on(other_file):
     alpha = disc()
     image = torch.from_numpy(painted(alpha))[None]
-    whole = segmenter.to_file(segmenter.Network(segmenter.Layout((8, 8, 8, 8))), {})
+    whole = segmenter.segmenter_bytes(segmenter.Segmenter(segmenter.SegmenterLayout((8, 8, 8, 8))), {})
     for data, message in (
         (None, "there is no file"),
         (b"", "cannot be read"),
@@ -126,16 +126,16 @@ def test_a_missing_or_damaged_file_is_an_error_but_auto_goes_on(other_file):
             cutout(image, method="learned")
         assert glyphs.iou(semantic_mask(image)[0], alpha) > 0.98
         assert glyphs.iou(cutout(image)[1][0], alpha) > 0.98
-        networks._cached.cache_clear()
+        small_networks._cached.cache_clear()
 
 
 def test_a_file_holds_the_folded_network(tmp_path):
     torch.manual_seed(0)
-    network = segmenter.Network(segmenter.Layout((8, 8, 16, 16)), norm=True)
+    network = segmenter.Segmenter(segmenter.SegmenterLayout((8, 8, 16, 16)), norm=True)
     network(torch.rand(4, 3, 64, 48))  # running figures
     path = tmp_path / "one.safetensors"
-    path.write_bytes(segmenter.to_file(network.eval().folded(), {"figures": {"all": 0.5}}))
-    loaded, card = segmenter.load(path)
+    path.write_bytes(segmenter.segmenter_bytes(network.eval().folded(), {"figures": {"all": 0.5}}))
+    loaded, card = segmenter.load_segmenter(path)
     images = torch.rand(2, 3, 32, 64)
     assert card == {"figures": {"all": 0.5}}
     assert torch.allclose(loaded(images), network(images), atol=0.02) and loaded(images).shape == (2, 32, 64)
@@ -158,8 +158,8 @@ def test_auto_keeps_the_flood_where_both_agree_and_where_the_segmenter_is_unsure
         (0 * alpha, 0.0, alpha, False),
         (1 + 0 * alpha, 1.0, alpha, False),
     ):
-        monkeypatch.setattr(masks_learned, "seen", lambda _, found=(small, sure): found)
-        better = masks_learned.preferred(image, flooded)
+        monkeypatch.setattr(learned, "coarse_mask", lambda _, found=(small, sure): found)
+        better = learned.better_than_flood(image, flooded)
         assert (better is not None) == chosen
         if chosen:
             assert glyphs.iou(better, small) > 0.98
@@ -176,17 +176,17 @@ def test_parts_that_the_segmenter_is_sure_of_are_put_right(monkeypatch):
     truth = subject * (1 - gap)
     image = painted(truth, back=(1, 1, 1))
     flooded = np.maximum(np.maximum(subject, shadow), line)
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (truth, 0.98))
-    found = masks_learned.preferred(image, flooded)
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (truth, 0.98))
+    found = learned.better_than_flood(image, flooded)
     for part, value in ((shadow, 0), (gap, 0), (line, 1)):
         inner = part > 0.9 if part is line else ndimage.binary_erosion(part > 0.9)
         assert inner.sum() > 20 and abs(found[inner].mean() - value) < 0.1
     near = ndimage.binary_dilation(np.maximum(shadow, gap) > 0, iterations=4)
     assert np.array_equal(found[~near], flooded[~near])
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (truth, 0.94))
-    assert masks_learned.preferred(image, flooded) is None
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (np.maximum(truth, 0.3 * np.maximum(shadow, gap)), 0.98))
-    assert masks_learned.preferred(image, flooded) is None
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (truth, 0.94))
+    assert learned.better_than_flood(image, flooded) is None
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (np.maximum(truth, 0.3 * np.maximum(shadow, gap)), 0.98))
+    assert learned.better_than_flood(image, flooded) is None
 
 
 def test_a_shadow_is_left_to_the_flood(monkeypatch):
@@ -194,10 +194,10 @@ def test_a_shadow_is_left_to_the_flood(monkeypatch):
     shade = ndimage.gaussian_filter(ndimage.shift(disc(128, 33), (6, 5)), 4)
     image = painted(subject, back=(1, 1, 1)) * (1 - 0.4 * shade * (1 - subject))[..., None].astype(np.float32)
     wide = np.maximum(subject, (shade > 0.15).astype(np.float32))
-    monkeypatch.setattr(masks_learned, "seen", lambda _: (wide, 0.94))
-    assert masks_learned.preferred(image, subject) is None
+    monkeypatch.setattr(learned, "coarse_mask", lambda _: (wide, 0.94))
+    assert learned.better_than_flood(image, subject) is None
     lined = image * (1 - 0.5 * (wide - ndimage.grey_erosion(wide, 3)))[..., None]  # a border's line is none
-    assert masks_learned.preferred(lined.astype(np.float32), subject) is not None
+    assert learned.better_than_flood(lined.astype(np.float32), subject) is not None
 
 
 def test_method_is_known_and_an_empty_picture_is_an_error():
@@ -242,17 +242,17 @@ def test_loss_is_lowest_for_the_truth():
     assert train_segmenter.loss(nothing - 12, nothing) < 0.2
 
 
-@pytest.mark.parametrize("network", [segmenter, edges])
-def test_loading_leaves_the_global_generator(network):
+@pytest.mark.parametrize("load", [segmenter.load_segmenter, edge_network.load_edge_network])
+def test_loading_leaves_the_global_generator(load):
     before = torch.get_rng_state()
-    network.load()
+    load()
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_training_goes_on_where_it_stopped(source, tmp_path):
     def training():
         torch.manual_seed(0)
-        network = segmenter.Network(segmenter.Layout((8, 8, 8, 8)), norm=True)
+        network = segmenter.Segmenter(segmenter.SegmenterLayout((8, 8, 8, 8)), norm=True)
         return Training(tmp_path / "state.pt", network)
 
     def loss(images, truth):

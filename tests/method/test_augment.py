@@ -112,7 +112,7 @@ def test_odd_masks_survive(mask):
 
 
 def test_an_empty_mask_is_a_clear_error():
-    with pytest.raises(SealError, match=r"^mask: empty.*SemanticMask"):
+    with pytest.raises(SealError, match=r"^mask: empty.*SEAL Semantic Mask"):
         make_views([Reference(torch.rand(32, 32, 3), torch.zeros(32, 32))], 1, torch.Generator())
 
 

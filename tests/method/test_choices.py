@@ -48,7 +48,7 @@ def test_untouched_inputs_are_the_preset(preset):
 
 def test_the_tokens_nodes_defaults_change_nothing():
     """Read from the schema, whose defaults are what an untouched node sends."""
-    tree = ast.parse((ROOT / "nodes/tokens.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "nodes/split_merge_tokenizer.py").read_text(encoding="utf-8"))
     defaults = {}
     for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"):
         name, given = ast.literal_eval(call.args[0]), {k.arg: k.value for k in call.keywords}
@@ -161,7 +161,7 @@ def test_node_and_command_line_train_the_same(inputs):
 
 def test_the_command_line_has_every_input_of_the_node():
     """Beside what only one of them needs; the node's inputs are read from its source."""
-    tree = ast.parse((ROOT / "nodes/train.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "nodes/train_embedding.py").read_text(encoding="utf-8"))
     inputs = {
         ast.literal_eval(n.args[0])
         for n in ast.walk(tree)

@@ -95,7 +95,7 @@ def test_alpha_is_the_mask_only_if_none_is_given():
     other[20:40, 40:60] = 1
     (reference,), _ = fit_references(rgba, other, 128)
     assert box(reference.mask) == pytest.approx((25.6, 25.6), abs=1)
-    with pytest.raises(SealError, match=r"mask.*SemanticMask"):
+    with pytest.raises(SealError, match=r"mask.*SEAL Semantic Mask"):
         fit_references(rgba[..., :3], None, 128)
 
 
@@ -135,7 +135,7 @@ def test_a_mask_of_another_size_is_resized_and_said():
 def test_empty_and_full_masks(value, what):
     image, mask = picture(count=2)
     masks = torch.stack([mask, torch.full_like(mask, value)])
-    with pytest.raises(SealError, match=rf"^mask of image 2: {what} \([\d.]+%.*SemanticMask.*mask_polarity"):
+    with pytest.raises(SealError, match=rf"^mask of image 2: {what} \([\d.]+%.*SEAL Semantic Mask.*mask_polarity"):
         fit_references(image, masks, 128, "foreground")
     with pytest.raises(SealError, match=rf"^mask: {what}"):
         fit_references(image[:1], masks[1], 128, "foreground")

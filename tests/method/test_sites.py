@@ -1,7 +1,11 @@
 """The layer language, on a made-up U-Net of SD 1.x's shape."""
 
+import re
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seal_core.hosts.base import Site
 from seal_core.messages import SealError
@@ -120,3 +124,92 @@ def test_texts():
     assert len(table) == len(SITES)
     assert [line for line in table if line.endswith("token")] == ["up.8      64 x 64  token"]
     assert table[6].split()[:4] == ["mid.0", "8", "x", "8"]
+
+
+# -- any model, any selection ----------------------------------------------------------------------
+
+
+def unet(down: int, mid: int, up: int) -> list[Site]:
+    counts = {"down": down, "mid": mid, "up": up}
+    return [Site(part, i, 1, torch.nn.Identity()) for part, count in counts.items() for i in range(count)]
+
+
+UNETS = st.builds(unet, st.integers(0, 12), st.integers(0, 2), st.integers(1, 12))
+
+
+@st.composite
+def chosen(draw: st.DrawFn) -> tuple[list[Site], list[str]]:
+    """A model and some of its sites' names, at least one, in any order."""
+    sites = draw(UNETS)
+    names = [s.name for s in sites]
+    return sites, draw(st.lists(st.sampled_from(names), min_size=1, unique=True) | st.permutations(names))
+
+
+@given(chosen())
+def test_any_selection_is_read_back_as_it_was_spelled(given):
+    sites, names = given
+    ordered = tuple(s.name for s in sites if s.name in names)
+    said = spelled(names, sites)
+    assert saved_sites(said, sites) == parse_sites(said, sites) == ordered
+    assert spelled(saved_sites(said, sites), sites) == said
+
+
+@given(chosen())
+def test_selected_sites_come_once_and_in_the_order_of_execution(given):
+    sites, names = given
+    assert select([*names, *names], sites) == [s for s in sites if s.name in names]
+    with pytest.raises(SealError, match=r"^layers: this model has no site up\.99 "):
+        select([*names, "up.99"], sites)
+
+
+@st.composite
+def expressions(draw: st.DrawFn) -> tuple[list[Site], list[tuple[bool, set[str]]], str]:
+    """A model; terms as (leaves out, the names it means, none if it is not valid); their text."""
+    sites = draw(UNETS)
+    terms, texts = [], []
+    for _ in range(draw(st.integers(1, 5))):
+        out, part = draw(st.booleans()), draw(st.sampled_from(("all", "down", "mid", "up")))
+        own = [s.name for s in sites if part in ("all", s.part)]
+        first, length = draw(st.none() | st.integers(0, 13)), draw(st.none() | st.integers(-1, 4))
+        text = part
+        if first is not None:
+            wanted = [f"{part}.{i}" for i in range(first, first + (length or 0) + 1)]
+            own = wanted if set(wanted) <= set(own) else []
+            text += f".{first}" + ("" if length is None else f"-{max(first + length, 0)}")
+            if first + (length or 0) < 0:  # "up.0--1" cannot be written; "up.0-0" is the site itself
+                own = [f"{part}.0"] if f"{part}.0" in {s.name for s in sites} else []
+        terms.append((out, set(own)))
+        texts.append(draw(st.sampled_from((str, str.upper)))("-" * out + text))
+    separators = st.sampled_from((" ", ",", ", ", " ,\n", "\t"))
+    return sites, terms, "".join(t + draw(separators) for t in texts)
+
+
+@given(expressions())
+def test_terms_add_and_leave_out_from_left_to_right(given):
+    sites, terms, text = given
+    everything = {s.name for s in sites}
+    expected = everything if terms[0][0] else set()
+    for out, names in terms:
+        expected = expected - names if out else expected | names
+    if expected and all(names for _, names in terms):
+        assert parse_sites(text, sites) == tuple(s.name for s in sites if s.name in expected)
+    else:
+        with pytest.raises(SealError, match=rf"^layers: .*{re.escape(valid_names(sites))}"):
+            parse_sites(text, sites)
+
+
+@given(UNETS, st.text(max_size=12) | st.text("downmiupal.-0123456789, ", max_size=12))
+def test_any_text_selects_sites_of_the_model_or_is_refused(sites, text):
+    for read in (parse_sites, saved_sites):
+        try:
+            names = read(text, sites)
+        except SealError as error:
+            assert str(error).startswith("layers: ")
+        else:
+            assert names and list(names) == [s.name for s in sites if s.name in names], "of this model, in order"
+
+
+@pytest.mark.parametrize("preset", ["up", "appearance"])
+def test_a_preset_that_selects_nothing_of_a_model_is_refused(preset):
+    with pytest.raises(SealError, match=rf"^layers: '{preset}' .* Valid: down.0-5, mid.0;"):
+        parse_sites(preset, [s for s in SITES if s.part != "up"])

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from server import HERE, PACK, find_comfyuis, find_python, version_of
+from installed import HERE, PACK, find_comfyuis, find_python, version_of
 from stand_ins import loaded_pack, schemas
 
 
@@ -33,7 +33,7 @@ def test_smoke(smoke: str, check: str) -> None:
 
 
 def test_stand_ins_say_what_comfyui_says(smoke: str) -> None:
-    """Where there is no ComfyUI, tests/test_nodes_alone.py reads the schemas that a ComfyUI would."""
+    """Where there is no ComfyUI, test_nodes_alone.py reads the schemas that a ComfyUI would."""
     (line,) = (line for line in smoke.splitlines() if line.startswith("schemas "))
     with loaded_pack() as pack:
         told = {s.node_id: [[i.id, i.io_type, i.optional] for i in s.inputs] for s in schemas(pack)}

@@ -20,7 +20,7 @@ from seal_core.method.presets import PRESETS
 from seal_core.prompts.attribute_sweep import sweep_prompts
 from seal_core.prompts.attributes import ATTRIBUTES
 from seal_core.stickers.pack.clip import Clip
-from seal_core.stickers.pack.saving import Sticker, with_emoji
+from seal_core.stickers.pack.pack_request import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
 
 ROOT = Path(__file__).parents[2]

@@ -13,11 +13,11 @@ import torch
 from stand_ins import ROOT
 
 from seal_core.messages import SealError
-from seal_core.stickers import font_files
+from seal_core.stickers import font_folders
+from seal_core.stickers.caption import Caption, add_caption
 from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.font import BUNDLED, open_font
-from seal_core.stickers.font_files import font_file, system_folders
-from seal_core.stickers.text import Caption, add_text
+from seal_core.stickers.font_folders import font_file, system_folders
 
 DATA = BUNDLED.read_bytes()
 STICKER = torch.zeros(1, 96, 128, 4)
@@ -109,7 +109,7 @@ def test_hostile_tables_are_bounded_work(kind, tmp_path):
 def drawn(path):
     """What a caption and a sheet with this font come to: True, or the error's text."""
     try:
-        add_text(STICKER, None, Caption("Hello Ω!\nжあ 12", width=80), [path])
+        add_caption(STICKER, None, Caption("Hello Ω!\nжあ 12", width=80), [path])
         contact_sheet([STICKER], ["label"], title="Title", fonts=[path])
         return True
     except SealError as error:
@@ -165,7 +165,7 @@ def test_fonts_come_from_known_folders(tmp_path, monkeypatch):
     for path in (ours / "a.ttf", ours / "serif" / "b.otf", theirs / "deep" / "Sans.TTF", tmp_path / "secret.ttf"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(DATA)
-    monkeypatch.setattr(font_files, "system_folders", lambda: [tmp_path / "none", theirs])
+    monkeypatch.setattr(font_folders, "system_folders", lambda: [tmp_path / "none", theirs])
     assert font_file("a.ttf", [tmp_path / "none", ours]) == ours / "a.ttf"
     assert font_file("serif/b.otf", [ours]) == font_file("serif\\b.otf", [ours]) == ours / "serif" / "b.otf"
     assert font_file("sans.ttf", [ours]) == theirs / "deep" / "Sans.TTF"
@@ -186,7 +186,7 @@ def test_no_other_name_reaches_the_disk(name, tmp_path, monkeypatch):
         raise AssertionError("looked at the disk")
 
     monkeypatch.setattr(Path, "is_file", look)
-    monkeypatch.setattr(font_files, "_installed", look)
+    monkeypatch.setattr(font_folders, "_installed", look)
     with pytest.raises(SealError, match=r"font: .* (is a path; copy the file to .*fonts|cannot be a font's name)"):
         font_file(name.replace("TMP", str(tmp_path)), [tmp_path / "fonts"])
 

@@ -12,9 +12,9 @@ import torch
 
 from seal_core.messages import SealError
 from seal_core.stickers.border import Border, Shadow, add_border
+from seal_core.stickers.caption import Caption, add_caption, caption_layer
 from seal_core.stickers.contact_sheet import arrange, contact_sheet
-from seal_core.stickers.font import BUNDLED, Font, open_font, runs
-from seal_core.stickers.text import Caption, add_text, text_block
+from seal_core.stickers.font import BUNDLED, Font, font_runs, open_font
 
 # -- borders ----------------------------------------------------------------------------------------
 
@@ -61,14 +61,14 @@ def test_soft_edge_fades_as_asked(smooth, softness):
 
 def block(text="Hi", fonts=(), **look):
     """A caption alone, (h, w, 4)."""
-    return text_block(Caption(text, **{"size": 40, "height": 80, **look}), 200, 200, fonts)
+    return caption_layer(Caption(text, **{"size": 40, "height": 80, **look}), 200, 200, fonts)
 
 
 @pytest.mark.parametrize("text", ["", "\u200b", "\u200d", "\ufe0f", "\x00", "\u00ad", "\ufeff", "\n \u200b\n"])
 def test_text_of_invisible_characters_changes_nothing(text):
     image = sticker(disc(64, 20))
     for stroke in (0, 12):
-        assert torch.equal(add_text(image, None, Caption(text, stroke=stroke))[0], image)
+        assert torch.equal(add_caption(image, None, Caption(text, stroke=stroke))[0], image)
 
 
 def test_text_without_visible_colour_is_refused():
@@ -111,7 +111,7 @@ def fonts():
 
 
 def cut(line, *chain):
-    return [(font.name, run) for font, run in runs(line, chain)]
+    return [(font.name, run) for font, run in font_runs(line, chain)]
 
 
 def test_digits_come_from_text_fonts_and_keycaps_from_emoji_fonts():

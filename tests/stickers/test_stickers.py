@@ -10,18 +10,18 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from seal_core.masks.semantic import border_mask
+from seal_core.masks.methods import border_mask
 from seal_core.messages import SealError
-from seal_core.pictures.matting import is_hard, is_straight, sampled, unexplained
+from seal_core.pictures.matting import is_hard, is_straight, sample_matte, unexplained_share
 from seal_core.stickers.border import Border, Shadow, add_border
+from seal_core.stickers.caption import Caption, add_caption, caption_layer
 from seal_core.stickers.contact_sheet import arrange, contact_sheet
 from seal_core.stickers.cutout import cutout
-from seal_core.stickers.die_cut import outlined
+from seal_core.stickers.die_cut_rim import with_die_cut_rim
 from seal_core.stickers.font import BUNDLED, open_font
-from seal_core.stickers.layers import colour, distance, over
+from seal_core.stickers.layers import distance_outside, over, parse_colour
 from seal_core.stickers.layout import LAYOUTS, lay_out
 from seal_core.stickers.platforms import PLATFORMS
-from seal_core.stickers.text import Caption, add_text, text_block
 
 font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
 
@@ -91,7 +91,7 @@ def cut_out(image):
 def test_scores_know_a_halo():
     alpha = disc()
     true = np.broadcast_to(np.float32([0.9, 0.3, 0.1]), (64, 64, 3))
-    grey, blue = (np.full((64, 64, 3), colour, np.float32) for colour in (0.6, (0.1, 0.2, 0.9)))
+    grey, blue = (np.full((64, 64, 3), parse_colour, np.float32) for parse_colour in (0.6, (0.1, 0.2, 0.9)))
     image, twin = (picture(alpha, back=tuple(back[0, 0]))[0].numpy() for back in (grey, blue))
     clean, halo = (lambda shown: np.dstack([true, alpha])), (lambda shown: np.dstack([shown, alpha]))
     known = bench_cutout.Case("disc", image, alpha, grey, colours=true)
@@ -152,9 +152,9 @@ def test_unexplained_are_lines_along_the_edge():
     crisp = picture(alpha)[0].numpy()
     rim = np.abs(alpha - ndimage.minimum_filter(alpha, 3))[..., None]
     lined = crisp * (1 - rim) + rim * np.float32([0.1, 0.1, 0.6])
-    assert unexplained(crisp, alpha) < 0.01 and unexplained(crisp + noise, alpha) < 0.02
-    assert unexplained(lined, alpha) > 0.2
-    assert unexplained(crisp, np.zeros_like(alpha)) == unexplained(crisp, np.ones_like(alpha)) == 1
+    assert unexplained_share(crisp, alpha) < 0.01 and unexplained_share(crisp + noise, alpha) < 0.02
+    assert unexplained_share(lined, alpha) > 0.2
+    assert unexplained_share(crisp, np.zeros_like(alpha)) == unexplained_share(crisp, np.ones_like(alpha)) == 1
 
 
 def test_sampled_finds_a_hair():
@@ -185,7 +185,7 @@ def test_a_drop_shadow_is_no_rim():
     shade = 0.4 * ndimage.gaussian_filter(ndimage.shift(alpha, (5, 5)), 4)[..., None]
     image = (np.float32([0.2, 0.5, 0.8]) - 1) * alpha[..., None] + 1 - shade * (1 - alpha[..., None])
     mask = border_mask(torch.from_numpy(image.astype(np.float32))).numpy()
-    assert outlined(image.astype(np.float32), mask) is mask and glyphs.iou(mask, alpha) > 0.97
+    assert with_die_cut_rim(image.astype(np.float32), mask) is mask and glyphs.iou(mask, alpha) > 0.97
 
 
 def test_specks_and_parts():
@@ -283,11 +283,11 @@ def test_distance_is_exact():
     """Against the true distance from a disc's outline, whose radius is no whole number."""
     y, x = np.mgrid[:96, :96] + 0.5
     true = np.hypot(y - 48, x - 48) - 20.3
-    found = distance(disc(96, 20.3))
+    found = distance_outside(disc(96, 20.3))
     away = true > 1
     assert np.abs(found - true)[away].max() < 0.2 and np.abs(found - true)[away].mean() < 0.05
     assert (found[true < -1] == 0).all()
-    assert np.isinf(distance(np.zeros((4, 4), np.float32))).all()
+    assert np.isinf(distance_outside(np.zeros((4, 4), np.float32))).all()
 
 
 def test_over_is_porter_and_duff():
@@ -362,8 +362,8 @@ def test_bad_borders(call, words):
 
 
 def test_colours():
-    assert np.allclose(colour("#ff000080", "x")[0], [1, 0, 0]) and colour("#ff000080", "x")[1] == 128 / 255
-    assert colour(" white ", "x")[1] == 1
+    assert np.allclose(parse_colour("#ff000080", "x")[0], [1, 0, 0]) and parse_colour("#ff000080", "x")[1] == 128 / 255
+    assert parse_colour(" white ", "x")[1] == 1
 
 
 # -- layout ---------------------------------------------------------------------------------------
@@ -427,49 +427,51 @@ def test_character_tables_agree_with_what_is_drawn():
 
 
 def test_text_fits_and_breaks_lines():
-    one = text_block(Caption("Hi", size=30), 200, 200)
-    long = text_block(Caption("a rather long caption with many words", size=30, height=40), 200, 200)
+    one = caption_layer(Caption("Hi", size=30), 200, 200)
+    long = caption_layer(Caption("a rather long caption with many words", size=30, height=40), 200, 200)
     assert one.shape[0] <= 60 and one.shape[1] < 100
     assert long.shape[1] <= 0.92 * 200 + 2 and long.shape[0] <= 0.4 * 200 + 2
-    tall = text_block(Caption("a\nb\nc", size=10), 200, 200)
-    assert tall.shape[0] > 2 * text_block(Caption("a", size=10), 200, 200).shape[0]
-    kana = text_block(Caption("ありがとうございました", size=20, width=40), 200, 200)
+    tall = caption_layer(Caption("a\nb\nc", size=10), 200, 200)
+    assert tall.shape[0] > 2 * caption_layer(Caption("a", size=10), 200, 200).shape[0]
+    kana = caption_layer(Caption("ありがとうございました", size=20, width=40), 200, 200)
     assert kana.shape[1] <= 82 and kana.shape[0] > kana.shape[1] / 2, "broken between characters"
 
 
 def test_fill_and_stroke():
-    block = text_block(Caption("O", size=80, height=90, fill="#ff0000", stroke_colour="#0000ff", stroke=10), 200, 200)
+    block = caption_layer(
+        Caption("O", size=80, height=90, fill="#ff0000", stroke_colour="#0000ff", stroke=10), 200, 200
+    )
     solid = block[block[..., 3] > 0.99][:, :3]
     red, blue = ((np.abs(solid - c).max(1) < 0.02).mean() for c in ([1, 0, 0], [0, 0, 1]))
     assert red > 0.2 and blue > 0.2 and red + blue > 0.85
-    bare = text_block(Caption("O", size=80, height=90, stroke=0), 200, 200)
+    bare = caption_layer(Caption("O", size=80, height=90, stroke=0), 200, 200)
     assert bare.shape[0] < block.shape[0] - 10
 
 
 def test_places():
     image = sticker(128, 50)
     for place in ("bottom", "top", "middle"):
-        out, mask = add_text(image, None, Caption("Hello", place))
+        out, mask = add_caption(image, None, Caption("Hello", place))
         assert out.shape == image.shape
         where = torch.nonzero((out - image).abs().amax((0, 2, 3)) > 0.2).flatten().float().mean()
         assert {"bottom": where > 90, "top": where < 38, "middle": 50 < where < 78}[place]
     for place in ("below", "above"):
-        out, mask = add_text(image, None, Caption("Hello", place))
+        out, mask = add_caption(image, None, Caption("Hello", place))
         extra = out.shape[1] - 128
         assert 15 < extra < 40 and out.shape[2] == 128
         kept = out[:, :128] if place == "below" else out[:, extra:]
         assert torch.equal(kept, image)
         assert mask[0, 128:].max() == 1 if place == "below" else mask[0, :extra].max() == 1
-    assert torch.equal(add_text(image, None, Caption("  "))[0], image)
+    assert torch.equal(add_caption(image, None, Caption("  "))[0], image)
 
 
 @font
 def test_emoji_come_from_a_font_that_has_them():
     with pytest.raises(SealError, match=r"^text: .*lacks .*U\+1F600"):
-        text_block(Caption("ok 😀"), 200, 200)
+        caption_layer(Caption("ok 😀"), 200, 200)
     emoji = open_font(glyphs.FONT)
     assert emoji.strike and emoji.has("😀") and not emoji.has("あ")
-    block = text_block(Caption("ok 😀", size=40, stroke=0, fill="#000000"), 200, 200, [emoji])
+    block = caption_layer(Caption("ok 😀", size=40, stroke=0, fill="#000000"), 200, 200, [emoji])
     solid = block[block[..., 3] > 0.9][:, :3]
     yellow = (solid[:, 0] > 0.8) & (solid[:, 1] > 0.5) & (solid[:, 2] < 0.4)
     assert 0.2 < yellow.mean() < 0.9, "the face is yellow, the letters are black"
@@ -488,7 +490,7 @@ def test_emoji_come_from_a_font_that_has_them():
 )
 def test_bad_captions(options, words):
     with pytest.raises(SealError, match=words):
-        add_text(sticker(), None, Caption(**options))
+        add_caption(sticker(), None, Caption(**options))
 
 
 def test_bad_fonts(tmp_path):
@@ -545,7 +547,7 @@ def test_bad_sheets(arguments, options, words):
 def test_from_picture_to_png(tmp_path):
     """The whole way; the file has the transparency that was cut."""
     cut, _ = cutout(picture(disc(96, 30)))
-    out = add_text(add_border(cut, border=Border(5))[0], None, Caption("Hi!", "below"))[0]
+    out = add_caption(add_border(cut, border=Border(5))[0], None, Caption("Hi!", "below"))[0]
     laid, mask = lay_out(out, platform="whatsapp")
     Image.fromarray((laid[0].numpy() * 255).round().astype(np.uint8)).save(tmp_path / "s.png")
     read = np.asarray(Image.open(tmp_path / "s.png"))
@@ -555,5 +557,5 @@ def test_from_picture_to_png(tmp_path):
 def test_sampled_leaves_what_it_cannot_tell():
     image = np.random.default_rng(1).random((16, 16, 3), np.float32)
     for mask in (np.zeros((16, 16), np.float32), np.ones((16, 16), np.float32)):
-        colours, alpha = sampled(image, mask)
+        colours, alpha = sample_matte(image, mask)
         assert colours is image and alpha is mask

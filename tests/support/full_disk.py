@@ -1,4 +1,4 @@
-"""Disks that are full, for tests of what is written whole."""
+"""A full disk, for tests that files are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seal_core.files import whole_file
 
 
 def full_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No byte more can be written into `folder`."""
+    """From now on, writing into `folder` fails as on a full disk."""
     own = whole_file._hidden
 
     def hidden(where, name, data):

@@ -1,7 +1,7 @@
-"""What the fuzz tests share: how many cases, the rules that every case must keep, and hypothesis strategies for inputs.
+"""Shared by the fuzz tests: the number of cases, the rules for every case, and hypothesis strategies for inputs.
 
-A plain run has a daily share of cases, the same ones each time. SEAL_FUZZ_CASES=5000 spreads that many over all tests,
-fresh ones in every run; what fails is printed with the call that repeats it.
+A plain run has a quarter of the cases, the same ones every time. SEAL_FUZZ_CASES=5000 spreads that many over all tests,
+new ones in every run; a failure prints the call that repeats it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 
 ASKED = int(os.environ.get("SEAL_FUZZ_CASES", "0"))
 DAILY = 1 / 4
-"""The part of the full number that a plain run has."""
+"""Share of the full number of cases in a plain run."""
 
 
 def fuzz(share: int, strategy: st.SearchStrategy, case: Callable[[Any], bool], refused: type[Exception]) -> None:
-    """Run `case` on so many of each 5,000 cases. It says whether the input was taken; `refused` is the one exception
-    that it may raise. Neither all nor none of the input may be refused."""
+    """Run `case` on `share` of every 5,000 cases.
+
+    `case` returns whether it took the input; the only exception it may raise is `refused`. It must take some input.
+    """
     count, taken = max(8, round(share * (ASKED / 5000 if ASKED else DAILY))), []
 
     @settings(

@@ -1,8 +1,8 @@
-"""Stickers that nobody here drew: Noto Color Emoji glyphs with exact alpha, over many grounds.
+"""Stickers that we did not draw: Noto Color Emoji glyphs with exact alpha, over many grounds.
 
-The glyphs come from Debian's fonts-noto-color-emoji (SIL OFL). TUNING was looked at while the mask
-methods were written (seeds below 1000 and 20000 to 20999). REPORTED is disjoint from it and measured, never
-tuned on; its pictures were not looked at, but names of glyphs that failed were (seeds from 1000).
+The glyphs come from Debian's fonts-noto-color-emoji (SIL OFL). We looked at TUNING while writing the mask methods
+(seeds below 1000 and 20000 to 20999). REPORTED shares no glyph with it; we measure on it and never tune on it. We did
+not look at its pictures, only at the names of glyphs that failed (seeds from 1000).
 """
 
 from __future__ import annotations

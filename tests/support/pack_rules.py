@@ -1,7 +1,7 @@
-"""What chat platforms accept, read back from the files alone: own chunk parsing, Pillow and PyAV; no code of seal_core.
+"""What chat platforms accept, checked on the files alone with our own chunk parser, Pillow and PyAV.
 
-The numbers are written out again here, from issue 4's table and the platforms' pages, so that a slip in the shipped
-table shows up.
+Uses nothing of seal_core. The limits are written out again, from the platforms' pages and issue 4's table, so that a
+slip in the shipped table shows up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 
 @dataclass
 class Read:
-    """One file as it is: frames (N, H, W, 4), milliseconds of each frame, plays (0 = for ever, -1 = not said)."""
+    """One file: frames (N, H, W, 4), milliseconds of each frame, plays (0 = for ever, -1 = not said)."""
 
     form: str
     size: int

@@ -1,9 +1,9 @@
 """What each preset computes, as figures kept in pinned.json: a change of structure changes none of them.
 
 A training's file holds its settings in one header and its vectors behind: the header is compared byte for byte, losses
-and vectors up to what another processor rounds otherwise. With SEAL_EXACT=1, on the machine that made the figures, the
-whole file is compared too. `SEAL_PIN=1 python -m pytest ...` writes the figures anew, for a change that is meant;
-config.REVISION is raised with it.
+and vectors with room for another processor's rounding. With SEAL_EXACT=1, on the machine that made the figures, the
+whole file is compared too. `SEAL_PIN=1 python -m pytest ...` rewrites the figures after an intended change;
+raise config.REVISION with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A quick training: a small reference and a few steps."""
+"""A training of about a second: a small reference and a few steps."""
 
 from __future__ import annotations
 

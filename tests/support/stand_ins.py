@@ -1,7 +1,7 @@
-"""The pack without a ComfyUI: stand-ins for what its nodes import, so that their schemas are built for real.
+"""The pack without a ComfyUI: stand-ins for what its nodes import. The schemas are built for real.
 
-comfy and its like answer every name with a placeholder. The node API is written out as in 0.8.0, the oldest version
-that the pack runs on: what that version does not know is refused, as it would refuse it.
+comfy and similar modules answer every name with a placeholder. The node API is written out as in 0.8.0, the oldest
+version we support, and refuses what that version would refuse.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _version() -> ModuleType:
 
 @contextlib.contextmanager
 def loaded_pack() -> Iterator[ModuleType]:
-    """The pack, imported as ComfyUI does but on stand-ins. Everything that it and they imported goes at the end."""
+    """The pack, imported as ComfyUI does it, but on stand-ins. All their modules are removed again at the end."""
     before, finder = dict(sys.modules), Silence(*SILENT)
     sys.meta_path.insert(0, finder)
     sys.modules.update(_node_api(), folder_paths=_folder_paths(), comfyui_version=_version())

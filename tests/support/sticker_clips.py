@@ -1,4 +1,4 @@
-"""Clips, stickers and packs that the tests of sticker packs share."""
+"""Clips, stickers and packs for the tests of sticker packs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from seal_core.stickers.pack.clip import Clip
-from seal_core.stickers.pack.saving import Request, Sticker, save_pack, with_emoji
+from seal_core.stickers.pack.pack_request import PackRequest, Sticker, with_emoji
+from seal_core.stickers.pack.save_pack import save_pack
 
 
 def picture(width=120, height=100, shift=0, colour=(220, 120, 30, 255)):
@@ -38,5 +39,5 @@ def stickers(clips, names=()):
 
 
 def packed(clips, platform, folder, names=(), emoji=("😀",), **options):
-    request = Request(platform, options.pop("title", "My Cat"), options.pop("author", "Me"), **options)
+    request = PackRequest(platform, options.pop("title", "My Cat"), options.pop("author", "Me"), **options)
     return save_pack(with_emoji(stickers(clips, names), emoji, platform), request, folder)

@@ -1,8 +1,8 @@
-"""PNG and animated PNG in truecolour with alpha: chunks around deflated rows.
+"""PNG and animated PNG in truecolour with alpha, written chunk by chunk.
 
-Every client moves such files; Signal for iOS does not move those with a palette. Few colours make them small all the
-same: flat rows that no filter disturbs deflate to about 1.35 times what a palette takes. Source: the PNG specification,
-third edition (acTL, fcTL, fdAT).
+Every client plays such files; Signal for iOS does not play those with a palette. Few colours keep them small all the
+same: unfiltered rows deflate to about 1.35 times the size that a palette gives. Source: the PNG specification, third
+edition (acTL, fcTL, fdAT).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .palette import quantise
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _STAYS = 0  # disposal: the next frame is drawn onto this one
-_SOURCE, _OVER = 0, 1  # blending: in place of what was there, or over it
+_SOURCE, _OVER = 0, 1  # blending: replace what was there, or composite over it
 
 
 def animated_png(
@@ -32,10 +32,10 @@ def animated_png(
     texts: Mapping[str, str] | None = None,
     check: StopCheck = never_stop,
 ) -> bytes:
-    """uint8 (N, H, W, 4) as APNG, or as a plain PNG where N is 1. Each frame after the first holds only what changes.
+    """uint8 (N, H, W, 4) as APNG, or as plain PNG if N is 1. Each frame after the first holds only what changes.
 
-    durations: whole milliseconds, up to an hour; plays: 0 = for ever; colours: 0 = all, else so many (2 to 256);
-    texts: tEXt chunks, in Latin-1 (others are left out); check: called before each frame; may raise.
+    durations: whole milliseconds, up to an hour. plays: 0 = for ever. colours: 0 = all, else at most this many (2 to
+    256). texts: tEXt chunks; those that are not Latin-1 are left out. check: called before each frame; may raise.
     """
     frames = np.where(frames[..., 3:] > 0, frames, 0)  # hidden colours cost bytes
     if colours:
@@ -75,7 +75,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a PNG file: kind and content."""
+    """The chunks of a PNG file as (kind, content)."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         (size,) = struct.unpack(">I", data[at : at + 4])
@@ -84,21 +84,23 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _smooth(picture: np.ndarray) -> bytes:
-    """Rows with the filter that suits each, by Pillow. Level 9 takes ten times as long as 6, and saves 2 %."""
+    """Rows with the best filter for each, by Pillow. Level 9 takes ten times as long as 6 and saves 2 %."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", compress_level=6)
     return b"".join(data for kind, data in chunks(buffer.getvalue()) if kind == b"IDAT")
 
 
 def _flat(picture: np.ndarray) -> bytes:
-    """Rows without a filter: the best for pictures of few colours, by far."""
+    """Rows without a filter: by far the best for few colours."""
     rows = picture.reshape(len(picture), -1)
     return zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes(), 9)
 
 
 def _difference(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
-    """What gives `after` when it is laid over `before`: transparent where nothing changes. None where nothing can:
-    what is half transparent, or no longer there, has to replace what was seen."""
+    """The picture that turns `before` into `after` when composited over it: transparent where nothing changes.
+
+    None if there is none: a pixel that becomes transparent or partly so must replace what was there.
+    """
     differs = (before != after).any(axis=-1)
     if (differs & (after[..., 3] < 255) & (before[..., 3] > 0)).any():
         return None
@@ -106,7 +108,7 @@ def _difference(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
 
 
 def _delay(milliseconds: int) -> tuple[int, int]:
-    """A time as the fraction of a second that fcTL has room for: thousandths where they fit into 16 bits."""
+    """A time as fcTL's 16-bit fraction of a second: in thousandths if they fit."""
     unit = next(unit for unit in (1, 10, 100) if round(milliseconds / unit) < 1 << 16)
     return round(milliseconds / unit), 1000 // unit
 

@@ -1,7 +1,7 @@
-"""One palette with alpha for all frames of an animation: weighted median cut, then k-means, on premultiplied colours.
+"""One palette with alpha for all frames of an animation (ours): weighted median cut, then k-means.
 
-Ours. Median cut: Heckbert 1982; k-means: Lloyd 1982. Colours are premultiplied so that edges, where alpha is low, are
-judged as they look; they are gathered in 32^4 bins first, so the cost hardly depends on the number of frames.
+Median cut: Heckbert 1982; k-means: Lloyd 1982. Colours are premultiplied, so that faint edges count as little as they
+show. They are first gathered in 32^4 bins, so the cost hardly depends on the number of frames.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CHUNK = 8192
 def quantise(frames: np.ndarray, colours: int, check: StopCheck = never_stop) -> tuple[np.ndarray, np.ndarray]:
     """uint8 frames (N, H, W, 4) as indices (N, H, W) into a palette (<= colours, 4), both uint8; 0 is transparent.
 
-    colours: 2 to 256. Small but distinct areas (eyes, outlines) get more of them than their pixels alone would give.
+    colours: 2 to 256. Small but distinct areas (eyes, outlines) get more than their share of pixels.
     check: called before each piece of work; may raise.
     """
     keys, seen, means, counts = _histogram(frames, check)
@@ -53,7 +53,7 @@ def _histogram(frames: np.ndarray, check: StopCheck) -> tuple[np.ndarray, np.nda
         # Opaque pixels keep a bin of their own, so that solid areas stay solid.
         parts[..., 3] = np.where(alpha == 255, 31, np.minimum(parts[..., 3], 30))
         key[:] = ((parts[..., 0] * 32 + parts[..., 1]) * 32 + parts[..., 2]) * 32 + parts[..., 3]
-        # Bin 0 holds what is transparent, and alpha 1 to 7 on black, which no one sees.
+        # Bin 0 holds transparent pixels, and black with alpha 1 to 7, which nobody sees.
         flat = key[alpha > 0]
         counts += np.bincount(flat, minlength=_BINS)
         shown = colour[alpha > 0]
@@ -66,7 +66,7 @@ def _histogram(frames: np.ndarray, check: StopCheck) -> tuple[np.ndarray, np.nda
 
 
 def _median_cut(colours: np.ndarray, weights: np.ndarray, count: int, check: StopCheck) -> np.ndarray:
-    """At most `count` centres (count, 4): the box with the largest weighted variance is cut at its mean, repeatedly."""
+    """At most `count` centres (count, 4): cuts the box with the largest weighted variance at its mean, repeatedly."""
     boxes = [np.arange(len(colours))]
     spreads = [_spread(colours, weights, boxes[0])]
     while len(boxes) < count:

@@ -1,4 +1,4 @@
-"""WebM with VP9 and alpha, by PyAV, which is imported only here and only when a WebM file is asked for."""
+"""WebM with VP9 and alpha, by PyAV, which is imported only here and only for WebM files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAST = {"deadline": "realtime", "cpu-used": "6"}
 GOOD = {"deadline": "good", "cpu-used": "4"}
 
 
-def webm(
+def encode_webm(
     frames: np.ndarray,
     shows: Sequence[tuple[int, int]],
     crf: int,
@@ -26,11 +26,10 @@ def webm(
     tags: Mapping[str, str] | None = None,
     check: StopCheck = never_stop,
 ) -> bytes:
-    """uint8 (N, H, W, 4) as VP9 with alpha and without sound. Sides must be even.
+    """uint8 (N, H, W, 4) with even sides as VP9 with alpha, without sound.
 
-    shows: (index of a frame, whole milliseconds) of each video frame, in their order. crf: constant quality, 4 (best)
-    to 63. fast: a draft of about 1.5 times the size in a quarter of the time. check: called before each frame; may
-    raise.
+    shows: (index of a frame, whole milliseconds) of each video frame in order. crf: constant quality, 4 (best) to 63.
+    fast: a draft with about 1.5 times the size in a quarter of the time. check: called before each frame; may raise.
     """
     av = _av()
     times = [time for _, time in shows]
@@ -44,7 +43,7 @@ def webm(
         stream.options = {"crf": str(crf), "b": "0", "auto-alt-ref": "0", **(FAST if fast else GOOD)}
 
         def mux(packets: Iterable[Any]) -> None:
-            """The encoder counts frames; times in milliseconds here, or rounding adds one to the whole."""
+            """Sets times in milliseconds: the encoder counts frames, and its rounding would add to the total."""
             for packet in packets:
                 number = round(packet.pts * packet.time_base * stream.codec_context.framerate)
                 packet.time_base = Fraction(1, 1000)
@@ -55,17 +54,16 @@ def webm(
         shown, filled = -1, frames[:0]
         for index, _ in stoppable(shows, check):
             if index != shown:
-                shown, filled = index, bled(frames[index])
+                shown, filled = index, fill_hidden_colours(frames[index])
             mux(stream.encode(av.VideoFrame.from_ndarray(filled, format="rgba")))
         mux(stream.encode())
     return buffer.getvalue()
 
 
 def transparency_error(data: bytes, frames: np.ndarray, shows: Sequence[tuple[int, int]]) -> float:
-    """How far, on average, the alpha that a written file gives back is from the frames' own, 0 to 255.
+    """Mean error of a written file's alpha against the frames', 0 to 255; 255 if it lacks alpha or has other frames.
 
-    Decoded by libvpx as its players do: FFmpeg's own VP9 decoder leaves alpha out. 255 where the file has no alpha or
-    another number of frames.
+    libvpx decodes it, as in players: FFmpeg's own VP9 decoder leaves alpha out.
     """
     av = _av()
     decoder = av.CodecContext.create("libvpx-vp9", "r")
@@ -80,10 +78,10 @@ def transparency_error(data: bytes, frames: np.ndarray, shows: Sequence[tuple[in
     return float(np.mean(errors)) if len(errors) == len(shows) else 255.0
 
 
-def bled(picture: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 4) whose transparent pixels take on the nearest colours, from a pyramid of averages.
+def fill_hidden_colours(picture: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 4) whose transparent pixels take the nearest colours, from a pyramid of averages.
 
-    VP9 stores colour at half resolution and not premultiplied: without this, edges would mix with black.
+    VP9 stores colour at half resolution, not premultiplied. Without this, edges would mix with black.
     """
     alpha = picture[..., 3:].astype(np.float32) / 255
     level = np.concatenate([picture[..., :3] * alpha, alpha], axis=2)

@@ -24,7 +24,7 @@ from .metrics import VERIFIED
 from .report import markdown_table, told
 
 ROOT = Path(__file__).parents[3]
-SHEET = "seal_core/demo/data/contact_sheet.jpg"
+SHEET = "docs/contact_sheet.jpg"
 START, END = "<!-- stickerworld: made by `python -m seal_core.world readme` -->", "<!-- /stickerworld -->"
 COLUMNS = {
     "identity": "identity",

@@ -20,7 +20,7 @@ from ...demo.attribute_values import CONTEXT, VALUES
 from ...demo.generation import CFG, STEPS, generate_pictures
 from ...demo.tuned_presets import CONCEPT_NAME
 from ...hosts.base import Host, Prompt
-from ...masks.semantic import border_mask
+from ...masks.methods import border_mask
 from ...method.attention import route, tap
 from ...method.config import TEMPLATES, TrainConfig
 from ...method.fitting import fit_references
@@ -29,7 +29,7 @@ from ...method.references import Reference
 from ...method.sampling import generate_context
 from ...method.sites import supervised
 from ...method.training import Progress, TrainResult, train
-from ...pictures.sockets import resized
+from ...pictures.inputs import resize_mask
 from ..renderer.characters import TRAITS, Character, character
 from ..renderer.contexts import random_context
 from .methods import Method
@@ -168,7 +168,7 @@ def _on_plain_ground(ask: Ask) -> bool:
 
 def _overlap(one: Tensor, other: Tensor) -> float:
     """Intersection over union of two masks."""
-    a, b = one > 0.5, resized(other, *one.shape) > 0.5
+    a, b = one > 0.5, resize_mask(other, *one.shape) > 0.5
     return round(float((a & b).sum() / (a | b).sum().clamp(min=1)), 5)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ...demo.attribute_values import VALUES
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
-from ...masks.networks import channels_last, fold
+from ...masks.small_networks import channels_last, fold
 from ...messages import SealError
 from ..files import JUDGES_FILE
 from ..renderer.characters import TRAITS

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
-from ...masks.networks import channels_last
+from ...masks.small_networks import channels_last
 from ...messages import SealError
 from ..files import JUDGES_FILE
 from .degradations import mixed

@@ -22,7 +22,7 @@ from scipy import ndimage
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ...masks.segmenter import seen
+from ...masks.segmenter import coarse_mask
 from ...pictures.matting import nearest
 from ...pictures.resize import resize
 from ..renderer import seeds
@@ -90,7 +90,7 @@ def crops(rng: np.random.Generator, image: Floats, own: Floats, alpha: Floats) -
     rim = np.argwhere((alpha > 0.5) ^ ndimage.binary_erosion(alpha > 0.5, border_value=1))
     if not len(rim):
         return []
-    coarse, found = resize(seen(image)[0], *alpha.shape), []
+    coarse, found = resize(coarse_mask(image)[0], *alpha.shape), []
     for _ in range(CROPS):
         middle = rim[rng.integers(len(rim))] + rng.integers(-24, 25, 2)
         top, left = (int(np.clip(m - CROP // 2, 0, len(alpha) - CROP)) for m in middle)

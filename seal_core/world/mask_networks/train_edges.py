@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor, nn
 
-from ...masks.edges import FILE, EdgeNetwork, predict, to_file
-from ...masks.segmenter import seen
+from ...masks.edge_network import EDGE_NETWORK_FILE, EdgeNetwork, edge_network_bytes, predict_edge
+from ...masks.segmenter import coarse_mask
 from ...pictures.resize import resize
 from ..renderer import seeds
 from . import averaged
@@ -48,8 +48,8 @@ def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, fl
         rows = []
         for seed in characters[:count]:
             image, own, alpha = sticker(seed, size)
-            mask = resize(seen(image)[0], size, size)
-            colours, opacity = predict(network, image, mask)
+            mask = resize(coarse_mask(image)[0], size, size)
+            colours, opacity = predict_edge(network, image, mask)
             soft = ndimage.binary_dilation((alpha > 0.02) & (alpha < 0.98), np.ones((3, 3)))
             off = np.abs(colours - own).mean(2) * alpha
             rows.append((np.abs(opacity - alpha)[soft].mean(), off[soft].mean()))
@@ -60,7 +60,9 @@ def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, fl
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m seal_core.world edges`."""
-    averaged.add_options(parser, FILE, batch=16, chunks=60, each=f"the crops of {PICTURES} pictures", held_out=40)
+    averaged.add_options(
+        parser, EDGE_NETWORK_FILE, batch=16, chunks=60, each=f"the crops of {PICTURES} pictures", held_out=40
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -79,4 +81,4 @@ def run(options: argparse.Namespace) -> None:
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
     figures = measure(network, seeds.VALIDATION, options.held_out)
-    training.ship(options, functools.partial(to_file, network), figures)
+    training.ship(options, functools.partial(edge_network_bytes, network), figures)

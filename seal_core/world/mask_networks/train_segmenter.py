@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...masks.segmenter import FILE, Network, predict, to_file
+from ...masks.segmenter import SEGMENTER_FILE, Segmenter, predict_mask, segmenter_bytes
 from ..renderer import seeds
 from . import averaged
 
@@ -41,7 +41,7 @@ def ground_of(background: str) -> str:
     return "plain" if background.startswith("plain") else "patterned" if background in PATTERNED else "scenic"
 
 
-def measure(network: Network, characters: range, count: int) -> dict[str, float]:
+def measure(network: Segmenter, characters: range, count: int) -> dict[str, float]:
     """Mean IoU (at one half) with the exact mask at 128 px by ground and by style, over `count` characters."""
     from ..renderer.characters import character
     from ..renderer.contexts import random_context
@@ -50,7 +50,7 @@ def measure(network: Network, characters: range, count: int) -> dict[str, float]
     scores: dict[str, list[float]] = {}
     for seed in characters[:count]:
         sticker = render(character(seed), random_context(random.Random(f"segmenter {seed}")), seed)
-        found = predict(network, sticker.image.astype(np.float32) / 255) > 0.5
+        found = predict_mask(network, sticker.image.astype(np.float32) / 255) > 0.5
         truth = sticker.mask > 127
         iou = float((found & truth).sum() / max((found | truth).sum(), 1))
         for name in ("all", ground_of(sticker.context.background), sticker.context.style):
@@ -60,7 +60,7 @@ def measure(network: Network, characters: range, count: int) -> dict[str, float]
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m seal_core.world segmenter`."""
-    averaged.add_options(parser, FILE, batch=24, chunks=12, each="1024 renders, the judges'", held_out=120)
+    averaged.add_options(parser, SEGMENTER_FILE, batch=24, chunks=12, each="1024 renders, the judges'", held_out=120)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     from .segmenter_data import Source
 
     folder = options.work / "segmenter"
-    training = averaged.begin(options, folder, lambda: Network(norm=True))
+    training = averaged.begin(options, folder, lambda: Segmenter(norm=True))
     if not options.measure_only:
         source = Source.load(Cache(options.work / "judges"), folder, options.chunks, options.quiet)
 
@@ -82,4 +82,4 @@ def run(options: argparse.Namespace) -> None:
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
     figures = measure(network, seeds.VALIDATION, options.held_out)
-    training.ship(options, functools.partial(to_file, network), figures)
+    training.ship(options, functools.partial(segmenter_bytes, network), figures)

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from frontend import FrontEnd
+from installed import PACK, find_comfyuis
 from PIL import Image
-from server import PACK, ComfyServer, find_comfyuis
+from server import ComfyServer
 
 SIDE = 640
 PLACES = {  # workflow -> node id -> (x, y, width, height)

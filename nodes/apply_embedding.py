@@ -1,0 +1,39 @@
+"""SEALApplyEmbedding: the layer restriction at generation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..seal_core.concept.concept import Embedding
+from .comfy.api import io
+from .comfy.routing import check_embedding, routed
+from .schema import EmbeddingType, schema
+
+
+class SEALApplyEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SEALApplyEmbedding",
+            display_name="SEAL Apply Embedding",
+            category="SEAL",
+            description="Let learned concepts enter only the layers and times that they were trained for, in prompts "
+            "from SEAL Text Encode or SEAL Route Conditioning. Applying it twice changes nothing.",
+            search_aliases=["layer restriction", "patch model", "route conditioning"],
+            inputs=[
+                io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model. LoRAs and other patches stay."),
+                EmbeddingType.Input(
+                    "embedding", optional=True, tooltip="Only checked: was it trained for this kind of model?"
+                ),
+            ],
+            outputs=[io.Model.Output("model", tooltip="A patched copy; the model that is wired in stays as it is.")],
+        )
+
+    @classmethod
+    def execute(cls, model: Any, embedding: Embedding | None = None) -> io.NodeOutput:
+        if embedding is not None:
+            check_embedding(model, embedding)
+        return io.NodeOutput(routed(model))
+
+
+NODES = [SEALApplyEmbedding]

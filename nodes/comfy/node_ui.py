@@ -1,0 +1,51 @@
+"""What a node shows while it works and afterwards: Cancel, the progress bar, notes and a preview."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+from torch import Tensor
+
+from ...seal_core.callbacks import OnProgress
+from ...seal_core.messages import collected_notices, escaped_surrogates, log_warning
+from .api import ui
+
+stop_on_cancel = comfy.model_management.throw_exception_if_processing_interrupted
+"""Raises once Cancel was pressed."""
+
+
+def progress_bar() -> OnProgress:
+    """A callback (done, all) for the core: moves the node's bar, and raises once Cancel was pressed."""
+    bar = comfy.utils.ProgressBar(1)  # every call brings its own total
+
+    def show(done: int, total: int) -> None:
+        stop_on_cancel()
+        bar.update_absolute(done, total)
+
+    return show
+
+
+@contextlib.contextmanager
+def notes_on_node() -> Iterator[dict[str, list[str]]]:
+    """The node's `ui`, filled when the block ends: what the core `tell`s in it goes to the log and onto the node."""
+    shown: dict[str, list[str]] = {"text": []}
+    with collected_notices() as messages:
+        yield shown
+    for message in messages:
+        log_warning("SEAL: %s", message)
+    shown["text"] = messages
+
+
+def picture_on_node(picture: Tensor, node: Any) -> tuple[dict[str, Any], str]:
+    """(`ui` that shows a picture (1, H, W, 3) on a node, ""), or ({}, why it cannot be shown).
+
+    Whatever goes wrong here must not cost the result that the node has worked for.
+    """
+    try:
+        return ui.PreviewImage(picture, cls=node).as_dict(), ""
+    except Exception as error:
+        return {}, escaped_surrogates(f"is not shown here, since ComfyUI's temp folder does not take it ({error}).")

@@ -1,0 +1,67 @@
+"""Inputs and wording that several nodes share."""
+
+from __future__ import annotations
+
+from ..seal_core.pictures.polarity import POLARITIES
+from .comfy.api import io
+
+STICKERS = "SEAL/stickers"
+"""Category of the nodes for pictures and prompts."""
+
+STICKER_OUT = "The stickers on a transparent ground (RGBA)."
+SHOWN_OUT = "1 where the sticker shows something."
+COLOUR = "#rrggbb, #rrggbbaa or a name such as white."
+FONT = (
+    "A font file in ComfyUI's models/fonts or input folder, or an installed font, by its file name. Several with ; "
+    "between them: each character comes from the first font that has it. Empty = the built-in font (Latin, Greek, "
+    "Cyrillic, kana)."
+)
+
+
+def shown_mask(what: str) -> io.Input:
+    """The optional `mask` of a node that works on finished stickers."""
+    return io.Mask.Input(
+        "mask", optional=True, tooltip=f"{what} Foreground = 1; one mask for all pictures or one each."
+    )
+
+
+def grow_and_feather(what: str) -> list[io.Input]:
+    """`grow` and `feather`, in pixels."""
+    return [
+        io.Int.Input(
+            "grow", default=0, min=-64, max=64, tooltip=f"Grow the {what} by so many pixels; minus shrinks it."
+        ),
+        io.Float.Input(
+            "feather", default=0.0, min=0.0, max=64.0, step=0.5, tooltip="Pixels over which its edge softens."
+        ),
+    ]
+
+
+def mask_and_polarity(what: str) -> list[io.Input]:
+    """A mask from elsewhere, and which way round it is."""
+    return [
+        io.Mask.Input("mask", optional=True, tooltip=what),
+        io.Combo.Input(
+            "mask_polarity",
+            options=list(POLARITIES),
+            default="auto",
+            optional=True,
+            tooltip="What 1 means in the mask. auto: whatever touches the picture's border is background, so the "
+            "inverted MASK of Load Image comes out right.",
+        ),
+    ]
+
+
+def attention_models() -> list[io.Input]:
+    """The models and the word for a mask by attention."""
+    return [
+        io.Model.Input("model", optional=True, tooltip="Only for method attention: a diffusion model."),
+        io.Clip.Input("clip", optional=True, tooltip="Only for method attention: its text encoder."),
+        io.Vae.Input("vae", optional=True, tooltip="Only for method attention: its VAE."),
+        io.String.Input(
+            "class_word",
+            default="",
+            optional=True,
+            tooltip="Only for method attention: what the picture shows, in a word or two, e.g. cat.",
+        ),
+    ]

@@ -1,0 +1,65 @@
+"""Where a workflow may take fonts from: known folders, and nowhere else.
+
+People run workflows from strangers. One that could name any path could find out which files exist, and a path to
+another machine (UNC on Windows) would make ComfyUI log in there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..messages import SealError
+from .font import SUFFIXES
+
+_LONGEST = 255
+_MOST_FILES = 20_000
+
+
+def font_file(name: str, folders: Sequence[Path]) -> Path:
+    """The font called `name`: a file in one of `folders` or their sub-folders ("serif/a.ttf"), or an installed font.
+
+    Raises SealError naming `font` if there is none, and for other kinds of names, without touching the disk.
+    """
+    parts = name.replace("\\", "/").split("/")
+    if any(part in ("", ".", "..") for part in parts) or ":" in name or not name.isprintable():
+        raise SealError(
+            f"font: {name[:80]!r} is a path; copy the file to {folders[0]} and write its name alone, e.g. MyFont.ttf."
+        )
+    if len(name.encode()) > _LONGEST or not name.lower().endswith(SUFFIXES):
+        raise SealError(
+            f"font: {name[:80]!r} cannot be a font's name; write one such as MyFont.ttf ({', '.join(SUFFIXES)})."
+        )
+    for folder in folders:
+        if (found := folder.joinpath(*parts)).is_file():
+            return found
+    for found in _installed() if len(parts) == 1 else ():
+        if found.name.lower() == name.lower():
+            return found
+    raise SealError(
+        f"font: there is no {name!r} in {' or '.join(map(str, folders))}, and none is installed; put the file "
+        "there, or leave the field empty for the built-in font."
+    )
+
+
+def _installed() -> Iterator[Path]:
+    count = 0
+    for folder in system_folders():
+        for where, _, names in os.walk(folder):
+            for name in names:
+                if (count := count + 1) > _MOST_FILES:
+                    return
+                yield Path(where, name)
+
+
+def system_folders() -> list[Path]:
+    """Where the operating system keeps fonts, its own and the user's."""
+    home = Path(os.path.expanduser("~"))
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local"
+        return [Path(os.environ.get("WINDIR") or r"C:\Windows", "Fonts"), Path(local, "Microsoft", "Windows", "Fonts")]
+    if sys.platform == "darwin":
+        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library" / "Fonts"]
+    return [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), home / ".local/share/fonts", home / ".fonts"]
