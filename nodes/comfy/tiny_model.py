@@ -1,9 +1,8 @@
 """The shipped tiny model as ComfyUI's own MODEL, CLIP and VAE.
 
-It was trained with diffusers' and transformers' classes. ComfyUI's classes compute the same (SD 1.x in
-miniature, v-prediction as in SD 2.1), so all that is left is renaming weights, by ComfyUI's own tables where it has
-them. The model stays in float32: it is small, and pictures are then the same on every machine and in
-`python -m seal_core`.
+The model was trained with diffusers' and transformers' classes. ComfyUI's classes compute the same (SD 1.x in
+miniature, v-prediction as in SD 2.1), so loading it means renaming weights, by ComfyUI's own tables where it has them.
+Everything stays in float32: the model is small, and its pictures match those of `python -m seal_core` on any machine.
 """
 
 from __future__ import annotations
