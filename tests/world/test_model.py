@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save as to_bytes
 
 from seal_core.demo import model, model_file
-from seal_core.files.whole_file import write
+from seal_core.files.whole_file import write_whole
 from seal_core.messages import SealError
 from seal_core.world import cli
 from seal_core.world.renderer import seeds
@@ -176,7 +176,7 @@ def write_vae(folder, seed=0):
     torch.manual_seed(seed)
     vae = AutoencoderKL(**FEW["vae"])
     data = to_bytes(vae.state_dict(), metadata={ready_vae.KEY: json.dumps({"step": 1, "config": FEW["vae"]})})
-    write(folder / ready_vae.READY, data)
+    write_whole(folder / ready_vae.READY, data)
     return vae.eval()
 
 
