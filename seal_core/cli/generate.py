@@ -13,8 +13,8 @@ from ..files.whole_file import ready_folder, temporary_folders, write_new_files
 from ..hosts.base import Context, Host, Prompt
 from ..messages import SealError
 from ..method.sampling import RoutedContext, generate_context, sample
+from ..pictures.png import png_bytes
 from .inputs import errors_name_option, memory_errors_of_device, open_model, read_concept
-from .png import png_bytes
 from .progress_bars import step_bar
 
 
