@@ -20,7 +20,7 @@ from ..prompts.attributes import parse_attributes
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..demo.comparison import Column, Learned, Scorer, Subject
+    from ..demo.comparison import Column, MethodResult, Scorer, Subject
     from ..hosts.base import Host
 
 
@@ -85,7 +85,7 @@ def _learned(
     method: str,
     options: argparse.Namespace,
     scorer: Scorer | None,
-) -> Learned:
+) -> MethodResult:
     from tqdm import tqdm
 
     from ..demo.comparison import learn, training_figures, training_steps
@@ -102,9 +102,12 @@ def _learned(
     return found
 
 
-def _write(out: Path, subject: Subject, columns: list[Column], learned: dict[str, Learned], seconds: float) -> Path:
+def _write(
+    out: Path, subject: Subject, columns: list[Column], learned: dict[str, MethodResult], seconds: float
+) -> Path:
     """Write contact-sheet.png, mask.png and report.json; returns the sheet's path."""
     from ..demo.comparison import training_figures
+    from ..pictures.png import png_bytes
 
     scores = {name: found.scores for name, found in learned.items() if found.scores}
     report = {
@@ -116,13 +119,13 @@ def _write(out: Path, subject: Subject, columns: list[Column], learned: dict[str
         "seconds": round(seconds, 1),
     }
     write_output(out / "report.json", json.dumps(report, indent=2).encode())
-    write_output(out / "mask.png", _png(subject.reference.mask))
+    write_output(out / "mask.png", png_bytes(subject.reference.mask))
     path = out / "contact-sheet.png"
-    write_output(path, _png(_sheet(subject, columns, learned)))
+    write_output(path, png_bytes(_sheet(subject, columns, learned)))
     return path
 
 
-def _sheet(subject: Subject, columns: list[Column], learned: dict[str, Learned]) -> Tensor:
+def _sheet(subject: Subject, columns: list[Column], learned: dict[str, MethodResult]) -> Tensor:
     from ..demo.sheet import Row, comparison_sheet
     from ..demo.tuned_presets import LABELS
 
@@ -130,12 +133,3 @@ def _sheet(subject: Subject, columns: list[Column], learned: dict[str, Learned])
     before = next(iter(learned.values())).result.attention_before
     rows = [Row(LABELS[name], m.words, m.result.attention_after, m.images) for name, m in learned.items()]
     return comparison_sheet(f"SEAL: {subject.source}", image, mask, before, [c.label for c in columns], rows)[0]
-
-
-def _png(picture: Tensor) -> bytes:
-    """(H, W) or (H, W, 3) in [0, 1]."""
-    from PIL import Image
-
-    from ..pictures.png import png_bytes
-
-    return png_bytes(Image.fromarray((picture.clamp(0, 1) * 255).round().byte().cpu().numpy()))

@@ -57,7 +57,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Learned:
+class MethodResult:
     """What came of one method. images (columns, H, W, 3): one per prompt.
 
     scores: a scorer's figures; empty without one. words: the headline figures in a line.
@@ -119,7 +119,7 @@ def learn(
     seed: int = 0,
     callback: Callable[[Progress], None] | None = None,
     scorer: Scorer | None = None,
-) -> Learned:
+) -> MethodResult:
     """Train by one of METHODS, then draw every column's prompt. steps: 0 = the method's own."""
     preset = tuned_preset(method)
     known = subject.attributes if method in NAMES_ATTRIBUTES else {}
@@ -132,8 +132,8 @@ def learn(
 
     images = draw(1)
     if scorer is None:
-        return Learned(result, images, {}, _in_words(training_figures(result)))
-    return Learned(result, images, *scorer(subject, columns, draw(scorer.samples)))
+        return MethodResult(result, images, {}, _in_words(training_figures(result)))
+    return MethodResult(result, images, *scorer(subject, columns, draw(scorer.samples)))
 
 
 def training_figures(result: TrainResult) -> dict[str, Any]:

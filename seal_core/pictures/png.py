@@ -13,7 +13,7 @@ from torch import Tensor
 def png_bytes(picture: Image.Image | Tensor, texts: Mapping[str, str] | None = None) -> bytes:
     """The smallest PNG that Pillow makes of a picture; lossless, and RGB under transparent pixels stays.
 
-    picture: a tensor is (H, W, 3) in [0, 1]. texts: keyword -> text of its text chunks.
+    picture: a tensor is (H, W) or (H, W, 3) in [0, 1]. texts: keyword -> text of its text chunks.
     """
     if isinstance(picture, Tensor):
         picture = Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy())

@@ -42,7 +42,9 @@ def test_what_is_told_is_a_line_each(monkeypatch, capsys):
             texts.notify_user("image: gathered.")
         assert messages == ["image: gathered."]
 
-    monkeypatch.setattr(cli, "_function", lambda path: command if "run" in path else lambda parser: None)
+    monkeypatch.setattr(
+        cli, "_function", lambda path: command if path == cli.COMMANDS["demo"].work else lambda parser: None
+    )
     with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")
         assert cli.main(["demo"]) == 0
