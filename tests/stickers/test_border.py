@@ -79,7 +79,7 @@ def check(alpha, line, width, smooth):
     assert line[solid <= width - 1].min(initial=1) > 0.5
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(alpha=drawings(), width=st.floats(1, 9), smooth=st.sampled_from([0.0, 3.0, 6.0]))
 def test_no_outline_is_wider_or_narrower_than_asked(alpha, width, smooth):
     check(alpha, outline_layer(alpha, Border(width, smooth=smooth))[..., 3], width, smooth)
