@@ -139,9 +139,12 @@ class NoLaboratory:
             raise ImportError(name + " is not in the registry's archive")
 sys.meta_path.insert(0, NoLaboratory())
 sys.path.insert(0, "tests/support")
+from quick import FEW_WORDS
 from tiny_host import small_host
 from seal_core.demo import model
+from seal_core.method import initial_words
 model.load_model, model.host = (lambda: None), (lambda built: small_host())
+initial_words.grammar = lambda: FEW_WORDS
 from seal_core.cli.main import main
 sys.exit(main(["demo", "--steps", "1", "--out", sys.argv[1]]))
 """
