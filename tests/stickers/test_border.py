@@ -62,10 +62,12 @@ def _line(a, b, half):
 
 def _from(art):
     """(SIDE, SIDE) how far each pixel's centre is from the nearest of these pixels' squares."""
-    rows, columns = np.nonzero(art)
-    y, x = np.indices(art.shape)
+    rows, columns = np.nonzero(art & ~ndimage.binary_erosion(art))  # the inner ones are never the nearest
+    y, x = np.nonzero(~art)
     apart = [np.maximum(np.abs(a[..., None] - b) - 0.5, 0) for a, b in ((y, rows), (x, columns))]
-    return np.hypot(*apart).min(-1, initial=np.inf)
+    away = np.zeros(art.shape)
+    away[y, x] = np.hypot(*apart).min(-1, initial=np.inf)
+    return away
 
 
 def check(alpha, line, width, smooth):
