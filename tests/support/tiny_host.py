@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from seal_core.demo.model import TEXT, UNET, VAE, build, host
+
 SIZE = 64
 """Pixels of pictures and stickers."""
 
 
 def small_host():
     """The tiny model's layout with fewer channels and half the size, random weights."""
-    from seal_core.demo.model import TEXT, UNET, VAE, build, host  # seconds, which not every process needs
-
     few = {"sample_size": SIZE // 8, "block_out_channels": (32, 32, 32), "attention_head_dim": (1, 1, 1)}
     config = {
         "unet": {**UNET, **few, "cross_attention_dim": 32},
