@@ -1,7 +1,7 @@
 """The nodes that need a model, on whatever their sockets may bring: SealError or a result without NaN.
 
 Run by ComfyUI's own interpreter: `PYTHON inprocess_fuzz.py COMFY_DIR`. Seeded, so every run has the same cases;
-SEAL_FUZZ_CASES=5000 makes more of them, SEAL_FUZZ_SEED=1 others. The other nodes: tests/test_fuzz_nodes.py.
+SEAL_FUZZ_CASES=5000 makes more of them, SEAL_FUZZ_SEED=1 others. The other nodes: tests/fuzz/test_fuzz_nodes.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The shortest proof that the pack works on a ComfyUI: `PYTHON inprocess_smoke.py COMFY_DIR [part of a check's name]`.
 
-Run by ComfyUI's own interpreter, for every ComfyUI, by tests/test_smoke.py; one line a check, the exit status is the
-verdict. Nodes are executed with their schemas' defaults, so that a new input needs no change here.
+Run by ComfyUI's own interpreter, for every ComfyUI, by tests/nodes/test_smoke.py; one line a check, the exit status is
+the verdict. Nodes are executed with their schemas' defaults, so that a new input needs no change here.
 """
 
 from __future__ import annotations
