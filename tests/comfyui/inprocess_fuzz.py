@@ -14,24 +14,11 @@ from inprocess_kit import CLIP, MODEL, UP, XL, concept, refused, run
 import itertools
 import os
 import random
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from inprocess_train import ONE, VAE, sticker
-from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
-from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
-from seal_pack.nodes.semantic_mask import SemanticMask
-from seal_pack.nodes.text_encode import SEALTextEncode
-from seal_pack.nodes.train_embedding import SEALTrainEmbedding
-from seal_pack.seal_core.concept.concept import Embedding
-from seal_pack.seal_core.concept.settings import Layers
-from seal_pack.seal_core.messages import SealError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fuzz_material import (
     DTYPES,
     LONG,
@@ -44,6 +31,15 @@ from fuzz_material import (
     Looks,
     no_silent_nan,
 )  # fmt: skip
+from inprocess_train import ONE, VAE, sticker
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
+from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
+from seal_pack.nodes.semantic_mask import SemanticMask
+from seal_pack.nodes.text_encode import SEALTextEncode
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
+from seal_pack.seal_core.concept.concept import Embedding
+from seal_pack.seal_core.concept.settings import Layers
+from seal_pack.seal_core.messages import SealError
 
 TIMES = int(os.environ.get("SEAL_FUZZ_CASES", "1000")) / 1000
 SEED = int(os.environ.get("SEAL_FUZZ_SEED", "0"))
