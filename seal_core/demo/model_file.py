@@ -82,13 +82,13 @@ def read_model(path: Path = MODEL_FILE) -> ModelFile:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor.float()
-        parts["text_encoder"][TABLE] = expand(ids, rows)
+        parts["text_encoder"][TABLE] = full_token_table(ids, rows)
         return ModelFile(config=about["config"], card=about["card"], ids=tuple(ids.tolist()), **parts)
     except (KeyError, IndexError, RuntimeError, TypeError) as error:
         raise SealError(f"model: {path} is not a whole StickerWorld model ({error!r}); {_RETRAIN}.") from None
 
 
-def expand(ids: Tensor, rows: Tensor) -> Tensor:
+def full_token_table(ids: Tensor, rows: Tensor) -> Tensor:
     """(VOCABULARY, D) float32 token table: rows (n, D) at ids (n,), random ones like them elsewhere.
 
     Words that training never saw still need vectors of the usual size, the same on every machine.

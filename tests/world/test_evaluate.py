@@ -11,21 +11,21 @@ from tiny_host import SIZE
 from tiny_world import FakeSource
 
 from seal_core.concept.concept import Concept
-from seal_core.demo.attribute_values import CONTEXT
+from seal_core.demo.attribute_values import SCENE
 from seal_core.demo.tuned_presets import CONCEPT_NAME
 from seal_core.messages import SealError
 from seal_core.world.evaluation import trial_store
+from seal_core.world.evaluation.character_plan import characters, plan_character
 from seal_core.world.evaluation.command import add_options, evaluate, run
-from seal_core.world.evaluation.methods import expand, method
+from seal_core.world.evaluation.compared_methods import method, parse_methods
 from seal_core.world.evaluation.metrics import of_trial
-from seal_core.world.evaluation.plan import characters, make_plan
-from seal_core.world.evaluation.source import Source
 from seal_core.world.evaluation.trial import Setup, _attention, _pictures, run_trial
+from seal_core.world.evaluation.trial_kit import TrialKitPaths
 from seal_core.world.evaluation.trial_store import Evaluation
 from seal_core.world.renderer.characters import character
 
 SETUP = Setup(prompts=8, samples=1, sampling_steps=2, cfg=3.0)
-REQUIRED = ("identity", "controllability", *CONTEXT, "leakage", "rigidity", "seconds")
+REQUIRED = ("identity", "controllability", *SCENE, "leakage", "rigidity", "seconds")
 SEED = 20_000_000
 
 
@@ -54,7 +54,7 @@ def quick(out, source, count=1, setup=SETUP):
 
 def test_all_methods_answer_from_the_same_noise(kit):
     """A concept whose vectors are the class word's own paints what the base model paints."""
-    plan, who = make_plan(SEED, 8, 2), character(SEED)
+    plan, who = plan_character(SEED, 8, 2), character(SEED)
     host = kit.host
     vectors = {e: host.vocabulary(e)[host.token_ids(e, who.species)].float() for e in host.family.encoders}
     concept = Concept(CONCEPT_NAME, who.species, vectors, host.family)
@@ -223,7 +223,7 @@ def test_a_damaged_judges_file_is_told_before_anything_is_trained(tmp_path):
     bad = tmp_path / "judges.safetensors"
     bad.write_bytes(b"not a file")
     with pytest.raises(SealError, match="judges: "):
-        Source(judges=bad).kit()
+        TrialKitPaths(judges=bad).kit()
     with pytest.raises(SealError, match="out: "):
         quick(bad, FakeSource())
 
@@ -237,5 +237,5 @@ def test_another_evaluation_in_the_folder_is_in_nobodys_way(tmp_path, known):
 def test_the_options_fit_the_issue(tmp_path):
     smaller = ("--concepts", "2", "--prompts", "8", "--samples", "1", "--methods", "base,best")
     found = options("--out", str(tmp_path), *smaller)
-    assert [m.name for m in expand(found.methods)] == ["base", "oracle", "best"]
+    assert [m.name for m in parse_methods(found.methods)] == ["base", "oracle", "best"]
     assert found.split == "validation" and found.device == "cpu" and found.jobs == 1

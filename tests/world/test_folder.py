@@ -7,7 +7,7 @@ from PIL import Image
 from seal_core.demo.animals import SPECIES
 from seal_core.demo.attribute_values import VALUES
 from seal_core.tagged.sticker_folder import read_sticker_folder
-from seal_core.world.cli import main
+from seal_core.world.commands import main
 
 
 def test_rendered_folders_are_read_back(tmp_path, capsys):

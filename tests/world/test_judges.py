@@ -12,29 +12,27 @@ from torch.nn import functional as F
 
 from seal_core.demo.attribute_values import VALUES
 from seal_core.messages import SealError
-from seal_core.world.files import JUDGES_FILE
-from seal_core.world.judges import report as judge_report
-from seal_core.world.judges import train as train_judges
+from seal_core.world.judges import judge_report, train_judges
 from seal_core.world.judges import training_pictures as judge_data
 from seal_core.world.judges.degradations import DEGRADATIONS, mixed
-from seal_core.world.judges.model import HEADS, SIZE, Judges, Layout, Network
+from seal_core.world.judges.judge_networks import HEADS, JUDGES_FILE, SIZE, JudgeLayout, JudgeNetwork, Judges
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.characters import character
-from seal_core.world.renderer.contexts import Context
-from seal_core.world.renderer.palette import COLOURS
+from seal_core.world.renderer.drawing_colours import COLOURS
+from seal_core.world.renderer.scenes import Scene
 
 SMALL = {
-    "classifier": Layout(sum(len(v) for v in HEADS.values()), patch=4, widths=(8, 8), hidden=16),
-    "encoder": Layout(8, patch=4, widths=(8, 8), hidden=16),
+    "classifier": JudgeLayout(sum(len(v) for v in HEADS.values()), patch=4, widths=(8, 8), hidden=16),
+    "encoder": JudgeLayout(8, patch=4, widths=(8, 8), hidden=16),
 }
 
 
-SNOWY = Context("sad", "running", "close-up", "pixel art", "snowy")
+SNOWY = Scene("sad", "running", "close-up", "pixel art", "snowy")
 
 
-def blob(who, context, seed):
+def blob(who, scene, seed):
     """A stub of the renderer: a square in the character's colour on a ground that is dark or light."""
-    image = np.full((SIZE, SIZE, 3), 20 * VALUES["background"].index(context.background), np.uint8)
+    image = np.full((SIZE, SIZE, 3), 20 * VALUES["background"].index(scene.background), np.uint8)
     image[40:90, 40:90] = COLOURS[who.main]
     mask = np.zeros((SIZE, SIZE), np.uint8)
     mask[40:90, 40:90] = 255
@@ -49,7 +47,7 @@ def small(monkeypatch):
 
 def judges(seed=0):
     torch.manual_seed(seed)
-    networks = (Network(SMALL[name]).eval().requires_grad_(False) for name in ("classifier", "encoder"))
+    networks = (JudgeNetwork(SMALL[name]).eval().requires_grad_(False) for name in ("classifier", "encoder"))
     return Judges(*networks, {"made": "for a test"})
 
 
@@ -105,14 +103,14 @@ def test_bad_files(tmp_path, monkeypatch):
     with pytest.raises(SealError, match="judges: "):
         Judges.load(path)
     path.write_bytes(data)
-    monkeypatch.setattr("seal_core.world.judges.model.HEADS", {**HEADS, "emotion": ("glad",)})
+    monkeypatch.setattr("seal_core.world.judges.judge_networks.HEADS", {**HEADS, "emotion": ("glad",)})
     with pytest.raises(SealError, match="trained for other values of emotion"):
         Judges.load(path)
 
 
 def test_folding_changes_nothing():
     torch.manual_seed(0)
-    network = Network(Layout(5, widths=(8, 12, 16), hidden=8), norm=True)
+    network = JudgeNetwork(JudgeLayout(5, widths=(8, 12, 16), hidden=8), norm=True)
     for _ in range(3):
         network(torch.rand(8, 3, SIZE, SIZE))
     images = torch.rand(4, 3, SIZE, SIZE)
@@ -136,7 +134,7 @@ def test_degradations(name):
 def test_records():
     found = judge_data.records(range(seeds.JUDGE.start, seeds.JUDGE.start + 3), 2, blob)
     assert np.array_equal(found, judge_data.records(range(seeds.JUDGE.start, seeds.JUDGE.start + 3), 2, blob))
-    assert not np.array_equal(found["label"][0, :5], found["label"][1, :5])  # contexts differ,
+    assert not np.array_equal(found["label"][0, :5], found["label"][1, :5])  # scenes differ,
     traits = list(HEADS)[5:]
     for i, record in enumerate(found):  # characters stay
         who = character(seeds.JUDGE.start + i // 2)
@@ -148,16 +146,16 @@ def test_records():
 
 
 def test_what_a_picture_can_tell():
-    context = SNOWY
+    scene = SNOWY
     who = character(1, pattern="plain", accessory="nothing")
-    told = judge_data.seen(who, context)
+    told = judge_data.seen(who, scene)
     assert "action" not in told and "second" not in told and "accessory_colour" not in told
     assert told["accessory"] == "nothing" and told["emotion"] == "sad"
-    assert judge_data.seen(who, context.but(camera="wide shot"))["action"] == "running"
+    assert judge_data.seen(who, scene.but(camera="wide shot"))["action"] == "running"
 
 
 def test_nobody_sees_others_characters(tmp_path):
-    cache = judge_data.Cache(tmp_path, blob)
+    cache = judge_data.RenderCache(tmp_path, blob)
     trained, held = cache.seeds(5), cache.seeds(0, held_out=True)
     assert trained[-1] < held[0] and held[0] == seeds.JUDGE.stop - 1_000_000
     for other in (seeds.TRAIN, seeds.VALIDATION, seeds.TEST, seeds.EXAMPLES):
@@ -168,12 +166,12 @@ def test_nobody_sees_others_characters(tmp_path):
 
 
 def test_cache(tmp_path, small):
-    cache = judge_data.Cache(tmp_path, blob)
+    cache = judge_data.RenderCache(tmp_path, blob)
     with cache.grow(2, 0):
         assert cache.ready(3) == [0, 1]
     chunk = cache.load(1)
     assert len(chunk) == 16 * judge_data.POSES and cache.load(1)["label"].tolist() == chunk["label"].tolist()
-    assert judge_data.fingerprint(blob) != judge_data.fingerprint(lambda who, *_: blob(who, SNOWY, 0))
+    assert judge_data.renderer_fingerprint(blob) != judge_data.renderer_fingerprint(lambda who, *_: blob(who, SNOWY, 0))
     cache.path(0).write_bytes(b"half")
     with pytest.raises(SealError, match="delete it"):
         cache.load(0)
@@ -194,17 +192,17 @@ def test_losses_by_hand():
 
 
 def source(folder):
-    cache = judge_data.Cache(folder, blob)
+    cache = judge_data.RenderCache(folder, blob)
     with cache.grow(1, 0):
-        return train_judges.Pictures(cache, 1, np.random.default_rng(0))
+        return train_judges.RecordSampler(cache, 1, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", ["classifier", "encoder"])
 def test_training_continues_where_it_stopped(tmp_path, small, monkeypatch, name):
     monkeypatch.setattr(train_judges, "SAVE_EVERY", 2)
     pictures = source(tmp_path)
-    stage = train_judges.Stage(name, steps=4, batch=16)
-    whole, _ = train_judges.train(stage, pictures, tmp_path / "whole.pt", quiet=True)
+    stage = train_judges.JudgeStage(name, steps=4, batch=16)
+    whole, _ = train_judges.train_stage(stage, pictures, tmp_path / "whole.pt", quiet=True)
 
     step, count = train_judges.STEPS[name], iter(range(99))
 
@@ -215,19 +213,19 @@ def test_training_continues_where_it_stopped(tmp_path, small, monkeypatch, name)
 
     monkeypatch.setattr(train_judges, "STEPS", {name: stops})
     with pytest.raises(KeyboardInterrupt):
-        train_judges.train(stage, pictures, tmp_path / "parts.pt", quiet=True)
+        train_judges.train_stage(stage, pictures, tmp_path / "parts.pt", quiet=True)
     assert torch.load(tmp_path / "parts.pt", weights_only=True)["step"] == 2
-    again, _ = train_judges.train(stage, pictures, tmp_path / "parts.pt", quiet=True)
+    again, _ = train_judges.train_stage(stage, pictures, tmp_path / "parts.pt", quiet=True)
     assert next(count) == 6  # three, the one that stopped, then steps 3 and 4
     for ours, theirs in zip(again.parameters(), whole.parameters()):
         torch.testing.assert_close(ours, theirs)
-    longer, _ = train_judges.train(replace(stage, steps=7), pictures, tmp_path / "parts.pt", quiet=True)
+    longer, _ = train_judges.train_stage(replace(stage, steps=7), pictures, tmp_path / "parts.pt", quiet=True)
     assert next(count) == 10 and not torch.equal(longer.out.weight, again.out.weight)
     state = torch.load(tmp_path / "parts.pt", weights_only=True)
     assert (state["step"], state["cycle"], state["schedule"]["last_epoch"]) == (7, 4, 3)
     (tmp_path / "parts.pt").write_bytes(b"half")
     with pytest.raises(SealError, match=r"parts\.pt is damaged"):
-        train_judges.train(stage, pictures, tmp_path / "parts.pt", quiet=True)
+        train_judges.train_stage(stage, pictures, tmp_path / "parts.pt", quiet=True)
 
 
 def test_pairs_are_of_one_character(tmp_path, small):
@@ -264,7 +262,7 @@ def test_auc_and_calibration_by_hand():
 
 
 def test_command(tmp_path, small, monkeypatch, capsys):
-    cache = judge_data.Cache
+    cache = judge_data.RenderCache
     monkeypatch.setattr(train_judges, "Cache", lambda folder: cache(folder, blob))
     monkeypatch.setattr(judge_report, "_DEGRADED", 16)
     monkeypatch.setattr(judge_report, "STRENGTHS", (1.0,))

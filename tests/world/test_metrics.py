@@ -6,14 +6,23 @@ import itertools
 import numpy as np
 import pytest
 
-from seal_core.demo.attribute_values import CONTEXT, PLAIN_BACKGROUNDS, VALUES
+from seal_core.demo.attribute_values import PLAIN_BACKGROUNDS, SCENE, VALUES
 from seal_core.messages import SealError
 from seal_core.method import augment as views
 from seal_core.method.presets import PRESETS
-from seal_core.world.evaluation.methods import BUDGET, COMPONENTS, GROUPS, expand, method
-from seal_core.world.evaluation.metrics import METRICS, differences, gathered, interval, of_trial, resamples, table
-from seal_core.world.evaluation.plan import FEWEST_PROMPTS, NEUTRAL, characters, make_plan
-from seal_core.world.evaluation.report import claims, components
+from seal_core.world.evaluation import metrics
+from seal_core.world.evaluation.character_plan import FEWEST_PROMPTS, NEUTRAL, characters, plan_character
+from seal_core.world.evaluation.compared_methods import BUDGET, COMPONENTS, GROUPS, method, parse_methods
+from seal_core.world.evaluation.evaluation_report import claims, components
+from seal_core.world.evaluation.metrics import (
+    METRICS,
+    differences,
+    gathered,
+    interval,
+    metric_table,
+    of_trial,
+    resamples,
+)
 from seal_core.world.renderer import seeds
 
 REFERENCE = {"emotion": "sad", "action": "jumping", "camera": "full body", "style": "pixel art", "background": "beach"}
@@ -24,7 +33,7 @@ REFERENCE = {"emotion": "sad", "action": "jumping", "camera": "full body", "styl
 
 @pytest.mark.parametrize("seed", range(20_000_000, 20_000_030))
 def test_a_plan_asks_nothing_that_the_reference_answers(seed):
-    plan = make_plan(seed, 16)
+    plan = plan_character(seed, 16)
     reference = plan.reference.asdict()
     assert (
         reference["background"] not in PLAIN_BACKGROUNDS
@@ -34,30 +43,30 @@ def test_a_plan_asks_nothing_that_the_reference_answers(seed):
     assert len(plan.asks) == 16 and sum(a.kind == "open" for a in plan.asks) == 6
     for ask in plan.asks:
         if ask.kind == "open":
-            assert not ask.vary and ask.leaves_open("background")
+            assert not ask.vary and "background" not in ask.values
         else:
             value = ask.values[ask.vary]
             assert value not in (reference[ask.vary], getattr(NEUTRAL, ask.vary)) and value in VALUES[ask.vary]
             assert ask.filled.shows(ask.vary)
         if ask.kind == "full":
-            assert set(ask.values) == {a for a in CONTEXT if ask.filled.shows(a)}
+            assert set(ask.values) == {a for a in SCENE if ask.filled.shows(a)}
             assert all(ask.values[a] == getattr(NEUTRAL, a) for a in ask.values if a != ask.vary)
         if ask.kind == "short":
             assert set(ask.values) <= {ask.vary, "camera"}
     for kind in ("full", "short"):
-        assert {a.vary for a in plan.asks if a.kind == kind} == set(CONTEXT)
+        assert {a.vary for a in plan.asks if a.kind == kind} == set(SCENE)
 
 
 def test_every_attribute_is_asked_and_left_open_even_in_the_smallest_plan():
-    plan = make_plan(30_000_000, FEWEST_PROMPTS, 1)
-    assert {a.vary for a in plan.asks} - {""} == set(CONTEXT)
+    plan = plan_character(30_000_000, FEWEST_PROMPTS, 1)
+    assert {a.vary for a in plan.asks} - {""} == set(SCENE)
     for attribute in ("background", "action", "camera"):
-        assert any(a.kind == "open" and a.leaves_open(attribute) for a in plan.asks), attribute
-    assert plan == make_plan(30_000_000, FEWEST_PROMPTS, 1) != make_plan(30_000_001, FEWEST_PROMPTS, 1)
+        assert any(a.kind == "open" and metrics._is_open({"values": a.values}, attribute) for a in plan.asks), attribute
+    assert plan == plan_character(30_000_000, FEWEST_PROMPTS, 1) != plan_character(30_000_001, FEWEST_PROMPTS, 1)
 
 
 def test_prompts_are_worded_as_the_prompt_node_words_them():
-    ask = make_plan(20_000_000).asks[0]
+    ask = plan_character(20_000_000).asks[0]
     assert ask.text("cat").startswith("a sticker of cat, ") and ask.text("cat").endswith("plain white background")
 
 
@@ -70,9 +79,9 @@ def test_characters_of_the_splits_never_meet():
         with pytest.raises(SealError):
             characters(*bad)
     with pytest.raises(SealError, match="prompts: 7"):
-        make_plan(1, 7)
+        plan_character(1, 7)
     with pytest.raises(SealError, match="samples"):
-        make_plan(1, 8, 0)
+        plan_character(1, 8, 0)
 
 
 def test_augmentation_paints_no_ground_that_the_world_draws():
@@ -101,7 +110,7 @@ def test_without_a_component_a_method_differs_in_nothing_else():
         assert changed <= {f.partition(".")[0] for f in COMPONENTS[name].off}
         assert (without.key() != best.key()) == best.uses(name)
         assert (name == "vectors") != (f"best-{'without' if best.uses(name) else 'with'}-{name}" in GROUPS["ablation"])
-        assert [m.name for m in expand(f"best-with-{name}")][-1] == f"best-with-{name}"
+        assert [m.name for m in parse_methods(f"best-with-{name}")][-1] == f"best-with-{name}"
         assert method(f"best-with-{name}").uses(name)
 
 
@@ -162,15 +171,15 @@ def test_names_refine_methods():
 )
 def test_unknown_names_are_refused_with_a_remedy(name, words):
     with pytest.raises(SealError, match=words):
-        expand(name)
+        parse_methods(name)
 
 
 def test_groups_expand_and_bring_what_all_is_measured_against():
     for group in GROUPS:
-        names = [m.name for m in expand(group)]
+        names = [m.name for m in parse_methods(group)]
         assert names[:2] == ["base", "oracle"] and len(set(names)) == len(names)
-        assert all(m.label for m in expand(group))
-    assert {m.name for m in expand("all")} >= {*GROUPS["main"], *GROUPS["ablation"], *GROUPS["grid"]}
+        assert all(m.label for m in parse_methods(group))
+    assert {m.name for m in parse_methods("all")} >= {*GROUPS["main"], *GROUPS["ablation"], *GROUPS["grid"]}
 
 
 # -- numbers -------------------------------------------------------------------------------------------
@@ -217,8 +226,8 @@ def test_metrics_of_a_trial_by_hand():
 
 
 def test_controllability_needs_all_five():
-    kinds = [{"kind": "short", "vary": a, "values": {a: NEUTRAL.asdict()[a], "camera": "full body"}} for a in CONTEXT]
-    right = [sample(i, **{a: kinds[i]["values"][a]}) for i, a in enumerate(CONTEXT)]
+    kinds = [{"kind": "short", "vary": a, "values": {a: NEUTRAL.asdict()[a], "camera": "full body"}} for a in SCENE]
+    right = [sample(i, **{a: kinds[i]["values"][a]}) for i, a in enumerate(SCENE)]
     right[0]["judged"]["emotion"] = "angry"
     trial = {**a_trial(right), "prompts": kinds}
     assert of_trial(trial)["controllability"] == pytest.approx(0.8)
@@ -264,7 +273,7 @@ def test_scaled_identity_has_base_at_zero_and_oracle_at_one():
     rng = np.random.default_rng(0)
     base, oracle = rng.normal(0.2, 0.05, 10), rng.normal(0.9, 0.05, 10)
     methods = {n: {"identity": v} for n, v in (("base", base), ("oracle", oracle), ("half", (base + oracle) / 2))}
-    found = table(methods, resamples(10))
+    found = metric_table(methods, resamples(10))
     for name, value in (("base", 0.0), ("oracle", 1.0), ("half", 0.5)):
         scaled = found[name]["identity_scaled"]
         assert scaled["mean"] == scaled["lo"] == scaled["hi"] == pytest.approx(value)

@@ -17,17 +17,17 @@ from safetensors.torch import save as to_bytes
 from seal_core.demo import model, model_file
 from seal_core.files.whole_file import write_whole
 from seal_core.messages import SealError
-from seal_core.world import cli
+from seal_core.world import commands
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION
-from seal_core.world.renderer.contexts import random_context
-from seal_core.world.trainings import decoder as train_decoder
+from seal_core.world.renderer.scenes import random_scene
 from seal_core.world.trainings import export as train_export
 from seal_core.world.trainings import latents, ready_vae
 from seal_core.world.trainings import state as train_state
-from seal_core.world.trainings import unet as train_unet
-from seal_core.world.trainings.kit import cores
+from seal_core.world.trainings import train_decoder as train_decoder
+from seal_core.world.trainings import train_unet as train_unet
 from seal_core.world.trainings.ranks import Ranks
+from seal_core.world.trainings.time_budget import cores
 
 FEW = {
     "unet": {
@@ -185,7 +185,7 @@ def work(tmp_path_factory):
     """A training folder with a VAE and two small chunks."""
     folder = tmp_path_factory.mktemp("work")
     vae = write_vae(folder)
-    chunks = folder / "latents" / latents.fingerprint(vae)
+    chunks = folder / "latents" / latents.latents_fingerprint(vae)
     latents._worker["vae"] = vae
     latents._make(chunks / "held-out.npy", "held-out", 8, seeds.VALIDATION)
     for i in range(2):
@@ -201,41 +201,41 @@ def small_chunks(monkeypatch):
 
 def test_chunks(work, small_chunks):
     vae = ready_vae.ready_vae(work)
-    chunks = work / "latents" / latents.fingerprint(vae)
+    chunks = work / "latents" / latents.latents_fingerprint(vae)
     source = latents.Latents(chunks)
     assert len(source) == 20 and len(source.held_out) == 8
     drawn = source.draw(random.Random(1), 5)
     assert drawn["latents"].shape == (5, 4, 16, 16) and np.isfinite(drawn["latents"].astype(np.float32)).all()
     np.testing.assert_allclose(drawn["focus"].astype(np.float32).mean(axis=(1, 2)), 1, atol=1e-2)
     assert set(drawn["character"]) <= set(np.concatenate([np.load(p)["character"] for p in chunks.glob("0*.npy")]))
-    again = latents.chunk(vae, "1", 10, seeds.TRAIN)
+    again = latents.latent_chunk(vae, "1", 10, seeds.TRAIN)
     np.testing.assert_array_equal(again, np.load(chunks / "00001.npy"))
-    assert latents.make(work, 20, 1, "cpu") == chunks, "nothing is missing: no process is started"
+    assert latents.make_latents(work, 20, 1, "cpu") == chunks, "nothing is missing: no process is started"
 
 
 def test_context_of_a_record():
-    context = random_context(random.Random(5))
+    scene = random_scene(random.Random(5))
     record = np.zeros(1, latents.RECORD)[0]
-    record["context"] = [latents.VALUES[n].index(getattr(context, n)) for n in latents.CONTEXT]
-    assert latents.context_of(record) == context
+    record["context"] = [latents.VALUES[n].index(getattr(scene, n)) for n in latents.SCENE]
+    assert latents.scene_of(record) == scene
 
 
 def test_fingerprint_is_the_encoders(work):
     vae = ready_vae.ready_vae(work)
-    mark = latents.fingerprint(vae)
+    mark = latents.latents_fingerprint(vae)
     with torch.no_grad():
         vae.decoder.conv_in.weight += 1
-    assert latents.fingerprint(vae) == mark, "a better decoder reads the same latents"
+    assert latents.latents_fingerprint(vae) == mark, "a better decoder reads the same latents"
     with torch.no_grad():
         vae.quant_conv.bias += 1
-    assert latents.fingerprint(vae) != mark
+    assert latents.latents_fingerprint(vae) != mark
 
 
 def test_latents_refuse(tmp_path):
     with pytest.raises(SealError, match="train latents"):
         latents.Latents(tmp_path / "nothing")
     with pytest.raises(SealError, match="train vae"):
-        latents.prepare(tmp_path)
+        latents.prepare_vae(tmp_path)
     with pytest.raises(SealError, match="train latents"):
         ready_vae.ready_vae(tmp_path)
 
@@ -292,7 +292,7 @@ def start(work, tmp_path, steps):
     for name in (ready_vae.READY, "latents"):
         if not (tmp_path / name).exists():
             (tmp_path / name).symlink_to(work / name)
-    job = train_unet.Training(tmp_path, "cpu", 1e-3)
+    job = train_unet.UnetTraining(tmp_path, "cpu", 1e-3)
     for _ in range(steps):
         loss, norm = job.step(4, 0.7)
         assert math.isfinite(loss) and norm > 0
@@ -342,13 +342,13 @@ def test_gradient_that_is_not_finite_changes_nothing(work, few, tmp_path):
 
 def test_command_line(work, few, tmp_path, monkeypatch, capsys):
     start(work, tmp_path, 1).save()
-    monkeypatch.setattr(train_unet.Training, "pictures", lambda self, built: train_unet.Image.new("RGB", (8, 8)))
+    monkeypatch.setattr(train_unet.UnetTraining, "pictures", lambda self, built: train_unet.Image.new("RGB", (8, 8)))
     call = ["train", "unet", "--folder", str(tmp_path), "--minutes", "0.01", "--batch", "2", "--device", "cpu"]
-    assert cli.main(call) == 0
+    assert commands.main(call) == 0
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] > 1 and "v500" in lines[-1]
     out = tmp_path / "out.safetensors"
-    assert cli.main(["train", "export", "--folder", str(tmp_path), "--out", str(out), "--device", "cpu"]) == 0
+    assert commands.main(["train", "export", "--folder", str(tmp_path), "--out", str(out), "--device", "cpu"]) == 0
     loaded = model.load_model(out)
     assert loaded.card["unet"]["steps"] == lines[-1]["step"]
     told = (tmp_path / "MODEL_CARD.md").read_text()
@@ -356,7 +356,7 @@ def test_command_line(work, few, tmp_path, monkeypatch, capsys):
     assert loaded.unet.config["block_out_channels"] == (32, 32, 32)
     capsys.readouterr()
     write_vae(tmp_path / "other", seed=9)
-    assert cli.main(["train", "unet", "--folder", str(tmp_path / "other"), "--device", "cpu"]) == 2
+    assert commands.main(["train", "unet", "--folder", str(tmp_path / "other"), "--device", "cpu"]) == 2
     assert "train latents" in capsys.readouterr().err
 
 
@@ -365,14 +365,14 @@ def test_state_of_another_vae_is_refused(work, few, tmp_path):
     job.mark = "other"
     job.save()
     with pytest.raises(SealError, match="another VAE"):
-        train_unet.Training(tmp_path, "cpu", 1e-3)
+        train_unet.UnetTraining(tmp_path, "cpu", 1e-3)
 
 
 def test_captions_are_of_the_vocabulary():
     built = model.build(0, FEW)
-    ids = set(train_unet.vocabulary(built, 3000))
+    ids = set(train_unet.caption_token_ids(built, 3000))
     rng = random.Random(99)
-    texts = [train_unet.caption(train_unet.character(i), random_context(rng), rng) for i in range(300)]
+    texts = [train_unet.caption(train_unet.character(i), random_scene(rng), rng) for i in range(300)]
     assert 0.03 < sum(text == "" for text in texts) / len(texts) < 2.5 * NO_CAPTION
     assert all(set(built.tokenizer(text)["input_ids"]) <= ids for text in texts)
     assert len(train_unet.grid_prompts()) == 16
@@ -380,14 +380,14 @@ def test_captions_are_of_the_vocabulary():
 
 def test_decoder_learns_on_and_latents_stay_valid(tmp_path):
     vae = write_vae(tmp_path)
-    mark = latents.fingerprint(vae)
-    figures = train_decoder.train(tmp_path, 3 / 60, "cpu", 2)
+    mark = latents.latents_fingerprint(vae)
+    figures = train_decoder.train_decoder(tmp_path, 3 / 60, "cpu", 2)
     after = ready_vae.ready_vae(tmp_path)
-    assert latents.fingerprint(after) == mark and figures["steps"] >= 1 and math.isfinite(figures["psnr"])
+    assert latents.latents_fingerprint(after) == mark and figures["steps"] >= 1 and math.isfinite(figures["psnr"])
     changed = {n.split(".")[0] for n, t in after.state_dict().items() if not torch.equal(t, vae.state_dict()[n])}
     assert changed == {"decoder", "post_quant_conv"}
     # A finished run is followed by another one, from where it stopped.
-    again = train_decoder.Training(tmp_path, "cpu")
+    again = train_decoder.DecoderTraining(tmp_path, "cpu")
     assert again.weights.steps == figures["steps"] and again.about["run"]["done"] == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seal_core.messages import SealError
-from seal_core.world.cli import main
+from seal_core.world.commands import main
 from seal_core.world.evaluation import readme, scored_demo
 
 NAMES = ("base", "oracle", "textual_inversion", "hiper", "paper", "best", "best-without-layers", "best-with-split")
@@ -21,13 +21,13 @@ def results(names=NAMES):
 
 
 def test_every_figure_is_in_the_table_in_its_row():
-    lines = readme.table(results()).splitlines()
+    lines = readme.readme_table(results()).splitlines()
     rows = [line for line in lines if line.startswith("| ") and "[" in line]
     assert len(rows) == len(NAMES) and "2 unseen characters (test split)" in lines[0]
     assert rows[5].startswith("| SEAL best |") and rows[5].count("0.60 [0.50, 0.70]") == len(readme.COLUMNS)
     assert "without layer restriction" in rows[-1] + rows[-2] and "with split-merge tokens" in rows[-1] + rows[-2]
     with pytest.raises(SealError, match="results: no figures of best; run"):
-        readme.table(results(NAMES[:5]))
+        readme.readme_table(results(NAMES[:5]))
 
 
 def test_only_the_block_changes():

@@ -9,17 +9,17 @@ import pytest
 from PIL import Image
 
 from seal_core.demo.animals import SPECIES
-from seal_core.demo.attribute_values import CONTEXT, VALUES
+from seal_core.demo.attribute_values import SCENE, VALUES
 from seal_core.messages import SealError
 from seal_core.method.augment import AUGMENT_GROUNDS, COLOURS
 from seal_core.prompts.attributes import attribute_schema
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION, caption, prompt
 from seal_core.world.renderer.characters import TRAITS, character
-from seal_core.world.renderer.contexts import Context, random_context
 from seal_core.world.renderer.render import own_colours, render
+from seal_core.world.renderer.scenes import Scene, random_scene
 
-PLAIN = Context("happy", "standing", "full body", "flat vector", "plain mint")
+PLAIN = Scene("happy", "standing", "full body", "flat vector", "plain mint")
 
 
 def test_same_arguments_same_pixels_and_other_seeds_other_framing():
@@ -56,10 +56,10 @@ def test_character_and_context_are_apart():
 @pytest.mark.parametrize("style", VALUES["style"])
 def test_own_colours_have_nothing_of_the_ground(style):
     """They are the same whatever lies behind, and the picture's wherever no style washes that in."""
-    who, context = character(12), PLAIN.but(style=style)
-    own = own_colours(who, context, 1)
-    assert np.array_equal(own, own_colours(who, context.but(background="zigzag"), 1))
-    shown = render(who, context, 1)
+    who, scene = character(12), PLAIN.but(style=style)
+    own = own_colours(who, scene, 1)
+    assert np.array_equal(own, own_colours(who, scene.but(background="zigzag"), 1))
+    shown = render(who, scene, 1)
     solid = shown.mask == 255
     off = np.abs(own[solid].astype(int) - shown.image[solid])
     assert off.mean() < (8 if style in ("pixel art", "watercolor") else 0.01)
@@ -125,7 +125,7 @@ def test_attributes_are_the_schemas_six():
     sticker = render(who, PLAIN, 0)
     assert list(sticker.attributes) == list(attribute_schema())
     assert sticker.attributes["appearance"] == who.in_words() and who.species in who.in_words()
-    for name in CONTEXT:
+    for name in SCENE:
         assert VALUES[name] == attribute_schema()[name].rendered and set(VALUES[name]) <= set(
             attribute_schema()[name].suggestions
         )
@@ -140,10 +140,10 @@ def test_backgrounds_are_disjoint_from_augmentations():
 
 def test_captions_name_what_can_be_seen_and_never_all_of_a_character():
     rng = random.Random(0)
-    empty, named = 0, dict.fromkeys(CONTEXT, 0)
+    empty, named = 0, dict.fromkeys(SCENE, 0)
     for seed in range(600):
-        who, context = character(seed), random_context(rng)
-        text = caption(who, context, rng)
+        who, scene = character(seed), random_scene(rng)
+        text = caption(who, scene, rng)
         empty += not text
         if not text:
             continue
@@ -151,10 +151,10 @@ def test_captions_name_what_can_be_seen_and_never_all_of_a_character():
         told = [who.main in text, who.pattern != "plain" and f"with {who.second} {who.pattern}" in text]
         told.append(bool(who.wears()) and who.wears() in text)
         assert sum(told) <= 2
-        for name in CONTEXT:
-            said = attribute_schema()[name].say(getattr(context, name)) in text
+        for name in SCENE:
+            said = attribute_schema()[name].say(getattr(scene, name)) in text
             named[name] += said
-            assert context.shows(name) or not said or name == "emotion"
+            assert scene.shows(name) or not said or name == "emotion"
     assert abs(empty / 600 - NO_CAPTION) < 0.04
     assert all(0.6 < n / 540 < 0.85 for name, n in named.items() if name != "action"), named
     assert named["action"] / 540 < 0.6  # it cannot be seen in close-ups and from the waist up
@@ -167,8 +167,8 @@ def test_a_prompt_is_worded_as_captions_are():
 
 
 def test_contexts_are_drawn_independently_of_what_is_fixed():
-    free = [random_context(random.Random(i)) for i in range(50)]
-    fixed = [random_context(random.Random(i), emotion="sad") for i in range(50)]
+    free = [random_scene(random.Random(i)) for i in range(50)]
+    fixed = [random_scene(random.Random(i), emotion="sad") for i in range(50)]
     for a, b in zip(free, fixed):
         assert {**asdict(a), "emotion": "sad"} == asdict(b)
 

@@ -9,7 +9,7 @@ from tiny_world import FakeJudges
 from seal_core.demo.attribute_values import VALUES
 from seal_core.demo.comparison import Column, Subject
 from seal_core.method.references import Reference
-from seal_core.world.cli import main
+from seal_core.world.commands import main
 from seal_core.world.evaluation.scored_demo import Judges, JudgeScores
 
 

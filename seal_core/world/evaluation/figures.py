@@ -19,9 +19,9 @@ from ...plots.look import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, type
 from ...plots.loss_chart import Colour
 from ..renderer.characters import character
 from ..renderer.render import render
-from .methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
+from .character_plan import plan_character
+from .compared_methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
 from .metrics import LOWER_IS_BETTER, Trials
-from .plan import make_plan
 
 BARS = ("identity", "controllability", "leakage", "rigidity")
 Strip = Callable[[Method, int], Path]
@@ -225,7 +225,7 @@ def write_figures(
     compared = [m for m in methods if m.name in numbers and not m.name.startswith("grid-")]
     pictures["bars"] = bars([(m.name, m.label, numbers[m.name]) for m in compared])
     for seed in seeds[:SHEETS]:
-        sticker = render(character(seed), make_plan(seed).reference, seed=seed)
+        sticker = render(character(seed), plan_character(seed).reference, seed=seed)
         strips = []
         for m in compared:
             file = strip_of(m, seed)
@@ -234,7 +234,7 @@ def write_figures(
                     strips.append((m.label, strip.convert("RGB")))
         prompts = trials["base"][seed]["prompts"]
         if strips:
-            title = f"reference: {sticker.attributes['appearance']}; {', '.join(sticker.context.asdict().values())}"
+            title = f"reference: {sticker.attributes['appearance']}; {', '.join(sticker.scene.asdict().values())}"
             pictures[f"samples-{seed}"] = sample_sheet(Image.fromarray(sticker.image), strips, prompts, title)
     pictures |= _attention_maps(methods, details["attention"])
     pictures |= _grids(numbers)

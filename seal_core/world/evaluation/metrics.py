@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...demo.attribute_values import CONTEXT
+from ...demo.attribute_values import SCENE
 
 VERIFIED = 0.58
 """Two pictures with at least this identity show the same character: the judges' best threshold (JUDGES_CARD.md)."""
@@ -67,22 +67,22 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
     found["species"] = [s["traits"]["species"] for _, s in pairs if "species" in s["traits"]]
     found["traits"] = [right for _, s in pairs for t, right in s["traits"].items() if t != "species"]
     found["iou"] = [s["iou"] for _, s in pairs if s["iou"] is not None]
-    for a in CONTEXT:
+    for a in SCENE:
         found[a] = [s["judged"][a] == p["values"][a] for p, s in pairs if p["vary"] == a]
         found[f"_both_{a}"] = [
             s["judged"][a] == p["values"][a] and s["identity"] >= VERIFIED for p, s in pairs if p["vary"] == a
         ]
     for a, name in (("background", "leakage_raw"), ("action", "_open_action"), ("camera", "_open_camera")):
         found[name] = [s["judged"][a] == reference[a] for p, s in pairs if _is_open(p, a)]
-    named = {a: [s["judged"][a] == reference[a] for p, s in pairs if _asks_another(p, a, reference)] for a in CONTEXT}
+    named = {a: [s["judged"][a] == reference[a] for p, s in pairs if _asks_another(p, a, reference)] for a in SCENE}
     found["leakage_named"] = named["background"]
     means = {name: float(np.mean(values)) for name, values in found.items() if values}
     rigid = [float(np.mean(named[a])) for a in ("action", "camera") if named[a]]
     if rigid:
         means["rigidity_named"] = float(np.mean(rigid))
-    if all(a in means for a in CONTEXT):
-        means["controllability"] = float(np.mean([means[a] for a in CONTEXT]))
-        means["both"] = float(np.mean([means[f"_both_{a}"] for a in CONTEXT]))
+    if all(a in means for a in SCENE):
+        means["controllability"] = float(np.mean([means[a] for a in SCENE]))
+        means["both"] = float(np.mean([means[f"_both_{a}"] for a in SCENE]))
     if trial.get("attention"):
         means["attention_outside"] = trial["attention"]["outside"]
     return means | {"seconds": float(trial["seconds"])}
@@ -130,7 +130,7 @@ def _summary(mean: float, drawn: NDArray[np.float64]) -> dict[str, float]:
     return {"mean": round(mean, 5), "lo": round(float(low), 5), "hi": round(float(high), 5)}
 
 
-def table(methods: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, dict[str, float]]]:
+def metric_table(methods: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, dict[str, float]]]:
     """Method -> metric -> mean, lo, hi, in the order of METRICS.
 
     identity_scaled is a ratio of means (of base and oracle too), drawn anew in each resample.

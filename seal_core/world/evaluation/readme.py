@@ -18,10 +18,10 @@ from PIL import Image
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from ..cli import main
-from .methods import LONG_TI, MAIN, SEAL, method
+from ..commands import main
+from .compared_methods import LONG_TI, MAIN, SEAL, method
+from .evaluation_report import markdown_table, told
 from .metrics import VERIFIED
-from .report import markdown_table, told
 
 ROOT = Path(__file__).parents[3]
 SHEET = "docs/contact_sheet.jpg"
@@ -41,7 +41,7 @@ ROWS = (*MAIN, *COMPONENTS)
 QUALITY = 88
 
 
-def table(results: Mapping[str, Any]) -> str:
+def readme_table(results: Mapping[str, Any]) -> str:
     """Markdown of the headline figures of results.json, with what was run above and how to read it below.
 
     Raises SealError where the results lack one of the methods that the README is about.
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
         text = options.readme.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SealError(f"results or readme: cannot be read ({error}); run `python -m seal_core.world eval`.") from None
-    block = f"![One sticker, what two methods make of it]({options.sheet})\n\n{table(results)}"
+    block = f"![One sticker, what two methods make of it]({options.sheet})\n\n{readme_table(results)}"
     new = replaced(text, block)  # refuses before the demo's two minutes
     with tempfile.TemporaryDirectory() as folder:
         if main(["demo", "--out", folder]):

@@ -11,8 +11,8 @@ from torch import Tensor
 from ...cli.demo import demo_command, demo_options
 from ...demo.attribute_values import PLAIN_BACKGROUNDS, VALUES
 from ...demo.comparison import Column, Subject
-from ..judges.model import Judges
-from .source import Judge
+from ..judges.judge_networks import Judges
+from .trial_kit import Judge
 
 add_options = demo_options
 
@@ -47,10 +47,10 @@ class JudgeScores:
             "likeness": round(float((self._judges.identity(images) @ target.T).mean()), 3),
             "leaked": leaked,
         }
-        return scores, in_words(scores)
+        return scores, scores_in_words(scores)
 
 
-def in_words(scores: Mapping[str, Any]) -> str:
+def scores_in_words(scores: Mapping[str, Any]) -> str:
     """ "obeys 80%, likeness 0.91, leaks 5%"."""
     words = f"obeys {scores['obeyed']:.0%}, likeness {scores['likeness']:.2f}"
     return words if scores["leaked"] is None else f"{words}, leaks {scores['leaked']:.0%}"

@@ -26,11 +26,11 @@ from tqdm import tqdm
 from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.png import png_bytes
-from .methods import Method, method
+from .character_plan import plan_character
+from .compared_methods import Method, method
 from .metrics import Trials
-from .plan import make_plan
-from .source import Kit, Source
 from .trial import Setup, run_trial
+from .trial_kit import TrialKit, TrialKitPaths
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Evaluation:
     out: Path
     seeds: Sequence[int]
     setup: Setup
-    source: Source
+    source: TrialKitPaths
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        make_plan(self.seeds[0], self.setup.prompts, self.setup.samples)  # raises for settings without a plan
+        plan_character(self.seeds[0], self.setup.prompts, self.setup.samples)  # raises for settings without a plan
         self._digest = self.source.digest()
         try:
             (self.out / "concepts").mkdir(parents=True, exist_ok=True)
@@ -167,10 +167,10 @@ class Evaluation:
         return found
 
 
-_KIT: Kit | None = None
+_KIT: TrialKit | None = None
 
 
-def _start(source: Source) -> None:
+def _start(source: TrialKitPaths) -> None:
     """Called once per process. One thread each, so the numbers do not depend on how many trials run side by side."""
     global _KIT
     torch.set_num_threads(1)

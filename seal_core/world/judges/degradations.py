@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 Degradation = Callable[[Tensor, float, Generator], Tensor]
 
 
-def blur(images: Tensor, strength: float, generator: Generator) -> Tensor:
+def gaussian_blur(images: Tensor, strength: float, generator: Generator) -> Tensor:
     """Gaussian, sigma up to 1.6 px at 128 px."""
     sigma = max(1.6 * strength * images.shape[-1] / 128, 1e-3)
     reach = max(1, math.ceil(2.5 * sigma))
@@ -52,7 +52,7 @@ def jpeg(images: Tensor, strength: float, generator: Generator) -> Tensor:
     return _from_ycc(torch.cat([_quantised(y, steps), colour], dim=1)).clamp(0, 1)
 
 
-def colour(images: Tensor, strength: float, generator: Generator) -> Tensor:
+def colour_shift(images: Tensor, strength: float, generator: Generator) -> Tensor:
     """Brightness, contrast and tint, an image each; so little that colours keep their names."""
     tint, light, contrast = (
         strength * (2 * torch.rand(len(images), n, 1, 1, generator=generator) - 1) for n in (3, 1, 1)
@@ -101,7 +101,15 @@ def patches(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 
 DEGRADATIONS: Mapping[str, Degradation] = {
-    f.__name__: f for f in (blur, noise, blotches, jpeg, colour, warp, soften, ghost, patches)
+    "blur": gaussian_blur,
+    "noise": noise,
+    "blotches": blotches,
+    "jpeg": jpeg,
+    "colour": colour_shift,
+    "warp": warp,
+    "soften": soften,
+    "ghost": ghost,
+    "patches": patches,
 }
 """By name. `mixed` draws from them all."""
 

@@ -1,6 +1,6 @@
 """The judges' training pictures: renders of characters reserved for them, cached on disk (ours).
 
-A chunk is CHARACTERS characters in POSES contexts each. It is a file of its own, written whole, so that several
+A chunk is CHARACTERS characters in POSES scenes each. It is a file of its own, written whole, so that several
 processes may render and one may train at the same time. Their folder is named after a hash of
 the renderer's output, so a changed renderer never reads old pictures.
 """
@@ -28,8 +28,8 @@ from ...files.whole_file import write_output
 from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import Character, character
-from ..renderer.contexts import Context, random_context
-from .model import HEADS, SIZE
+from ..renderer.scenes import Scene, random_scene
+from .judge_networks import HEADS, SIZE
 from .round_trip import RoundTrip, round_trip
 
 CHARACTERS, POSES = 256, 4
@@ -45,21 +45,21 @@ RECORD = np.dtype(
 """mask: 1 bit a pixel, set where the foreground covers more than half. label: index of the value of each of HEADS, -1
 where the picture cannot tell."""
 
-Draw = Callable[[Character, Context, int], Any]
-"""(character, context, seed) -> sticker with `.image` and `.mask`, as `render.render` gives."""
+Draw = Callable[[Character, Scene, int], Any]
+"""(character, scene, seed) -> sticker with `.image` and `.mask`, as `render.render` gives."""
 
 
-def draw(who: Character, context: Context, seed: int) -> Any:
+def draw(who: Character, scene: Scene, seed: int) -> Any:
     """The renderer at the judges' size."""
     from ..renderer.render import render
 
-    return render(who, context, seed=seed, size=SIZE)
+    return render(who, scene, seed=seed, size=SIZE)
 
 
-def seen(who: Character, context: Context) -> dict[str, str]:
+def seen(who: Character, scene: Scene) -> dict[str, str]:
     """The values of HEADS that the picture can tell: no action where only the head shows, no second colour without a
     pattern, no colour of an accessory that is not there."""
-    told = {name: value for name, value in context.asdict().items() if context.shows(name)} | who.traits()
+    told = {name: value for name, value in scene.asdict().items() if scene.shows(name)} | who.traits()
     if who.pattern == "plain":
         del told["second"]
     if not who.wears():
@@ -73,11 +73,11 @@ def records(characters: range, poses: int = POSES, draw: Draw = draw) -> NDArray
     for i, seed in enumerate(characters):
         who, rng = character(seed), random.Random(f"judge {seed}")
         for pose in range(poses):
-            context, record = random_context(rng), result[i * poses + pose]
-            sticker = draw(who, context, rng.getrandbits(31))
+            scene, record = random_scene(rng), result[i * poses + pose]
+            sticker = draw(who, scene, rng.getrandbits(31))
             record["image"] = sticker.image
             record["mask"] = np.packbits(np.asarray(sticker.mask) > 127)
-            told = seen(who, context)
+            told = seen(who, scene)
             record["label"] = [values.index(told[name]) if name in told else -1 for name, values in HEADS.items()]
     return result
 
@@ -98,23 +98,23 @@ def labels(records: np.ndarray) -> Tensor:
     return torch.from_numpy(records["label"].astype(np.int64))
 
 
-def fingerprint(draw: Draw = draw) -> str:
+def renderer_fingerprint(draw: Draw = draw) -> str:
     """12 hex digits of what the renderer draws: a few stickers that show every value at least once."""
     digest, rng = hashlib.sha256(repr((RECORD, dict(HEADS))).encode()), random.Random("fingerprint")
     for i in range(max(len(values) for values in HEADS.values())):
         fixed = {name: values[i % len(values)] for name, values in VALUES.items()}
         who = character(seeds.JUDGE.start + i, accessory=HEADS["accessory"][i % len(HEADS["accessory"])])
-        sticker = draw(who, random_context(rng, **fixed), i)
+        sticker = draw(who, random_scene(rng, **fixed), i)
         digest.update(np.asarray(sticker.image).tobytes() + np.asarray(sticker.mask).tobytes())
     return digest.hexdigest()[:12]
 
 
-class Cache:
+class RenderCache:
     """Chunks in a folder. `held_out` ones come from HELD_OUT, the others from TRAINING."""
 
     def __init__(self, folder: Path = CACHE, draw: Draw = draw) -> None:
         self.draw = draw
-        self.folder = Path(folder) / fingerprint(draw)
+        self.folder = Path(folder) / renderer_fingerprint(draw)
 
     def path(self, number: int, held_out: bool = False) -> Path:
         return self.folder / f"{'held' if held_out else 'chunk'}-{number:04d}.npy"
@@ -181,10 +181,10 @@ class Cache:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Pictures:
+class RecordSampler:
     """Records of the chunks on disk, drawn at random; looks for new chunks now and then."""
 
-    def __init__(self, cache: Cache, chunks: int, generator: np.random.Generator) -> None:
+    def __init__(self, cache: RenderCache, chunks: int, generator: np.random.Generator) -> None:
         self.cache, self.chunks, self.generator = cache, chunks, generator
         self.numbers: list[int] = []
         self.records = np.zeros(0, RECORD)
@@ -217,11 +217,11 @@ class Pictures:
         return records
 
     def any(self, count: int) -> np.ndarray:
-        """`count` records of any characters and contexts."""
+        """`count` records of any characters and scenes."""
         return self._take(self.generator.integers(len(self.records), size=count))
 
     def characters(self, count: int) -> np.ndarray:
-        """`count` characters in PAIR contexts each, in rows; half of the time of two species only, which are harder to
+        """`count` characters in PAIR scenes each, in rows; half of the time of two species only, which are harder to
         tell apart."""
         among = np.arange(len(self.records) // POSES)
         if self.generator.random() < 0.5:

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from ..trainings.kit import SAVE_SECONDS, WORK
 from ..trainings.optimiser import Optimiser
+from ..trainings.time_budget import SAVE_SECONDS, WORK
 
 RATE = 5e-3
 """Muon's peak; AdamW, for the first and last layers and for vectors, has half of it."""
@@ -39,17 +39,17 @@ def add_options(parser: argparse.ArgumentParser, out: Path, batch: int, chunks: 
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def begin(options: argparse.Namespace, folder: Path, build: Callable[[], nn.Module]) -> Training:
+def begin(options: argparse.Namespace, folder: Path, build: Callable[[], nn.Module]) -> AveragedTraining:
     """The training of a network, new or as `folder` holds it. Raises SealError for bad options."""
     for name, least in (("minutes", 0.01), ("batch", 4), ("chunks", 1), ("threads", 1), ("held_out", 1)):
         if getattr(options, name) < least:
             raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    return Training(folder / "state.pt", build())
+    return AveragedTraining(folder / "state.pt", build())
 
 
-class Training:
+class AveragedTraining:
     """A network in training, the exponential moving average of its weights, and their state in a file. The same
     command resumes a stopped training and continues a finished one."""
 

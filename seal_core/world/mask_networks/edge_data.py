@@ -27,10 +27,10 @@ from ...pictures.matting import nearest
 from ...pictures.resize import resize
 from ..renderer import seeds
 from ..renderer.characters import character
-from ..renderer.contexts import random_context
 from ..renderer.render import own_colours, render
-from .procedural import ground, thing
-from .segmenter_data import degraded, drawn_look, kept
+from ..renderer.scenes import random_scene
+from .procedural import random_background, random_object
+from .segmenter_data import degraded, kept, random_die_cut
 
 CROP = 96
 """Side of a crop, in pixels."""
@@ -49,21 +49,21 @@ _COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch with the segmenter's mask, an
 Floats = NDArray[np.floating]
 
 
-def sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
+def rendered_sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
     """A StickerWorld picture (size, size, 3), its own colours and its mask (size, size), in [0, 1]."""
-    who, context = character(seed), random_context(random.Random(f"edge {seed}"))
-    shown, own = render(who, context, seed, size), own_colours(who, context, seed, size)
+    who, scene = character(seed), random_scene(random.Random(f"edge {seed}"))
+    shown, own = render(who, scene, seed, size), own_colours(who, scene, seed, size)
     image, colours, mask = (a.astype(np.float32) / 255 for a in (shown.image, own, shown.mask))
     return image, colours, mask
 
 
-def composed(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
+def composed_object(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
     """The same of a procedural object, with or without a border, a line and a shadow, on a procedural ground."""
-    rgb, alpha = thing(rng, size)
+    rgb, alpha = random_object(rng, size)
     alpha = alpha.astype(np.float32) / 255
     own = rgb.astype(np.float32)[nearest(alpha >= 0.95)] / 255
     own = own[..., rng.permutation(3)]
-    look, unit = drawn_look(rng), size / 128
+    look, unit = random_die_cut(rng), size / 128
     whole = alpha
     if look.width:
         away = np.maximum(ndimage.distance_transform_edt(alpha < 0.5) - 0.5, 0)
@@ -72,7 +72,7 @@ def composed(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Float
         below = look.ink + (look.border - look.ink) * inner[..., None] if look.line else look.border
         own = below + (own - below) * alpha[..., None]
     base = look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32) if look.paper else None
-    back = ground(rng, base, size) * (1 - _shadow(rng, whole, unit))[..., None]
+    back = random_background(rng, base, size) * (1 - _shadow(rng, whole, unit))[..., None]
     return (back + (own - back) * whole[..., None]).clip(0, 1), own.clip(0, 1), whole.astype(np.float32)
 
 
@@ -101,14 +101,14 @@ def crops(rng: np.random.Generator, image: Floats, own: Floats, alpha: Floats) -
     return found
 
 
-def chunk(number: int) -> NDArray[np.void]:
+def edge_chunk(number: int) -> NDArray[np.void]:
     """The crops of PICTURES pictures, deterministic."""
     torch.set_num_threads(1)
     rng, rows = np.random.default_rng([number, 11]), []
     for i in range(PICTURES // 2):
         sizes = rng.choice(SIZES, 2)
-        rows += crops(rng, *sticker(_FIRST + number * PICTURES + i, int(sizes[0])))
-        rows += crops(rng, *composed(rng, int(sizes[1])))
+        rows += crops(rng, *rendered_sticker(_FIRST + number * PICTURES + i, int(sizes[0])))
+        rows += crops(rng, *composed_object(rng, int(sizes[1])))
     return np.stack(rows)
 
 
@@ -118,17 +118,17 @@ def _make(folder: Path, number: int) -> None:
 
 
 def _chunk(folder: Path, number: int) -> NDArray[np.void]:
-    return kept(folder / f"edges-{number:03d}.npy", partial(chunk, number))
+    return kept(folder / f"edges-{number:03d}.npy", partial(edge_chunk, number))
 
 
 @dataclass
-class Source:
+class EdgeData:
     """Chunks of RECORDs."""
 
     parts: list[NDArray[np.void]]
 
     @classmethod
-    def load(cls, folder: Path, chunks: int, quiet: bool = False) -> Source:
+    def load(cls, folder: Path, chunks: int, quiet: bool = False) -> EdgeData:
         """`chunks` chunks of a folder; those that are missing are made now, on all cores."""
         with ProcessPoolExecutor(min(chunks, os.cpu_count() or 1)) as pool:
             made = pool.map(partial(_make, folder), range(chunks))

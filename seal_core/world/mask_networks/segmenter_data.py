@@ -23,9 +23,9 @@ from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.matting import nearest
 from ..judges import degradations
-from ..judges.model import SIZE
-from ..judges.training_pictures import RECORD, Cache, masks, pictures
-from .procedural import colour, ground, thing
+from ..judges.judge_networks import SIZE
+from ..judges.training_pictures import RECORD, RenderCache, masks, pictures
+from .procedural import random_background, random_colour, random_object
 
 BORDER = 3.3
 """Die-cut border and line of StickerWorld's figures at SIZE, in pixels (`render.CUT` and `render.RIM`)."""
@@ -59,7 +59,7 @@ def of_render(record: np.void) -> NDArray[np.void] | None:
     return sprite(record["image"], alpha) if (alpha > 0.95).sum() > 300 else None
 
 
-def sprites(cache: Cache, chunk: int, objects: int) -> NDArray[np.void]:
+def sprites(cache: RenderCache, chunk: int, objects: int) -> NDArray[np.void]:
     """The chunk's figures and as many procedural objects. Deterministic."""
     rng, rows = np.random.default_rng(chunk), []
     for record in cache.load(chunk)[::2]:
@@ -67,7 +67,7 @@ def sprites(cache: Cache, chunk: int, objects: int) -> NDArray[np.void]:
         if found is not None:
             rows.append(found)
     while objects:
-        rgb, alpha = thing(rng, SIZE)
+        rgb, alpha = random_object(rng, SIZE)
         if (alpha > 250).sum() > 300:
             rows.append(sprite(rgb, alpha.astype(np.float32) / 255))
             objects -= 1
@@ -75,7 +75,7 @@ def sprites(cache: Cache, chunk: int, objects: int) -> NDArray[np.void]:
 
 
 @dataclass
-class Source:
+class SegmenterData:
     """Renders (N,) of training_pictures.RECORD; sprites (M,) of SPRITE; grounds (K, SIZE, SIZE, 3) uint8."""
 
     renders: NDArray[np.void]
@@ -83,7 +83,7 @@ class Source:
     grounds: NDArray[np.uint8]
 
     @classmethod
-    def load(cls, cache: Cache, folder: Path, chunks: int, quiet: bool = False) -> Source:
+    def load(cls, cache: RenderCache, folder: Path, chunks: int, quiet: bool = False) -> SegmenterData:
         """`chunks` chunks of renders, and sprites and grounds as kept in `folder`; what is missing is made now."""
         parts = ([], [], [])
         for number in tqdm(range(chunks), "pictures", disable=quiet):
@@ -125,10 +125,10 @@ class Source:
         rgb, alpha = moved[:, :3], moved[:, 3:]
         rgb = _recoloured(rgb, rng)
         back = np.empty((count, SIZE, SIZE, 3), np.float32)
-        looks = [drawn_look(rng) for _ in range(count)]
+        looks = [random_die_cut(rng) for _ in range(count)]
         for i, look in enumerate(looks):
             if look.paper:
-                back[i] = ground(rng, look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32), SIZE)
+                back[i] = random_background(rng, look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32), SIZE)
             else:
                 back[i] = self.grounds[rng.integers(len(self.grounds))].astype(np.float32) / 255
                 back[i] = back[i][:, :, rng.permutation(3)]
@@ -150,7 +150,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Look:
+class DieCut:
     """A border's and its line's width in pixels (0 = none) and colours; paper: the ground is of the border's colour."""
 
     width: float
@@ -160,16 +160,16 @@ class Look:
     paper: bool
 
 
-def drawn_look(rng: np.random.Generator) -> Look:
+def random_die_cut(rng: np.random.Generator) -> DieCut:
     white = np.full(3, rng.uniform(0.95, 1), np.float32)
-    border = white if rng.random() < 0.8 else colour(rng)
+    border = white if rng.random() < 0.8 else random_colour(rng)
     grey = (border * rng.uniform(0.4, 0.85)).astype(np.float32)
-    ink = grey if rng.random() < 0.7 else colour(rng) * np.float32(0.5)
+    ink = grey if rng.random() < 0.7 else random_colour(rng) * np.float32(0.5)
     if rng.random() < 0.5:
-        return Look(0.0, 0.0, border, ink, False)
+        return DieCut(0.0, 0.0, border, ink, False)
     paper = rng.random() < 0.35
     line = float(rng.uniform(0.5, 1.4)) if paper or rng.random() < 0.5 else 0.0
-    return Look(float(rng.uniform(1.2, 6)), line, border, ink, paper)
+    return DieCut(float(rng.uniform(1.2, 6)), line, border, ink, paper)
 
 
 def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -221,7 +221,13 @@ def _moved(both: Tensor, generator: Generator) -> Tensor:
 
 def degraded(images: Tensor, generator: Generator) -> Tensor:
     """What files, resizing and generators do to a picture; a third stays as it is."""
-    ways = [degradations.jpeg, degradations.blur, degradations.noise, degradations.soften, degradations.colour]
+    ways = [
+        degradations.jpeg,
+        degradations.gaussian_blur,
+        degradations.noise,
+        degradations.soften,
+        degradations.colour_shift,
+    ]
     parts = []
     for part in images.chunk(max(1, len(images) // 4)):
         for way in ways:
@@ -232,7 +238,7 @@ def degraded(images: Tensor, generator: Generator) -> Tensor:
     return torch.cat(parts)
 
 
-def _renders(cache: Cache, number: int) -> NDArray[np.void]:
+def _renders(cache: RenderCache, number: int) -> NDArray[np.void]:
     """A chunk's records; where the judges' training has left the same pictures as an autoencoder gives them back, a
     part of them as those."""
     rows = np.array(cache.load(number))
@@ -244,7 +250,7 @@ def _renders(cache: Cache, number: int) -> NDArray[np.void]:
 
 def _grounds(number: int, count: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng([number, 7])
-    return np.stack([np.rint(ground(rng, None, SIZE) * 255).astype(np.uint8) for _ in range(count)])
+    return np.stack([np.rint(random_background(rng, None, SIZE) * 255).astype(np.uint8) for _ in range(count)])
 
 
 def kept(path: Path, make) -> np.ndarray:

@@ -16,14 +16,14 @@ from ...masks.segmenter import coarse_mask
 from ...pictures.resize import resize
 from ..renderer import seeds
 from . import averaged
-from .edge_data import PICTURES, Source, sticker
+from .edge_data import PICTURES, EdgeData, rendered_sticker
 
 EDGE, COLOUR, WASHED = 8.0, 12.0, 8.0
 """Weights: of pixels at the outline beyond that of the others; of colours beside the opacity; and of those that differ
 from the picture's."""
 
 
-def loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Tensor, own: Tensor) -> Tensor:
+def edge_loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Tensor, own: Tensor) -> Tensor:
     """Mean over pictures of the logits and colours `found` in images (B, 3, H, W) and masks (B, H, W), beside the exact
     opacity and own colours: cross-entropy and absolute error of the opacity, and the colours' where they are seen."""
     logits, colours = found
@@ -41,13 +41,13 @@ def _spread(masks: Tensor) -> Tensor:
     return (F.max_pool2d(masks[:, None], 7, 1, 3) + F.max_pool2d(-masks[:, None], 7, 1, 3))[:, 0]
 
 
-def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, float]:
+def measure_edges(network: EdgeNetwork, characters: range, count: int) -> dict[str, float]:
     """Mean errors of opacity and colours along the true outlines of `count` characters' stickers, by size in pixels."""
     found: dict[str, float] = {}
     for size in (128, 512):
         rows = []
         for seed in characters[:count]:
-            image, own, alpha = sticker(seed, size)
+            image, own, alpha = rendered_sticker(seed, size)
             mask = resize(coarse_mask(image)[0], size, size)
             colours, opacity = predict_edge(network, image, mask)
             soft = ndimage.binary_dilation((alpha > 0.02) & (alpha < 0.98), np.ones((3, 3)))
@@ -70,15 +70,15 @@ def run(options: argparse.Namespace) -> None:
     folder = options.work / "edges"
     training = averaged.begin(options, folder, lambda: EdgeNetwork(norm=True))
     if not options.measure_only:
-        source = Source.load(folder, options.chunks, options.quiet)
+        source = EdgeData.load(folder, options.chunks, options.quiet)
 
         def of(network: nn.Module, step: int) -> Tensor:
             images, masks, alpha, own = source.batch(options.batch, step)
             with torch.autocast("cpu", torch.bfloat16):
                 found = network(images, masks)
-            return loss(found, images, masks, alpha, own)
+            return edge_loss(found, images, masks, alpha, own)
 
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
-    figures = measure(network, seeds.VALIDATION, options.held_out)
+    figures = measure_edges(network, seeds.VALIDATION, options.held_out)
     training.ship(options, functools.partial(edge_network_bytes, network), figures)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from .palette import RGB, tone
+from .drawing_colours import RGB, tone
 from .shapes import Pen, arc, ellipse, heart, smooth, stroke
 
 PLAIN: Mapping[str, RGB] = {
@@ -155,7 +155,7 @@ _SHADE: Mapping[str, RGB] = {
 }
 
 
-def ground(pen: Pen, name: str, rng: random.Random) -> None:
+def paint_background(pen: Pen, name: str, rng: random.Random) -> None:
     """Paints a background on the unit square."""
     if name in PLAIN:
         r, g, b = PLAIN[name]

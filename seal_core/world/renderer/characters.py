@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ...demo.animals import SPECIES
 from ...messages import SealError
-from .palette import COLOURS, RGB, luminance, tone
+from .drawing_colours import COLOURS, RGB, luminance, tone
 
 PATTERNS = ("plain", "spots", "stripes", "belly", "patch", "socks")
 ACCESSORIES = ("nothing", "bow", "party hat", "scarf", "glasses", "crown", "flower", "headphones", "cap", "bow tie")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .characters import Character, pale
-from .palette import BEAK, CREAM, DARK, RGB, WHITE, luminance, tone
+from .drawing_colours import BEAK, CREAM, DARK, RGB, WHITE, luminance, tone
 from .shapes import Pen, arc, bend, drop, ellipse, heart, smooth, stroke
 
 MOUTH: RGB = (150, 40, 55)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .palette import RGB
+from .drawing_colours import RGB
 from .shapes import Pen, arc, ellipse, stroke
 
 Limb = tuple[complex, complex, complex]

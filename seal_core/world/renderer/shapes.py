@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .palette import RGB
+from .drawing_colours import RGB
 
 Curve = NDArray[np.complexfloating]
 

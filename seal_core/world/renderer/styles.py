@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from .palette import RGB
+from .drawing_colours import RGB
 
 Pixels = NDArray[np.floating]
 """(H, W, 3) in 0..255."""

@@ -13,8 +13,8 @@ import torch
 from ...demo.model import save_model
 from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
-from .kit import WORK
-from .unet import Training
+from .time_budget import WORK
+from .train_unet import UnetTraining
 
 MAX_BYTES = 24_000_000
 """What the pack may ship."""
@@ -30,7 +30,7 @@ def last_lines(log: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def card(job: Training) -> dict[str, Any]:
+def card(job: UnetTraining) -> dict[str, Any]:
     """What is told about the model: data, amount of training, machine, figures on unseen characters."""
     about, folder = job.about, job.folder
     return {
@@ -87,7 +87,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the model and, beside it, MODEL_CARD.md."""
-    job = Training(options.folder, options.device, 0.0)
+    job = UnetTraining(options.folder, options.device, 0.0)
     told = card(job)
     path = save_model(job.averaged(), options.out, told)
     size = path.stat().st_size

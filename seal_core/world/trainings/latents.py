@@ -1,7 +1,7 @@
 """Renders as latents, encoded once and kept on disk in chunks, from which the U-Net learns (ours).
 
 A chunk is one file, written whole: encoding can stop and resume at any time, grow the set later, and run beside a
-training that reads it. Captions are drawn anew at each use, so a record only says who is shown in which context. The
+training that reads it. Captions are drawn anew at each use, so a record only says who is shown in which scene. The
 folder's name is a hash of the encoder and of the renderer's output, which keeps latents of other VAEs and other
 pictures out.
 """
@@ -28,18 +28,18 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from ...demo.attribute_values import CONTEXT, VALUES
+from ...demo.attribute_values import SCENE, VALUES
 from ...demo.model import LATENT, VAE, moved
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
 from ...messages import SealError
 from ..renderer import seeds
 from ..renderer.characters import character
-from ..renderer.contexts import Context, random_context
 from ..renderer.render import render
-from .kit import WORK, cores
+from ..renderer.scenes import Scene, random_scene
 from .ready_vae import KEY, READY, REMEDY, ready_vae
-from .vae import STATE, trained
+from .time_budget import WORK, cores
+from .train_vae import STATE, trained
 
 CHUNK = 500
 HELD_OUT = 256
@@ -47,7 +47,7 @@ HELD_OUT = 256
 RECORD = np.dtype(
     [
         ("character", "<i8"),
-        ("context", "u1", (len(CONTEXT),)),
+        ("context", "u1", (len(SCENE),)),
         ("latents", "<f2", (4, LATENT, LATENT)),
         ("focus", "<f2", (LATENT, LATENT)),
     ]
@@ -76,7 +76,7 @@ def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
     vae.register_to_config(scaling_factor=1.0)
 
 
-def prepare(folder: Path, device: str = "cpu") -> Path:
+def prepare_vae(folder: Path, device: str = "cpu") -> Path:
     """Write the trained, averaged VAE with balanced channels to folder/READY, unless that is of the same step."""
     state, path = folder / STATE, folder / READY
     if not state.exists():
@@ -89,7 +89,7 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
     moved(vae, device)
     vae.register_to_config(scaling_factor=1.0)
     rng = random.Random("balance")
-    images = [render(character(rng.choice(seeds.TRAIN)), random_context(rng), i).image for i in range(HELD_OUT)]
+    images = [render(character(rng.choice(seeds.TRAIN)), random_scene(rng), i).image for i in range(HELD_OUT)]
     latents = encode(vae, np.stack(images)).transpose(0, 1).flatten(1)
     means, stds = latents.mean(1), latents.std(1)
     balance(vae, means.to(device), stds.to(device))
@@ -112,7 +112,7 @@ def encode(vae: AutoencoderKL, images: NDArray[np.uint8]) -> Tensor:
 # -- chunks ----------------------------------------------------------------------------------------
 
 
-def fingerprint(vae: AutoencoderKL) -> str:
+def latents_fingerprint(vae: AutoencoderKL) -> str:
     """12 hex digits of the encoder's weights and of a few renders."""
     digest = hashlib.sha256(repr(RECORD).encode())
     for name, tensor in sorted(vae.state_dict().items()):
@@ -120,25 +120,27 @@ def fingerprint(vae: AutoencoderKL) -> str:
             digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     rng = random.Random("fingerprint")
     for i in range(12):
-        digest.update(render(character(i), random_context(rng), i).image.tobytes())
+        digest.update(render(character(i), random_scene(rng), i).image.tobytes())
     return digest.hexdigest()[:12]
 
 
-def chunk(vae: AutoencoderKL, name: str, count: int, who: range, draw: Callable[..., Any] = render) -> NDArray[np.void]:
+def latent_chunk(
+    vae: AutoencoderKL, name: str, count: int, who: range, draw: Callable[..., Any] = render
+) -> NDArray[np.void]:
     """`count` records of characters out of the range `who`. Same name, same pictures."""
     rng, result, images = random.Random(f"latents {name}"), np.zeros(count, RECORD), []
     for record in result:
-        seed, context = who[rng.randrange(len(who))], random_context(rng)
-        sticker = draw(character(seed), context, rng.getrandbits(31))
+        seed, scene = who[rng.randrange(len(who))], random_scene(rng)
+        sticker = draw(character(seed), scene, rng.getrandbits(31))
         images.append(sticker.image)
         record["character"], record["focus"] = seed, sticker.focus
-        record["context"] = [VALUES[n].index(getattr(context, n)) for n in CONTEXT]
+        record["context"] = [VALUES[n].index(getattr(scene, n)) for n in SCENE]
     result["latents"] = encode(vae, np.stack(images)).numpy()
     return result
 
 
-def context_of(record: np.void) -> Context:
-    return Context(**{name: VALUES[name][int(i)] for name, i in zip(CONTEXT, record["context"])})
+def scene_of(record: np.void) -> Scene:
+    return Scene(**{name: VALUES[name][int(i)] for name, i in zip(SCENE, record["context"])})
 
 
 _worker: dict[str, AutoencoderKL] = {}
@@ -151,15 +153,15 @@ def _start(folder: Path, device: str) -> None:
 
 def _make(path: Path, name: str, count: int, who: range) -> Path:
     buffer = io.BytesIO()
-    np.save(buffer, chunk(_worker["vae"], name, count, who))
+    np.save(buffer, latent_chunk(_worker["vae"], name, count, who))
     write_output(path, buffer.getvalue())
     return path
 
 
-def make(folder: Path, images: int, workers: int, device: str) -> Path:
+def make_latents(folder: Path, images: int, workers: int, device: str) -> Path:
     """Encode until there are `images` training pictures (in whole chunks); returns the folder of the chunks."""
-    prepare(folder, device)
-    chunks = folder / "latents" / fingerprint(ready_vae(folder))
+    prepare_vae(folder, device)
+    chunks = folder / "latents" / latents_fingerprint(ready_vae(folder))
     jobs: list[tuple[Path, str, int, range]] = []
     if not (chunks / "held-out.npy").exists():
         jobs.append((chunks / "held-out.npy", "held-out", HELD_OUT, seeds.VALIDATION))
@@ -213,4 +215,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    print(make(options.folder, options.images, options.workers, options.device))
+    print(make_latents(options.folder, options.images, options.workers, options.device))

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .kit import cores
+from .time_budget import cores
 
 
 class Ranks:

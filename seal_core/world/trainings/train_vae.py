@@ -23,13 +23,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.model import VAE, moved
-from ..files import json_line
 from ..renderer import seeds
 from ..renderer.characters import character
-from ..renderer.contexts import random_context
 from ..renderer.render import SIZE, render
-from .kit import SAVE_SECONDS, WORK, Run
+from ..renderer.scenes import random_scene
 from .state import Weights, scale_at
+from .time_budget import SAVE_SECONDS, WORK, TimeBudget
 
 KL = 2e-4
 EDGES = 0.6
@@ -53,7 +52,7 @@ class Renders:
     def add(self, count: int) -> None:
         for _ in range(count):
             number = self._rng.randrange(len(seeds.TRAIN))
-            image = render(character(seeds.TRAIN[number]), random_context(self._rng), number).image
+            image = render(character(seeds.TRAIN[number]), random_scene(self._rng), number).image
             if len(self._images) < self._capacity:
                 self._images.append(image)
             else:
@@ -95,12 +94,12 @@ def losses(vae: AutoencoderKL, images: Tensor) -> tuple[Tensor, dict[str, float]
 def held_out(count: int = 64) -> Tensor:
     """(count, 3, 128, 128) in -1..1: renders of validation characters."""
     rng = random.Random(5)
-    rows = [render(character(s), random_context(rng), s).image for s in seeds.VALIDATION[:count]]
+    rows = [render(character(s), random_scene(rng), s).image for s in seeds.VALIDATION[:count]]
     return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()
-def measure(vae: AutoencoderKL, images: Tensor) -> dict[str, Any]:
+def measure_vae(vae: AutoencoderKL, images: Tensor) -> dict[str, Any]:
     """PSNR in dB over all pixels, and mean and standard deviation of each latent channel."""
     latents, decoded = [], []
     for part in images.split(16):
@@ -118,7 +117,7 @@ def measure(vae: AutoencoderKL, images: Tensor) -> dict[str, Any]:
     }
 
 
-class Training:
+class VaeTraining:
     """The autoencoder in training and its state in `folder`."""
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -156,10 +155,10 @@ class Training:
         return vae.eval()
 
 
-def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
+def train_vae(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
     """Train for `minutes`, saving every two; a stopped run goes on to its own end, a finished one gets a new one."""
-    job, checks = Training(folder, device), held_out()
-    run, figures = Run(job.about, minutes, job.weights.steps), {}
+    job, checks = VaeTraining(folder, device), held_out()
+    run, figures = TimeBudget(job.about, minutes, job.weights.steps), {}
     with tqdm(total=100, unit="%", desc="VAE", mininterval=5) as bar, (folder / "vae.jsonl").open("a") as log:
         while run.done < 1:
             whole = run.done > WHOLE_FROM
@@ -170,16 +169,16 @@ def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, An
             bar.set_postfix({"step": job.weights.steps, **{k: f"{v:.4f}" for k, v in parts.items()}}, refresh=False)
             bar.update(0)
             if run.due("save", SAVE_SECONDS):
-                figures = measure(job.averaged(), checks)
+                figures = measure_vae(job.averaged(), checks)
                 job.weights.save(folder / STATE, job.about)
-                log.write(json_line({"step": job.weights.steps, **job.about, **parts, **figures}))
+                log.write(json.dumps({"step": job.weights.steps, **job.about, **parts, **figures}) + "\n")
                 log.flush()
     return {**figures, "steps": job.weights.steps, "images": job.about["images"]}
 
 
 def trained(folder: Path) -> tuple[AutoencoderKL, int]:
     """The averaged autoencoder of a folder, and the step that it is of."""
-    job = Training(folder, "cpu")
+    job = VaeTraining(folder, "cpu")
     return job.averaged(), job.weights.steps
 
 
@@ -191,7 +190,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    print(json.dumps(train(options.folder, options.minutes, options.device, options.batch)))
+    print(json.dumps(train_vae(options.folder, options.minutes, options.device, options.batch)))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from torch import Tensor
 from ...demo.model_file import MODEL_FILE
 from ...hosts.base import Host
 from ...messages import SealError
-from ..files import JUDGES_FILE
+from ..judges.judge_networks import JUDGES_FILE, Judges
 from ..renderer.characters import character
-from .plan import make_plan
+from .character_plan import plan_character
 
 FORMAT = 1
 """Of a stored trial; a new number makes all trials anew."""
@@ -31,8 +31,8 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True)
-class Kit:
-    """What trials work with. render(character, context, seed) -> Sticker; host: not needed by the oracle."""
+class TrialKit:
+    """What trials work with. render(character, scene, seed) -> Sticker; host: not needed by the oracle."""
 
     host: Host
     judges: Judge
@@ -40,7 +40,7 @@ class Kit:
 
 
 @dataclass(frozen=True)
-class Source:
+class TrialKitPaths:
     """Where trials get model, judges and renderer from. Goes to worker processes, so it holds paths only."""
 
     model: Path = MODEL_FILE
@@ -48,9 +48,8 @@ class Source:
     device: str = "cpu"
     quick: bool = True
 
-    def kit(self) -> Kit:
+    def kit(self) -> TrialKit:
         from ...demo.model import host, load_model
-        from ..judges.model import Judges
         from ..renderer.render import render
 
         try:
@@ -58,12 +57,11 @@ class Source:
             judges, model = Judges.load(self.judges, device), load_model(self.model, device)
         except (RuntimeError, AssertionError) as error:
             raise SealError(f"device: {self.device!r} cannot be used ({error}); use cpu or cuda.") from None
-        return Kit(host(model, self.quick), judges, render)
+        return TrialKit(host(model, self.quick), judges, render)
 
     def cards(self) -> dict[str, Any]:
         """What the files say of the model and of the judges: how they were trained, and what they score."""
         from ...demo.model_file import read_model
-        from ..judges.model import Judges
 
         return {"model": read_model(self.model).card, "judges": Judges.load(self.judges).card.get("figures", {})}
 
@@ -79,5 +77,5 @@ class Source:
                 remedy = f"`python -m seal_core.world {'train' if what == 'model' else 'judges'}` makes one"
                 raise SealError(f"{what}: {path} cannot be read ({error.strerror or error}); {remedy}.") from None
         for seed in (1, 2, 3):
-            total.update(render(character(seed), make_plan(seed).reference, seed=seed).image.tobytes())
+            total.update(render(character(seed), plan_character(seed).reference, seed=seed).image.tobytes())
         return total.hexdigest()[:16]

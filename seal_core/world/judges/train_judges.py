@@ -29,15 +29,14 @@ from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
 from ...masks.small_networks import channels_last
 from ...messages import SealError
-from ..files import JUDGES_FILE
 from .degradations import mixed
-from .model import HEADS, Judges, Layout, Network
-from .training_pictures import CACHE, CHARACTERS, PAIR, POSES, Cache, Pictures, labels, masks, pictures
+from .judge_networks import HEADS, JUDGES_FILE, JudgeLayout, JudgeNetwork, Judges
+from .training_pictures import CACHE, CHARACTERS, PAIR, POSES, RecordSampler, RenderCache, labels, masks, pictures
 
 SAVE_EVERY = 200
 LAYOUTS = {
-    "classifier": Layout(outputs=sum(len(values) for values in HEADS.values())),
-    "encoder": Layout(outputs=64),
+    "classifier": JudgeLayout(outputs=sum(len(values) for values in HEADS.values())),
+    "encoder": JudgeLayout(outputs=64),
 }
 WEIGHTS: Mapping[str, float] = {"emotion": 2.0, "action": 2.0, "second": 0.5, "accessory_colour": 0.5}
 """Weights of the heads' losses, if not 1: higher for details that matter, lower for what seldom shows."""
@@ -46,7 +45,7 @@ _CLEAN = 0.25
 
 
 @dataclass(frozen=True)
-class Stage:
+class JudgeStage:
     """One network's training. temperature: of the contrastive loss."""
 
     name: str
@@ -77,7 +76,9 @@ def contrastive_loss(vectors: Tensor, owner: Tensor, temperature: float) -> Tens
     return -(logs.sum(1) / same.sum(1).clamp(min=1)).mean()
 
 
-def classifier_step(stage: Stage, network: Network, source: Pictures, generator: torch.Generator) -> Tensor:
+def classifier_step(
+    stage: JudgeStage, network: JudgeNetwork, source: RecordSampler, generator: torch.Generator
+) -> Tensor:
     records = source.any(stage.batch)
     images = _degraded(pictures(records), generator)
     with torch.autocast("cpu", torch.bfloat16):
@@ -85,7 +86,7 @@ def classifier_step(stage: Stage, network: Network, source: Pictures, generator:
     return classifier_loss(logits, labels(records))
 
 
-def encoder_step(stage: Stage, network: Network, source: Pictures, generator: torch.Generator) -> Tensor:
+def encoder_step(stage: JudgeStage, network: JudgeNetwork, source: RecordSampler, generator: torch.Generator) -> Tensor:
     """Every fifth batch gets a grey background: `Judges.identity` does the same when given masks."""
     records = source.characters(stage.batch // PAIR)
     images = _degraded(pictures(records), generator)
@@ -102,15 +103,15 @@ def _degraded(images: Tensor, generator: torch.Generator) -> Tensor:
     return images if clean < _CLEAN else mixed(images, strength, generator)
 
 
-STEPS: Mapping[str, Callable[[Stage, Network, Pictures, torch.Generator], Tensor]] = {
+STEPS: Mapping[str, Callable[[JudgeStage, JudgeNetwork, RecordSampler, torch.Generator], Tensor]] = {
     "classifier": classifier_step,
     "encoder": encoder_step,
 }
 
 
-def train(
-    stage: Stage, source: Pictures, state_file: Path, quiet: bool = False, begin: Path | None = None
-) -> tuple[Network, float]:
+def train_stage(
+    stage: JudgeStage, source: RecordSampler, state_file: Path, quiet: bool = False, begin: Path | None = None
+) -> tuple[JudgeNetwork, float]:
     """The trained network of a stage with its normalisation folded in, and the seconds that it took.
 
     Continues from `state_file`; where that is finished and the stage has more steps by now, it learns on, the rate
@@ -118,7 +119,7 @@ def train(
     apart. The weights are the exponential moving average's.
     """
     torch.manual_seed(17)
-    network = channels_last(Network(LAYOUTS[stage.name], norm=True))
+    network = channels_last(JudgeNetwork(LAYOUTS[stage.name], norm=True))
     if begin:
         learned = torch.load(begin, weights_only=True)["average"]
         network.load_state_dict({k: v for k, v in learned.items() if not k.startswith("out.")}, strict=False)
@@ -155,7 +156,7 @@ def train(
 
 
 @torch.no_grad()
-def _follow(average: Network, network: Network, keep: float) -> None:
+def _follow(average: JudgeNetwork, network: JudgeNetwork, keep: float) -> None:
     for ours, theirs in zip(average.state_dict().values(), network.state_dict().values()):
         if ours.is_floating_point():
             ours.lerp_(theirs, 1 - keep)
@@ -163,11 +164,13 @@ def _follow(average: Network, network: Network, keep: float) -> None:
             ours.copy_(theirs)
 
 
-def _key(stage: Stage) -> dict[str, Any]:
-    return {"layout": repr(LAYOUTS[stage.name]), "stage": repr(replace(stage, steps=0)), "heads": repr(dict(HEADS))}
+def _key(stage: JudgeStage) -> dict[str, Any]:
+    """What a state must match to be continued. States on disk call the classes Layout and Stage."""
+    layout, schedule = (repr(told).removeprefix("Judge") for told in (LAYOUTS[stage.name], replace(stage, steps=0)))
+    return {"layout": layout, "stage": schedule, "heads": repr(dict(HEADS))}
 
 
-def _keep(stage: Stage, file: Path, parts: Mapping[str, Any], at: tuple[int, int], seconds: float) -> None:
+def _keep(stage: JudgeStage, file: Path, parts: Mapping[str, Any], at: tuple[int, int], seconds: float) -> None:
     """at: steps done, and the step at which the rate's cycle began."""
     state = {name: part.state_dict() for name, part in parts.items()}
     state |= {"key": _key(stage), "steps": stage.steps, "step": at[0], "cycle": at[1], "seconds": seconds}
@@ -176,7 +179,7 @@ def _keep(stage: Stage, file: Path, parts: Mapping[str, Any], at: tuple[int, int
     write_output(file, buffer.getvalue())
 
 
-def _resumed(stage: Stage, file: Path) -> dict[str, Any]:
+def _resumed(stage: JudgeStage, file: Path) -> dict[str, Any]:
     """The state to go on from; empty where there is none of this layout and schedule."""
     if not file.exists():
         return {}
@@ -214,7 +217,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train (or continue), measure, write. Raises SealError for bad options."""
-    from . import report as judge_report
+    from . import judge_report
 
     for name, least in (("chunks", 1), ("held_out", 1), ("steps", 1), ("identity_steps", 1), ("batch", 8),
                         ("threads", 1), ("workers", 0), ("decoded", 0)):  # fmt: skip
@@ -222,35 +225,35 @@ def run(options: argparse.Namespace) -> None:
             raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
     torch.set_num_threads(options.threads)
     options.vae = options.vae or (MODEL_FILE if MODEL_FILE.exists() else None)
-    cache = Cache(options.cache)
+    cache = RenderCache(options.cache)
     judges = Judges.load(options.out) if options.report_only else _trained(options, cache)
     held = np.concatenate([cache.load(number, held_out=True) for number in range(options.held_out)])
-    figures = judge_report.measure(judges, held, options.vae, quiet=options.quiet)
+    figures = judge_report.measure_judges(judges, held, options.vae, quiet=options.quiet)
     if not options.report_only:
         judges.card["figures"] = judge_report.summary(figures)
         judges.save(options.out)
         print(f"judges: {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
-    text = judge_report.markdown(judges, figures)
+    text = judge_report.judges_markdown(judges, figures)
     report = options.report or cache.folder / "report.md"
     write_output(report, text.encode())
     print(judge_report.headline(figures))
     print(f"report: {report}")
 
 
-def _trained(options: argparse.Namespace, cache: Cache) -> Judges:
+def _trained(options: argparse.Namespace, cache: RenderCache) -> Judges:
     steps = {"classifier": options.steps, "encoder": options.identity_steps}
-    stages = [Stage(name, count, options.batch) for name, count in steps.items()]
+    stages = [JudgeStage(name, count, options.batch) for name, count in steps.items()]
     card: dict[str, Any] = {"pictures": options.chunks * CHARACTERS * POSES, "renderer": cache.folder.name}
-    networks: dict[str, Network] = {}
+    networks: dict[str, JudgeNetwork] = {}
     with cache.grow(options.chunks, options.workers):
-        source = Pictures(cache, options.chunks, np.random.default_rng(0))
+        source = RecordSampler(cache, options.chunks, np.random.default_rng(0))
         if options.vae and options.decoded:
             source.decode(options.decoded, options.vae, options.quiet)
             card["decoded"] = min(options.decoded, options.chunks) * CHARACTERS * POSES
         begin = None
         for stage in stages:
             file = cache.folder / f"{stage.name}.pt"
-            networks[stage.name], seconds = train(stage, source, file, options.quiet, begin)
+            networks[stage.name], seconds = train_stage(stage, source, file, options.quiet, begin)
             begin = file
             card[stage.name] = {"steps": stage.steps, "batch": stage.batch, "minutes": round(seconds / 60, 1)}
     return Judges(networks["classifier"], networks["encoder"], card)

@@ -15,16 +15,16 @@ from importlib import import_module
 from ..messages import SealError, make_output_tolerant
 
 COMMANDS = {
-    "train vae": ("trainings.vae", "1. the autoencoder, on renders that are made meanwhile"),
+    "train vae": ("trainings.train_vae", "1. the autoencoder, on renders that are made meanwhile"),
     "train latents": ("trainings.latents", "2. renders as latents, kept on disk; can be called again for more"),
-    "train unet": ("trainings.unet", "3. U-Net and text encoder; a stopped training goes on, a finished one learns on"),
-    "train decoder": ("trainings.decoder", "the autoencoder's second half learns on, at any time after 2."),
+    "train unet": ("trainings.train_unet", "3. U-Net and text encoder; continues a stopped or a finished training"),
+    "train decoder": ("trainings.train_decoder", "trains the autoencoder's decoder further, any time after 2."),
     "train export": ("trainings.export", "4. the trained model as the file that ships"),
     "built-in": ("renderer.built_in", "draw the demo's stickers anew, as the files that ship"),
     "render": ("renderer.folder", "stickers with their masks and tags, as a folder"),
     "segmenter": ("mask_networks.train_segmenter", "train and measure the segmenter that cut-outs use"),
     "edges": ("mask_networks.train_edges", "train and measure the network that makes cut-outs' edges fine"),
-    "judges": ("judges.train", "train and measure the judges"),
+    "judges": ("judges.train_judges", "train and measure the judges"),
     "eval": ("evaluation.command", "what each method does for unseen characters: results.json, table and figures"),
     "demo": ("evaluation.scored_demo", "the demo of `python -m seal_core demo`, with the judges' scores"),
     "readme": ("evaluation.readme", "the README's table and contact sheet from an evaluation and a demo run"),

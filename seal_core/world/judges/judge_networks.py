@@ -1,7 +1,7 @@
 """The judges: small networks that read a StickerWorld picture's attributes and who is on it (ours).
 
-Both see the picture alone, at 128 px, and were trained by `judges.train` on characters that no method and no test
-uses. Two separate networks: what identifies a character must not know the context, what reads the context need not
+Both see the picture alone, at 128 px, and were trained by `train_judges` on characters that no method and no test
+uses. Two separate networks: what identifies a character must not know the scene, what reads the scene need not
 know who it is.
 """
 
@@ -24,9 +24,9 @@ from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
 from ...masks.small_networks import channels_last, fold
 from ...messages import SealError
-from ..files import JUDGES_FILE
 from ..renderer.characters import TRAITS
 
+JUDGES_FILE = Path(__file__).parents[1] / "data" / "judges.safetensors"
 SIZE = 128
 """Pixels a side that the networks see; other sizes are resized."""
 HEADS: Mapping[str, tuple[str, ...]] = {**VALUES, **TRAITS}
@@ -38,7 +38,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class Layout:
+class JudgeLayout:
     """Shape of a network: pixels that the stem takes together, channels per level (halving each time), numbers out."""
 
     outputs: int
@@ -61,13 +61,13 @@ def _conv(inputs: int, outputs: int, stride: int, norm: bool) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(outputs)) if norm else nn.Sequential(conv)
 
 
-class Network(nn.Module):
+class JudgeNetwork(nn.Module):
     """Patches -> residual levels -> mean and maximum over the picture -> numbers.
 
     norm: with batch normalisation, for training; `folded` gives the same function without.
     """
 
-    def __init__(self, layout: Layout, norm: bool = False) -> None:
+    def __init__(self, layout: JudgeLayout, norm: bool = False) -> None:
         super().__init__()
         self.layout = layout
         widths = layout.widths
@@ -86,17 +86,17 @@ class Network(nn.Module):
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
         return self.out(F.relu(self.hidden(pooled)))
 
-    def folded(self) -> Network:
+    def folded(self) -> JudgeNetwork:
         """The same function with each normalisation (its running figures) taken into its convolution."""
-        return fold(self, Network(self.layout))
+        return fold(self, JudgeNetwork(self.layout))
 
 
 @dataclass(eq=False)
 class Judges:
     """Both judges. card: how they were trained and what they scored on held-out characters."""
 
-    classifier: Network
-    encoder: Network
+    classifier: JudgeNetwork
+    encoder: JudgeNetwork
     card: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -136,7 +136,7 @@ class Judges:
     def classify(self, images: Tensor) -> dict[str, Tensor]:
         """Probabilities (B, number of values) for each of HEADS, on the CPU, float32.
 
-        images: (B, H, W, 3) in [0, 1]. An action can be read only where `Context.shows` says so, a second colour only
+        images: (B, H, W, 3) in [0, 1]. An action can be read only where `Scene.shows` says so, a second colour only
         where there is a pattern, an accessory's colour only where there is one: elsewhere these are guesses.
         """
         logits = self._run(self.classifier, _pictures(images))
@@ -158,15 +158,15 @@ class Judges:
             pictures = pictures * alpha + 0.5 * (1 - alpha)
         return F.normalize(self._run(self.encoder, pictures), dim=1)
 
-    def _run(self, network: Network, pictures: Tensor) -> Tensor:
+    def _run(self, network: JudgeNetwork, pictures: Tensor) -> Tensor:
         device = next(network.parameters()).device
         if not len(pictures):
             return torch.zeros(0, network.layout.outputs)
         return torch.cat([network(part.to(device)).float().cpu() for part in pictures.split(_BATCH)])
 
 
-def _restored(tensors: Mapping[str, Tensor], name: str, layout: Mapping[str, Any]) -> Network:
-    network = Network(Layout(**{**layout, "widths": tuple(layout["widths"])}))
+def _restored(tensors: Mapping[str, Tensor], name: str, layout: Mapping[str, Any]) -> JudgeNetwork:
+    network = JudgeNetwork(JudgeLayout(**{**layout, "widths": tuple(layout["widths"])}))
     network.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")})
     if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
         raise ValueError(f"{name} holds values that are not finite")

@@ -24,7 +24,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Run:
+class TimeBudget:
     """A time budget that survives stops: a stopped run resumes to its end; after a finished one a new run begins.
 
     about: what a training keeps with its state; "seconds" (of all runs) and "run" in it are this class's. step: how

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import asdict, dataclass, replace
 
-from ...demo.attribute_values import CONTEXT, VALUES
+from ...demo.attribute_values import SCENE, VALUES
 from ...messages import SealError
 
 _WEIGHTS = {"camera": {"full body": 3.0}}
@@ -13,7 +13,7 @@ _WEIGHTS = {"camera": {"full body": 3.0}}
 
 
 @dataclass(frozen=True)
-class Context:
+class Scene:
     """One value of each attribute of VALUES."""
 
     emotion: str
@@ -30,8 +30,8 @@ class Context:
     def asdict(self) -> dict[str, str]:
         return asdict(self)
 
-    def but(self, **changes: str) -> Context:
-        """The same context with some attributes changed."""
+    def but(self, **changes: str) -> Scene:
+        """The same scene with some attributes changed."""
         return replace(self, **changes)
 
     def shows(self, attribute: str) -> bool:
@@ -45,12 +45,12 @@ class Context:
         return attribute != "action" or self.camera in ("full body", "wide shot")
 
 
-def random_context(rng: random.Random, **fixed: str) -> Context:
-    """A context drawn at random, with the given attributes fixed."""
+def random_scene(rng: random.Random, **fixed: str) -> Scene:
+    """A scene drawn at random, with the given attributes fixed."""
 
     def draw(name: str) -> str:
         weights = [_WEIGHTS.get(name, {}).get(v, 1.0) for v in VALUES[name]]
         return rng.choices(VALUES[name], weights)[0]
 
-    drawn = {name: draw(name) for name in CONTEXT}  # all are drawn, so that fixing one leaves the others as they were
-    return Context(**drawn | fixed)
+    drawn = {name: draw(name) for name in SCENE}  # all are drawn, so that fixing one leaves the others as they were
+    return Scene(**drawn | fixed)

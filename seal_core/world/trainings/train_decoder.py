@@ -20,12 +20,11 @@ from tqdm import tqdm
 from ...demo.model import moved
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
-from ..files import json_line
 from ..renderer.render import SIZE
-from .kit import SAVE_SECONDS, WORK, Run
 from .ready_vae import KEY, READY, REMEDY, ready_vae
 from .state import Weights, scale_at
-from .vae import Renders, held_out, measure, reconstruction
+from .time_budget import SAVE_SECONDS, WORK, TimeBudget
+from .train_vae import Renders, held_out, measure_vae, reconstruction
 
 STATE = "decoder.safetensors"
 RATE = 2e-3
@@ -33,7 +32,7 @@ NOISE = 0.08
 """Largest standard deviation of the noise on latents, whose own is 1; each picture draws its own, from 0 on."""
 
 
-class Training:
+class DecoderTraining:
     """The decoder in training and its state in `folder`."""
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -72,7 +71,7 @@ class Training:
     def save(self, checks: Tensor) -> dict[str, Any]:
         """State and the VAE that latents and exports use; the held-out figures."""
         vae = self.averaged()
-        figures = measure(vae, checks)
+        figures = measure_vae(vae, checks)
         _, about = read_shipped_tensors(self.folder / READY, KEY, "folder", REMEDY)
         about |= {"decoder_steps": self.weights.steps, "psnr": figures["psnr"]}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
@@ -81,10 +80,10 @@ class Training:
         return figures
 
 
-def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
+def train_decoder(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
     """Train for `minutes`, saving every two; a stopped run goes on to its own end, a finished one gets a new one."""
-    job, checks = Training(folder, device), held_out()
-    run, figures = Run(job.about, minutes, job.weights.steps), {}
+    job, checks = DecoderTraining(folder, device), held_out()
+    run, figures = TimeBudget(job.about, minutes, job.weights.steps), {}
     with tqdm(total=100, unit="%", desc="decoder", mininterval=5) as bar, (folder / "decoder.jsonl").open("a") as log:
         while run.done < 1:
             loss = job.step(batch, scale_at(run.done, job.weights.steps - run.first_step, warm_up=20))
@@ -94,7 +93,7 @@ def train(folder: Path, minutes: float, device: str, batch: int) -> dict[str, An
             bar.update(0)
             if run.due("save", SAVE_SECONDS):
                 figures = job.save(checks)
-                log.write(json_line({"step": job.weights.steps, "loss": loss, **job.about, **figures}))
+                log.write(json.dumps({"step": job.weights.steps, "loss": loss, **job.about, **figures}) + "\n")
                 log.flush()
     return {**figures, "steps": job.weights.steps, "images": job.about["images"]}
 
@@ -108,4 +107,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    print(json.dumps(train(options.folder, options.minutes, options.device, options.batch)))
+    print(json.dumps(train_decoder(options.folder, options.minutes, options.device, options.batch)))

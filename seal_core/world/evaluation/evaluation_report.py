@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files.whole_file import write_output
+from .compared_methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL, Method, grid_name, label
 from .figures import Strip, write_figures
-from .methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL, Method, grid_name, label
-from .metrics import METRICS, Trials, Values, differences, gathered, of_trial, resamples, table
+from .metrics import METRICS, Trials, Values, differences, gathered, metric_table, of_trial, resamples
 
 HEADLINE = ("identity", "identity_scaled", "controllability", "both", "leakage", "rigidity", "seconds")
 ATTRIBUTES = ("emotion", "action", "camera", "style", "background", "species", "traits")
@@ -41,7 +41,7 @@ def write_report(
     raw = {m.name: [of_trial(trials[m.name][s]) for s in seeds] for m in methods}
     base = raw["base"]
     values: dict[str, Values] = {m.name: gathered(raw[m.name], base) for m in methods if not m.snapshots}
-    results = {"methods": table(values, index), "config": dict(config) | _settings(methods, seeds)}
+    results = {"methods": metric_table(values, index), "config": dict(config) | _settings(methods, seeds)}
     curves = {m.name: _curve(trials[m.name], seeds, base, values, index) for m in methods if m.snapshots}
     details = {
         "differences": {
@@ -57,7 +57,7 @@ def write_report(
     for name, content in (("results.json", results), ("details.json", details)):
         write_output(out / name, json.dumps(content, indent=1, ensure_ascii=False).encode())
     figures = write_figures(out, seeds, methods, trials, results["methods"], details, strip)
-    text = markdown(results, details, methods, figures)
+    text = evaluation_markdown(results, details, methods, figures)
     write_output(out / "report.md", text.encode())
     return results
 
@@ -79,7 +79,7 @@ def _curve(
     points = []
     for step in sorted(map(int, trials[seeds[0]]["snapshots"])):
         rows = [of_trial(trials[s], trials[s]["snapshots"][str(step)]) for s in seeds]
-        found = table({**ends, "curve": gathered(rows, base)}, index)["curve"]
+        found = metric_table({**ends, "curve": gathered(rows, base)}, index)["curve"]
         points.append({"steps": step} | {m: v for m, v in found.items() if m not in ("seconds", "attention_outside")})
     return points
 
@@ -165,7 +165,7 @@ def _section(title: str, text: str) -> str:
     return f"## {title}\n\n{text.strip()}\n\n" if text.strip() else ""
 
 
-def markdown(
+def evaluation_markdown(
     results: Mapping[str, Any], details: Mapping[str, Any], methods: Sequence[Method], figures: Sequence[str]
 ) -> str:
     """The report for reading."""

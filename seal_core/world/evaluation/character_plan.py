@@ -11,15 +11,15 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...demo.attribute_values import CONTEXT, PLAIN_BACKGROUNDS, VALUES
+from ...demo.attribute_values import PLAIN_BACKGROUNDS, SCENE, VALUES
 from ...messages import SealError
 from ...prompts.attribute_prompt import attribute_prompt
 from ..renderer import seeds
-from ..renderer.contexts import Context, random_context
+from ..renderer.scenes import Scene, random_scene
 
 SPLITS = {"validation": seeds.VALIDATION, "test": seeds.TEST}
 
-NEUTRAL = Context("happy", "standing", "full body", "flat vector", "plain white")
+NEUTRAL = Scene("happy", "standing", "full body", "flat vector", "plain white")
 """Values that a full prompt names for the attributes it does not vary."""
 
 FEWEST_PROMPTS = 8
@@ -39,7 +39,7 @@ class Ask:
     kind: "full" names all attributes that the picture can show, those it does not vary at neutral values; "short" names
     only the one that it varies (an action: the full body too); "open" varies nothing. vary: the attribute in question,
     "" for open.
-    values: what is named. filled: a whole context that answers the prompt, the open attributes at neutral values.
+    values: what is named. filled: a whole scene that answers the prompt, the open attributes at neutral values.
     """
 
     kind: str
@@ -50,22 +50,17 @@ class Ask:
         """The prompt, in the wording of StickerAttributePrompt. subject: "cat" or the learned concept's name."""
         return attribute_prompt(subject, **self.values).prompt
 
-    def leaves_open(self, attribute: str) -> bool:
-        """Whether the attribute is open and can be read in what the prompt asks for."""
-        readable = attribute != "action" or self.values.get("camera") in ("full body", "wide shot")
-        return attribute not in self.values and readable
-
     @property
-    def filled(self) -> Context:
+    def filled(self) -> Scene:
         return NEUTRAL.but(**self.values)
 
 
 @dataclass(frozen=True)
-class Plan:
+class CharacterPlan:
     """One character's part of an evaluation: how its reference looks, and the prompts (samples of each)."""
 
     seed: int
-    reference: Context
+    reference: Scene
     asks: tuple[Ask, ...]
     samples: int
 
@@ -82,7 +77,7 @@ def characters(split: str, count: int, offset: int = 0) -> list[int]:
     return list(every[offset : offset + count])
 
 
-def make_plan(seed: int, prompts: int = 16, samples: int = 2) -> Plan:
+def plan_character(seed: int, prompts: int = 16, samples: int = 2) -> CharacterPlan:
     """The plan for the character of a seed; depends on nothing else, so that all methods answer the same prompts.
 
     prompts: how many, of which three in eight are open. samples: of each.
@@ -92,23 +87,23 @@ def make_plan(seed: int, prompts: int = 16, samples: int = 2) -> Plan:
     if samples < 1:
         raise SealError(f"samples: {samples} is too few; use 1 or more.")
     rng = random.Random(f"evaluation {seed}")
-    reference = random_context(
+    reference = random_scene(
         rng,
         background=rng.choice([v for v in VALUES["background"] if v not in PLAIN_BACKGROUNDS]),
         action=rng.choice([v for v in VALUES["action"] if v != NEUTRAL.action]),
         camera=rng.choice(_CAMERAS),
     )
-    others = {a: _others(rng, a, reference) for a in CONTEXT}
+    others = {a: _others(rng, a, reference) for a in SCENE}
     opened = round(prompts * 3 / 8)
     asks = [_named(i, others) for i in range(prompts - opened)]
     for i in range(opened):
         named = _OPEN[i % len(_OPEN)]
         values = {a: NEUTRAL.camera if a == "camera" else rng.choice(others[a]) for a in named}
         asks.append(Ask("open", "", values))
-    return Plan(seed, reference, tuple(asks), samples)
+    return CharacterPlan(seed, reference, tuple(asks), samples)
 
 
-def _others(rng: random.Random, attribute: str, reference: Context) -> list[str]:
+def _others(rng: random.Random, attribute: str, reference: Scene) -> list[str]:
     """Values that are neither the reference's nor neutral, shuffled: only obeying the prompt gets them right."""
     known = (getattr(reference, attribute), getattr(NEUTRAL, attribute))
     values = [v for v in VALUES[attribute] if v not in known]
@@ -118,8 +113,8 @@ def _others(rng: random.Random, attribute: str, reference: Context) -> list[str]
 
 def _named(i: int, others: Mapping[str, list[str]]) -> Ask:
     """The i-th prompt that varies an attribute: attributes in turn, alternating full and short."""
-    turn, place = divmod(i, len(CONTEXT))
-    attribute = CONTEXT[place]
+    turn, place = divmod(i, len(SCENE))
+    attribute = SCENE[place]
     value = others[attribute][turn % len(others[attribute])]
     if (turn + place) % 2 == 0:
         whole = NEUTRAL.but(**{attribute: value})

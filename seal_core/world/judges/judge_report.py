@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ...demo.attribute_values import CONTEXT
+from ...demo.attribute_values import SCENE
 from .degradations import DEGRADATIONS, mixed
-from .model import HEADS, Judges
+from .judge_networks import HEADS, Judges
 from .round_trip import round_trip
 from .training_pictures import POSES, labels, masks, pictures
 
@@ -30,10 +30,10 @@ _PAIRED = 2048
 """Pictures whose pairs are verified."""
 
 
-def measure(judges: Judges, held: np.ndarray, vae: Path | None = None, quiet: bool = True) -> dict[str, Any]:
+def measure_judges(judges: Judges, held: np.ndarray, vae: Path | None = None, quiet: bool = True) -> dict[str, Any]:
     """All figures, as plain JSON values.
 
-    held: records of unseen characters, POSES contexts each in a row. vae: model file or training folder whose
+    held: records of unseen characters, POSES scenes each in a row. vae: model file or training folder whose
     autoencoder pictures are sent through as well.
     """
     torch.manual_seed(5)
@@ -56,7 +56,7 @@ def measure(judges: Judges, held: np.ndarray, vae: Path | None = None, quiet: bo
         clean = vectors[: len(pairs)]
         figures["imperfect"][name] = {
             **{head: _accuracy(read[head], labels(few)[:, i]) for i, head in enumerate(HEADS)},
-            "confidence": float(np.mean([read[head].amax(1).mean().item() for head in CONTEXT])),
+            "confidence": float(np.mean([read[head].amax(1).mean().item() for head in SCENE])),
             "auc": _across(found, clean),
         }
     _, masked = _judged(judges, pairs, masked=True, classify=False)
@@ -155,8 +155,8 @@ def _across(one: Tensor, other: Tensor) -> float:
 
 
 def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
-    """AUC over all pairs, over pairs of one species, of one species and main colour, and with the context unlike or
-    alike; and how much of the similarity of two characters comes from the context."""
+    """AUC over all pairs, over pairs of one species, of one species and main colour, and with the scenes unlike or
+    alike; and how much of the similarity of two characters comes from the scene."""
     vectors, truth = vectors[:_PAIRED], truth[:_PAIRED]
     similar = vectors @ vectors.T
     positive, negative, owner = _split(similar)
@@ -166,7 +166,7 @@ def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
     def alike(*names: str) -> Tensor:
         return torch.stack([trait[n][:, None] == trait[n] for n in names]).all(0)
 
-    shared = torch.stack([trait[n][:, None] == trait[n] for n in CONTEXT]).sum(0)
+    shared = torch.stack([trait[n][:, None] == trait[n] for n in SCENE]).sum(0)
     threshold = _best_threshold(positive, negative)
     missed, mistaken = (positive < threshold).float().mean(), (negative >= threshold).float().mean()
     return {
@@ -200,11 +200,11 @@ def summary(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def headline(figures: Mapping[str, Any]) -> str:
     """One line: accuracy of each attribute, verification."""
-    parts = [f"{name} {figures['accuracy'][name]:.3f}" for name in (*CONTEXT, "species")]
+    parts = [f"{name} {figures['accuracy'][name]:.3f}" for name in (*SCENE, "species")]
     return f"held-out accuracy: {', '.join(parts)}; verification AUC {figures['verification']['auc']:.4f}"
 
 
-def markdown(judges: Judges, figures: Mapping[str, Any]) -> str:
+def judges_markdown(judges: Judges, figures: Mapping[str, Any]) -> str:
     """The report as Markdown."""
     checks, cameras = figures["verification"], figures["by_camera"].values()
     shared = ", ".join(f"{value:.3f}" for value in checks["by_shared_context"])
@@ -237,8 +237,8 @@ def markdown(judges: Judges, figures: Mapping[str, Any]) -> str:
         "Agreement with the exact truth where pictures are spoiled (strength 1 is plainly visible); AUC: spoiled "
         "against clean pictures; confidence: mean of the five attributes.",
         "",
-        *_table(["", *CONTEXT, "species", "main", "confidence", "AUC"],
-                [[kind, *(f"{row[head]:.3f}" for head in (*CONTEXT, "species", "main")), f"{row['confidence']:.3f}",
+        *_table(["", *SCENE, "species", "main", "confidence", "AUC"],
+                [[kind, *(f"{row[head]:.3f}" for head in (*SCENE, "species", "main")), f"{row['confidence']:.3f}",
                   f"{row['auc']:.4f}"] for kind, row in figures["imperfect"].items()]),
         "",
         "## Confusion (rows: truth, columns: read, in percent)",

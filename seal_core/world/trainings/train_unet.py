@@ -29,16 +29,15 @@ from ...demo.model_file import TABLE, VOCABULARY
 from ...hosts.base import Prompt
 from ...messages import SealError
 from ...method.sampling import sample
-from ..files import json_line
 from ..renderer import seeds
 from ..renderer.captions import OPENINGS, caption, prompt
 from ..renderer.characters import character
-from ..renderer.contexts import random_context
-from .kit import SAVE_SECONDS, WORK, Run
-from .latents import Latents, context_of, fingerprint
+from ..renderer.scenes import random_scene
+from .latents import Latents, latents_fingerprint, scene_of
 from .ranks import Ranks
 from .ready_vae import ready_vae
 from .state import Weights, mean, scale_at
+from .time_budget import SAVE_SECONDS, WORK, TimeBudget
 
 STATE = "unet.safetensors"
 GAMMA = 5.0
@@ -79,20 +78,20 @@ class Text(nn.Module):
         return self.encoder(input_ids=tokens).last_hidden_state
 
 
-def vocabulary(model: TinyModel, count: int = 20_000) -> tuple[int, ...]:
+def caption_token_ids(model: TinyModel, count: int = 20_000) -> tuple[int, ...]:
     """Ids of all tokens that captions hold."""
     rng = random.Random("vocabulary")
-    texts = {caption(character(rng.choice(seeds.TRAIN)), random_context(rng), rng) for _ in range(count)}
+    texts = {caption(character(rng.choice(seeds.TRAIN)), random_scene(rng), rng) for _ in range(count)}
     words = [word for name in VALUES for word in VALUES[name]]
     return used_ids(model.tokenizer, [*texts, *OPENINGS, *words, *(prompt(s, a) for s, a in grid_prompts())])
 
 
 def grid_prompts() -> list[tuple[str, dict[str, str]]]:
-    """(subject, attributes) of the 16 sample pictures: two with much said, then every species and more contexts."""
+    """(subject, attributes) of the 16 sample pictures: two with much said, then every species and more scenes."""
     rng, rows = random.Random(3), list(GRID)
     for i in range(14):
-        context = random_context(rng, camera="full body" if i % 2 else "close-up").asdict()
-        rows.append((f"a {SPECIES[i % len(SPECIES)]}", context))
+        scene = random_scene(rng, camera="full body" if i % 2 else "close-up").asdict()
+        rows.append((f"a {SPECIES[i % len(SPECIES)]}", scene))
     return rows
 
 
@@ -111,16 +110,16 @@ def v_loss(unet: nn.Module, latents: Tensor, noise: Tensor, t: Tensor, kept: Ten
     return error.mean(dim=(1, 2, 3)) * loss_weights(kept)
 
 
-class Training:
+class UnetTraining:
     """The model in training, its data and its state in `folder`."""
 
     def __init__(self, folder: Path, device: str, rate: float, seed: int = 0) -> None:
         self.folder, self.device, self.seed, self.ranks = folder, torch.device(device), seed, Ranks()
         self.vae = ready_vae(folder)
-        self.mark = fingerprint(self.vae)
+        self.mark = latents_fingerprint(self.vae)
         self.latents = Latents(folder / "latents" / self.mark)
         model = build(seed)
-        self.text = Text(model, vocabulary(model)).to(self.device)
+        self.text = Text(model, caption_token_ids(model)).to(self.device)
         self.unet = moved(model.unet, self.device)
         if self.device.type == "cpu":  # twice as fast there as scaled_dot_product_attention's backward
             self.unet.set_attn_processor(AttnProcessor())
@@ -137,7 +136,7 @@ class Training:
         """(latents, focus, tokens, t, noise); what is drawn depends on the step only, so a resumed run goes on."""
         rng = random.Random(f"{self.seed} {self.weights.steps}{f' {self.ranks.rank}' if self.ranks.rank else ''}")
         records = self.latents.draw(rng, count)
-        texts = [caption(character(int(r["character"])), context_of(r), rng) for r in records]
+        texts = [caption(character(int(r["character"])), scene_of(r), rng) for r in records]
         return *self._pictures(records), self.text.tokens(texts).to(self.device), *self._noise(rng, count)
 
     def _pictures(self, records: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -181,7 +180,7 @@ class Training:
         records = self.latents.held_out
         latents, _ = self._pictures(records)
         who = [character(int(r["character"])) for r in records]
-        texts = [prompt(f"a {w.main} {w.species}", context_of(r).asdict()) for w, r in zip(who, records)]
+        texts = [prompt(f"a {w.main} {w.species}", scene_of(r).asdict()) for w, r in zip(who, records)]
         context = host(model).encode([Prompt(text) for text in texts], {}).cross
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1)).to(self.device)
         result = {}
@@ -208,11 +207,11 @@ class Training:
         self.weights.save(self.folder / STATE, {**self.about, "latents": self.mark, "ids": list(self.text.ids)})
 
 
-def train(options: argparse.Namespace) -> Path:
+def train_unet(options: argparse.Namespace) -> Path:
     """Run the training of the command line; returns the exported model's path."""
     folder: Path = options.folder
-    job = Training(folder, options.device, options.rate)
-    run = Run(job.about, options.minutes, job.weights.steps, options.new_run)
+    job = UnetTraining(folder, options.device, options.rate)
+    run = TimeBudget(job.about, options.minutes, job.weights.steps, options.new_run)
     losses: deque[float] = deque(maxlen=100)
     with (
         tqdm(total=100, unit="%", desc="U-Net", mininterval=5, disable=not job.ranks.first) as bar,
@@ -234,12 +233,12 @@ def train(options: argparse.Namespace) -> Path:
                 line |= {"loss": mean(losses), "rate": scale * options.rate, "norm": norm}
                 if run.due("look", 60 * options.pictures_every):
                     line |= _look(job)
-                log.write(json_line({k: round(v, 5) for k, v in line.items()}))
+                log.write(json.dumps({k: round(v, 5) for k, v in line.items()}) + "\n")
                 log.flush()
     return folder / "tiny.safetensors"
 
 
-def _look(job: Training) -> dict[str, float]:
+def _look(job: UnetTraining) -> dict[str, float]:
     """Held-out figures; writes the sample pictures and the model as it is now."""
     model = job.averaged()
     figures = job.held_out(model)
@@ -262,5 +261,5 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    path = train(options)
+    path = train_unet(options)
     print(json.dumps({"model": str(path), "state": str(options.folder / STATE)}))

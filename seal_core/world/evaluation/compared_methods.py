@@ -252,7 +252,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def expand(text: str) -> list[Method]:
+def parse_methods(text: str) -> list[Method]:
     """Methods of a comma-separated list of names and groups.
 
     base and oracle come first: all others are measured against them.

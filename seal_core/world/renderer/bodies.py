@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from .characters import Character, pale
+from .drawing_colours import BEAK, PINK, RGB, tone
 from .faces import face
 from .heads import ears, head
-from .palette import BEAK, PINK, RGB, tone
 from .poses import POSES, Pose
 from .shapes import Curve, Pen, Place, bend, ellipse, smooth, stroke
 from .wear import around_neck, headwear
