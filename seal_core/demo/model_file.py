@@ -37,7 +37,7 @@ START, END = VOCABULARY - 2, VOCABULARY - 1
 _KEY = "stickerworld"
 _FORMAT = 1
 _SEED = 77
-_RETRAIN = "reinstall the pack; a checkout of the repository can train one: `python -m seal_core.world train`"
+_RETRAIN = "install the pack again; in a checkout of the repository, `python -m seal_core.world train` trains one"
 
 
 @dataclass(frozen=True)

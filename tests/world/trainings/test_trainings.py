@@ -22,10 +22,8 @@ from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION
 from seal_core.world.renderer.scenes import random_scene
 from seal_core.world.trainings import export as train_export
-from seal_core.world.trainings import latents, ready_vae
+from seal_core.world.trainings import latents, ready_vae, train_decoder, train_unet
 from seal_core.world.trainings import state as train_state
-from seal_core.world.trainings import train_decoder as train_decoder
-from seal_core.world.trainings import train_unet as train_unet
 from seal_core.world.trainings.ranks import Ranks
 from seal_core.world.trainings.time_budget import cores
 
@@ -284,7 +282,7 @@ def test_cores():
 def few(monkeypatch, small_chunks):
     monkeypatch.setattr(model, "DEFAULTS", {**model.DEFAULTS, **FEW})
     ids = model.used_ids(model.tokenizer(), ["a sticker of a cat", "sleepy", "beach"])
-    monkeypatch.setattr(train_unet, "vocabulary", lambda built: ids)
+    monkeypatch.setattr(train_unet, "caption_token_ids", lambda built: ids)
 
 
 def start(work, tmp_path, steps):

@@ -263,7 +263,7 @@ def test_auc_and_calibration_by_hand():
 
 def test_command(tmp_path, small, monkeypatch, capsys):
     cache = judge_data.RenderCache
-    monkeypatch.setattr(train_judges, "Cache", lambda folder: cache(folder, blob))
+    monkeypatch.setattr(train_judges, "RenderCache", lambda folder: cache(folder, blob))
     monkeypatch.setattr(judge_report, "_DEGRADED", 16)
     monkeypatch.setattr(judge_report, "STRENGTHS", (1.0,))
     monkeypatch.setattr(train_judges, "MODEL_FILE", tmp_path / "none")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-NODES = Path(__file__).parents[2] / "nodes"
+NODES = Path(__file__).parents[3] / "nodes"
 CORE = NODES.parent / "seal_core"  # imports no comfy, but hooks the layers of sites
 LIST = ast.parse((NODES / "comfy" / "private_members.py").read_text(encoding="utf-8"))
 
