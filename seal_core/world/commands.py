@@ -1,8 +1,7 @@
 """`python -m seal_core.world COMMAND`: the trainings, the judges and the evaluation.
 
-Runs from a checkout of the repository; neither the registry's archive nor the wheel holds it. Each command has a module
-with `add_options(parser)` and `run(options)`. It is imported only when called, because torch and diffusers are slow to
-import.
+Runs from a checkout of the repository; neither the registry's archive nor the wheel contains it. Each command is a
+module with `add_options(parser)` and `run(options)`, imported only when called: torch and diffusers load slowly.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from importlib import import_module
 from ..messages import SealError, make_output_tolerant
 
 COMMANDS = {
-    "train vae": ("trainings.train_vae", "1. the autoencoder, on renders that are made meanwhile"),
-    "train latents": ("trainings.latents", "2. renders as latents, kept on disk; can be called again for more"),
+    "train vae": ("trainings.train_vae", "1. the autoencoder, on renders made during training"),
+    "train latents": ("trainings.latents", "2. renders as latents on disk; call again for more"),
     "train unet": ("trainings.train_unet", "3. U-Net and text encoder; continues a stopped or a finished training"),
     "train decoder": ("trainings.train_decoder", "trains the autoencoder's decoder further, any time after 2."),
     "train export": ("trainings.export", "4. the trained model as the file that ships"),
-    "built-in": ("renderer.built_in", "draw the demo's stickers anew, as the files that ship"),
+    "built-in": ("renderer.built_in", "draw the demo's stickers again, as the files that ship"),
     "render": ("renderer.folder", "stickers with their masks and tags, as a folder"),
     "segmenter": ("mask_networks.train_segmenter", "train and measure the segmenter that cut-outs use"),
-    "edges": ("mask_networks.train_edges", "train and measure the network that makes cut-outs' edges fine"),
+    "edges": ("mask_networks.train_edges", "train and measure the network that refines cut-outs' edges"),
     "judges": ("judges.train_judges", "train and measure the judges"),
-    "eval": ("evaluation.command", "what each method does for unseen characters: results.json, table and figures"),
+    "eval": ("evaluation.command", "compare methods on unseen characters: results.json, table and figures"),
     "demo": ("evaluation.scored_demo", "the demo of `python -m seal_core demo`, with the judges' scores"),
     "readme": ("evaluation.readme", "the README's table and contact sheet from an evaluation and a demo run"),
 }
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; what was saved is whole, and the same command goes on from there.", file=sys.stderr)
+        print("\nstopped; saved files are whole, and the same command resumes.", file=sys.stderr)
         return 130
     return 0
 
@@ -57,8 +56,8 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m seal_core.world",
         description="StickerWorld: procedural stickers with exact truth, a tiny diffusion model trained on them, judges"
-        " and an evaluation. To make the model: train vae, train latents, train unet, train export, in this order; on "
-        "two CPU cores each of the longer ones can be given a time budget with --minutes and called again.",
+        " and an evaluation. To make the model: train vae, train latents, train unet, train export, in this order. "
+        "The longer ones take a time budget (--minutes) and can be called again.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     steps = commands.add_parser("train", help=f"make the tiny model: {', '.join(STEPS)}").add_subparsers(

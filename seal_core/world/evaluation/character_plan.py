@@ -1,8 +1,7 @@
-"""The evaluation of one unseen character: its reference, and prompts that vary one attribute at a time (ours).
+"""One unseen character's evaluation: its reference, and prompts that vary one attribute at a time (ours).
 
-The protocol is method.md's: "name nothing, then look". A prompt that names another background hides a leak, because a
-model that obeys words paints over it. So some prompts leave attributes open, others ask for another value than the
-reference's; what was asked and what was left open are both counted.
+A prompt that names another background hides a leak, because an obedient model paints over it. So some prompts leave
+attributes open, and others ask for a value unlike the reference's; both are counted.
 """
 
 from __future__ import annotations
@@ -26,20 +25,19 @@ FEWEST_PROMPTS = 8
 """One prompt for each attribute, and three that leave some open."""
 
 _OPEN = (("emotion",), ("emotion", "camera"), ("style",), ("style", "camera"), ("action",), ("camera",))
-"""What the open prompts name, in turn. With the action open the camera is named: only a full body shows one."""
+"""What the open prompts name, in turn. An open action needs a named camera: only a full body shows one."""
 
 _CAMERAS = ("full body", "full body", "wide shot")
-"""Cameras of the references: the action must be in view, or there is no pose to memorise."""
+"""Cameras of the references: without a visible action there is no pose to memorise."""
 
 
 @dataclass(frozen=True)
 class Ask:
     """One prompt.
 
-    kind: "full" names all attributes that the picture can show, those it does not vary at neutral values; "short" names
-    only the one that it varies (an action: the full body too); "open" varies nothing. vary: the attribute in question,
-    "" for open.
-    values: what is named. filled: a whole scene that answers the prompt, the open attributes at neutral values.
+    kind: "full" names all attributes that the picture can show, neutral except for the varied one; "short" names only
+    the varied one (for an action the full body too); "open" varies nothing. vary: the varied attribute, "" for open.
+    values: what is named. filled: a whole scene for the prompt, open attributes neutral.
     """
 
     kind: str
@@ -104,7 +102,7 @@ def plan_character(seed: int, prompts: int = 16, samples: int = 2) -> CharacterP
 
 
 def _others(rng: random.Random, attribute: str, reference: Scene) -> list[str]:
-    """Values that are neither the reference's nor neutral, shuffled: only obeying the prompt gets them right."""
+    """Values that are neither the reference's nor neutral, shuffled: only an obedient model gets them right."""
     known = (getattr(reference, attribute), getattr(NEUTRAL, attribute))
     values = [v for v in VALUES[attribute] if v not in known]
     rng.shuffle(values)
@@ -118,7 +116,7 @@ def _named(i: int, others: Mapping[str, list[str]]) -> Ask:
     value = others[attribute][turn % len(others[attribute])]
     if (turn + place) % 2 == 0:
         whole = NEUTRAL.but(**{attribute: value})
-        # A close-up shows no action: naming one would ask for two pictures at once.
+        # A close-up shows no action: naming one would contradict the camera.
         return Ask("full", attribute, {a: v for a, v in whole.asdict().items() if whole.shows(a)})
     camera = {"camera": NEUTRAL.camera} if attribute == "action" else {}
     return Ask("short", attribute, {attribute: value} | camera)

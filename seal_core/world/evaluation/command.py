@@ -1,4 +1,4 @@
-"""`python -m seal_core.world eval`: what every method does for unseen characters (ours).
+"""`python -m seal_core.world eval`: how each method does on unseen characters (ours).
 
 Finished trials stay on disk (`trial_store`); every run ends by rebuilding table, figures and results.json from them.
 """
@@ -26,7 +26,7 @@ from .trial_store import Evaluation
 def evaluate(
     evaluation: Evaluation, methods: Sequence[Method], config: Mapping[str, Any], jobs: int = 1, steps: int = 0
 ) -> dict[str, Any]:
-    """Finish all trials, then write results.json, report.md and the figures; returns what results.json holds."""
+    """Finish all trials, then write results.json, report.md and the figures. Returns the results."""
     methods = list(methods)
     methods += evaluation.others(methods, steps)
     trials = evaluation.finish(methods, jobs)

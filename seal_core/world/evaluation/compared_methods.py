@@ -1,8 +1,8 @@
 """The methods that an evaluation compares, by name: each is a value of TrainConfig, trained by the one loop (ours).
 
-A name can be refined: `best~learning_rate=0.002~tokens.split=3` changes fields, `best-without-words` switches a
-component off, `best-with-norm` on, `only-layers` puts one alone on top of Textual Inversion, `curve-hiper` measures
-along the steps, and `grid-up@0.2-1` restricts Textual Inversion to sites and times.
+Names can be refined: `best~learning_rate=0.002~tokens.split=3` changes fields, `best-without-words` switches a
+component off, `best-with-norm` on; `only-layers` adds one to Textual Inversion, `curve-hiper` measures along the
+steps, `grid-up@0.2-1` restricts Textual Inversion to sites and times.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from ...method.config import TrainConfig
 from ...method.presets import PRESETS
 
 TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
-"""Points at which a curve is measured, as shares of its steps (twice the budget)."""
+"""Where a curve is measured, as shares of its steps (twice the budget)."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """One switch of the method: the fields that turn it off, and on (as in `best`, if `best` has it).
+    """A part of the method that can be switched: the fields for off, and for on (as in `best`, if `best` has it).
 
-    used: takes a function from field to value and says whether the component is on. None: it is on if any field
-    differs from `off`.
+    used: given a function from field to value, whether the component is on. None: on if any field differs from `off`.
     """
 
     label: str
@@ -38,7 +37,7 @@ class Component:
 
 
 _FREE: Mapping[str, Any] = {"tokens.init": "class_word_noise", "learning_rate": 0.02, "steps": BUDGET["steps"]}
-"""Vectors that start from the class word, with the learning rate that suits them and the whole budget of steps."""
+"""Vectors that start from the class word, with a fitting learning rate and the whole budget of steps."""
 
 COMPONENTS: Mapping[str, Component] = {
     "attention": Component(
@@ -77,7 +76,7 @@ COMPONENTS: Mapping[str, Component] = {
     "rate": Component("falling learning rate", {"rate": "constant"}, {"rate": "cosine"}),
 }
 SEAL = ("attention", "split", "layers")
-"""The abstract's three components; the others are published neighbours' or ours."""
+"""The three components of SEAL's abstract; the others are ours or from related papers."""
 
 GRID_SITES = ("all", "down", "mid", "up", "down mid", "up.0-1", "up.2-3", "up.4-5", "appearance")
 GRID_TIMES = ((0.0, 1.0), (0.2, 1.0), (0.4, 1.0), (0.0, 0.6))
@@ -90,7 +89,7 @@ class Method:
     """A named method. config: None where nothing is trained (base, oracle).
 
     words: whether the training prompts name the reference's own attributes. snapshots: steps after which the concept
-    is judged too, besides the end.
+    is judged as well as at the end.
     """
 
     name: str
@@ -108,7 +107,7 @@ class Method:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def for_reference(self, class_word: str, attributes: Mapping[str, str], resolution: int, seed: int) -> TrainConfig:
-        """The training of one concept. attributes: the reference's, told only to methods that use words."""
+        """The training of one concept. attributes: the reference's, used only by methods with words."""
         if self.config is None:
             raise SealError(f"methods: {self.name} is not trained.")
         named = attributes if self.words else {}
@@ -136,12 +135,12 @@ class Method:
         words = bool(own.pop("words", self.words))
         for part in {f.partition(".")[0] for f in changes if "." in f}:
             inner = {f.removeprefix(f"{part}."): v for f, v in changes.items() if f.startswith(f"{part}.")}
-            if inner:  # all at once: a single new value may be invalid beside the old ones
+            if inner:  # all at once: one new value may be invalid with the old ones
                 own[part] = replace(getattr(self.config, part), **inner)
         return Method(name, replace(self.config, **own), words, self.snapshots)
 
     def limited(self, steps: int) -> Method:
-        """The same method trained for `steps` steps, 0 = its own. Its snapshots keep their shares."""
+        """The same method trained for `steps` steps (0: its own); snapshots keep their shares."""
         if not steps or self.config is None:
             return self
         share = steps * (2 if self.snapshots else 1) / self.config.steps
@@ -168,7 +167,7 @@ def _switched(method: Method, name: str, component: str, on: bool) -> Method:
 
 
 def method(name: str) -> Method:
-    """The method of a name. Raises SealError for unknown names, with the known ones."""
+    """The method with a name. Raises SealError listing the known names."""
     base, *changes = name.split("~")
     found = _named(base)
     return found.but(name, dict(_parsed(found, c) for c in changes)) if changes else found
@@ -196,7 +195,7 @@ def _named(name: str) -> Method:
 
 
 def _parsed(found: Method, change: str) -> tuple[str, Any]:
-    """One `field=value`, the value of the type that the field has now."""
+    """One `field=value`, converted to the field's type."""
     field, equals, text = change.partition("=")
     known = [f.name for f in fields(TrainConfig)] if found.config else []
     try:
@@ -237,7 +236,7 @@ def _tuning() -> list[str]:
 
 
 LONG_TI = "textual_inversion~steps=600"
-"""Textual Inversion is published with thousands of steps; within the budget it hardly learns, leaks included."""
+"""Textual Inversion is published with thousands of steps; within our budget it hardly learns, nor leaks."""
 MAIN = ("base", "oracle", "textual_inversion", LONG_TI, "hiper", "paper", "best")
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "main": MAIN,

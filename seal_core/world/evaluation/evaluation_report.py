@@ -33,9 +33,9 @@ def write_report(
     strip: Strip,
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Write tables and figures into the folder `out`; returns what results.json holds.
+    """Write tables and figures into the folder `out`. Returns the content of results.json.
 
-    trials: of each method, all of `seeds`. strip: where a trial's samples lie as one picture.
+    trials: each method's, for all `seeds`. strip: path of a trial's samples as one picture.
     """
     index = resamples(len(seeds))
     raw = {m.name: [of_trial(trials[m.name][s]) for s in seeds] for m in methods}
@@ -85,7 +85,7 @@ def _curve(
 
 
 def components(values: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """Component -> the gain from it: alone on top of Textual Inversion, and in `best` (with it minus without)."""
+    """Component -> its gain: added to Textual Inversion, and in `best` (with minus without)."""
     found: dict[str, dict[str, Any]] = {}
     for name in COMPONENTS:
         pairs = {
@@ -110,7 +110,7 @@ def _attention(trials: Mapping[int, Mapping[str, Any]], seeds: Sequence[int]) ->
 
 
 def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]]:
-    """The claims that the evaluation tests, with their numbers and whether they hold."""
+    """The claims under test, with their numbers and whether they hold."""
     found: list[dict[str, Any]] = []
 
     def claim(text: str, holds: bool, numbers: str) -> None:
@@ -146,7 +146,7 @@ def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]
 
 
 def told(value: Interval | None, signed: bool = False) -> str:
-    """A figure and its interval in words: "0.71 [0.66, 0.75]"; "" for none."""
+    """A figure and its interval as text: "0.71 [0.66, 0.75]"; "" for none."""
     if value is None:
         return ""
     sign = "+" if signed else ""
@@ -193,7 +193,7 @@ def evaluation_markdown(
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Nested figures as one list item each: "- accuracy, emotion: 0.99"."""
+    """Nested figures, one list item each: "- accuracy, emotion: 0.99"."""
     lines = []
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -217,7 +217,7 @@ def _claims(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _components(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """One row for each component and way of looking; the paper's three come first."""
+    """One row for each component and comparison; the paper's three come first."""
     ways = {"alone": "alone, on Textual Inversion", "in_best": "in best", "added_to_best": "added to best (not in it)"}
     rows = []
     for name in sorted(found, key=lambda n: n not in SEAL):

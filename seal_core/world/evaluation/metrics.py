@@ -1,8 +1,8 @@
 """From judged pictures to numbers: metrics of one character, and paired bootstrap intervals over characters (ours).
 
-The open protocol (method.md, section 6): of the samples whose prompt leaves an attribute open, the share that shows
-the reference's value, minus the base model's own share for the same prompts and noise. The named protocol: of the
-samples whose prompt asks for another value, the share that kept the reference's.
+Open protocol: of the samples whose prompt leaves an attribute open, the share that shows the reference's value, minus
+the base model's share for the same prompts and noise. Named protocol: of the samples whose prompt asks for another
+value, the share that kept the reference's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ METRICS: Mapping[str, str] = {
     "rigidity_action": "action left open: share that shows the reference's, minus the base model's",
     "rigidity_camera": "camera left open: share that shows the reference's, minus the base model's",
     "rigidity_named": "another action or camera asked for: share that kept the reference's",
-    "iou": "overlap of the figure with the reference's, where the ground asked for is plain",
+    "iou": "overlap of the figure with the reference's, where the prompt asks for a plain background",
     "attention_outside": "share of the token's attention outside the subject, on the noised reference",
     "seconds": "training",
 }
@@ -47,7 +47,7 @@ LOWER_IS_BETTER = frozenset(
     | {"iou", "attention_outside", "seconds"}
 )
 MARGINAL = {"leakage": "leakage_raw", "rigidity_action": "_open_action", "rigidity_camera": "_open_camera"}
-"""Metric -> the raw share from which the base model's is subtracted."""
+"""Metric -> the share from which the base model's is subtracted."""
 DRAWS = 2000
 
 Trials = Mapping[str, Mapping[int, dict[str, Any]]]
@@ -57,7 +57,7 @@ Values = Mapping[str, NDArray[np.float64]]
 
 
 def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | None = None) -> dict[str, float]:
-    """Metrics of one trial, before subtracting the base model's; metrics without any sample are left out.
+    """Metrics of one trial before subtracting the base model's; those without a sample are left out.
 
     samples: those of a snapshot instead of the trial's own.
     """
@@ -89,7 +89,7 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
 
 
 def _is_open(prompt: Mapping[str, Any], attribute: str) -> bool:
-    """Whether the prompt leaves the attribute open and it can be read in the picture."""
+    """Whether the prompt leaves open an attribute that the picture shows."""
     readable = attribute != "action" or _shows_action(prompt)
     return attribute not in prompt["values"] and readable
 
@@ -105,7 +105,7 @@ def _shows_action(prompt: Mapping[str, Any]) -> bool:
 
 
 def gathered(rows: Sequence[Mapping[str, float]], base: Sequence[Mapping[str, float]]) -> dict[str, NDArray]:
-    """Metric -> values (N,) of one method; rows and base: metrics of the same N characters in the same order."""
+    """Metric -> values (N,) of one method; rows and base: metrics of the same N characters, in one order."""
     values = {m: np.array([r[m] for r in rows]) for m in rows[0] if all(m in r for r in rows)}
     for name, raw in MARGINAL.items():
         if raw in values and all(raw in b for b in base):
@@ -133,7 +133,7 @@ def _summary(mean: float, drawn: NDArray[np.float64]) -> dict[str, float]:
 def metric_table(methods: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, dict[str, float]]]:
     """Method -> metric -> mean, lo, hi, in the order of METRICS.
 
-    identity_scaled is a ratio of means (of base and oracle too), drawn anew in each resample.
+    identity_scaled is a ratio of means (base's and oracle's too), computed anew in each resample.
     """
     found = {}
     for name, values in methods.items():

@@ -18,7 +18,7 @@ add_options = demo_options
 
 
 class JudgeScores:
-    """A scorer for the demo. samples: pictures of each prompt; the more, the steadier the scores."""
+    """A scorer for the demo. samples: pictures of each prompt; more give steadier scores."""
 
     def __init__(self, judges: Judge, samples: int = 4) -> None:
         self._judges, self.samples = judges, samples
@@ -26,9 +26,9 @@ class JudgeScores:
     def __call__(self, subject: Subject, columns: Sequence[Column], images: Tensor) -> tuple[dict[str, Any], str]:
         """Scores of images (len(columns) * samples, H, W, 3), and the same in words.
 
-        obeyed: share of the varied attributes that came out as asked. likeness: mean similarity to the reference, -1 to
-        1. leaked: share of the pictures that show the reference's own background where the prompt names none; None
-        where that background is plain or unknown.
+        obeyed: share of varied attributes that came out as asked. likeness: mean similarity to the reference, -1 to 1.
+        leaked: share of pictures with the reference's background where the prompt names none; None if that background
+        is plain or unknown.
         """
         found = self._judges.classify(images)
         asked = [columns[i // self.samples] for i in range(len(images))]

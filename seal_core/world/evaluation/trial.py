@@ -40,12 +40,12 @@ from .trial_kit import FORMAT, TrialKit
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the sampling at which attention is measured."""
 KEPT = ("config", "losses", "described", "leakage", "probe_loss", "warnings")
-"""What a trial keeps of its training's report."""
+"""Parts of a training's report that a trial keeps."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How pictures are made: prompts of a character, samples of each, Euler steps and guidance of the sampling."""
+    """How pictures are made: prompts per character, samples per prompt, Euler steps and guidance."""
 
     prompts: int = 16
     samples: int = 2
@@ -54,7 +54,7 @@ class Setup:
 
 
 def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[dict[str, Any], np.ndarray]:
-    """(the trial as plain JSON values, one sample of each prompt side by side (H, P * W, 3) uint8)."""
+    """(the trial as plain JSON values, one sample per prompt, side by side (H, P * W, 3) uint8)."""
     plan, who = plan_character(seed, setup.prompts, setup.samples), character(seed)
     sticker = kit.render(who, plan.reference, seed=seed)
     targets = _targets(kit, plan, who)
@@ -97,13 +97,13 @@ def _float(image: np.ndarray) -> Tensor:
 
 
 def _targets(kit: TrialKit, plan: CharacterPlan, who: Character) -> Tensor:
-    """Identity (P, D) of the character as the renderer draws it in the scene that each prompt asks for."""
+    """Identity (P, D) of the character as rendered in each prompt's scene."""
     drawn = [_float(kit.render(who, ask.filled, seed=plan.seed + 1).image) for ask in plan.asks]
     return kit.judges.identity(torch.stack(drawn))
 
 
 def _oracle(kit: TrialKit, plan: CharacterPlan, who: Character) -> Tensor:
-    """What a perfect method would draw: the character in the scene asked for, random values for what is left open."""
+    """What a perfect method would draw: the character as asked, with random values for what is left open."""
     images = []
     for i, ask in enumerate(plan.asks):
         for j in range(plan.samples):
@@ -115,7 +115,7 @@ def _oracle(kit: TrialKit, plan: CharacterPlan, who: Character) -> Tensor:
 def _trained(
     host: Host, reference: Reference, config: TrainConfig, snapshots: Sequence[int]
 ) -> tuple[TrainResult, dict[int, Concept], float]:
-    """The training, the concept along its steps, and the seconds that it took."""
+    """The training's result, the concept at the snapshots, and the seconds."""
     looks: dict[int, Concept] = {}
 
     def look(progress: Progress) -> None:
@@ -138,7 +138,7 @@ def _pictures(host: Host, concept: Concept | None, plan: CharacterPlan, who: Cha
 def _judged(
     kit: TrialKit, plan: CharacterPlan, who: Character, mask: Tensor, targets: Tensor, images: Tensor
 ) -> list[dict[str, Any]]:
-    """What the judges say of each picture, and how far its figure covers the reference's where the ground is plain."""
+    """The judges' answers for each picture, and its figure's overlap with the reference's on plain backgrounds."""
     found = {name: p.argmax(dim=1).tolist() for name, p in kit.judges.classify(images).items()}
     similarity = (kit.judges.identity(images) * targets.repeat_interleave(plan.samples, dim=0)).sum(dim=1)
     truth, samples = who.traits(), []
@@ -177,10 +177,10 @@ def _overlap(one: Tensor, other: Tensor) -> float:
 def _attention(
     host: Host, concept: Concept | None, class_word: str, reference: Reference, seed: int
 ) -> Mapping[str, Any]:
-    """How much of the token's attention lies outside the subject, on the noised reference.
+    """Share of the token's attention outside the subject, on the noised reference.
 
-    outside: mean over the sites that the attention loss would read (among those the token enters) and over TIMES;
-    sites: site -> one share for each of TIMES, for every site that the token enters. No concept: the class word's.
+    outside: mean over TIMES and over the sites that the attention loss reads, among those the token enters. sites: site
+    -> a share for each of TIMES, for all sites that the token enters. Without a concept: the class word's.
     """
     text = TEMPLATES[0]
     if concept is None:

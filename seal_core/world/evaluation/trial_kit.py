@@ -1,4 +1,4 @@
-"""Where an evaluation's trials get their model, judges and renderer from."""
+"""What an evaluation's trials work with: model, judges, renderer, and the files they come from."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..renderer.characters import character
 from .character_plan import plan_character
 
 FORMAT = 1
-"""Of a stored trial; a new number makes all trials anew."""
+"""Format of stored trials; raise it to run all trials again."""
 
 
 class Judge(Protocol):
-    """What the evaluation needs of `judges.Judges`."""
+    """What the evaluation needs of `Judges`."""
 
     def classify(self, images: Tensor) -> dict[str, Tensor]: ...
 
@@ -32,7 +32,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class TrialKit:
-    """What trials work with. render(character, scene, seed) -> Sticker; host: not needed by the oracle."""
+    """Model, judges and renderer. render(character, scene, seed) -> RenderedSticker. host: unused by the oracle."""
 
     host: Host
     judges: Judge
@@ -41,7 +41,7 @@ class TrialKit:
 
 @dataclass(frozen=True)
 class TrialKitPaths:
-    """Where trials get model, judges and renderer from. Goes to worker processes, so it holds paths only."""
+    """The files of a TrialKit. Sent to worker processes, so paths only."""
 
     model: Path = MODEL_FILE
     judges: Path = JUDGES_FILE
@@ -60,13 +60,13 @@ class TrialKitPaths:
         return TrialKit(host(model, self.quick), judges, render)
 
     def cards(self) -> dict[str, Any]:
-        """What the files say of the model and of the judges: how they were trained, and what they score."""
+        """The cards of model and judges: how they were trained, and their scores."""
         from ...demo.model_file import read_model
 
         return {"model": read_model(self.model).card, "judges": Judges.load(self.judges).card.get("figures", {})}
 
     def digest(self) -> str:
-        """Of everything that a trial depends on besides its method: weights, judges, the renderer's pixels."""
+        """Hash of all that a trial depends on besides its method: weights, judges, the renderer's pixels."""
         from ..renderer.render import render
 
         total = hashlib.sha256(f"{FORMAT} {self.quick}".encode())

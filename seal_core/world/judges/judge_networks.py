@@ -1,8 +1,7 @@
-"""The judges: small networks that read a StickerWorld picture's attributes and who is on it (ours).
+"""The judges: small networks that tell a StickerWorld picture's attributes and its character (ours).
 
-Both see the picture alone, at 128 px, and were trained by `train_judges` on characters that no method and no test
-uses. Two separate networks: what identifies a character must not know the scene, what reads the scene need not
-know who it is.
+Both see the picture alone, at 128 px. `train_judges` trained them on characters that no method and no test uses. They
+are separate networks, because identity must not depend on the scene, nor the scene's attributes on the character.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from ..renderer.characters import TRAITS
 
 JUDGES_FILE = Path(__file__).parents[1] / "data" / "judges.safetensors"
 SIZE = 128
-"""Pixels a side that the networks see; other sizes are resized."""
+"""Side of the pictures that the networks see, in pixels; others are resized."""
 HEADS: Mapping[str, tuple[str, ...]] = {**VALUES, **TRAITS}
-"""What the classifier reads, and the values of each."""
+"""What the classifier tells, with the values of each."""
 _KEY = "judges"
 _FORMAT = 1
 _REMEDY = "`python -m seal_core.world judges` makes one"
@@ -39,7 +38,8 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class JudgeLayout:
-    """Shape of a network: pixels that the stem takes together, channels per level (halving each time), numbers out."""
+    """A network's shape: numbers out, side of the stem's patches in pixels, channels per level (each half the size of
+    the one before)."""
 
     outputs: int
     patch: int = 4
@@ -64,7 +64,7 @@ def _conv(inputs: int, outputs: int, stride: int, norm: bool) -> nn.Sequential:
 class JudgeNetwork(nn.Module):
     """Patches -> residual levels -> mean and maximum over the picture -> numbers.
 
-    norm: with batch normalisation, for training; `folded` gives the same function without.
+    norm: with batch normalisation, for training; `folded` computes the same without.
     """
 
     def __init__(self, layout: JudgeLayout, norm: bool = False) -> None:
@@ -87,7 +87,7 @@ class JudgeNetwork(nn.Module):
         return self.out(F.relu(self.hidden(pooled)))
 
     def folded(self) -> JudgeNetwork:
-        """The same function with each normalisation (its running figures) taken into its convolution."""
+        """The same function, with the normalisations' running statistics folded into the convolutions."""
         return fold(self, JudgeNetwork(self.layout))
 
 
@@ -101,7 +101,7 @@ class Judges:
 
     @classmethod
     def load(cls, path: Path | str = JUDGES_FILE, device: str | torch.device = "cpu") -> Judges:
-        """The judges of a file; SealError where it is missing, damaged or made for other values."""
+        """The judges in a file. Raises SealError if it is missing, damaged or made for other values."""
         path = Path(path)
         tensors, card = read_shipped_tensors(path, _KEY, "judges", _REMEDY)
         if card.get("format") != _FORMAT:
@@ -136,8 +136,8 @@ class Judges:
     def classify(self, images: Tensor) -> dict[str, Tensor]:
         """Probabilities (B, number of values) for each of HEADS, on the CPU, float32.
 
-        images: (B, H, W, 3) in [0, 1]. An action can be read only where `Scene.shows` says so, a second colour only
-        where there is a pattern, an accessory's colour only where there is one: elsewhere these are guesses.
+        images: (B, H, W, 3) in [0, 1]. Guesses where the picture does not show it: an action without
+        `Scene.shows`, a second colour without a pattern, the colour of no accessory.
         """
         logits = self._run(self.classifier, _pictures(images))
         parts = logits.split([len(values) for values in HEADS.values()], dim=1)
@@ -147,8 +147,8 @@ class Judges:
     def identity(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
         """Who is on each picture: unit vectors (B, D), on the CPU, float32; their dot product is the similarity.
 
-        masks: (B, H, W) foreground in [0, 1]: the ground is laid in mid-grey first. Compare like with like: either
-        both pictures masked or neither.
+        masks: (B, H, W) foreground in [0, 1]; paints the background mid-grey first. Compare masked pictures only
+        with masked ones.
         """
         pictures = _pictures(images)
         if masks is not None:

@@ -1,7 +1,7 @@
 """How good the judges are: held-out accuracy, confusions, verification, robustness to degraded pictures (ours).
 
-Everything is measured on characters of `training_pictures.HELD_OUT`, whose truth is exact because the renderer drew
-them. Degraded pictures stand in for generated ones: the truth stays exact while the picture gets worse.
+All on characters of `training_pictures.HELD_OUT`, whose truth is exact because the renderer drew them. Degraded
+pictures stand in for generated ones: the truth stays exact while the picture gets worse.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _PAIRED = 2048
 def measure_judges(judges: Judges, held: np.ndarray, vae: Path | None = None, quiet: bool = True) -> dict[str, Any]:
     """All figures, as plain JSON values.
 
-    held: records of unseen characters, POSES scenes each in a row. vae: model file or training folder whose
-    autoencoder pictures are sent through as well.
+    held: records of unseen characters, POSES scenes each in a row. vae: model file or training folder
+    with an autoencoder, to measure its round trip too.
     """
     torch.manual_seed(5)
     truth = labels(held)
@@ -73,7 +73,7 @@ def _judged(
     masked: bool = False,
     quiet: bool = True,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """(probabilities of each head, identity vectors) of the records' pictures, spoiled if wanted."""
+    """(probabilities of each head, identity vectors) of the records' pictures, degraded by `spoil` if given."""
     read: list[dict[str, Tensor]] = []
     vectors: list[Tensor] = []
     for start in tqdm(range(0, len(records), 128), "judging", disable=quiet):
@@ -141,7 +141,7 @@ def auc(positive: Tensor, negative: Tensor) -> float:
 
 
 def _split(similar: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """similar (N, N) -> (same character, other characters) without the diagonal, and who owns a row."""
+    """similarities (N, N) -> (same character, other characters), without the diagonal, and each row's character."""
     owner = torch.arange(len(similar)) // POSES
     same = owner[:, None] == owner
     itself = torch.eye(len(similar), dtype=torch.bool)
@@ -155,8 +155,8 @@ def _across(one: Tensor, other: Tensor) -> float:
 
 
 def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
-    """AUC over all pairs, over pairs of one species, of one species and main colour, and with the scenes unlike or
-    alike; and how much of the similarity of two characters comes from the scene."""
+    """AUC over all pairs, over pairs of one species, of one species and main colour, in similar scenes; and how much
+    the scene adds to the similarity of two characters."""
     vectors, truth = vectors[:_PAIRED], truth[:_PAIRED]
     similar = vectors @ vectors.T
     positive, negative, owner = _split(similar)
@@ -183,7 +183,7 @@ def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
 
 
 def _spread(values: Tensor) -> list[float]:
-    """[mean, standard deviation]; zeros where there is nothing."""
+    """[mean, standard deviation]; zeros for fewer than two values."""
     return [round(float(v), 4) for v in (values.mean(), values.std())] if len(values) > 1 else [0.0, 0.0]
 
 
@@ -225,7 +225,7 @@ def judges_markdown(judges: Judges, figures: Mapping[str, Any]) -> str:
                 [["any", f"{checks['auc']:.4f}"], ["same species", f"{checks['auc_same_species']:.4f}"],
                  ["same species and main colour", f"{checks['auc_same_species_and_colour']:.4f}"],
                  ["at least 3 of 5 context values shared", f"{checks['auc_negatives_share_context']:.4f}"],
-                 ["any, grounds laid in grey by the mask", f"{checks['masked']:.4f}"]]),
+                 ["any, backgrounds masked grey", f"{checks['masked']:.4f}"]]),
         "",
         f"Similarity of one character's pictures {checks['same'][0]:.3f} (deviation {checks['same'][1]:.3f}), of two "
         f"characters' {checks['other'][0]:.3f} ({checks['other'][1]:.3f}). Blind to the context: two characters that "
@@ -234,7 +234,7 @@ def judges_markdown(judges: Judges, figures: Mapping[str, Any]) -> str:
         "",
         "## Imperfect pictures",
         "",
-        "Agreement with the exact truth where pictures are spoiled (strength 1 is plainly visible); AUC: spoiled "
+        "Agreement with the exact truth of degraded pictures (strength 1 is plainly visible); AUC: degraded "
         "against clean pictures; confidence: mean of the five attributes.",
         "",
         *_table(["", *SCENE, "species", "main", "confidence", "AUC"],

@@ -1,10 +1,9 @@
 """Training of the judges: `python -m seal_core.world judges` (ours).
 
-First the classifier (cross-entropy over every head that the picture can tell), then, beginning with its weights, the
-identity encoder (supervised contrastive loss, Khosla et al. 2020: other poses of a character are its positives, all
-other characters its negatives, half of the time ones of its own species). Both see rendered stickers, most of them
-degraded (`degradations`, `round_trip`). Resumable: the state is written every `SAVE_EVERY` steps, and chunks are
-rendered while training goes on.
+First the classifier (cross-entropy over every head that the picture shows), then from its weights the identity encoder
+(supervised contrastive loss, Khosla et al. 2020: other scenes with the character are positives, other characters
+negatives, half of the time of two species only). Both see rendered stickers, most of them degraded (`degradations`,
+`round_trip`). Resumable: the state is saved every `SAVE_EVERY` steps, and chunks are rendered during training.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ LAYOUTS = {
     "encoder": JudgeLayout(outputs=64),
 }
 WEIGHTS: Mapping[str, float] = {"emotion": 2.0, "action": 2.0, "second": 0.5, "accessory_colour": 0.5}
-"""Weights of the heads' losses, if not 1: higher for details that matter, lower for what seldom shows."""
+"""Weights of the heads' losses, if not 1: higher where details matter, lower for what seldom shows."""
 _CLEAN = 0.25
-"""Share of batches that stay as rendered."""
+"""Share of batches that stay undegraded."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class JudgeStage:
 
 
 def classifier_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Weighted mean of the heads' cross-entropies; logits (B, all values), truth (B, heads) with -1 = cannot tell."""
+    """Weighted mean of the heads' cross-entropies; logits (B, all values), truth (B, heads), -1 = not visible."""
     parts = logits.float().split([len(values) for values in HEADS.values()], dim=1)
     total = logits.new_zeros((), dtype=torch.float32)
     for i, (name, part) in enumerate(zip(HEADS, parts)):
@@ -112,11 +111,11 @@ STEPS: Mapping[str, Callable[[JudgeStage, JudgeNetwork, RecordSampler, torch.Gen
 def train_stage(
     stage: JudgeStage, source: RecordSampler, state_file: Path, quiet: bool = False, begin: Path | None = None
 ) -> tuple[JudgeNetwork, float]:
-    """The trained network of a stage with its normalisation folded in, and the seconds that it took.
+    """The trained network of a stage, normalisations folded in, and the seconds that it took.
 
-    Continues from `state_file`; where that is finished and the stage has more steps by now, it learns on, the rate
-    rising and falling once more. Else it begins with the weights of another stage's file `begin`, its last layer
-    apart. The weights are the exponential moving average's.
+    Resumes from `state_file`. If that is finished but the stage now has more steps, training goes on with a new cycle
+    of the learning rate. A new training starts from the weights in another stage's file `begin`, except the last layer.
+    Returns the exponential moving average of the weights.
     """
     torch.manual_seed(17)
     network = channels_last(JudgeNetwork(LAYOUTS[stage.name], norm=True))
@@ -180,7 +179,7 @@ def _keep(stage: JudgeStage, file: Path, parts: Mapping[str, Any], at: tuple[int
 
 
 def _resumed(stage: JudgeStage, file: Path) -> dict[str, Any]:
-    """The state to go on from; empty where there is none of this layout and schedule."""
+    """The state to resume; empty if there is none of this layout and schedule."""
     if not file.exists():
         return {}
     try:
@@ -202,16 +201,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=JUDGES_FILE, help="where the judges are written (%(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of pictures and states (%(default)s)")
     parser.add_argument("--chunks", type=int, default=30, help=f"chunks of {CHARACTERS * POSES} pictures (%(default)s)")
-    parser.add_argument("--decoded", type=int, default=8, help="chunks that the VAE's round trip joins (%(default)s)")
+    parser.add_argument("--decoded", type=int, default=8, help="chunks to add as decoded by the VAE (%(default)s)")
     parser.add_argument("--vae", type=Path, help="model file or training folder of that VAE (shipped model)")
     parser.add_argument("--held-out", type=int, default=4, help="chunks of unseen characters to measure (%(default)s)")
     parser.add_argument("--steps", type=int, default=2400, help="of the classifier (%(default)s)")
     parser.add_argument("--identity-steps", type=int, default=2400, help="of the identity encoder (%(default)s)")
     parser.add_argument("--batch", type=int, default=96, help="pictures a step, an even number (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the training (%(default)s)")
-    parser.add_argument("--workers", type=int, default=1, help="processes that render meanwhile (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that render during the training (%(default)s)"
+    )
     parser.add_argument("--report", type=Path, help="Markdown file for the confusion matrices and other figures")
-    parser.add_argument("--report-only", action="store_true", help="measure the judges of --out, train nothing")
+    parser.add_argument("--report-only", action="store_true", help="measure the judges in --out without training")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 

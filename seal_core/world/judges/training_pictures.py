@@ -1,8 +1,7 @@
 """The judges' training pictures: renders of characters reserved for them, cached on disk (ours).
 
-A chunk is CHARACTERS characters in POSES scenes each. It is a file of its own, written whole, so that several
-processes may render and one may train at the same time. Their folder is named after a hash of
-the renderer's output, so a changed renderer never reads old pictures.
+A chunk is CHARACTERS characters in POSES scenes each: one file, written whole, so that several processes can render
+while one trains. The folder's name is a hash of the renderer's output, so a changed renderer never reads old pictures.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ RECORD = np.dtype(
     [("image", "u1", (SIZE, SIZE, 3)), ("mask", "u1", (SIZE * SIZE // 8,)), ("label", "i1", (len(HEADS),))]
 )
 """mask: 1 bit a pixel, set where the foreground covers more than half. label: index of the value of each of HEADS, -1
-where the picture cannot tell."""
+where the picture does not show it."""
 
 Draw = Callable[[Character, Scene, int], Any]
 """(character, scene, seed) -> sticker with `.image` and `.mask`, as `render.render` gives."""
@@ -57,8 +56,8 @@ def draw(who: Character, scene: Scene, seed: int) -> Any:
 
 
 def seen(who: Character, scene: Scene) -> dict[str, str]:
-    """The values of HEADS that the picture can tell: no action where only the head shows, no second colour without a
-    pattern, no colour of an accessory that is not there."""
+    """The values of HEADS that the picture shows: no action without a body, no second colour without a pattern, no
+    colour of an absent accessory."""
     told = {name: value for name, value in scene.asdict().items() if scene.shows(name)} | who.traits()
     if who.pattern == "plain":
         del told["second"]
@@ -94,7 +93,7 @@ def masks(records: np.ndarray) -> Tensor:
 
 
 def labels(records: np.ndarray) -> Tensor:
-    """(B, len(HEADS)), -1 where the picture cannot tell."""
+    """(B, len(HEADS)), -1 where the picture does not show it."""
     return torch.from_numpy(records["label"].astype(np.int64))
 
 
@@ -127,7 +126,7 @@ class RenderCache:
         return found
 
     def make(self, number: int, held_out: bool = False) -> Path:
-        """The chunk's file, rendered now unless it is there."""
+        """The chunk's file, rendered now if it is missing."""
         path = self.path(number, held_out)
         if not path.exists():
             buffer = io.BytesIO()
@@ -147,8 +146,8 @@ class RenderCache:
         return chunk
 
     def decoded(self, number: int, through: RoundTrip, name: str) -> Path:
-        """The file of a training chunk's pictures (N, SIZE, SIZE, 3) uint8 as an autoencoder gives them back, half of
-        them from latents with noise; made now unless it is there. name: of the autoencoder's weights."""
+        """A training chunk's pictures (N, SIZE, SIZE, 3) uint8 as an autoencoder decodes them, half of them from noised
+        latents; a file, made now if it is missing. name: hash of the autoencoder's weights."""
         path = self.folder / f"decoded-{name}-{number:04d}.npy"
         if not path.exists():
             chunk, generator = self.load(number), torch.Generator().manual_seed(number)
@@ -168,8 +167,8 @@ class RenderCache:
 
     @contextlib.contextmanager
     def grow(self, count: int, workers: int) -> Iterator[None]:
-        """Render training chunks 0..count-1 that are missing, in `workers` background processes at low priority;
-        with no workers here, at once. Use as a context: leaving it drops what was not begun."""
+        """Render training chunks 0..count-1 that are missing, in `workers` background processes at low priority, or
+        in this one if there are none. A context manager: leaving it drops chunks not yet begun."""
         missing = [number for number in range(count) if not self.path(number).exists()]
         pool = ProcessPoolExecutor(workers, initializer=_humble) if missing and workers else None
         try:
@@ -189,17 +188,17 @@ class RecordSampler:
         self.numbers: list[int] = []
         self.records = np.zeros(0, RECORD)
         self.decoded: dict[int, np.ndarray] = {}
-        """Chunk's first record -> its pictures as an autoencoder gives them back."""
+        """Chunk's first record -> its decoded pictures."""
 
     def refresh(self) -> None:
-        """Take in chunks that have come since; render the first one here if there is none."""
+        """Load new chunks; render the first one here if there is none."""
         new = sorted(set(self.cache.ready(self.chunks) or [0]) - set(self.numbers))
         if new:
             self.numbers += new
             self.records = np.concatenate([self.records, *(self.cache.load(number) for number in new)])
 
     def decode(self, count: int, vae: Path, quiet: bool) -> None:
-        """Let half of the pictures of `count` chunks be as an autoencoder gives them back."""
+        """Show half of the pictures of `count` chunks as an autoencoder decodes them."""
         through, name = round_trip(vae)
         for number in tqdm(range(min(count, self.chunks)), "round trips", disable=quiet):
             path = self.cache.decoded(number, through, name)
@@ -221,8 +220,8 @@ class RecordSampler:
         return self._take(self.generator.integers(len(self.records), size=count))
 
     def characters(self, count: int) -> np.ndarray:
-        """`count` characters in PAIR scenes each, in rows; half of the time of two species only, which are harder to
-        tell apart."""
+        """`count` characters in PAIR scenes each, in rows; half of the time of two species only, which
+        are harder to tell apart."""
         among = np.arange(len(self.records) // POSES)
         if self.generator.random() < 0.5:
             species = self.records["label"][::POSES, list(HEADS).index("species")]

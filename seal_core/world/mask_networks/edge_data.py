@@ -1,8 +1,7 @@
 """What the edge network learns from: crops along the outlines of stickers and procedural objects of many sizes (ours).
 
-Each crop holds the picture, the subject's own colours with nothing of the ground in them, its exact opacity, and what
-the segmenter saw of the whole picture: the mask to refine. Every batch adds masks that are off by one to three
-pixels, made from the exact one.
+A crop holds the picture, the subject's own colours without any background, its exact opacity, and the segmenter's mask
+of the whole picture, which the network refines. Every batch adds masks that are one to three pixels off.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ PICTURES = 64
 RECORD = np.dtype(
     [(n, "u1", (CROP, CROP, 3)) for n in ("image", "own")] + [(n, "u1", (CROP, CROP)) for n in ("alpha", "coarse")]
 )
-_FIRST = seeds.JUDGE.start + 6_000_000  # characters that the judges' and the segmenter's chunks do not reach
-_COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch with the segmenter's mask, and with a spoiled picture
+_FIRST = seeds.JUDGE.start + 6_000_000  # characters beyond the judges' and the segmenter's chunks
+_COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch: the segmenter's mask, a degraded picture
 
 Floats = NDArray[np.floating]
 
@@ -58,7 +57,7 @@ def rendered_sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
 
 
 def composed_object(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
-    """The same of a procedural object, with or without a border, a line and a shadow, on a procedural ground."""
+    """The same for a procedural object on a procedural background, with or without border, line and shadow."""
     rgb, alpha = random_object(rng, size)
     alpha = alpha.astype(np.float32) / 255
     own = rgb.astype(np.float32)[nearest(alpha >= 0.95)] / 255
@@ -86,7 +85,7 @@ def _shadow(rng: np.random.Generator, whole: Floats, unit: float) -> Floats:
 
 
 def crops(rng: np.random.Generator, image: Floats, own: Floats, alpha: Floats) -> list[NDArray[np.void]]:
-    """CROPS RECORDs along the outline; none of a picture without an outline."""
+    """CROPS RECORDs along the outline; none for a picture without one."""
     rim = np.argwhere((alpha > 0.5) ^ ndimage.binary_erosion(alpha > 0.5, border_value=1))
     if not len(rim):
         return []
@@ -113,7 +112,7 @@ def edge_chunk(number: int) -> NDArray[np.void]:
 
 
 def _make(folder: Path, number: int) -> None:
-    """A chunk's file, written in another process; its crops are too many to send back."""
+    """Write a chunk's file in a worker process; its crops are too large to send back."""
     _chunk(folder, number)
 
 
@@ -129,14 +128,14 @@ class EdgeData:
 
     @classmethod
     def load(cls, folder: Path, chunks: int, quiet: bool = False) -> EdgeData:
-        """`chunks` chunks of a folder; those that are missing are made now, on all cores."""
+        """`chunks` chunks of a folder; missing ones are made now, on all cores."""
         with ProcessPoolExecutor(min(chunks, os.cpu_count() or 1)) as pool:
             made = pool.map(partial(_make, folder), range(chunks))
             list(tqdm(made, "pictures", chunks, disable=quiet))
-        return cls([np.array(_chunk(folder, n)) for n in range(chunks)])  # in memory: batches pick from all of them
+        return cls([np.array(_chunk(folder, n)) for n in range(chunks)])  # in memory: batches draw from all of them
 
     def batch(self, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """images (count, 3, CROP, CROP), masks to be made finer (count, CROP, CROP), exact opacity (the same shape) and
+        """images (count, 3, CROP, CROP), masks to refine (count, CROP, CROP), exact opacity (the same shape) and
         own colours (like images); the same for the same seed."""
         rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         rows = []
@@ -158,13 +157,13 @@ class EdgeData:
 
 
 def _turned(both: Tensor, generator: Generator) -> Tensor:
-    """Mirrored and turned by right angles, each on its own."""
+    """Each mirrored and turned by right angles at random."""
     ways = torch.randint(8, (len(both),), generator=generator).tolist()
     return torch.stack([torch.rot90(b.flip(2) if way & 4 else b, way & 3, (1, 2)) for b, way in zip(both, ways)])
 
 
 def displaced(alpha: Tensor, generator: Generator) -> Tensor:
-    """Masks (B, H, W) like a coarser method's: shrunk and enlarged, outlines moved here and there, soft or hard."""
+    """Masks (B, H, W) as a coarse method makes them: downscaled and upscaled, outlines displaced, soft or hard."""
     result = []
     for one in alpha[:, None, None]:
         factor = int(torch.randint(1, 5, (), generator=generator))

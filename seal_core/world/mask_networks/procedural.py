@@ -1,7 +1,7 @@
 """Procedural backgrounds and objects unlike StickerWorld's, for training the segmenter (ours).
 
-The segmenter must find subjects that our renderer never drew, on any background. So these aim at cheap variety, not
-beauty.
+The segmenter must find subjects that our renderer never draws, on any background: cheap variety counts, beauty does
+not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GROUNDS: Mapping[str, float] = {
     "solid": 4, "gradient": 2, "stripes": 1, "checks": 1, "dots": 1, "blotches": 1.5, "shapes": 2, "bands": 1.5,
     "grain": 1,
 }  # fmt: skip
-"""Kinds of ground and how often each is drawn."""
+"""Kinds of background, and how often each is drawn."""
 
 
 def random_colour(rng: np.random.Generator) -> Colour:
@@ -38,7 +38,7 @@ def colour_near(rng: np.random.Generator, base: Colour, spread: float) -> Colour
 
 
 def random_background(rng: np.random.Generator, base: Colour | None, side: int) -> Pixels:
-    """A ground of a random kind (side, side, 3). base: its main colour; where given, it is solid or nearly so."""
+    """A background (side, side, 3) of a random kind. base: its colour, if it is to be plain."""
     names = list(GROUNDS)
     weights = np.array(list(GROUNDS.values()))
     kind = "solid" if base is not None else names[rng.choice(len(names), p=weights / weights.sum())]
@@ -72,7 +72,7 @@ def _mix(share: NDArray[np.floating], one: Colour, two: Colour) -> Pixels:
 
 
 def _wave(u: NDArray[np.floating], period: float, duty: float, side: int) -> NDArray[np.floating]:
-    """0 and 1 in turns, their edges smooth over a pixel."""
+    """A square wave of 0 and 1, its edges antialiased over a pixel."""
     inside = np.abs((u / period) % 1 - 0.5) - duty / 2
     return (0.5 - inside * period * side).clip(0, 1)
 
@@ -95,7 +95,7 @@ _PATTERNS: Mapping[str, Callable] = {
 
 
 def _clouds(rng: np.random.Generator, side: int, fall: float) -> NDArray[np.floating]:
-    """Noise in octaves, 0 to 1; fall: weight of each octave beside the coarser one."""
+    """Noise in octaves, 0 to 1. fall: each octave's weight relative to the coarser one."""
     total, weight = np.zeros((side, side), np.float32), 1.0
     for cells in (2, 4, 8, 16, 32):
         coarse = Image.fromarray(rng.normal(size=(cells + 2, cells + 2)).astype(np.float32))
@@ -132,7 +132,7 @@ def _rgb(colour: Colour) -> tuple[int, int, int]:
 
 
 def _outline(rng: np.random.Generator, centre: complex, size: float, side: int) -> list[tuple[float, float]]:
-    """A closed outline in pixels: round, oval, wobbly, starred or with straight sides; size: its radius in sides."""
+    """A closed outline in pixels: round, oval, wobbly, a star or a polygon. size: its radius as a share of `side`."""
     kind = rng.random()
     count = int(rng.integers(3, 8)) if kind < 0.25 else 48
     t = np.arange(count) / count * 2 * np.pi + rng.uniform(0, 6)
@@ -148,7 +148,7 @@ def _outline(rng: np.random.Generator, centre: complex, size: float, side: int) 
 
 
 def random_object(rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """An object of a few parts in the middle, its colours (side, side, 3) and its opacity (side, side)."""
+    """A centred object of a few parts: colours (side, side, 3) and opacity (side, side)."""
     fine = side * 2
     canvas, cover = Image.new("RGB", (fine, fine)), Image.new("L", (fine, fine))
     paint, stencil = ImageDraw.Draw(canvas), ImageDraw.Draw(cover)
@@ -178,7 +178,7 @@ def random_object(rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8
     for _ in range(rng.integers(0, 4)):
         part(middle + complex(*rng.uniform(-0.25, 0.25, 2)), rng.uniform(0.06, 0.22))
     body = np.asarray(cover)
-    for _ in range(rng.integers(0, 7)):  # eyes, spots, letters: what lies on the body
+    for _ in range(rng.integers(0, 7)):  # eyes, spots, letters on the body
         place = complex(*rng.uniform(0.3, 0.7, 2))
         if body[int(place.imag * fine), int(place.real * fine)]:
             shades.append(random_colour(rng))

@@ -1,6 +1,6 @@
 """Training of the segmenter: `python -m seal_core.world segmenter` (ours).
 
-Binary cross-entropy, weighted towards the outline, and the soft intersection over union of each picture.
+Binary cross-entropy, weighted towards the outline, plus one minus each picture's soft intersection over union.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..renderer import seeds
 from . import averaged
 
 EDGE = 3.0
-"""Weight of pixels at the outline beyond that of the others."""
-GROUNDS = ("plain", "patterned", "scenic")
+"""Extra weight of pixels at the outline."""
+BACKGROUND_KINDS = ("plain", "patterned", "scenic")
 PATTERNED = ("hearts", "sunburst", "zigzag")
 
 
@@ -32,17 +32,17 @@ def segmenter_loss(logits: Tensor, truth: Tensor) -> Tensor:
     found = logits.sigmoid()
     both = (found * truth).sum((1, 2))
     either = (found + truth - found * truth).sum((1, 2))
-    # Without a subject, intersection and union are both near 0: one pixel each keeps the ratio stable.
+    # Without a subject both are near 0; one pixel more keeps the ratio stable.
     return (entropy / weight.sum((1, 2)) + 1 - (both + 1) / (either + 1)).mean()
 
 
 def background_kind(background: str) -> str:
-    """Which of GROUNDS a StickerWorld background is."""
+    """plain, patterned or scenic."""
     return "plain" if background.startswith("plain") else "patterned" if background in PATTERNED else "scenic"
 
 
 def measure_segmenter(network: Segmenter, characters: range, count: int) -> dict[str, float]:
-    """Mean IoU (at one half) with the exact mask at 128 px by ground and by style, over `count` characters."""
+    """Mean IoU (at 0.5) with the exact mask at 128 px by background and style, over `count` characters."""
     from ..renderer.characters import character
     from ..renderer.render import render
     from ..renderer.scenes import random_scene

@@ -19,7 +19,7 @@ HEAD = 0.32
 
 
 def figure(pen: Pen, who: Character, emotion: str, action: str, only_head: bool = False) -> None:
-    """Draws a character in figure units; `only_head` for a close-up."""
+    """Draw a character in figure units; `only_head` for a close-up."""
     pose = POSES[action]
     top = pen.at(Place(pose.head, HEAD * who.head * np.exp(1j * pose.tilt)))
     if not only_head:

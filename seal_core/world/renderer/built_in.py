@@ -1,4 +1,4 @@
-"""`python -m seal_core.world built-in`: draw the demo's stickers as the files that ship."""
+"""`python -m seal_core.world built-in`: draw the demo's stickers again, as the PNG files that ship."""
 
 from __future__ import annotations
 

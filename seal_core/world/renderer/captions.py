@@ -1,6 +1,6 @@
-"""Captions for training the tiny model: some of the scene's words, and sometimes a trait or two.
+"""Captions for training the tiny model: some of the scene's attributes, sometimes a trait or two.
 
-A caption never describes a character fully, so a new character can only be learned, not prompted (ours).
+No caption describes a character fully: a new character cannot be prompted, only learned (ours).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ NO_CAPTION = 0.1
 TRAIT = 0.5
 """Chance that one or two traits of the character are named beside its species."""
 SHUFFLED = 0.25
-"""Share of captions whose attributes stand in another order than the schema's."""
+"""Share of captions with their attributes in random order instead of the schema's."""
 
 
 def caption(character: Character, scene: Scene, rng: random.Random) -> str:
-    """A caption with random gaps that names only what the picture shows; one in ten is empty."""
+    """A caption that names a random part of what the picture shows; one in ten is empty."""
     if rng.random() < NO_CAPTION:
         return ""
     subject, worn = _subject(character, rng)
@@ -47,7 +47,7 @@ def caption(character: Character, scene: Scene, rng: random.Random) -> str:
 
 
 def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:
-    """(words for the subject, what it wears); at most two traits besides the species."""
+    """(words for the subject, what it wears), with at most two traits besides the species."""
     words, worn = [who.species], []
     if rng.random() < TRAIT:
         traits = ["main", "pattern", "wears"]

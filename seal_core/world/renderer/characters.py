@@ -61,7 +61,7 @@ class Character:
         return f"wearing {'an' if thing[0] in 'aeiou' else 'a'} {thing}"
 
     def in_words(self) -> str:
-        """All discrete traits in a phrase; captions never say so much."""
+        """All discrete traits in one phrase; captions never name them all."""
         marks = "" if self.pattern == "plain" else f" with {self.second} {self.pattern}"
         return f"{self.main} {self.species}{marks}{f', {self.wears()}' if self.wears() else ''}"
 

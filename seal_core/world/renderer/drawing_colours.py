@@ -1,4 +1,4 @@
-"""The renderer's colours, and what makes them lighter or darker."""
+"""The renderer's colours, and how to make them lighter or darker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLOURS: Mapping[str, RGB] = {
     "white": (247, 245, 240),
     "black": (66, 64, 76),
 }
-"""A character's main, second and accessory colour, by the words of captions."""
+"""Colours of characters and accessories, by their names in captions."""
 
 DARK: RGB = (45, 35, 45)
 CREAM: RGB = (255, 246, 225)

@@ -1,4 +1,4 @@
-"""`python -m seal_core.world render`: stickers with masks and tags in a folder, as `seal_core.tagged` reads them."""
+"""`python -m seal_core.world render`: a folder of stickers with masks and tags, as `seal_core.tagged` reads it."""
 
 from __future__ import annotations
 

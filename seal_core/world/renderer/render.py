@@ -1,7 +1,7 @@
 """StickerWorld's renderer: a character in a scene as a picture with its exact mask (ours).
 
-Everything is drawn at three times the size and averaged, so that edges are smooth; a sticker takes
-about 10 ms at 128 px. Same arguments, same pixels.
+Everything is drawn at three times the size and averaged for smooth edges; about 10 ms at 128 px. Same arguments, same
+pixels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CUT, RIM = 2.6, 0.7
 @dataclass(frozen=True, eq=False)
 class RenderedSticker:
     """image (size, size, 3) and mask (size, size), both uint8; the mask is the exact, smooth-edged silhouette
-    with its die-cut border. focus (size / 8, size / 8) float32, mean 1: where details matter (the face most).
+    with its die-cut border. focus (size / 8, size / 8) float32, mean 1: where detail matters (the face most).
     """
 
     image: NDArray[np.uint8]
@@ -48,14 +48,14 @@ class RenderedSticker:
 
 
 def render(character: Character, scene: Scene, seed: int = 0, size: int = SIZE) -> RenderedSticker:
-    """One sticker. seed: of the framing and of the background's details. size: pixels, a multiple of 8."""
+    """One sticker. seed: for the framing and the background's details. size: pixels, a multiple of 8."""
     image, mask, head = _drawn(character, scene, seed, size)
     image = STYLES[scene.style].surface(image, mask.astype(np.float32) / 255, seed)
     return RenderedSticker(_rounded(image), mask, _focus(mask, head, size), character, scene)
 
 
 def own_colours(character: Character, scene: Scene, seed: int = 0, size: int = SIZE) -> NDArray[np.uint8]:
-    """(size, size, 3): the colours of the same sticker with nothing behind it, carried on beyond its edge.
+    """(size, size, 3): the sticker's own colours without a background, extended beyond its edge.
 
     Styles that blend neighbouring pixels then blend the sticker with itself, not with a background.
     """
@@ -74,7 +74,7 @@ def _drawn(
     character: Character, scene: Scene, seed: int, size: int, bare: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], Place]:
     """The picture (size, size, 3) in 0..255 before its style's surface, its mask, and the head's place. bare: on black,
-    without a ground."""
+    without a background."""
     if size < 32 or size % 8:
         raise SealError(f"size: {size} is not possible; use a multiple of 8 from 32 pixels, e.g. 128.")
     rng = random.Random(f"picture {seed}")
@@ -104,7 +104,7 @@ def _drawn(
 
 
 def _visible_action(scene: Scene) -> str:
-    """From the waist up only raised arms can be seen; a head alone has none."""
+    """From the waist up only raised arms are visible; in a close-up none are."""
     if scene.shows("action"):
         return scene.action
     return scene.action if scene.camera == "upper body" and scene.action in ("waving", "jumping") else "standing"
@@ -134,7 +134,7 @@ def _camera(character: Character, scene: Scene, rng: random.Random, side: int) -
 
 
 def _focus(mask: NDArray[np.uint8], head: Place, size: int) -> NDArray[np.float32]:
-    """Ground 1, figure 2, face 5, on the latents' grid, divided by the mean."""
+    """Weights on the latents' grid: background 1, figure 2, face 5, divided by their mean."""
     cells = size // 8
     cover = mask.reshape(cells, 8, cells, 8).mean(axis=(1, 3)) / 255
     y, x = (np.mgrid[0:cells, 0:cells] + 0.5) / cells

@@ -37,8 +37,7 @@ class Scene:
     def shows(self, attribute: str) -> bool:
         """Whether the attribute can be read in the picture.
 
-        An action cannot in a close-up or from the waist up, nor an emotion where a whole face is a few blocks of
-        pixel art.
+        An action is invisible in a close-up or from the waist up, an emotion where a face is a few blocks of pixel art.
         """
         if attribute == "emotion":
             return (self.camera, self.style) != ("wide shot", "pixel art")
@@ -52,5 +51,5 @@ def random_scene(rng: random.Random, **fixed: str) -> Scene:
         weights = [_WEIGHTS.get(name, {}).get(v, 1.0) for v in VALUES[name]]
         return rng.choices(VALUES[name], weights)[0]
 
-    drawn = {name: draw(name) for name in SCENE}  # all are drawn, so that fixing one leaves the others as they were
+    drawn = {name: draw(name) for name in SCENE}  # draw all, so that fixing one does not change the others
     return Scene(**drawn | fixed)

@@ -21,7 +21,7 @@ MAX_BYTES = 24_000_000
 
 
 def last_lines(log: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    """The latest value of each key in a JSONL log; nothing for a log that is not there."""
+    """The latest value of each key in a JSONL log; empty if there is no log."""
     found: dict[str, Any] = {}
     if log.exists():
         for line in log.read_text(encoding="utf-8").splitlines():
@@ -31,7 +31,7 @@ def last_lines(log: Path, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def card(job: UnetTraining) -> dict[str, Any]:
-    """What is told about the model: data, amount of training, machine, figures on unseen characters."""
+    """The model card's facts: data, amount of training, machine, figures on unseen characters."""
     about, folder = job.about, job.folder
     return {
         "name": "StickerWorld tiny model",
@@ -46,7 +46,7 @@ def card(job: UnetTraining) -> dict[str, Any]:
 
 
 def card_text(told: dict[str, Any], size: int) -> str:
-    """The model card as Markdown. size: of the model's file in bytes."""
+    """The model card as Markdown. size: the model file's, in bytes."""
     unet, vae, decoder = told["unet"], told["vae"], told["decoder"]
     lines = [
         f"# {told['name']}",

@@ -1,9 +1,8 @@
-"""Renders as latents, encoded once and kept on disk in chunks, from which the U-Net learns (ours).
+"""Renders as latents for the U-Net, encoded once and kept on disk in chunks (ours).
 
-A chunk is one file, written whole: encoding can stop and resume at any time, grow the set later, and run beside a
-training that reads it. Captions are drawn anew at each use, so a record only says who is shown in which scene. The
-folder's name is a hash of the encoder and of the renderer's output, which keeps latents of other VAEs and other
-pictures out.
+A chunk is one file, written whole, so encoding can stop, resume, add more later, and run beside a training that reads.
+Captions are drawn anew at each use; a record only says who is shown in which scene. The folder's name is a hash of the
+encoder and of the renderer's output, so latents of other VAEs or pictures never mix.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from .train_vae import STATE, trained
 
 CHUNK = 500
 HELD_OUT = 256
-"""Pictures of validation characters on which a training is watched."""
+"""Pictures of validation characters that monitor a training."""
 RECORD = np.dtype(
     [
         ("character", "<i8"),
@@ -60,10 +59,10 @@ RECORD = np.dtype(
 
 @torch.no_grad()
 def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
-    """Make latents (z - means) / stds, per channel (4,), the VAE's own, in place: its pictures stay the same.
+    """Normalise the VAE's latents per channel, (z - means) / stds, in place, without changing its pictures. Both (4,).
 
-    diffusers and ComfyUI know one scaling factor for all channels, and a diffusion model wants every channel at unit
-    variance around zero. Both quantisation layers are 1x1 convolutions, so the change can be folded into them exactly.
+    diffusers and ComfyUI have one scaling factor for all channels; a diffusion model wants each at zero mean and unit
+    variance. Both quantisation layers are 1x1 convolutions, so the change folds into them exactly.
     """
     count = len(means)
     weight, bias = vae.get_parameter("quant_conv.weight"), vae.get_parameter("quant_conv.bias")
@@ -77,7 +76,7 @@ def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
 
 
 def prepare_vae(folder: Path, device: str = "cpu") -> Path:
-    """Write the trained, averaged VAE with balanced channels to folder/READY, unless that is of the same step."""
+    """Write the trained, averaged VAE with balanced channels to folder/READY, unless it is up to date."""
     state, path = folder / STATE, folder / READY
     if not state.exists():
         if path.exists():
@@ -127,7 +126,7 @@ def latents_fingerprint(vae: AutoencoderKL) -> str:
 def latent_chunk(
     vae: AutoencoderKL, name: str, count: int, who: range, draw: Callable[..., Any] = render
 ) -> NDArray[np.void]:
-    """`count` records of characters out of the range `who`. Same name, same pictures."""
+    """`count` records of characters from the range `who`. Same name, same pictures."""
     rng, result, images = random.Random(f"latents {name}"), np.zeros(count, RECORD), []
     for record in result:
         seed, scene = who[rng.randrange(len(who))], random_scene(rng)
@@ -180,7 +179,7 @@ def make_latents(folder: Path, images: int, workers: int, device: str) -> Path:
 
 
 class Latents:
-    """The chunks of a folder, memory-mapped. Raises SealError where there are none."""
+    """The chunks of a folder, memory-mapped. Raises SealError if there are none."""
 
     def __init__(self, chunks: Path) -> None:
         self._folder, self._names = chunks, set[str]()
@@ -193,7 +192,7 @@ class Latents:
         return CHUNK * len(self._chunks)
 
     def refresh(self) -> int:
-        """Take in chunks that were written since; returns how many there are."""
+        """Load chunks written since. Returns how many there are."""
         names = {name for name in os.listdir(self._folder) if name[:5].isdigit()} if self._folder.is_dir() else set()
         for name in sorted(names - self._names):
             self._chunks.append(np.load(self._folder / name, mmap_mode="r"))

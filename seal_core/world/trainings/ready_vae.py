@@ -1,4 +1,4 @@
-"""The finished autoencoder of a training folder: the one that `train latents` encodes with."""
+"""The finished autoencoder of a training folder, with which `train latents` encodes."""
 
 from __future__ import annotations
 

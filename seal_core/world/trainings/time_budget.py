@@ -1,8 +1,7 @@
 """Shared by the trainings: the folder for their states, and a time budget that survives stops.
 
-On Linux they run a fifth faster if glibc keeps freed memory, because every step frees and requests the same large
-blocks: MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 MALLOC_TOP_PAD_=268435456
-in the environment.
+On Linux they run a fifth faster if glibc keeps freed memory, since every step frees and requests the same large blocks:
+set MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 MALLOC_TOP_PAD_=268435456 in the environment.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ def cores() -> int:
 
 
 class TimeBudget:
-    """A time budget that survives stops: a stopped run resumes to its end; after a finished one a new run begins.
+    """A time budget that survives stops: a stopped run resumes; after a finished one a new run begins.
 
-    about: what a training keeps with its state; "seconds" (of all runs) and "run" in it are this class's. step: how
-    many steps were done before; fresh: begin a new run even if the last one was stopped.
+    about: stored with the training's state; this class owns its "seconds" (of all runs) and "run". step: steps done
+    before. fresh: begin a new run even if the last one was stopped.
     """
 
     def __init__(self, about: dict[str, Any], minutes: float, step: int, fresh: bool = False) -> None:
@@ -43,7 +42,7 @@ class TimeBudget:
 
     @property
     def done(self) -> float:
-        """Share of the budget that is used, 0 to 1."""
+        """Share of the budget used, 0 to 1."""
         return self._run["done"]
 
     @property
@@ -51,13 +50,13 @@ class TimeBudget:
         return self._run["first_step"]
 
     def tick(self, agree: Callable[[float], float] = float) -> None:
-        """Look at the clock; `agree` gives all processes the same answer."""
+        """Read the clock; `agree` gives all processes the same answer."""
         self._run["seconds"] = time.monotonic() - self._started
         self._run["done"] = agree(min(1.0, self._run["seconds"] / (self._run["minutes"] * 60)))
         self._about["seconds"] = self._before + self._run["seconds"]
 
     def due(self, what: str, seconds: float) -> bool:
-        """Whether `what` was last due (or this process begun) so many seconds ago, or the run is done."""
+        """Whether `seconds` have passed since `what` was last due (or this process began), or the run is done."""
         now = time.monotonic()
         if now - self._marks.get(what, self._begun) < seconds and self.done < 1:
             return False

@@ -1,4 +1,4 @@
-"""Further training of the VAE's decoder alone: latents and the U-Net trained on them stay valid (ours).
+"""Trains the VAE's decoder further, so that latents and the U-Net trained on them stay valid (ours).
 
 The first training divides its time between both halves and mostly sees crops. Here only the decoder learns, on whole
 pictures, from latents with a little noise, because a diffusion model never hits the exact latent of a picture.
@@ -29,7 +29,7 @@ from .train_vae import Renders, held_out, measure_vae, reconstruction
 STATE = "decoder.safetensors"
 RATE = 2e-3
 NOISE = 0.08
-"""Largest standard deviation of the noise on latents, whose own is 1; each picture draws its own, from 0 on."""
+"""Largest standard deviation of the noise on latents of unit variance; each picture draws its own, from 0 up."""
 
 
 class DecoderTraining:
@@ -69,7 +69,7 @@ class DecoderTraining:
         return vae
 
     def save(self, checks: Tensor) -> dict[str, Any]:
-        """State and the VAE that latents and exports use; the held-out figures."""
+        """Write the state and the VAE that latents and exports use. Returns the held-out figures."""
         vae = self.averaged()
         figures = measure_vae(vae, checks)
         _, about = read_shipped_tensors(self.folder / READY, KEY, "folder", REMEDY)
@@ -81,7 +81,7 @@ class DecoderTraining:
 
 
 def train_decoder(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
-    """Train for `minutes`, saving every two; a stopped run goes on to its own end, a finished one gets a new one."""
+    """Train for `minutes`, saving every two. A stopped run resumes; after a finished one a new run begins."""
     job, checks = DecoderTraining(folder, device), held_out()
     run, figures = TimeBudget(job.about, minutes, job.weights.steps), {}
     with tqdm(total=100, unit="%", desc="decoder", mininterval=5) as bar, (folder / "decoder.jsonl").open("a") as log:

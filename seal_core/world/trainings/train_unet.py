@@ -1,9 +1,9 @@
 """Training the tiny model's U-Net and text encoder together on latents of renders (ours).
 
 v-prediction (Salimans & Ho 2022) on Stable Diffusion's noise schedule; noise levels are stratified over a batch. The
-loss is weighted by each render's focus map (the face counts most: emotions are a few cells of 256), and from signal
-to noise 5 on by what min-SNR (Hang et al. 2023) gives relative to plain v-prediction, so that the detail of the last
-steps does not crowd out layout and meaning. A training can be stopped and continued at any step, on CPU or CUDA.
+loss is weighted by each render's focus map (the face counts most, since emotions are a few cells of 256). Above a
+signal-to-noise ratio of 5 it falls as min-SNR (Hang et al. 2023) does relative to plain v-prediction, so that detail of
+the last steps does not crowd out layout. A training can stop and resume at any step, on CPU or CUDA.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Text(nn.Module):
         table = self.encoder.get_input_embeddings().get_parameter("weight").detach()
         self.encoder.set_input_embeddings(nn.Embedding.from_pretrained(table[list(ids)].clone(), freeze=False))
         self._tokenizer = model.tokenizer.backend_tokenizer
-        # the sample of captions that `ids` is from is so large that it holds every word; else: end of text
+        # `ids` comes from so many captions that no word is missing; if one were, it would read as the end of text
         lookup = torch.full((VOCABULARY,), len(ids) - 1)
         lookup[list(ids)] = torch.arange(len(ids))
         self._lookup = lookup
@@ -79,7 +79,7 @@ class Text(nn.Module):
 
 
 def caption_token_ids(model: TinyModel, count: int = 20_000) -> tuple[int, ...]:
-    """Ids of all tokens that captions hold."""
+    """Ids of all tokens in captions."""
     rng = random.Random("vocabulary")
     texts = {caption(character(rng.choice(seeds.TRAIN)), random_scene(rng), rng) for _ in range(count)}
     words = [word for name in VALUES for word in VALUES[name]]
@@ -87,7 +87,7 @@ def caption_token_ids(model: TinyModel, count: int = 20_000) -> tuple[int, ...]:
 
 
 def grid_prompts() -> list[tuple[str, dict[str, str]]]:
-    """(subject, attributes) of the 16 sample pictures: two with much said, then every species and more scenes."""
+    """(subject, attributes) of the 16 sample pictures: two detailed ones, then every species in random scenes."""
     rng, rows = random.Random(3), list(GRID)
     for i in range(14):
         scene = random_scene(rng, camera="full body" if i % 2 else "close-up").asdict()
@@ -159,7 +159,7 @@ class UnetTraining:
         return float(loss.detach()), self.weights.step(scale, self.ranks)
 
     def averaged(self) -> TinyModel:
-        """The averaged weights as a model of its own, with all rows of the token table."""
+        """A model with the averaged weights and the whole token table."""
         model = build(self.seed)
         model.unet.load_state_dict(self.weights.averaged("unet"))
         state = self.weights.averaged("text")
@@ -239,7 +239,7 @@ def train_unet(options: argparse.Namespace) -> Path:
 
 
 def _look(job: UnetTraining) -> dict[str, float]:
-    """Held-out figures; writes the sample pictures and the model as it is now."""
+    """Measure on held-out pictures, and write sample pictures and the current model."""
     model = job.averaged()
     figures = job.held_out(model)
     part = job.folder / f".samples-{job.weights.steps:06d}.png"

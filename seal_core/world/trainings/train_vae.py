@@ -1,8 +1,8 @@
 """Training of the tiny model's VAE on renders made on the fly (ours).
 
-Losses: absolute difference, differences of neighbouring pixels (edges stay sharp where a plain L1 blurs them), and a
-small KL term that keeps the latents near unit variance. First on 64 px crops, which give more steps for the same
-pixels, the last third on whole pictures, since group norms and the middle attention see other statistics there.
+Losses: L1 on pixels, L1 on differences of neighbouring pixels (keeps edges sharp that plain L1 blurs), and a small KL
+term that keeps latents near unit variance. First on 64 px crops, which give more steps for the same pixels; the last
+third on whole pictures, where group norms and the middle attention see other statistics.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from .time_budget import SAVE_SECONDS, WORK, TimeBudget
 KL = 2e-4
 EDGES = 0.6
 CROP, WHOLE_FROM = 64, 0.7
-"""Crop's side in pixels, and the share of the training after which whole pictures are seen."""
+"""Crop's side in pixels; share of the training after which pictures are whole."""
 RATE, WARM_UP = 5e-3, 40
 """Peak learning rate of matrices, and steps until it is reached."""
 STATE = "vae.safetensors"
 QUIET = -5.0
-"""Initial log variance of the posterior; at 0 the noise equals the latents and the decoder learns nothing for long."""
+"""Initial log variance of the posterior; at 0 the noise drowns the latents, and the decoder learns late."""
 
 
 class Renders:
-    """A shuffled store of renders, (n, 128, 128, 3) uint8, in which some are replaced before each batch."""
+    """A pool of renders, (128, 128, 3) uint8 each; every batch replaces a few."""
 
     def __init__(self, seed: int, capacity: int, first: int) -> None:
         self._rng, self._capacity = random.Random(seed), capacity
@@ -70,7 +70,7 @@ class Renders:
 
 
 def reconstruction(decoded: Tensor, images: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """What the decoded pictures (B, 3, H, W) lack, and its parts: differences of pixels, and of neighbouring pixels."""
+    """Reconstruction loss of decoded pictures (B, 3, H, W), and its two parts: L1 on pixels and on edges."""
     plain = (decoded - images).abs().mean()
     edges = plain.new_zeros(())
     a, b = decoded, images
@@ -149,14 +149,14 @@ class VaeTraining:
         return parts
 
     def averaged(self) -> AutoencoderKL:
-        """The averaged weights as an autoencoder of its own, on the CPU."""
+        """An autoencoder with the averaged weights, on the CPU."""
         vae = AutoencoderKL(**VAE)
         vae.load_state_dict(self.weights.averaged("vae"))
         return vae.eval()
 
 
 def train_vae(folder: Path, minutes: float, device: str, batch: int) -> dict[str, Any]:
-    """Train for `minutes`, saving every two; a stopped run goes on to its own end, a finished one gets a new one."""
+    """Train for `minutes`, saving every two. A stopped run resumes; after a finished one a new run begins."""
     job, checks = VaeTraining(folder, device), held_out()
     run, figures = TimeBudget(job.about, minutes, job.weights.steps), {}
     with tqdm(total=100, unit="%", desc="VAE", mininterval=5) as bar, (folder / "vae.jsonl").open("a") as log:
@@ -177,7 +177,7 @@ def train_vae(folder: Path, minutes: float, device: str, batch: int) -> dict[str
 
 
 def trained(folder: Path) -> tuple[AutoencoderKL, int]:
-    """The averaged autoencoder of a folder, and the step that it is of."""
+    """The averaged autoencoder of a folder, and its step."""
     job = VaeTraining(folder, "cpu")
     return job.averaged(), job.weights.steps
 
