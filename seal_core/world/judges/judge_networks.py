@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ...demo.attribute_values import VALUES
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
-from ...masks.small_networks import channels_last, fold
+from ...masks.small_networks import Residual, channels_last, conv, fold
 from ...messages import SealError
 from ..renderer.characters import TRAITS
 
@@ -47,20 +47,6 @@ class JudgeLayout:
     hidden: int = 256
 
 
-class _Residual(nn.Module):
-    def __init__(self, width: int, norm: bool) -> None:
-        super().__init__()
-        self.first, self.second = _conv(width, width, 1, norm), _conv(width, width, 1, norm)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.second(F.relu(self.first(x))))
-
-
-def _conv(inputs: int, outputs: int, stride: int, norm: bool) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=not norm)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs)) if norm else nn.Sequential(conv)
-
-
 class JudgeNetwork(nn.Module):
     """Patches -> residual levels -> mean and maximum over the picture -> numbers.
 
@@ -71,9 +57,9 @@ class JudgeNetwork(nn.Module):
         super().__init__()
         self.layout = layout
         widths = layout.widths
-        self.stem = _conv(3 * layout.patch**2, widths[0], 1, norm)
-        self.down = nn.ModuleList(_conv(a, b, 2, norm) for a, b in itertools.pairwise(widths))
-        self.level = nn.ModuleList(_Residual(b, norm) for b in widths[1:])
+        self.stem = conv(3 * layout.patch**2, widths[0], norm)
+        self.down = nn.ModuleList(conv(a, b, norm, stride=2) for a, b in itertools.pairwise(widths))
+        self.level = nn.ModuleList(Residual(b, norm) for b in widths[1:])
         self.hidden = nn.Linear(2 * widths[-1], layout.hidden)
         self.out = nn.Linear(layout.hidden, layout.outputs)
 

@@ -28,6 +28,7 @@ from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
 from ...masks.small_networks import channels_last
 from ...messages import SealError
+from ..trainings.optimiser import update_average
 from .degradations import mixed
 from .judge_networks import HEADS, JUDGES_FILE, JudgeLayout, JudgeNetwork, Judges
 from .training_pictures import CACHE, CHARACTERS, PAIR, POSES, RecordSampler, RenderCache, labels, masks, pictures
@@ -145,22 +146,13 @@ def train_stage(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimiser.step()
         schedule.step()
-        _follow(average, network, min(0.998, (step + 1) / (step + 20)))
+        update_average(average, network, min(0.998, (step + 1) / (step + 20)))
         if step % 20 == 0:
             bar.set_postfix(loss=f"{loss.item():.3f}", pictures=len(source.records))
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
             seconds = time.monotonic() - started
             _keep(stage, state_file, parts, (step + 1, cycle), seconds)
     return average.eval().folded(), seconds
-
-
-@torch.no_grad()
-def _follow(average: JudgeNetwork, network: JudgeNetwork, keep: float) -> None:
-    for ours, theirs in zip(average.state_dict().values(), network.state_dict().values()):
-        if ours.is_floating_point():
-            ours.lerp_(theirs, 1 - keep)
-        else:
-            ours.copy_(theirs)
 
 
 def _key(stage: JudgeStage) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -23,8 +22,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.attribute_values import VALUES
-from ...files.whole_file import write_output
 from ...messages import SealError
+from ..array_files import write_array
 from ..renderer import seeds
 from ..renderer.characters import Character, character
 from ..renderer.scenes import Scene, random_scene
@@ -129,9 +128,7 @@ class RenderCache:
         """The chunk's file, rendered now if it is missing."""
         path = self.path(number, held_out)
         if not path.exists():
-            buffer = io.BytesIO()
-            np.save(buffer, records(self.seeds(number, held_out), draw=self.draw))
-            write_output(path, buffer.getvalue())
+            write_array(path, records(self.seeds(number, held_out), draw=self.draw))
         return path
 
     def load(self, number: int, held_out: bool = False) -> NDArray[np.void]:
@@ -156,9 +153,7 @@ class RenderCache:
                 noise = max(0.0, 0.6 * float(torch.rand((), generator=generator)) - 0.3)
                 images = through(pictures(chunk[start : start + 32]), noise, generator)
                 parts.append(images.mul(255).round().byte().movedim(1, -1).numpy())
-            buffer = io.BytesIO()
-            np.save(buffer, np.concatenate(parts))
-            write_output(path, buffer.getvalue())
+            write_array(path, np.concatenate(parts))
         return path
 
     def ready(self, count: int) -> list[int]:

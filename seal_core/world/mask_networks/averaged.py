@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from ..trainings.optimiser import Optimiser
+from ..trainings.optimiser import Optimiser, update_average
 from ..trainings.time_budget import SAVE_SECONDS, WORK
 
 RATE = 5e-3
@@ -87,12 +87,7 @@ class AveragedTraining:
         self.optimiser.step(warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2))
         self.about["step"] += 1
         keep = min(0.995, (self.about["step"] + 1) / (self.about["step"] + 15))
-        with torch.no_grad():
-            for ours, theirs in zip(self.average.state_dict().values(), self.network.state_dict().values()):
-                if ours.is_floating_point():
-                    ours.lerp_(theirs, 1 - keep)
-                else:
-                    ours.copy_(theirs)
+        update_average(self.average, self.network, keep)
         return float(value.detach())
 
     def run(self, loss: Callable[[nn.Module, int], Tensor], minutes: float, quiet: bool = False) -> None:

@@ -24,12 +24,13 @@ from tqdm import tqdm
 from ...masks.segmenter import coarse_mask
 from ...pictures.matting import nearest
 from ...pictures.resize import resize
+from ..array_files import cached_array
 from ..renderer import seeds
 from ..renderer.characters import character
 from ..renderer.render import own_colours, render
 from ..renderer.scenes import random_scene
 from .procedural import random_background, random_object
-from .segmenter_data import degraded, kept, random_die_cut
+from .segmenter_data import degraded, random_die_cut
 
 CROP = 96
 """Side of a crop, in pixels."""
@@ -117,7 +118,7 @@ def _make(folder: Path, number: int) -> None:
 
 
 def _chunk(folder: Path, number: int) -> NDArray[np.void]:
-    return kept(folder / f"edges-{number:03d}.npy", partial(edge_chunk, number))
+    return cached_array(folder / f"edges-{number:03d}.npy", partial(edge_chunk, number))
 
 
 @dataclass

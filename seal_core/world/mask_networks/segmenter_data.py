@@ -7,7 +7,6 @@ batch gives them new borders, shadows and backgrounds.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from scipy import ndimage
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.matting import nearest
+from ..array_files import cached_array
 from ..judges import degradations
 from ..judges.judge_networks import SIZE
 from ..judges.training_pictures import RECORD, RenderCache, masks, pictures
@@ -88,8 +87,8 @@ class SegmenterData:
         parts = ([], [], [])
         for number in tqdm(range(chunks), "pictures", disable=quiet):
             parts[0].append(_renders(cache, number))
-            parts[1].append(kept(folder / f"sprites-{number:03d}.npy", lambda n=number: sprites(cache, n, 400)))
-            parts[2].append(kept(folder / f"grounds-{number:03d}.npy", lambda n=number: _grounds(n, 250)))
+            parts[1].append(cached_array(folder / f"sprites-{number:03d}.npy", lambda n=number: sprites(cache, n, 400)))
+            parts[2].append(cached_array(folder / f"grounds-{number:03d}.npy", lambda n=number: _grounds(n, 250)))
         source = cls(*(np.concatenate(part) for part in parts))
         if source.renders.dtype != RECORD or source.sprites.dtype != SPRITE:
             raise SealError(f"cache: {folder} holds other files; delete it and try again.")
@@ -251,15 +250,3 @@ def _renders(cache: RenderCache, number: int) -> NDArray[np.void]:
 def _grounds(number: int, count: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng([number, 7])
     return np.stack([np.rint(random_background(rng, None, SIZE) * 255).astype(np.uint8) for _ in range(count)])
-
-
-def kept(path: Path, make) -> np.ndarray:
-    """An array cached on disk, made now if it is missing."""
-    if not path.exists():
-        buffer = io.BytesIO()
-        np.save(buffer, make())
-        write_output(path, buffer.getvalue())
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise SealError(f"cache: {path} cannot be read ({error}); delete it and try again.") from None

@@ -20,7 +20,6 @@ from . import averaged
 
 EDGE = 3.0
 """Extra weight of pixels at the outline."""
-BACKGROUND_KINDS = ("plain", "patterned", "scenic")
 PATTERNED = ("hearts", "sunburst", "zigzag")
 
 

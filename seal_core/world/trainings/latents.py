@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
 import multiprocessing
 import os
@@ -32,6 +31,7 @@ from ...demo.model import LATENT, VAE, moved
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
 from ...messages import SealError
+from ..array_files import write_array
 from ..renderer import seeds
 from ..renderer.characters import character
 from ..renderer.render import render
@@ -151,9 +151,7 @@ def _start(folder: Path, device: str) -> None:
 
 
 def _make(path: Path, name: str, count: int, who: range) -> Path:
-    buffer = io.BytesIO()
-    np.save(buffer, latent_chunk(_worker["vae"], name, count, who))
-    write_output(path, buffer.getvalue())
+    write_array(path, latent_chunk(_worker["vae"], name, count, who))
     return path
 
 

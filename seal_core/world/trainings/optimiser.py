@@ -1,4 +1,4 @@
-"""Muon for the matrices, AdamW for the rest: both trainings of the tiny model use it.
+"""Muon for the matrices, AdamW for the rest, and the moving average of a network's weights.
 
 Orthogonalised momentum (Jordan et al. 2024, in torch since 2.9) needs fewer samples, which counts on two cores: after
 120 steps the VAE's error is .30, with AdamW .36, at a tenth more time a step. A convolution's
@@ -62,6 +62,16 @@ class Optimiser:
             if f"exp_avg.{n}" in state:
                 moments = {k: state[f"{k}.{n}"].to(p.device) for k in ("exp_avg", "exp_avg_sq")}
                 self._adam.state[p] = {**moments, "step": torch.tensor(float(step))}
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, keep: float) -> None:
+    """Move an exponential moving average of a network, in place: `keep` of it and 1 - `keep` of the network."""
+    for ours, theirs in zip(average.state_dict().values(), network.state_dict().values()):
+        if ours.is_floating_point():
+            ours.lerp_(theirs, 1 - keep)
+        else:
+            ours.copy_(theirs)
 
 
 def _as_matrix(tensor: Tensor) -> Tensor:

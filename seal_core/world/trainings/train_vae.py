@@ -191,9 +191,3 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     print(json.dumps(train_vae(options.folder, options.minutes, options.device, options.batch)))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    run(parser.parse_args())
