@@ -1,4 +1,4 @@
-"""Fonts from anywhere: bounded work, one kind of error, and only from known folders."""
+"""Fonts: the included one, emoji fonts, damaged files, and only from known folders."""
 
 from __future__ import annotations
 
@@ -8,18 +8,99 @@ import subprocess
 import sys
 from pathlib import Path
 
+import glyphs
 import pytest
 import torch
 from stand_ins import ROOT
 
 from seal_core.messages import SealError
 from seal_core.stickers import font_folders
-from seal_core.stickers.caption import Caption, add_caption
+from seal_core.stickers.caption import Caption, add_caption, caption_layer
 from seal_core.stickers.contact_sheet import contact_sheet
-from seal_core.stickers.font import BUNDLED, open_font
+from seal_core.stickers.font import BUNDLED, Font, font_runs, open_font
 from seal_core.stickers.font_folders import font_file, system_folders
 
+font = pytest.mark.skipif(not glyphs.available(), reason=glyphs.MISSING)
+
+
+def test_bundled_font_has_the_scripts_it_promises():
+    has = open_font(BUNDLED).has
+    assert all(has(c) for c in "Hello Çñßőž ΑΩαωά Привет ёЇґ ありがとう カタカナ ー、。！？ ♥★♪ “”…€")
+    assert not has("漢") and not has("😀")
+    assert BUNDLED.stat().st_size < 150_000 and "OPEN FONT LICENSE" in BUNDLED.with_name("OFL.txt").read_text()
+
+
+def test_character_tables_agree_with_what_is_drawn():
+    """Characters that the file says it has leave ink unlike that of the glyph for missing ones."""
+    letters = open_font(BUNDLED)
+    missing = letters.at(40).getmask("\uffff")
+    for c in "AgЖΩあ♥":
+        drawn = letters.at(40).getmask(c)
+        assert bytes(drawn) != bytes(missing) and any(drawn)
+
+
+@font
+def test_emoji_come_from_a_font_that_has_them():
+    with pytest.raises(SealError, match=r"^text: .*lacks .*U\+1F600"):
+        caption_layer(Caption("ok 😀"), 200, 200)
+    emoji = open_font(glyphs.FONT)
+    assert emoji.strike and emoji.has("😀") and not emoji.has("あ")
+    block = caption_layer(Caption("ok 😀", size=40, stroke=0, fill="#000000"), 200, 200, [emoji])
+    solid = block[block[..., 3] > 0.9][:, :3]
+    yellow = (solid[:, 0] > 0.8) & (solid[:, 1] > 0.5) & (solid[:, 2] < 0.4)
+    assert 0.2 < yellow.mean() < 0.9, "the face is yellow, the letters are black"
+
+
+def test_bad_fonts(tmp_path):
+    (tmp_path / "broken.ttf").write_bytes(BUNDLED.read_bytes()[:400])
+    (tmp_path / "words.txt").write_text("no font")
+    for name, words in (("broken.ttf", "damaged"), ("words.txt", "not a font"), ("none.ttf", "no file")):
+        with pytest.raises(SealError, match=f"^font: .*{words}"):
+            open_font(tmp_path / name)
+
+
+def fonts():
+    """Characters alone: a text font with a few monochrome pictures, and an emoji font with the digits of keycaps."""
+    text = Font("", "text", frozenset(map(ord, "Aa12#* ©❤😀⌚\u20e3\u0303q")))
+    emoji = Font("", "emoji", frozenset(map(ord, "12#* ©❤😀⌚👩🚀👍🏽🇩🇪\u20e3")))
+    assert emoji.emoji and not text.emoji
+    return text, emoji
+
+
+def cut(line, *chain):
+    return [(font.name, run) for font, run in font_runs(line, chain)]
+
+
+def test_digits_come_from_text_fonts_and_keycaps_from_emoji_fonts():
+    text, emoji = fonts()
+    for chain in ((text, emoji), (emoji, text)):
+        assert cut("12 #* ©", *chain) == [("text", "12 #* ©")]
+        assert cut("2\ufe0f\u20e3", *chain) == [("emoji", "2\ufe0f\u20e3")]
+        assert cut("1#\u20e32", *chain) == [("text", "1"), ("emoji", "#\u20e3"), ("text", "2")]
+    assert cut("2", emoji) == [("emoji", "2")], "better than nothing"
+
+
+def test_emoji_come_from_emoji_fonts_and_the_text_style_from_text_fonts():
+    text, emoji = fonts()
+    for chain in ((text, emoji), (emoji, text)):
+        assert cut("😀⌚❤\ufe0f", *chain) == [("emoji", "😀⌚❤\ufe0f")]
+        assert cut("😀\ufe0e❤\ufe0e", *chain) == [("text", "😀\ufe0e❤\ufe0e")]
+        assert cut("❤", *chain) == [(chain[0].name, "❤")], "of both styles alike: the order decides"
+    assert cut("👩\ufe0e", text, emoji) == [("emoji", "👩\ufe0e")]
+
+
+def test_what_belongs_together_stays_in_one_font():
+    text, emoji = fonts()
+    joined = "👩\u200d🚀👍🏽🇩🇪"
+    assert cut(f"a{joined} 1", text, emoji) == [("text", "a"), ("emoji", joined), ("text", " 1")]
+    marks = Font("", "marks", frozenset(map(ord, "\u0303")))
+    assert cut("aq\u0303\u200b", marks, text) == [("text", "aq\u0303\u200b")]
+    assert cut("A\u0303", Font("", "letters", frozenset([65])), marks) == [("letters", "A"), ("marks", "\u0303")]
+
+
 DATA = BUNDLED.read_bytes()
+
+
 STICKER = torch.zeros(1, 96, 128, 4)
 
 
@@ -56,9 +137,6 @@ def format4(segments):
     first, last, delta = (b"".join(struct.pack(">H", v % 65536) for v in column) for column in zip(*segments))
     body = struct.pack(">HHHH", 2 * len(segments), 0, 0, 0) + last + b"\0\0" + first + delta + b"\0\0" * len(segments)
     return struct.pack(">HHH", 4, (6 + len(body)) % 65536, 0) + body
-
-
-# ------------------------------------------------------------------ which characters
 
 
 def read(tmp_path, *subtables):
@@ -101,9 +179,6 @@ def test_hostile_tables_are_bounded_work(kind, tmp_path):
     said = done.stdout.strip()
     assert not done.stderr and (said.isdigit() or said == "font: 'a.ttf' is damaged or no font; use another file.")
     assert said.isdigit() == (kind in ("20,000 groups of all code points", "a million groups"))
-
-
-# ------------------------------------------------------------------ damage
 
 
 def drawn(path):
@@ -155,9 +230,6 @@ def test_long_names_and_no_files_are_told(tmp_path):
     for name in ("x" * 300 + ".ttf", "a\0.ttf", "none.ttf", ".", "x" * 5000):
         with pytest.raises(SealError, match="font: there is no file"):
             open_font(tmp_path / name)
-
-
-# ------------------------------------------------------------------ known folders
 
 
 def test_fonts_come_from_known_folders(tmp_path, monkeypatch):
