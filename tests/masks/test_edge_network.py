@@ -1,4 +1,4 @@
-"""The edge network: what a rough mask's outline becomes, and what it is trained on."""
+"""The edge network: how it refines a rough outline, its file, its training data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEED = 20_700_000  # validation characters that no figure is reported on
 
 
 def rough(alpha, factor=4):
-    """The mask that a method would give which sees a picture of a quarter of the size."""
+    """The mask of a method that sees a picture of a quarter of the size."""
     height, width = alpha.shape
     return resize((resize(alpha, height // factor, width // factor) > 0.5).astype(np.float32), height, width)
 

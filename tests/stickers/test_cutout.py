@@ -74,12 +74,12 @@ def test_scores_know_a_halo():
     for case in (known, twinned):
         assert bench_cutout.scores(case, clean) == pytest.approx((1, 0, 0, 0), abs=1e-6)
         assert min(bench_cutout.scores(case, halo)[2:]) > 0.1
-    # Clean colours with more opacity in one cut-out are no old ground, but show.
+    # Clean colours with more opacity in one cut-out are no old ground, but count.
     grown = np.dstack([true, np.maximum(alpha, np.roll(alpha, 2, 0))])
     cuts = iter((grown, clean(image)))
     found = bench_cutout.scores(twinned, lambda shown: next(cuts))
     assert found[1] > 0.1 and found[2] < 1e-6 < 0.05 < found[3]
-    # Ground that is left whole is all of it, ground taken by half is half of it.
+    # All of the ground left scores as all of it, half of it as half.
     wide = ndimage.binary_dilation(alpha > 0.5, iterations=2).astype(np.float32)
     whole, half = (
         bench_cutout.scores(twinned, lambda shown, share=share: np.dstack([shown, share * wide]))[2]

@@ -1,4 +1,4 @@
-"""A StickerWorld without trained weights, for tests: judges that only look at colours."""
+"""A StickerWorld without trained weights: judges that only look at colours."""
 
 from __future__ import annotations
 
