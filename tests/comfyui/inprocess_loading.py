@@ -148,9 +148,7 @@ def check_a_mask_by_attention_asks_for_no_more_memory_than_sampling():
     asked, load = [], comfy.model_management.load_models_gpu
 
     def keep(models, **wanted):
-        asked.extend(
-            [wanted] * (len(models) == 2)
-        )  # encoder and U-Net; ComfyUI loads single ones itself
+        asked.extend([wanted] * (len(models) == 2))  # encoder and U-Net; ComfyUI loads single ones itself
         return load(models, **wanted)
 
     comfy.model_management.load_models_gpu = keep

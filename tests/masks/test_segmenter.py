@@ -166,8 +166,8 @@ def test_auto_keeps_the_flood_where_both_agree_and_where_the_segmenter_is_unsure
 
 
 def test_parts_that_the_segmenter_is_sure_of_are_put_right(monkeypatch):
-    """A shadow under the feet and wrongly filled ground leave a flood that is right otherwise; a thin line and parts where
-    the segmenter is unsure stay."""
+    """Shadows under the feet and wrongly filled ground leave a flood that is right otherwise; thin lines and parts
+    where the segmenter is unsure stay."""
     subject = disc(128, 50)
     shadow, gap, line = (np.zeros((128, 128), np.float32) for _ in range(3))
     shadow[109:116, 44:84] = 1 - subject[109:116, 44:84]
