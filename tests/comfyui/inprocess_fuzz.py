@@ -1,7 +1,7 @@
-"""The nodes that need a model, on whatever their sockets may bring: SealError or a result without NaN.
+"""The nodes that need a model, on any input: SealError or a result without NaN.
 
-Run by ComfyUI's own interpreter: `PYTHON inprocess_fuzz.py COMFY_DIR`. Seeded, so every run has the same cases;
-SEAL_FUZZ_CASES=5000 makes more of them, SEAL_FUZZ_SEED=1 others. The other nodes: tests/fuzz/test_fuzz_nodes.py.
+Run by ComfyUI's own interpreter: `PYTHON inprocess_fuzz.py COMFY_DIR`. Seeded: every run has the same cases;
+SEAL_FUZZ_CASES=5000 makes more, SEAL_FUZZ_SEED=1 others. The other nodes: tests/fuzz/test_fuzz_nodes.py.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ NAMES = ("<x>", "<a>", "<b>", "<t>", "x y", "embedding:x", "<xl>")
 
 
 class NoModel:
-    """What stands for a MODEL, CLIP or VAE of a checkpoint that has none."""
+    """What ComfyUI passes for a MODEL, CLIP or VAE that a checkpoint lacks."""
 
 
 def text(rng: random.Random) -> str:
@@ -171,7 +171,7 @@ def check_attention_mask() -> None:
 
 
 def training(rng: random.Random, stem: str) -> dict[str, Any]:
-    """Inputs of SEALTrainEmbedding: ordinary ones, but for three at most."""
+    """Inputs of SEALTrainEmbedding, at most three of them unusual."""
     image, mask = sticker()
     given = {"model": MODEL, "clip": CLIP, "vae": VAE, "image": image, "mask": mask, "class_word": "cat", "name": stem}
     given |= {"concept": "", "preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64}

@@ -1,4 +1,4 @@
-"""A StickerWorld without trained weights, for tests: judges that only look at colours."""
+"""A StickerWorld without trained weights: judges that only look at colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from tiny_host import SIZE, small_host
 
 from seal_core.demo.attribute_values import VALUES
-from seal_core.world.evaluation.source import Kit, Source
+from seal_core.world.evaluation.trial_kit import TrialKit, TrialKitPaths
 from seal_core.world.renderer.characters import TRAITS
 from seal_core.world.renderer.render import render
 
@@ -33,14 +33,14 @@ class FakeJudges:
 
 
 @dataclass(frozen=True)
-class FakeSource(Source):
+class FakeSource(TrialKitPaths):
     """with_model: False for what needs no host (the oracle), so that a worker process starts quickly."""
 
     with_model: bool = True
     version: str = "1"
 
     def kit(self):
-        return Kit(small_host() if self.with_model else None, FakeJudges(), functools.partial(render, size=SIZE))
+        return TrialKit(small_host() if self.with_model else None, FakeJudges(), functools.partial(render, size=SIZE))
 
     def digest(self):
         return self.version
