@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 import torch
 from installed import find_comfyuis, found_comfyuis, version_of
+from quick import FEW_WORDS
 
 # Tiny models lose more to threads waiting for each other than they win.
 torch.set_num_threads(1)
@@ -25,6 +26,12 @@ def comfyui(request: pytest.FixtureRequest) -> Path:
     if request.param is None:
         pytest.skip("no ComfyUI found: set COMFYUI_PATH, or put it in ~/comfy/ComfyUI* or ../ComfyUI")
     return request.param
+
+
+@pytest.fixture
+def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the search for words to start from choose among a few. With all of them it takes most of a short training."""
+    monkeypatch.setattr("seal_core.method.initial_words.grammar", lambda: FEW_WORDS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

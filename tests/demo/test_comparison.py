@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from tiny_host import small_host
 
-from seal_core.cli.demo import demo_command, demo_options
-from seal_core.cli.main import main
+from seal_core.cli.demo import _subject, demo_command, demo_options
+from seal_core.cli.main import main, parser
 from seal_core.demo import comparison
 from seal_core.demo.animals import SPECIES
 from seal_core.demo.attribute_values import VALUES
@@ -23,7 +23,7 @@ FILES = {"contact-sheet.png", "mask.png", "report.json"}
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(few_words, monkeypatch):
     monkeypatch.setattr("seal_core.demo.model.load_model", lambda: None)
     monkeypatch.setattr("seal_core.demo.model.host", lambda model: small_host())
 
@@ -72,18 +72,28 @@ def test_a_scorer_sees_its_own_pictures_and_is_heard(small, tmp_path, capsys, mo
     assert [len(row.images) for row in rows] == [len(columns)] * 2, "the sheet shows one picture of each prompt"
 
 
-def test_a_sticker_of_ones_own_at_any_size_and_a_guessed_class_word(small, tmp_path, capsys):
+@pytest.fixture
+def wide(tmp_path):
+    """The path of somebody's own sticker, whose size and shape are not the model's."""
     sticker = built_in_sticker("purple fox, standing in a night city")
-    rgba = np.dstack([sticker.image, sticker.mask])
-    Image.fromarray(rgba).resize((3840, 2160)).save(tmp_path / "large.png")
-    given = ["demo", "--image", str(tmp_path / "large.png"), "--out", str(tmp_path / "a"), "--steps", "2"]
-    assert main(given) == 0
-    report = json.loads((tmp_path / "a" / "report.json").read_text())
-    assert report["class_word"] in SPECIES and "the tiny model's guess" in capsys.readouterr().out
-    assert report["attributes"] == {}
+    path = tmp_path / "wide.png"
+    Image.fromarray(np.dstack([sticker.image, sticker.mask])).resize((960, 540)).save(path)
+    return path
+
+
+def test_a_sticker_of_ones_own_at_any_size(small, wide, tmp_path, capsys):
+    given = ["demo", "--image", str(wide), "--out", str(tmp_path), "--steps", "1"]
     assert main([*given, "--class-word", "bear", "--attributes", '{"background": "beach"}']) == 0
-    report = json.loads((tmp_path / "a" / "report.json").read_text())
+    report = json.loads((tmp_path / "report.json").read_text())
     assert report["class_word"] == "bear" and report["attributes"] == {"background": "beach"}
+    assert "guess" not in capsys.readouterr().out
+
+
+def test_the_class_word_of_ones_own_sticker_is_guessed(wide, capsys):
+    given = ["demo", "--image", str(wide)]
+    subject = _subject(parser(given).parse_args(given), small_host())
+    assert subject.class_word in SPECIES and not subject.attributes and subject.source == str(wide)
+    assert f"class word: {subject.class_word} (the tiny model's guess" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -129,9 +139,12 @@ class NoLaboratory:
             raise ImportError(name + " is not in the registry's archive")
 sys.meta_path.insert(0, NoLaboratory())
 sys.path.insert(0, "tests/support")
+from quick import FEW_WORDS
 from tiny_host import small_host
 from seal_core.demo import model
+from seal_core.method import initial_words
 model.load_model, model.host = (lambda: None), (lambda built: small_host())
+initial_words.grammar = lambda: FEW_WORDS
 from seal_core.cli.main import main
 sys.exit(main(["demo", "--steps", "1", "--out", sys.argv[1]]))
 """

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import io
+import os
 import subprocess
 import sys
 import uuid
-from enum import Enum
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
+import digest_kinds
 import pytest
 import torch
+from digest_kinds import KINDS, Patch, closure, digest, told
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -29,95 +28,14 @@ PLAIN = st.recursive(
 )
 
 
-def digest(value: Any) -> bytes:
-    read = SettingsDigest()
-    result = read(value)
-    assert not read.unread, read.unread
-    return result
-
-
 def unread(value: Any) -> set[str]:
     read = SettingsDigest()
     read(value)
     return read.unread
 
 
-class Mode(Enum):
-    SOFT = 1
-    HARD = 2
-
-
-class Patch:
-    def __init__(self, scale: Any) -> None:
-        self.scale = scale
-
-    def apply(self, h: Any) -> Any:
-        return h * self.scale
-
-
-class Slotted:
-    __slots__ = ("scale",)
-
-    def __init__(self, scale: Any) -> None:
-        self.scale = scale
-
-
 class Empty:
     pass
-
-
-def closure(scale: Any) -> Any:
-    table = {640: (scale, 0.9), 320: (1.2, 0.2)}
-    return lambda h: h * table[h.shape[1]][0]
-
-
-def defaults(scale: Any) -> Any:
-    def patch(h: Any, scale: Any = scale) -> Any:
-        return h * scale
-
-    return patch
-
-
-def local_class(scale: Any) -> Any:
-    class Local:
-        def __call__(self, h: Any) -> Any:
-            return h * scale
-
-    return Local()
-
-
-def local_base(scale: Any) -> Any:
-    class Local(Patch if scale == 1.1 else Slotted):  # type: ignore[misc]
-        pass
-
-    return Local
-
-
-def module(scale: Any) -> nn.Module:
-    result = nn.LayerNorm(3)
-    result.register_buffer("sigmas", torch.full((3,), scale))
-    return result
-
-
-def attribute_of_a_module(scale: Any) -> nn.Module:
-    result = nn.LayerNorm(3)
-    result.multiplier = scale
-    return result
-
-
-KINDS = [
-    closure, defaults, Patch, Slotted, local_class, local_base, module, attribute_of_a_module,
-    lambda scale: Patch(scale).apply,
-    lambda scale: functools.cache(closure(scale)),
-    lambda scale: functools.partial(defaults(1), scale=scale),
-    lambda scale: torch.full((64, 64), scale),
-    lambda scale: torch.full((3,), scale, dtype=torch.bfloat16),
-    lambda scale: np.full((2, 2), scale),
-    lambda scale: SimpleNamespace(a=[{"b": Patch(scale)}]),
-    lambda scale: Mode.SOFT if scale == 1.1 else Mode.HARD,
-    lambda scale: {"a": {1, 2, scale}},
-    lambda scale: (lambda h: h * 2) if scale == 1.1 else (lambda h: h + 2),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", KINDS)
@@ -198,14 +116,11 @@ def test_readers_say_what_counts() -> None:
     assert mark(1.1, "a") == mark(1.1, "b") != mark(1.6, "a")
 
 
-SCRIPT = """
-import sys; sys.path.insert(0, sys.argv[1]); sys.path.insert(0, sys.argv[2])
-import test_settings_digest as here
-print([here.digest([make(1.1) for make in here.KINDS]).hex(), here.digest({*"abcdefgh"}).hex()])
-"""
-
-
 def test_the_same_after_a_restart() -> None:
-    folders = [str(Path(__file__).parent), str(Path(settings_digest.__file__).parents[2])]
-    runs = {subprocess.check_output([sys.executable, "-c", SCRIPT, *folders]) for _ in range(2)}
-    assert len(runs) == 1
+    """Another process, whose sets have another order."""
+    folders = [str(Path(digest_kinds.__file__).parent), str(Path(settings_digest.__file__).parents[2])]
+    command = f"import sys; sys.path[:0] = {folders}; import digest_kinds; print(digest_kinds.told())"
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    assert (
+        subprocess.check_output([sys.executable, "-c", command], env=environment, text=True).split() == told().split()
+    )

@@ -13,6 +13,8 @@ from seal_core.method.initial_words import subject_errors
 from seal_core.method.presets import PRESETS
 from seal_core.method.training import Training, train
 
+pytestmark = pytest.mark.usefixtures("few_words")
+
 
 @pytest.fixture(scope="module")
 def host():

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,24 @@ from stand_ins import loaded_pack, schemas
 
 
 @pytest.fixture(scope="module")
-def smoke(comfyui: Path) -> str:
+def running() -> Iterator[dict[Path, subprocess.Popen[str]]]:
+    """The checks in every ComfyUI, side by side: what takes long is importing it, which keeps one core busy."""
+    started = {}
+    for comfyui in find_comfyuis():
+        command = [find_python(comfyui), str(HERE / "inprocess_smoke.py"), str(comfyui)]
+        started[comfyui] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    yield started
+    for process in started.values():
+        with process:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def smoke(comfyui: Path, running: dict[Path, subprocess.Popen[str]]) -> str:
     """What the checks inside this ComfyUI printed."""
-    command = [find_python(comfyui), str(HERE / "inprocess_smoke.py"), str(comfyui)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert "check_" in run.stdout, f"ComfyUI did not start:\n{run.stdout}{run.stderr}"
-    return run.stdout
+    said, errors = running[comfyui].communicate(timeout=300)
+    assert "check_" in said, f"ComfyUI did not start:\n{said}{errors}"
+    return said
 
 
 @pytest.mark.parametrize("check", ["nodes", "training", "encode", "pack"])

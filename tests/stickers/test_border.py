@@ -175,10 +175,12 @@ def _line(a, b, half):
 
 def _from(art):
     """(SIDE, SIDE) how far each pixel's centre is from the nearest of these pixels' squares."""
-    rows, columns = np.nonzero(art)
-    y, x = np.indices(art.shape)
+    rows, columns = np.nonzero(art & ~ndimage.binary_erosion(art))  # the inner ones are never the nearest
+    y, x = np.nonzero(~art)
     apart = [np.maximum(np.abs(a[..., None] - b) - 0.5, 0) for a, b in ((y, rows), (x, columns))]
-    return np.hypot(*apart).min(-1, initial=np.inf)
+    away = np.zeros(art.shape)
+    away[y, x] = np.hypot(*apart).min(-1, initial=np.inf)
+    return away
 
 
 def check(alpha, line, width, smooth):
@@ -192,7 +194,7 @@ def check(alpha, line, width, smooth):
     assert line[solid <= width - 1].min(initial=1) > 0.5
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(alpha=drawings(), width=st.floats(1, 9), smooth=st.sampled_from([0.0, 3.0, 6.0]))
 def test_no_outline_is_wider_or_narrower_than_asked(alpha, width, smooth):
     check(alpha, outline_layer(alpha, Border(width, smooth=smooth))[..., 3], width, smooth)

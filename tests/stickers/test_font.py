@@ -194,7 +194,7 @@ def drawn(path):
 def test_damaged_fonts_are_one_kind_of_error(tmp_path):
     rng, refused = random.Random(0), 0
     spots = [s for at, start, length in tables().values() for s in (at + 8, at + 12, start, start + length // 2)]
-    for turn in range(150):
+    for turn in range(60):
         damaged = bytearray(DATA)
         for _ in range(1 + turn % 8):
             spot = rng.choice(spots) + rng.randrange(40) if turn % 2 else rng.randrange(len(damaged))
@@ -204,7 +204,7 @@ def test_damaged_fonts_are_one_kind_of_error(tmp_path):
         told = drawn(path)
         refused += told is not True
         assert told is True or told.startswith(("font: ", "text: ")), told
-    assert refused > 30
+    assert refused > 12
 
 
 @pytest.mark.parametrize("name, field, value", [

@@ -7,7 +7,18 @@ import dataclasses
 import torch
 
 from seal_core.method.choices import configure
+from seal_core.method.initial_words import Part
 from seal_core.method.references import Reference
+
+FEW_WORDS = (
+    ("red", "blue", "grey"),
+    (
+        Part("colour", "{thing} {subject}", ()),
+        Part("worn", "{subject}, wearing {thing}", ("a bow", "glasses")),
+        Part("marks", "{subject}, with {thing}", ("spots", "a tail")),
+    ),
+)
+"""What `initial_words.grammar` returns, in short."""
 
 
 def reference(size=(64, 64), seed=0):

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from tiny_host import SIZE, small_host
 
 from seal_core.demo.attribute_values import VALUES
 from seal_core.world.evaluation.trial_kit import TrialKit, TrialKitPaths
 from seal_core.world.renderer.characters import TRAITS
 from seal_core.world.renderer.render import render
+
+SIZE = 64
+"""Pixels of pictures, as in tiny_host, whose imports take seconds that a worker process need not spend."""
 
 
 class FakeJudges:
@@ -40,7 +42,12 @@ class FakeSource(TrialKitPaths):
     version: str = "1"
 
     def kit(self):
-        return TrialKit(small_host() if self.with_model else None, FakeJudges(), functools.partial(render, size=SIZE))
+        host = None
+        if self.with_model:
+            from tiny_host import small_host
+
+            host = small_host()
+        return TrialKit(host, FakeJudges(), functools.partial(render, size=SIZE))
 
     def digest(self):
         return self.version

@@ -35,7 +35,7 @@ def kit():
 
 
 @pytest.fixture
-def known(kit, monkeypatch):
+def known(kit, few_words, monkeypatch):
     """A source that hands out one kit."""
     monkeypatch.setattr(FakeSource, "kit", lambda self: kit)
     return FakeSource()

@@ -13,7 +13,7 @@ from seal_core.world.commands import main
 from seal_core.world.evaluation.scored_demo import Judges, JudgeScores
 
 
-def test_the_command_scores_both_methods(tmp_path, monkeypatch, capsys):
+def test_the_command_scores_both_methods(few_words, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("seal_core.demo.model.load_model", lambda: None)
     monkeypatch.setattr("seal_core.demo.model.host", lambda model: small_host())
     monkeypatch.setattr(Judges, "load", lambda: FakeJudges())
