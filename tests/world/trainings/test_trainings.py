@@ -22,7 +22,7 @@ from seal_core.world.renderer import seeds
 from seal_core.world.renderer.captions import NO_CAPTION
 from seal_core.world.renderer.scenes import random_scene
 from seal_core.world.trainings import export as train_export
-from seal_core.world.trainings import latents, ready_vae, train_decoder, train_unet
+from seal_core.world.trainings import latents, ready_vae, train_decoder, train_unet, train_vae
 from seal_core.world.trainings import state as train_state
 from seal_core.world.trainings.ranks import Ranks
 from seal_core.world.trainings.time_budget import cores
