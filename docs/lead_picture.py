@@ -1,4 +1,4 @@
-"""Makes the README's first picture: runs the `sticker_pack` workflow in a real ComfyUI and lays out what it wrote.
+"""Makes the README's first picture: runs the `sticker_pack` workflow in a real ComfyUI and lays out its output.
 
     python docs/lead_picture.py [COMFYUI_FOLDER]
 
@@ -27,12 +27,12 @@ OUT = ROOT / "docs/one-sticker-twelve.jpg"
 EMOTIONS = ("happy", "sad", "angry", "surprised", "sleepy", "in love")
 ACTIONS = ("waving", "jumping")
 CELL, GAP, TOP, LEFT = 190, 12, 48, 424
-"""Pixels: a sticker's cell, between cells, above them, and the room for the one sticker at the left."""
+"""Pixels: a sticker's cell, the gap, and the margins above and to the left, where the one sticker stands."""
 PAPER, INK, QUIET = "#d5e0f2", "#20202a", "#7d8aa5"
 
 
 def made(comfyui: Path) -> tuple[Image.Image, list[Image.Image]]:
-    """The one sticker, and the twelve of the first pack, as the workflow makes them."""
+    """The one sticker, and the twelve of the workflow's first pack."""
     with tempfile.TemporaryDirectory() as folder:
         server = ComfyServer(comfyui, Path(folder)).start()
         try:

@@ -3,8 +3,8 @@
 import { app } from "../../scripts/app.js";
 
 const NODES = new Set([
-  "SEALTrainEmbedding", "SemanticMask", "SEALStickerCutout", "SEALStickerBorder", "SEALStickerLayout", "SEALStickerText", "SEALContactSheet",
-  "SEALSaveStickerPack",
+  "SEALTrainEmbedding", "SemanticMask", "SEALStickerCutout", "SEALStickerBorder", "SEALStickerLayout", "SEALStickerText",
+  "SEALContactSheet", "SEALSaveStickerPack",
 ]);
 
 function show(node, text) {

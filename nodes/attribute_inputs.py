@@ -24,7 +24,7 @@ def attribute_inputs() -> list[io.Input]:
             attribute.name,
             default="",
             tooltip=f"{attribute.label}: {attribute.description} E.g. {', '.join(attribute.suggestions[:3])}. "
-            "Empty = not concepts_named.",
+            "Empty = not mentioned.",
             # js/suggestions.js reads these; ComfyUI passes unknown options on to the front end.
             extra_dict={"suggestions": list(attribute.suggestions)},
         )

@@ -31,7 +31,7 @@ def progress_bar() -> OnProgress:
 
 @contextlib.contextmanager
 def notes_on_node() -> Iterator[dict[str, list[str]]]:
-    """The node's `ui`, filled when the block ends: what the core `tell`s in it goes to the log and onto the node."""
+    """The node's `ui`, filled when the block ends: the core's notices go to the log and onto the node."""
     shown: dict[str, list[str]] = {"text": []}
     with collected_notices() as messages:
         yield shown

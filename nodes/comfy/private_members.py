@@ -2,8 +2,8 @@
 
 Promised, and not listed: `comfy_api`, the functions of `folder_paths`, and PUBLIC below. Where a ComfyUI lacks a
 listed member, the nodes that need it are switched off at the start with one log line (usable_nodes.py), so nothing
-fails halfway through a training. tests/nodes/test_private_members.py keeps the list complete: it fails for a member of
-`comfy`, or of an object of comfy's, that the pack uses and does not list.
+fails halfway through a training. tests/nodes/comfy/test_private_members.py fails for a member of `comfy`, or of an
+object of comfy's, that the pack uses and does not list.
 
 Keys of dictionaries cannot be looked up. Those that the pack reads: in a conditioning cross_attn,
 cross_attn_controlnet, control, model_conds and pooled_output; in model_options transformer_options and

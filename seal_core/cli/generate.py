@@ -14,7 +14,7 @@ from ..hosts.base import Context, Host, Prompt
 from ..messages import SealError
 from ..method.sampling import RoutedContext, generate_context, sample
 from ..pictures.png import png_bytes
-from .inputs import errors_name_option, memory_errors_of_device, open_model, read_concept
+from .model_and_concept import errors_name_option, memory_errors_of_device, open_model, read_concept
 from .progress_bars import step_bar
 
 

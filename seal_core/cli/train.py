@@ -30,7 +30,7 @@ from ..method.training import train
 from ..pictures.picture_file import read_picture
 from ..pictures.png import png_bytes
 from ..plots.training_figures import before_after, loss_plot
-from .inputs import memory_errors_of_device, open_model, read_concept
+from .model_and_concept import memory_errors_of_device, open_model, read_concept
 from .progress_bars import step_bar, training_bar
 from .train_options import train_config
 

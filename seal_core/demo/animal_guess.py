@@ -1,8 +1,8 @@
 """Which animal a sticker shows, by the tiny model's own judgement.
 
-A denoiser ranks captions: under the caption that fits, it restores a noised picture best (zero-shot diffusion
-classifiers, 2303.16203). Right for 24 of 24 rendered stickers of unseen characters in random contexts; the judges of
-`seal_core.world` read 23 of them right (validation characters 9000 to 9023).
+A denoiser restores a noised picture best under the caption that fits (zero-shot diffusion classifiers, 2303.16203).
+Right for 24 of 24 renders of unseen characters in random scenes, of which the judges of `seal_core.world` get 23
+(validation characters 9000 to 9023).
 """
 
 from __future__ import annotations

@@ -30,13 +30,13 @@ _VARIED: Mapping[str, tuple[str, ...]] = {
     "style": ("pixel art", "comic book"),
     "background": ("night city", "snowy"),
 }
-"""What prompts ask for, one attribute at a time: the first value, or the second where the sticker shows the first."""
+"""What prompts ask for, one attribute at a time: the first value, or the second if the sticker shows the first."""
 _WORN = "wearing a red scarf"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The sticker to learn. attributes: what it is known to show besides the character. source: its name or path."""
+    """The sticker to learn. attributes: what else it is known to show. source: its name or path."""
 
     reference: Reference
     class_word: str
@@ -70,7 +70,7 @@ class MethodResult:
 
 
 class Scorer(Protocol):
-    """Judges pictures, for those who have judges; `seal_core.world` has."""
+    """Judges pictures; `seal_core.world` has such judges."""
 
     samples: int
     """How many pictures of each prompt it wants to see."""
@@ -89,7 +89,7 @@ def built_in_subject(name: str, class_word: str, attributes: Mapping[str, str], 
 
 
 def own_reference(image: Tensor, side: int) -> Reference:
-    """One's own sticker (H, W, 3 or 4) at the model's size, with the mask that the cut-out finds. Raises SealError."""
+    """A user's sticker (H, W, 3 or 4) at the model's size, with the mask that SemanticMask finds. Raises SealError."""
     [reference], _ = fit_references(image[None], semantic_mask(image)[0][None], side, "foreground")
     return reference
 

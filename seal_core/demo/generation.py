@@ -17,7 +17,7 @@ STEPS, CFG = 20, 4.0
 
 
 def contexts(host: Host, concept: Concept | None, prompts: Sequence[str]) -> Context | RoutedContext:
-    """One row for each prompt; with a concept, which every prompt names, in both readings."""
+    """One row for each prompt. With a concept, which every prompt must name, both learned and plain contexts."""
     if concept is None:
         return host.encode([Prompt(text) for text in prompts], {})
     rows = [generate_context(host, concept, text) for text in prompts]

@@ -18,7 +18,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ..messages import SealError
-from .model_file import END, MODEL_FILE, START, VOCABULARY, ModelFile, clip_bpe, read_model, write_model
+from .model_file import END, MODEL_FILE, RETRAIN, START, VOCABULARY, ModelFile, clip_bpe, read_model, write_model
 
 if TYPE_CHECKING:
     from ..hosts.diffusers.host import DiffusersHost
@@ -114,7 +114,7 @@ def moved(module: M, to: str | torch.device | torch.dtype) -> M:
 def tokenizer() -> CLIPTokenizer:
     """CLIP's own byte-pair encoding, 77 tokens, padded with the end token as SD 1.x."""
     vocabulary, merges = clip_bpe()
-    # its type hints say strings, but it keeps pairs
+    # its type hints ask for strings, but it keeps pairs
     return CLIPTokenizer(vocab=vocabulary, merges=cast(Any, merges), model_max_length=TOKENS)
 
 
@@ -157,7 +157,7 @@ def load_model(path: Path = MODEL_FILE, device: str | torch.device = "cpu") -> T
         model.text_encoder.load_state_dict(_own_names(model.text_encoder, file.text_encoder))
     except (RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise SealError(f"model: {path} does not fit this version ({reason}); train one anew.") from None
+        raise SealError(f"model: {path} does not fit this version ({reason}); {RETRAIN}.") from None
     model.ids, model.card = file.ids, file.card
     return model.to(device)
 

@@ -1,10 +1,9 @@
 """The tiny model's file, and CLIP's tokenizer data: plain dictionaries, without diffusers or transformers.
 
 One safetensors file in float16. Tensors: `unet.*`, `vae.*` (diffusers' names), `text_encoder.*` (the names of public
-CLIP checkpoints, `text_model...`). Of the token table only the rows that training used are stored, as
-`text_encoder.rows` with their ids in `text_encoder.ids`; the others, never trained, are drawn from a
-fixed seed with the mean and deviation of the stored ones. One metadata key, `stickerworld`: sorted JSON of the
-configurations and of the model card.
+CLIP checkpoints, `text_model...`). Of the token table only the trained rows are stored, as `text_encoder.rows` with
+their ids in `text_encoder.ids`; the others are drawn from a fixed seed with the mean and deviation of these. One
+metadata key, `stickerworld`: sorted JSON of the configurations and the model card.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ START, END = VOCABULARY - 2, VOCABULARY - 1
 _KEY = "stickerworld"
 _FORMAT = 1
 _SEED = 77
-_RETRAIN = "reinstall the pack; a checkout of the repository can train one: `python -m seal_core.world train`"
+RETRAIN = "install the pack again; in a checkout of the repository, `python -m seal_core.world train` trains one"
 
 
 @dataclass(frozen=True)
@@ -72,26 +71,26 @@ def write_model(path: Path, file: ModelFile) -> Path:
 
 def read_model(path: Path = MODEL_FILE) -> ModelFile:
     """Read a model file. Raises SealError if it is missing, damaged or of another kind."""
-    tensors, about = read_shipped_tensors(path, _KEY, "model", _RETRAIN)
+    tensors, about = read_shipped_tensors(path, _KEY, "model", RETRAIN)
     try:
         if about["format"] != _FORMAT:
-            raise SealError(f"model: {path} has format {about['format']}, this version reads {_FORMAT}; {_RETRAIN}.")
+            raise SealError(f"model: {path} has format {about['format']}, this version reads {_FORMAT}; {RETRAIN}.")
         parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
         ids = tensors.pop("text_encoder.ids").long()
         rows = tensors.pop("text_encoder.rows").float()
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor.float()
-        parts["text_encoder"][TABLE] = expand(ids, rows)
+        parts["text_encoder"][TABLE] = full_token_table(ids, rows)
         return ModelFile(config=about["config"], card=about["card"], ids=tuple(ids.tolist()), **parts)
     except (KeyError, IndexError, RuntimeError, TypeError) as error:
-        raise SealError(f"model: {path} is not a whole StickerWorld model ({error!r}); {_RETRAIN}.") from None
+        raise SealError(f"model: {path} is not a whole StickerWorld model ({error!r}); {RETRAIN}.") from None
 
 
-def expand(ids: Tensor, rows: Tensor) -> Tensor:
-    """(VOCABULARY, D) float32 token table: rows (n, D) at ids (n,), random ones like them elsewhere.
+def full_token_table(ids: Tensor, rows: Tensor) -> Tensor:
+    """(VOCABULARY, D) float32 token table: rows (n, D) at ids (n,), random rows like them elsewhere.
 
-    Words that training never saw still need vectors of the usual size, the same on every machine.
+    Words that training never saw still need vectors of the usual size, equal on every machine.
     """
     generator = torch.Generator().manual_seed(_SEED)
     table = torch.randn(VOCABULARY, rows.shape[1], generator=generator)
@@ -104,8 +103,8 @@ def expand(ids: Tensor, rows: Tensor) -> Tensor:
 def clip_bpe() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """(vocabulary of 49408 tokens, merges) of CLIP's tokenizer (Radford et al. 2021; data MIT, OpenAI).
 
-    Only the merges are stored: the vocabulary is the 256 bytes, the same ending a word, what each merge makes, and
-    the two special tokens, in this order.
+    Only the merges are stored. The vocabulary is, in order: the 256 bytes, the same as ends of words, the merged
+    tokens, the two special tokens.
     """
     lines = lzma.decompress(MERGES_FILE.read_bytes()).decode().splitlines()
     merges = [(left, right) for left, _, right in (line.partition(" ") for line in lines)]
@@ -116,8 +115,8 @@ def clip_bpe() -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 
 def _byte_letters() -> list[str]:
-    """The printable character that stands for each byte: first the bytes that are printable themselves (byte-level
-    BPE, Radford et al. 2019), then the others, which borrow characters from 256 on."""
+    """The printable character for each byte (byte-level BPE, Radford et al. 2019): bytes that are printable come first,
+    the others borrow characters from 256 on."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = len(set(range(256)) - set(printable))
     return [chr(code) for code in (*printable, *range(256, 256 + others))]

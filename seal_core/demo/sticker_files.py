@@ -1,7 +1,7 @@
 """The built-in stickers: six characters that the tiny model never saw, on busy backgrounds.
 
-Each is a PNG in `data/stickers`, 128 x 128 px: the whole picture in RGB, the exact mask in alpha, so the RGB under a
-transparent pixel still shows the background. `seal_core.world` drew them once (`python -m seal_core.world built-in`).
+Each is a PNG in `data/stickers`, 128 x 128 px: the whole picture in RGB, the exact mask in alpha, so transparent
+pixels keep the background's colours. `python -m seal_core.world built-in` drew them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "brown bear, lying among hearts": _shows("sleepy", "lying down", "pencil drawing", "hearts"),
     }
 )
-"""Name -> the attributes that the sticker shows. Saved workflows hold the names: add some, but rename none."""
+"""Name -> the attributes that the sticker shows. Saved workflows hold the names: add to them, never rename."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The training presets as they do best on the tiny model, which learns in fewer steps than SD 1.x.
+"""The training presets tuned for the tiny model, which learns in fewer steps than SD 1.x.
 
 Measured by `python -m seal_core.world eval --methods tuning` on validation characters.
 """
@@ -16,16 +16,16 @@ CONCEPT_NAME = "<seal-v>"
 """What prompts call the learned concept; the tiny model's tokenizer has no such word."""
 
 BUDGET = {"steps": 150, "batch_size": 8}
-"""Every method gets the same: the baselines see as many pictures as ours."""
+"""The same for every method: the baselines see as many pictures as ours."""
 
 _TUNED: Mapping[str, Mapping[str, Any]] = {
     "hiper": {"learning_rate": 0.01},
     "paper": {"learning_rate": 0.02},
-    "best": {"steps": 90},  # the search for describing words costs the rest of the budget
+    "best": {"steps": 90},  # the search for initial words takes the rest of the budget
 }
 
 NAMES_ATTRIBUTES = frozenset({"best"})
-"""Presets that do better when the training prompts name what the sticker shows (emotion, background, ...)."""
+"""Presets that learn better when training prompts name what the sticker shows (emotion, background, ...)."""
 
 LABELS = {"textual_inversion": "Textual Inversion", "hiper": "HiPer", "paper": "SEAL paper", "best": "SEAL best"}
 

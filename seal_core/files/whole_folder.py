@@ -33,6 +33,7 @@ def write_new_folder(parent: Path, stem: str, fill: Callable[[Path], T], what: s
         for entry in folder_entries(hidden):
             with open(entry.path, "rb+") as file:
                 os.fsync(file.fileno())
+        sync_folder(hidden)
         folder = _renamed(hidden, parent, stem)
         sync_folder(parent)
         return folder, result

@@ -30,7 +30,7 @@ REACH = 8
 TILE, MARGIN = 256, 32
 """Sides of the tiles that a picture is cut into, and pixels that the network sees around each."""
 _CELL = 8  # the network needs sides that are multiples of this
-_REMEDY = "reinstall the pack, or make one with `python -m seal_core.world edges`"
+_REMEDY = "install the pack again; in a checkout of the repository, `python -m seal_core.world edges` trains one"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ LEAST = 8
 """Pictures with a side shorter than this many pixels count as showing no subject."""
 _FRAME, _LIKE = 32, 0.06  # colours sampled along the frame; RGB distance at which two colours still count as alike
 _CELL = 16  # the network needs sides that are multiples of this
-_REMEDY = "reinstall the pack, or make one with `python -m seal_core.world segmenter`"
+_REMEDY = "install the pack again; in a checkout of the repository, `python -m seal_core.world segmenter` trains one"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ FIRST_LOSS_SCALE, GROW_AFTER = 2.0**12, 200
 MOST_OVERFLOWS = 16
 """float16: so many overflows in a row are no longer the loss scale's settling."""
 
-RATES: dict[str, Callable[[float], float]] = {
+RATE_LAWS: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
 }
@@ -25,21 +25,19 @@ RATES: dict[str, Callable[[float], float]] = {
 
 
 class Descent:
-    """AdamW, and in float16 a loss scale that keeps small gradients from vanishing."""
+    """AdamW, and in float16 a loss scale that keeps small gradients from vanishing.
+
+    The scale is ours, a few lines, and not torch.amp.GradScaler: that needs operators which Apple's devices have only
+    since torch 2.8 and DirectML lacks, and ComfyUI computes in float16 on both.
+    """
 
     def __init__(self, learned: Learned, config: TrainConfig, host: Host) -> None:
         self._learned, self._config = learned, config
         self._half = host.dtype == torch.float16
-        self._overflows = 0
-        self._scaler = torch.amp.GradScaler(
-            host.device.type, FIRST_LOSS_SCALE, growth_interval=GROW_AFTER, enabled=self._half
-        )
+        self._good = self._overflows = 0
+        self.scale = FIRST_LOSS_SCALE if self._half else 1.0
+        """What the loss is multiplied with before its gradient is taken."""
         self.start_anew()
-
-    @property
-    def scale(self) -> float:
-        """What the loss is multiplied with; 1 unless the U-Net computes in float16."""
-        return self._scaler.get_scale()
 
     def start_anew(self) -> None:
         """A new optimiser for new leaf tensors: the old moments belong to the old ones."""
@@ -51,26 +49,33 @@ class Descent:
     def down(self, loss: Tensor, rate: float) -> bool:
         """One step down the gradient. False where loss or gradients are not finite, and in float16 are so for long.
 
-        A single overflow in float16 only lowers the scale; that step is left out.
+        A single overflow in float16 only halves the scale; that step is left out.
         """
         if not math.isfinite(float(loss.detach())):
             return False
-        self._scaler.scale(loss).backward()
-        self._scaler.unscale_(self.optimizer)
-        finite = all(bool(p.grad.isfinite().all()) for p in self._learned.parameters() if p.grad is not None)
-        self._overflows = 0 if finite else self._overflows + 1
-        if not finite and (not self._half or self._overflows > MOST_OVERFLOWS):
-            return False
+        (loss * self.scale).backward()
+        gradients = [p.grad for p in self._learned.parameters() if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.scale
+        finite = all(bool(gradient.isfinite().all()) for gradient in gradients)
+        if finite:
+            self._good, self._overflows = self._good + 1, 0
+            self._step(rate)
+            if self._half and self._good % GROW_AFTER == 0:
+                self.scale *= 2
+        else:
+            self._good, self._overflows = 0, self._overflows + 1
+            self.scale = max(1.0, self.scale / 2)
+        self.optimizer.zero_grad(set_to_none=True)
+        return finite or (self._half and self._overflows <= MOST_OVERFLOWS)
+
+    def _step(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self._scaler.step(self.optimizer)  # does nothing where a gradient overflowed
-        self._scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        if finite:
-            self._learned.constrain()
-        return True
+        self.optimizer.step()
+        self._learned.constrain()
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
     """The learning rate of a step; steps count from 1."""
-    return config.learning_rate * RATES[config.rate]((step - 1) / config.steps)
+    return config.learning_rate * RATE_LAWS[config.rate]((step - 1) / config.steps)

@@ -37,7 +37,7 @@ def attention_loss(kind: str, attention: Tensor, mask: Tensor) -> Tensor:
     leak: share of the token's attention that falls outside the mask (ours).
     transport: entropic optimal transport between A and M as distributions (after ConceptExpress).
     """
-    return ATTENTION_LOSSES[kind](attention, mask).mean()
+    return MAP_LOSSES[kind](attention, mask).mean()
 
 
 def peak_error(attention: Tensor, mask: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def sinkhorn(attention: Tensor, mask: Tensor, epsilon: float = 1e-3, iterations:
     return (plan * cost).sum(dim=(1, 2)).float()
 
 
-ATTENTION_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+MAP_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": peak_error,
     "leak": leakage,
     "transport": sinkhorn,

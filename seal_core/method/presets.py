@@ -1,8 +1,8 @@
 """The presets: published methods and ours, as values of `TrainConfig`, each with what was measured of it.
 
 All were measured by one command, on 20 unseen characters of StickerWorld's test split, one sticker each, 16 prompts x 2
-samples, with the tiny model that ships and 1200 examples for every method (`world/evaluation/methods.py` has the budget
-and what was tuned for that model):
+samples, with the tiny model that ships and 1200 examples for every method (`demo/tuned_presets.py` has the budget and
+what was tuned for that model):
 
     python -m seal_core.world eval --out DIR --split test --methods textual_inversion hiper paper best
 

@@ -1,8 +1,8 @@
-"""`python -m seal_core.world`: see `seal_core.world.cli`."""
+"""`python -m seal_core.world`: see `seal_core.world.commands`."""
 
 import sys
 
-from .cli import main
+from .commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

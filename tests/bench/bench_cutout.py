@@ -121,24 +121,24 @@ def glyph_case(glyph: str, ground: str, seed: int, side: int) -> Case:
 
 def world_cases(ground: str, count: int | range, side: int, first: int) -> Iterator[Case]:
     from seal_core.demo.attribute_values import VALUES
-    from seal_core.world.mask_networks.train_segmenter import ground_of
+    from seal_core.world.mask_networks.train_segmenter import background_kind
     from seal_core.world.renderer.characters import character
-    from seal_core.world.renderer.contexts import random_context
     from seal_core.world.renderer.render import render
+    from seal_core.world.renderer.scenes import random_scene
 
-    def drawn(who, context, seed):
-        sticker = render(who, context, seed, side)
+    def drawn(who, scene, seed):
+        sticker = render(who, scene, seed, side)
         image, alpha = sticker.image.astype(np.float32) / 255, sticker.mask.astype(np.float32) / 255
         return image, alpha, carried(image, alpha < 0.004) if (alpha < 0.004).any() else image
 
-    values = [v for v in VALUES["background"] if ground_of(v) == ground]
+    values = [v for v in VALUES["background"] if background_kind(v) == ground]
     for seed in (first + i for i in _numbers(count)):
         rng = random.Random(seed)
         who, (one, other) = character(seed), rng.sample(values, 2)
-        context = random_context(rng, background=one)
-        image, alpha, back = drawn(who, context, seed)
-        twin, _, ground_ = drawn(who, context.but(background=other), seed)
-        yield Case(f"{seed} {context.style}", image, alpha, back, twin=(twin, ground_))
+        scene = random_scene(rng, background=one)
+        image, alpha, back = drawn(who, scene, seed)
+        twin, _, ground_ = drawn(who, scene.but(background=other), seed)
+        yield Case(f"{seed} {scene.style}", image, alpha, back, twin=(twin, ground_))
 
 
 def _numbers(count: int | range) -> range:

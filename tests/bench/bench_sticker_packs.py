@@ -24,14 +24,14 @@ from seal_core.stickers.pack.clip import Clip  # noqa: E402
 from seal_core.stickers.pack.pack_request import PackRequest, Sticker, with_emoji  # noqa: E402
 from seal_core.stickers.pack.save_pack import save_pack  # noqa: E402
 from seal_core.world.renderer.characters import character  # noqa: E402
-from seal_core.world.renderer.contexts import random_context  # noqa: E402
 from seal_core.world.renderer.render import render  # noqa: E402
+from seal_core.world.renderer.scenes import random_scene  # noqa: E402
 
 CHAT = ("telegram", "whatsapp", "signal", "discord", "line", "imessage")
 
 
 def world(seed: int) -> np.ndarray:
-    made = render(character(90_000 + seed), random_context(random.Random(seed)), seed)
+    made = render(character(90_000 + seed), random_scene(random.Random(seed)), seed)
     return np.dstack([made.image, made.mask])
 
 

@@ -1,8 +1,8 @@
 """Does a server that works for hours keep its memory? `python tests/comfyui/bench_long_run.py [COMFY_DIR] [ROUNDS]`
 
 Fifty rounds in one ComfyUI on the CPU: each packs a sticker and cuts out four, three of five train a concept (30
-trainings, 200 cut-outs, 50 packs). Prints the process's memory after every tenth round, as a share of what it was
-after the first ten; ends with status 1 where it grew by more than 3 %.
+trainings, 200 cut-outs, 50 packs). Prints the process's memory after every tenth round, relative to
+the tenth; exits with 1 if it grew by more than 3 %.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ TRAINS = (True, False, True, False, True)
 
 
 def defaults(server: ComfyServer, kind: str) -> dict[str, Any]:
-    """The values that the front end sends for untouched widgets of a node."""
+    """The values that the front end sends for a node's untouched widgets."""
     sections = server.object_info()[kind]["input"]
     given = {**sections.get("required", {}), **sections.get("optional", {})}
     return {name: spec[1]["default"] for name, spec in given.items() if len(spec) > 1 and "default" in spec[1]}
 
 
 def one_round(server: ComfyServer, number: int, settings: dict[str, dict[str, Any]]) -> int:
-    """Queue one round's work; the bytes that the process then holds."""
+    """Run one round's work. Returns the process's memory in bytes."""
     graph = Graph()
     for i in range(CUT_OUTS):
         name = server.upload_image(f"sticker{i}.png", pictures.sticker().rotate(number * 7 + i * 90, fillcolor="white"))

@@ -1,7 +1,7 @@
 """Cost of a training step by where the token may enter: `PYTHON bench_step.py [--repeats 5] [--resolution 256] ...`.
 
 Run by ComfyUI's interpreter on a quiet machine; full SD 1.5 layout with random weights, CPU, float32,
-batch 1. All variants take turns, so that whatever else the machine does hits all alike. Prints a
+batch 1. The variants take turns, so that other load on the machine affects all alike. Prints a
 Markdown table: median seconds of a whole step (forward, backward, optimiser) and its ratio to all sites.
 """
 
@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
 
 
 def checkpoint(comfyui: Path, name: str) -> str:
-    """The cached random checkpoint; made first where it is missing."""
+    """The cached random checkpoint, made if missing."""
     from server import ComfyServer
 
     with tempfile.TemporaryDirectory() as base:
@@ -44,7 +44,7 @@ def checkpoint(comfyui: Path, name: str) -> str:
 
 
 def reference(side: int) -> Any:
-    """A disc on a grey ground: what is drawn does not matter to the clock."""
+    """A disc on grey; the picture does not affect the time."""
     import torch
     from seal_pack.seal_core.method.references import Reference
 
@@ -54,7 +54,7 @@ def reference(side: int) -> Any:
 
 
 class Variant:
-    """One configuration, ready to step; with a pool its draws are recorded before the clock starts."""
+    """One configuration, ready to step; a pool's draws are recorded before timing starts."""
 
     def __init__(self, host: Any, sites: str, pool: int, resolution: int) -> None:
         from seal_pack.seal_core.concept.settings import Layers, Tokens
@@ -62,7 +62,7 @@ class Variant:
         from seal_pack.seal_core.method.presets import PRESETS
         from seal_pack.seal_core.method.training import Training
 
-        # What `paper` costs, but for the split phase: one learned token, one context token, attention loss.
+        # As `paper` without the split phase: one learned token, one context token, attention loss.
         config = dataclasses.replace(
             PRESETS["paper"],
             layers=Layers(sites),
@@ -94,7 +94,7 @@ def table(variants: list[Variant]) -> str:
     whole = variants[0].seconds
     lines = ["| token enters | median s/step | fastest | ratio to all sites | pool, MB/draw |", "|---|---|---|---|---|"]
     for v in variants:
-        # The median of the ratios of one round: slow rounds are slow for all.
+        # The median of each round's ratios: a slow round is slow for all.
         ratio = statistics.median(mine / theirs for mine, theirs in zip(v.seconds, whole))
         size = f"{v.bytes / 1e6:.1f}" if v.bytes else ""
         lines.append(f"| {v.name} | {statistics.median(v.seconds):.2f} | {min(v.seconds):.2f} | {ratio:.2f} | {size} |")
@@ -120,7 +120,7 @@ def main() -> None:
         variants = [Variant(host, sites, 0, options.resolution) for sites in SITES]
         variants += [Variant(host, sites, options.pool, options.resolution) for sites in SITES[1:]]
         for round_ in range(options.repeats):
-            # Every round starts elsewhere, so that none always runs after the same other.
+            # Every round starts with another variant, so that none always follows the same one.
             turn = round_ % len(variants)
             for variant in variants[turn:] + variants[:turn]:
                 variant.step()

@@ -1,8 +1,8 @@
 """Random-weight files that ComfyUI's ordinary loaders accept: `python checkpoints.py COMFY_DIR OUT NAME...`.
 
-Run by ComfyUI's interpreter, because names and shapes come from ComfyUI's own modules (built on the meta
-device, so nothing is downloaded and nothing is computed twice). Widths that ComfyUI's detection does not
-look at are reduced; `sd15` is the full SD 1.5 layout. Kept outside the repository; see `server.py`.
+Run by ComfyUI's interpreter, since names and shapes come from ComfyUI's modules (built on the meta device: nothing is
+downloaded). Widths that ComfyUI's detection ignores are reduced; `sd15` is the full SD 1.5 layout. Kept outside the
+repository; see `server.py`.
 
 | name | what | ComfyUI detects | size |
 |---|---|---|---|
@@ -94,8 +94,8 @@ def shapes(kind: str, name: str) -> dict[str, Any]:
 def random_weights(empty: dict[str, Any], seed: int) -> dict[str, Any]:
     """Weights of the given shapes in half precision: unit gain, biases near zero, norms near one.
 
-    Cross-attention's queries and keys get more, so that the prompt decides where attention goes and
-    moving a token's vector moves the picture.
+    Cross-attention's queries and keys get more gain, so that prompts steer attention and a token's vector changes the
+    picture.
     """
     import torch
 
@@ -104,7 +104,7 @@ def random_weights(empty: dict[str, Any], seed: int) -> dict[str, Any]:
     offsets = iter(torch.randint(0, 1 << 22, (len(empty),), generator=generator).tolist())
 
     def noise(shape: Any) -> Any:
-        # One pool read from a random place on, several times where needed: full SD 1.5 in seconds.
+        # One pool of numbers, read repeatedly from random places: full SD 1.5 in seconds.
         count, start = math.prod(shape), next(offsets)
         copies = -(-(start + count) // pool.numel())
         return pool.repeat(copies)[start : start + count].view(shape)
@@ -138,7 +138,7 @@ def open_clip(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def checkpoint(name: str) -> dict[str, Any]:
-    """Everything that CheckpointLoaderSimple wants in one file."""
+    """Everything that CheckpointLoaderSimple needs, in one file."""
     seed = sum(map(ord, name))
     unet = random_weights(shapes("unet", name), seed)
     if name == "sd21v":  # ComfyUI: std above 0.09 means v-prediction
@@ -158,7 +158,7 @@ def checkpoint(name: str) -> dict[str, Any]:
 
 
 def lora(rank: int = 4) -> dict[str, Any]:
-    """A LoRA (kohya names) on the U-Net's cross-attention and the text encoder, big enough to be seen."""
+    """A LoRA (kohya names) on the U-Net's cross-attention and the text encoder, strong enough to show."""
     import torch
 
     generator = torch.Generator().manual_seed(3)

@@ -44,5 +44,5 @@ def another(comfyui: Path, tmp_path: Path) -> Iterator[Callable[..., ComfyServer
 
 @pytest.fixture
 def sticker() -> Callable[[ComfyServer], str]:
-    """Uploads an emoji on a transparent ground; the name for LoadImage."""
+    """Uploads an emoji on a transparent background. Returns the name for LoadImage."""
     return lambda server: server.upload_image("sticker.png", pictures.sticker())

@@ -57,8 +57,8 @@ def train(
     """LoadImage and SEALTrainEmbedding; LoadImage's inverted alpha is the mask unless one is given.
 
     The training node's id is "train"; "report" shows its report, "name" its name output. Unless `whole`, the preset
-    best leaves out what costs minutes on a processor: it starts at the class word (looking for words encodes a hundred
-    prompts, 0.3 s each), and it shows the subject on no other ground (16 more pictures to encode, 0.3 s each).
+    best skips what takes minutes on a CPU: it starts at the class word (the search for words encodes a hundred prompts,
+    0.3 s each) and uses no other backgrounds (16 more pictures, 0.3 s each).
     """
     model, clip, vae = parts
     if settings.get("preset") == "best" and not whole:
@@ -117,6 +117,6 @@ def routed(
 
 
 def audit(graph: Graph, parts: tuple[Link, Link, Link], nonce: int = 0) -> str:
-    """What state model, clip and vae are in; runs again for another nonce."""
+    """The state of model, clip and vae; runs again for another nonce."""
     model, clip, vae = parts
     return graph.add("SEALProbeAudit", "audit", model=model, clip=clip, vae=vae, nonce=nonce)

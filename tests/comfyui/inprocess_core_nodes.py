@@ -1,6 +1,6 @@
 """Routing beside ComfyUI's own nodes and ways of sampling: `PYTHON inprocess_core_nodes.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ import nodes as comfy_nodes
 
 
 def check_a_sampling_without_a_pass_loses_nothing():
-    """SplitSigmas at the last step leaves one noise level: nothing is sampled, and nothing to be warned of."""
+    """SplitSigmas at the last step leaves one noise level: nothing is sampled, and no warning is due."""
     guider = samplers.CFGGuider(apply())
     guider.set_conds(learned(TEXT, concept()), NEGATIVE)
     latent = torch.zeros(1, 4, 8, 8)
@@ -123,7 +123,7 @@ def check_lora_hooks_of_a_prompt():
 
 
 def check_beside_core_nodes():
-    """With the layers closed, each of them gives with the concept what it gives with the class word."""
+    """With no layer open, each gives the same with the concept as with the class word."""
     empty, closed, word = plain(""), learned(TEXT, concept(layers=NEVER)), plain(TEXT.replace("<x>", "cat"))
 
     def compiled(model):

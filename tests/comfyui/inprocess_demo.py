@@ -1,7 +1,7 @@
 """SEALDemoModel's objects on ComfyUI's own classes: `PYTHON inprocess_demo.py COMFY_DIR "" MODEL_FILE OUT`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict. Writes into OUT what ComfyHost
-computes on the model, for test_demo.py to hold against DiffusersHost.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails. Writes into OUT what ComfyHost
+computes on the model, for test_demo.py to compare with DiffusersHost.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def check_vae_whole_and_in_tiles():
 
 
 def check_preview_shows_the_picture():
-    """The colours that a preview shows are those of the sticker, roughly: better than one colour for all."""
+    """A preview shows roughly the sticker's colours: closer than any single colour."""
     form = MODEL.model.latent_format
     previewer = latent_preview.Latent2RGBPreviewer(form.latent_rgb_factors, form.latent_rgb_factors_bias)
     pairs = []

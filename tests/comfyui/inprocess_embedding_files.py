@@ -1,6 +1,6 @@
 """Foreign embedding files against ComfyUI's own reader: `PYTHON inprocess_embedding_files.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def cores(path):
         try:
             embedding = comfy.sd1_clip.load_embed(path.name, str(path.parent), width, encoder)
         except Exception:
-            embedding = None  # it raises at what is no tensor, or no list of one kind
+            embedding = None  # it raises for anything but a tensor or a list of one kind
         if not isinstance(embedding, torch.Tensor) or embedding.ndim == 0 or embedding.shape[-1] != width:
             continue
         found[encoder] = embedding.float().reshape(-1, width)

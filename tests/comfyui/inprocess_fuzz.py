@@ -1,7 +1,7 @@
-"""The nodes that need a model, on whatever their sockets may bring: SealError or a result without NaN.
+"""The nodes that need a model, on any input: SealError or a result without NaN.
 
-Run by ComfyUI's own interpreter: `PYTHON inprocess_fuzz.py COMFY_DIR`. Seeded, so every run has the same cases;
-SEAL_FUZZ_CASES=5000 makes more of them, SEAL_FUZZ_SEED=1 others. The other nodes: tests/test_fuzz_nodes.py.
+Run by ComfyUI's own interpreter: `PYTHON inprocess_fuzz.py COMFY_DIR`. Seeded: every run has the same cases;
+SEAL_FUZZ_CASES=5000 makes more, SEAL_FUZZ_SEED=1 others. The other nodes: tests/fuzz/test_fuzz_nodes.py.
 """
 
 from __future__ import annotations
@@ -14,24 +14,11 @@ from inprocess_kit import CLIP, MODEL, UP, XL, concept, refused, run
 import itertools
 import os
 import random
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from inprocess_train import ONE, VAE, sticker
-from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
-from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
-from seal_pack.nodes.semantic_mask import SemanticMask
-from seal_pack.nodes.text_encode import SEALTextEncode
-from seal_pack.nodes.train_embedding import SEALTrainEmbedding
-from seal_pack.seal_core.concept.concept import Embedding
-from seal_pack.seal_core.concept.settings import Layers
-from seal_pack.seal_core.messages import SealError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fuzz_material import (
     DTYPES,
     LONG,
@@ -44,6 +31,15 @@ from fuzz_material import (
     Looks,
     no_silent_nan,
 )  # fmt: skip
+from inprocess_train import ONE, VAE, sticker
+from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
+from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
+from seal_pack.nodes.semantic_mask import SemanticMask
+from seal_pack.nodes.text_encode import SEALTextEncode
+from seal_pack.nodes.train_embedding import SEALTrainEmbedding
+from seal_pack.seal_core.concept.concept import Embedding
+from seal_pack.seal_core.concept.settings import Layers
+from seal_pack.seal_core.messages import SealError
 
 TIMES = int(os.environ.get("SEAL_FUZZ_CASES", "1000")) / 1000
 SEED = int(os.environ.get("SEAL_FUZZ_SEED", "0"))
@@ -58,7 +54,7 @@ NAMES = ("<x>", "<a>", "<b>", "<t>", "x y", "embedding:x", "<xl>")
 
 
 class NoModel:
-    """What stands for a MODEL, CLIP or VAE of a checkpoint that has none."""
+    """What ComfyUI passes for a MODEL, CLIP or VAE that a checkpoint lacks."""
 
 
 def text(rng: random.Random) -> str:
@@ -175,7 +171,7 @@ def check_attention_mask() -> None:
 
 
 def training(rng: random.Random, stem: str) -> dict[str, Any]:
-    """Inputs of SEALTrainEmbedding: ordinary ones, but for three at most."""
+    """Inputs of SEALTrainEmbedding, at most three of them unusual."""
     image, mask = sticker()
     given = {"model": MODEL, "clip": CLIP, "vae": VAE, "image": image, "mask": mask, "class_word": "cat", "name": stem}
     given |= {"concept": "", "preset": "best", "steps": 2, "learning_rate": 0.0, "batch_size": 0, "resolution": 64}

@@ -1,6 +1,6 @@
-"""What a re-use depends on: `PYTHON inprocess_identity.py COMFY_DIR`.
+"""What reuse of a trained file depends on: `PYTHON inprocess_identity.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from checks import run  # noqa: F401 (for the scripts)
 
 FOLDER = Path(tempfile.mkdtemp(prefix="seal-inprocess-"))  # stands in for models/embeddings
 _PACK = Path(__file__).resolve().parents[2]
-sys.path.insert(0, os.path.abspath(sys.argv[1]))
+sys.path[:0] = [os.path.abspath(sys.argv[1]), str(_PACK / "tests" / "support")]
 sys.argv = [sys.argv[0], "--cpu", "--disable-all-custom-nodes"]
 
 import launch  # noqa: E402

@@ -1,6 +1,6 @@
 """Training on models whose weights are streamed, and after sampling: `PYTHON inprocess_loading.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def check_a_mask_by_attention_asks_for_no_more_memory_than_sampling():
     asked, load = [], comfy.model_management.load_models_gpu
 
     def keep(models, **wanted):
-        asked.extend([wanted] * (len(models) == 2))  # text encoder and U-Net; ComfyUI loads single ones itself
+        asked.extend([wanted] * (len(models) == 2))  # encoder and U-Net; ComfyUI loads single ones itself
         return load(models, **wanted)
 
     comfy.model_management.load_models_gpu = keep

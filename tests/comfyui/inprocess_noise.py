@@ -1,6 +1,6 @@
 """What models are trained to predict, by ComfyUI's ModelSampling nodes: `PYTHON inprocess_noise.py COMFY_DIR`.
 
-Each kind is either weighted as worked out by hand here, or refused before a training.
+Each kind is either weighted as derived by hand here, or refused before a training.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Routing next to what other packs do to the context in mid-sampling: `PYTHON inprocess_patches.py COMFY_DIR`.
 
-Every stand-in here is a few lines that do what a kind of packs does; the long list is in the checks' names.
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Each stand-in does in a few lines what one kind of pack does; the checks' names list them.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def check_rows_doubled_or_taken_one_by_one():
 
 
 def check_rows_of_another_pack():
-    """A negative of its own behind the batch's rows (NAG), which its attention takes off again."""
+    """An own negative behind the batch's rows (NAG), which its attention removes again."""
     cut = []
 
     def take_off(n, context, value, extra):
@@ -109,7 +109,7 @@ def check_rows_of_another_pack():
 
 
 def check_attn2_replace():
-    """IPAdapter's way: q, k and v come from what the patches gave."""
+    """As IPAdapter: q, k and v come from what the patches returned."""
     calls = []
 
     def attention(q, k, v, extra):
@@ -126,7 +126,7 @@ def check_attn2_replace():
 
 
 def couple(model, region):
-    """Attention couple: a region's prompt as further rows of the cross-attention, masked together afterwards."""
+    """Attention couple: a region's prompt as extra rows of the cross-attention, combined by masks afterwards."""
     model = model.clone()
 
     def patch(n, context, value, extra):
@@ -183,7 +183,7 @@ def check_lost_is_said_once():
         return apply_model(args["input"], args["timestep"], **known)
 
     def rebuilt(*groups):
-        """Prompts of these groups (0: positive) made anew, as nodes that schedule prompts do."""
+        """Replaces the prompts of these groups (0: positive), as prompt schedulers do."""
 
         def wrapper(executor, model, conds, *rest):
             conds = list(conds)

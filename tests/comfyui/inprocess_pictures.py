@@ -115,7 +115,7 @@ def check_cancel_at_the_first_picture() -> None:
         try:
             call(node, many, mask)
         except comfy.model_management.InterruptProcessingException:
-            assert len(seen) == 1, (node, seen)  # told of one picture, pressed, stopped at the next
+            assert len(seen) == 1, (node, seen)  # one progress report, Cancel, stopped at the next
         else:
             raise AssertionError(node)
         finally:

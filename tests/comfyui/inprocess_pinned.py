@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import _PACK, CLIP, MODEL, run
+from inprocess_kit import CLIP, MODEL, run
 
 # isort: split
 
-import sys
-
+import pinned
 from inprocess_train import VAE
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.seal_core.concept.concept_file import concept_bytes
 from seal_pack.seal_core.method.choices import configure
 from seal_pack.seal_core.method.references import Reference
 from seal_pack.seal_core.method.training import train
-
-sys.path.insert(0, str(_PACK / "tests" / "support"))
-import pinned
 
 
 def _check(preset):

@@ -1,6 +1,6 @@
 """What the pack does where a ComfyUI lacks a private member: `PYTHON inprocess_private_members.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def check_a_mask_by_attention_says_what_is_missing():
 
 
 def check_whatever_a_module_raises_the_others_stay():
-    """Also where the pack's own sources are not at hand to tell the nodes' names."""
+    """Even without the pack's own sources, from which the nodes' names are read."""
     everything, load, read = ids(), importlib.import_module, Path.read_text
 
     def broken(name, package=None):
@@ -109,7 +109,7 @@ def check_arguments_and_attributes_of_instances_are_looked_at():
 
 
 def check_attributes_are_looked_for_without_reading_sources():
-    """Parsing ComfyUI's files took seconds of every start, and an installation may have none."""
+    """Parsing ComfyUI's files would take seconds at every start, and an installation may lack them."""
     kept = inspect.getsource
     inspect.getsource = None
     try:

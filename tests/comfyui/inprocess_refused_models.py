@@ -1,6 +1,6 @@
 """Models that cannot be trained on are refused, each with its remedy: `PYTHON inprocess_refused_models.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def check_what_stays_streamed_is_refused():
 
 
 def check_a_checkpoint_without_a_vae_is_told():
-    empty = comfy.sd.VAE.__new__(comfy.sd.VAE)  # as ComfyUI's loader gives it
+    empty = comfy.sd.VAE.__new__(comfy.sd.VAE)  # as ComfyUI's loader makes it
     for vae in (None, empty):
         with refused("^vae: there is none"):
             ComfyHost(make_model(), clip_of_files(), vae)

@@ -1,6 +1,6 @@
 """Routing inside ComfyUI, checked number by number: `PYTHON inprocess_routing.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def check_two_concepts():
 
 
 def check_random_restrictions_against_a_naive_model():
-    """Two concepts with random sites and times: every site of every pass reads the prompt that the rule gives it."""
+    """Two concepts with random sites and times: every site in every pass reads the prompt that the rule predicts."""
     draw, sampling = random.Random(0), MODEL.get_model_object("model_sampling")
     for _ in range(5):
         named = [draw.sample(SITES, draw.randint(1, len(SITES))) for _ in "xy"]

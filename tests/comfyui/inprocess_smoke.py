@@ -1,7 +1,7 @@
 """The shortest proof that the pack works on a ComfyUI: `PYTHON inprocess_smoke.py COMFY_DIR [part of a check's name]`.
 
-Run by ComfyUI's own interpreter, for every ComfyUI, by tests/test_smoke.py; one line a check, the exit status is the
-verdict. Nodes are executed with their schemas' defaults, so that a new input needs no change here.
+tests/nodes/test_smoke.py runs it with every ComfyUI's interpreter; prints a line per check and exits with 1 if one
+fails. Nodes run with their schemas' defaults, so a new input needs no change here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NODES = {node.GET_SCHEMA().node_id: node for node in asyncio.run(asyncio.run(PAC
 
 
 def execute(node_id, /, **given):
-    """The outputs of a node as ComfyUI's executor calls it; what is not given is as the schema says."""
+    """A node's outputs, called as ComfyUI's executor does; missing inputs get the schema's defaults."""
     node, hidden = NODES[node_id], {"hidden_inputs": {}}
     values = {i.id: i.default for i in node.GET_SCHEMA().inputs if getattr(i, "default", None) is not None}
     if node.GET_SCHEMA().is_input_list:

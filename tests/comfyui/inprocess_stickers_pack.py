@@ -1,5 +1,4 @@
-"""Cut-outs and packs inside ComfyUI: executed as its executor does, with hidden inputs, lists, masks
-and Cancel."""
+"""Cut-outs and packs inside ComfyUI, executed as its executor does: hidden inputs, lists, masks, Cancel."""
 
 from __future__ import annotations
 
@@ -169,7 +168,7 @@ def check_cancel_leaves_nothing() -> None:
 
 
 def check_cancel_stops_within_an_encoding() -> None:
-    """Pressed while the only sticker is encoded: no second frame, no second try."""
+    """Cancel while the only sticker is encoded: no second frame, no second try."""
     before, calls, real = sorted(OUTPUT.rglob("*")), [], apng.quantise
 
     def pressed(*given):

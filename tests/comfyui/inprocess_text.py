@@ -1,6 +1,6 @@
 """Learned concepts in prompts and from files inside ComfyUI: `PYTHON inprocess_text.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The host and a training run on ComfyUI's own classes: `PYTHON inprocess_train.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetenso
 folder_paths.models_dir = str(FOLDER / "models")  # where tails go
 folder_paths.set_temp_directory(str(FOLDER / "temp"))
 ONE = TokenChoices(split=1, merge="mean", init="class_word_noise")
-"""Quick to train: one vector, and no words looked for."""
+"""Quick to train: one vector, no search for words."""
 
 
 def make_vae(channels=4):
@@ -67,7 +67,7 @@ def files():
 
 
 def state(*roots):
-    """All that a training could leave on models: flags, hooks, replaced forwards, dtypes."""
+    """Whatever a training could leave on models: flags, hooks, replaced forwards, dtypes."""
     found = []
     for root in roots:
         for name, module in root.named_modules():
@@ -94,7 +94,7 @@ def check_concept_and_class_word():
 
 
 def check_a_full_temp_folder_costs_only_the_picture_on_the_node():
-    """The concept is saved by then: all outputs come, and a warning."""
+    """The concept is already saved: all outputs arrive, with a warning."""
     temp = folder_paths.get_temp_directory()
     blocked = FOLDER / "blocked"
     blocked.write_bytes(b"a file where a folder should be made")
@@ -114,7 +114,7 @@ def check_a_full_temp_folder_costs_only_the_picture_on_the_node():
 
 
 def check_untouched_tokens_change_nothing():
-    """Wired as it comes, the node gives the same hash and the same bytes as none, with every preset."""
+    """Wired with its defaults, the node gives the same hash and bytes as when left out, for every preset."""
     untouched = {i.id: i.default for i in SplitMergeTokenizer.define_schema().inputs}
     tokens = SplitMergeTokenizer.execute(**untouched).result[0]
     for preset in ("best", "paper", "textual_inversion", "hiper"):

@@ -1,6 +1,6 @@
-"""The files of trainings: when one is reused, and what costs none: `PYTHON inprocess_trained_files.py COMFY_DIR`.
+"""Trained files: when one is reused, and what needs no new training: `PYTHON inprocess_trained_files.py COMFY_DIR`.
 
-Run by ComfyUI's own interpreter; one line a check, the exit status is the verdict.
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def check_patches_of_the_model_are_part_of_the_hash():
 
 
 def check_a_damaged_file_is_trained_anew_and_said():
-    """A flipped byte, an edit or a cut: the file is told and left alone, and the new one serves from then on."""
+    """A flipped byte, an edit or a cut: a warning names the file, it stays, and a new one is used from then on."""
     trained, _, _ = train(name="hurt")
     file = FOLDER / "hurt.safetensors"
     whole = file.read_bytes()
@@ -67,7 +67,7 @@ def check_a_damaged_file_is_trained_anew_and_said():
         assert (FOLDER / "hurt-2.safetensors").read_bytes() == whole and file.read_bytes() == broken
         assert train(name="hurt")[2]["reused"] == "hurt-2.safetensors"
         (FOLDER / "hurt-2.safetensors").unlink()
-    (FOLDER / "hurt-2.safetensors").write_bytes(edited)  # is met before the one that serves
+    (FOLDER / "hurt-2.safetensors").write_bytes(edited)  # is found before the valid one
     assert "reused" not in train(name="hurt")[2]
     report = train(name="hurt")[2]
     assert report["reused"] == "hurt-3.safetensors" and "hurt-2" in report["warnings"][0]
@@ -92,7 +92,7 @@ def check_a_file_that_comes_during_the_training_is_left_alone():
 
 
 def check_a_disk_that_fills_costs_no_training():
-    """Told before the training where it is full by then; else what was trained is kept in ComfyUI's output folder."""
+    """A full disk is an error before the training; if it fills later, the concept goes to ComfyUI's output folder."""
     output = FOLDER / "output"
     folder_paths.set_output_directory(str(output))
     kept, save, trained = whole_file._hidden, training_run.save_concept, training_run.train

@@ -10,13 +10,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PACK = HERE.parents[1]
 HANGS = 1800
-"""Seconds after which a subprocess or a prompt counts as hanging: a guard, so long that no busy machine trips it."""
+"""Seconds after which a subprocess or a prompt counts as hanging: long enough for any busy machine."""
 
 
 def find_comfyuis() -> list[Path]:
     """The folders in COMFYUI_PATH (os.pathsep between them), else every ~/comfy/ComfyUI* and ../ComfyUI.
 
-    Raises FileNotFoundError where a given one holds no ComfyUI: a slip must not look like nothing to test.
+    Raises FileNotFoundError if a given folder holds no ComfyUI, so that a typo does not skip the tests.
     """
     given = [Path(name).expanduser() for name in os.environ.get("COMFYUI_PATH", "").split(os.pathsep) if name.strip()]
     for folder in given:

@@ -21,13 +21,13 @@ from typing import Any
 
 
 def prepare() -> None:
-    """Everything that ComfyUI needs on such a machine; to be called before anything of it is imported."""
+    """Prepare such a machine for ComfyUI; call before importing any of it."""
     skip_missing_torchvision_operators()
     stand_in_for_torchaudio()
 
 
 class _Anything(type):
-    """A class of which any attribute may be asked: another such class."""
+    """A class with any attribute: another such class."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
@@ -37,7 +37,7 @@ class _Anything(type):
 
 
 class Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds modules of these names and everything below them, empty, but any attribute may be asked of them."""
+    """Finds modules of these names and all below them; empty, but with any attribute."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
@@ -64,7 +64,7 @@ class Silence(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def stand_in_for_torchaudio() -> None:
-    """Where torchaudio cannot be imported, let an empty module stand for it."""
+    """Replace torchaudio by an empty module if it cannot be imported."""
     try:
         import torchaudio  # noqa: F401
     except (ImportError, OSError):

@@ -70,7 +70,7 @@ def opened(model, clip):
 
 
 def gradients(model, clip):
-    """Of a denoised picture by the words' embeddings and by the context: all of the text encoder and of the U-Net."""
+    """Gradients of a denoised picture by the word embeddings and by the context: through text encoder and U-Net."""
     generator = torch.Generator().manual_seed(4)
     with torch.inference_mode(False), torch.enable_grad(), ComfyHost(model, clip, VAE) as host:
         starts = []

@@ -2,7 +2,7 @@
 
 Run by ComfyUI's interpreter. Writes into OUT the model's weights in diffusers layout and everything
 that a training on ComfyHost computes in a few batches; the other half does the same with DiffusersHost.
-With cases named, only these, and a short measurement: for large checkpoints.
+Named cases limit it to these, with fewer measurements, for large checkpoints.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ TIMESTEPS, FEW = [0, 1, 250, 500, 750, 999], [250, 999]
 
 
 def cases() -> dict[str, Any]:
-    """Small trainings that between them use everything whose result could depend on the host."""
+    """Small trainings that together use everything that could depend on the host."""
     from seal_pack.seal_core.concept.settings import Layers
     from seal_pack.seal_core.method.config import TEMPLATES
     from seal_pack.seal_core.method.presets import PRESETS
 
-    # Weights so large that each term has its share of the gradient.
+    # Large weights, so that each term contributes to the gradient.
     changes: dict[str, dict[str, Any]] = {
         "textual_inversion": {},
         "paper": {"attention_weight": 1.0, "contrast_weight": 0.1, "pool": 4},
@@ -115,7 +115,7 @@ def main() -> None:
             found, prompts = batches(run, BATCHES if thorough else 1, merge)
             note = {"config": config.effective(), "prompts": prompts, "merge_after": merge}
             note["pool"] = run.step.prefix.bytes if run.step.prefix else None
-            if run.step.prefix and thorough:  # the same draws again, every one through the whole U-Net
+            if run.step.prefix and thorough:  # the same draws again through the whole U-Net
                 whole = Training(host, [sticker], config)
                 whole.step.prefix = None
                 found |= {f"whole.{key}": value for key, value in batches(whole, BATCHES, merge)[0].items()}

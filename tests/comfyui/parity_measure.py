@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def batches(run: Any, count: int, merge_after: int | None) -> tuple[dict[str, Tensor], list[list[str]]]:
-    """Losses and gradients of the first `count` batches of a training, vectors left where they start.
+    """Losses and gradients of the first `count` batches of a training, without updating the vectors.
 
     Tensors by name ("0.loss", "0.grad.1", "0.noise", ...), and the prompts of each batch. After batch
     number `merge_after` the split tokens merge.
@@ -28,7 +28,7 @@ def batches(run: Any, count: int, merge_after: int | None) -> tuple[dict[str, Te
         found |= {f"{n}.term.{name}": torch.tensor(value) for name, value in terms.items()}
         for i, parameter in enumerate(run.learned.parameters()):
             found[f"{n}.vectors.{i}"] = parameter
-            if parameter.grad is not None:  # the context token stands not in every prompt
+            if parameter.grad is not None:  # not every prompt has the context token
                 found[f"{n}.grad.{i}"] = parameter.grad
             parameter.grad = None
         if n == merge_after:

@@ -1,4 +1,4 @@
-"""What the checks of routing beside other packs and ComfyUI's own nodes share: models, prompts, and what sites read."""
+"""Shared by the routing checks with other packs and ComfyUI's nodes: models, prompts, and what sites read."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def changing(change):
 
 
 def recorded(model, positive=None, warnings=0, **kwargs):
-    """What the sites read, and what was sampled, under `warnings` warnings."""
+    """What the sites read and what was sampled, expecting `warnings` warnings."""
     with Log() as log, Recorder() as seen:
         result = sample(model, positive or learned(TEXT, concept()), **kwargs)
     assert len(log.lines) == warnings, log.lines

@@ -1,4 +1,4 @@
-"""A real ComfyUI as a subprocess on loopback, driven as its front end drives it: HTTP and one web socket."""
+"""A real ComfyUI as a subprocess on loopback, driven like its front end: HTTP and one web socket."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PromptRejected(Exception):
 
 @dataclass
 class Result:
-    """One executed prompt: what /history and /ws told of it."""
+    """One executed prompt, from /history and /ws."""
 
     prompt_id: str
     status: str  # success, error or interrupted
@@ -67,7 +67,7 @@ class Result:
         return json.loads(self.text(node))
 
     def progress(self, node: str) -> list[tuple[int, int]]:
-        """(value, total) of this node's progress bar, one for each time it moved."""
+        """(value, total) of this node's progress bar, one per update."""
         return [
             (message["data"]["value"], message["data"]["max"])
             for message in self.messages
@@ -111,7 +111,7 @@ class ComfyServer:
 
     def ensure(self, *names: str) -> None:
         """Make the random files of checkpoints.py that are not in the cache yet, and link them into models."""
-        # The recipe's own text is part of the folder's name: a changed recipe never meets old files.
+        # The folder's name holds a hash of the recipe, so a changed recipe never uses old files.
         recipe = f"{zlib.crc32((HERE / 'checkpoints.py').read_bytes()):08x}"
         folder = cache_dir() / recipe
         missing = [name for name in names if not (folder / f"{name}.safetensors").exists()]
@@ -201,14 +201,14 @@ class ComfyServer:
         return self.get("/object_info")
 
     def queue(self, prompt: dict[str, Any]) -> str:
-        """Send a graph in API format; its prompt id. Raises PromptRejected with the node errors."""
+        """Send a graph in API format. Returns its prompt id; raises PromptRejected with the node errors."""
         try:
             return json.loads(self.post("/prompt", {"prompt": prompt, "client_id": self.client_id}))["prompt_id"]
         except urllib.error.HTTPError as error:
             raise PromptRejected(json.loads(error.read())) from None
 
     def wait(self, prompt_id: str, timeout: float = HANGS) -> Result:
-        """Until ComfyUI has finished this prompt, one way or another."""
+        """Wait until ComfyUI has finished this prompt."""
         deadline = time.time() + timeout
         with self._news:
             while True:
@@ -239,7 +239,7 @@ class ComfyServer:
                 self._news.wait(1)
 
     def _step(self, prompt_id: str, node: str) -> int:
-        """How far this node's progress bar has come, 0 at first. The prompt must still run."""
+        """The value of this node's progress bar, 0 at first. The prompt must still run."""
         step = 0
         for message in self._messages:
             if message["data"].get("prompt_id") == prompt_id:

@@ -1,9 +1,9 @@
 """A stand-in on the CPU for the patcher that newer ComfyUIs use on NVIDIA cards (ModelPatcherDynamic).
 
-What matters to whoever differentiates: weights stay where they were loaded, under inference mode; each layer casts
-its own into ONE buffer, by raw memory, so that autograd does not see it being overwritten; patches are applied while
-casting; whatever is asked of loading is ignored; `clone(disable_dynamic=True)` gives an ordinary patcher with modules
-of its own. It stands on ComfyUI's own ModelPatcher and does the same in ComfyUIs that never stream.
+What matters for gradients: weights stay as loaded, under inference mode; each layer casts its own into ONE buffer of
+raw memory, so autograd does not see it being overwritten; patches apply while casting; loading requests are ignored;
+`clone(disable_dynamic=True)` gives an ordinary patcher with its own modules. Built on ComfyUI's ModelPatcher, it works
+the same in ComfyUIs that never stream.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def streaming():
 
 
 def streamed_model(make):
-    """make() as a loader of ComfyUI would give it on such a card; `make` gives an ordinary MODEL."""
+    """make() as ComfyUI's loader returns it on such a card; `make` returns an ordinary MODEL."""
 
     def load(disable_dynamic=False):
         patcher = make()
@@ -105,7 +105,7 @@ def streamed_model(make):
 
 
 def streamed_clip(make):
-    """make() as a loader of ComfyUI would give it on such a card; `make` gives an ordinary CLIP."""
+    """make() as ComfyUI's loader returns it on such a card; `make` returns an ordinary CLIP."""
     clip = make()
     clip.patcher.__class__ = StreamedPatcher
     clip.patcher.cached_patcher_init = (lambda disable_dynamic=False: make().patcher, ())

@@ -1,6 +1,6 @@
 """SEALDemoModel in ComfyUI's interpreter, and ComfyHost against DiffusersHost on the same model file.
 
-The file is the shipped one, or one with random weights where there is none yet.
+The file is the shipped one, or has random weights if there is none yet.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DECODED = 1e-3
 
 
 def random_model(path: Path) -> Path:
-    """A model file with random weights of the usual sizes: transformers starts text encoders too small to tell."""
+    """A model file with random weights of usual sizes; transformers' own initial text encoders give no difference."""
     model = build(1)
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
@@ -73,7 +73,7 @@ def test_hosts_agree(both: tuple[dict[str, Tensor], dict[str, Tensor]]):
 
 
 def test_the_measurement_sees_differences(both: tuple[dict[str, Tensor], dict[str, Tensor]]):
-    """Words change the context, and contexts change what is denoised: agreement above is not emptiness."""
+    """Words change the context, and contexts change the denoised result: the agreement above is not trivial."""
     _, found = both
     rows = found["context"]
     assert all((rows[0] - row).abs().max() > 0.1 for row in rows[1:])

@@ -1,4 +1,4 @@
-"""ComfyUI's other attentions and precisions, a graphics card, LoRA and CLIP skip."""
+"""ComfyUI's other attention and precision flags, a graphics card, LoRA and CLIP skip."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_on_a_card(another: Callable[..., ComfyServer], comfyui: Path, comfy: Co
 
 
 def trains_alike(usual: ComfyServer, other: ComfyServer, sticker: Sticker, rounding: float) -> None:
-    """Both servers find the same losses, and what the other one learned it can draw."""
+    """Both servers get the same losses, and each can draw the other's concept."""
     expected = train(usual, sticker(usual), name="flags").json("report")["losses"]
     losses = train(other, sticker(other), name="flags").json("report")["losses"]
     assert losses == pytest.approx(expected, rel=rounding)
@@ -86,7 +86,7 @@ def test_lora_and_clip_skip(comfy: ComfyServer, sticker: Sticker) -> None:
             before[key] = comfy.pixels(result, "save")
             assert all(map(math.isfinite, losses[key]))
     assert len(set(losses.values())) == 4, "LoRA or CLIP skip had no effect on training"
-    for lora, skip in before:  # the same pictures again, now that everything has been trained with
+    for lora, skip in before:  # the same pictures again, after trainings with everything
         graph = build("", lora, skip)
         for node in ("train", "name", "loss", "attention", "report", "image"):
             graph.pop(node)

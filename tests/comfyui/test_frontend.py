@@ -75,7 +75,7 @@ def test_opens_clean(opened: Opened):
 
 
 def test_saves_what_it_opened(opened: Opened):
-    """Else a node's widgets have changed, and values would land in wrong boxes."""
+    """Otherwise a node's widgets have changed, and saved values land in the wrong ones."""
     saved, shipped = opened.saved, opened.shipped
     assert saved["links"] == shipped["links"]
     for now, before in zip(saved["groups"], shipped["groups"], strict=True):
@@ -112,7 +112,7 @@ def test_is_not_blank(page: FrontEnd):
 
 
 def test_an_old_file_with_fewer_values_opens(page: FrontEnd):
-    """Optional inputs are added at the end: a file from before has fewer values and keeps its own."""
+    """New optional inputs come last: an older file has fewer values and keeps them."""
     workflow = read("seal_train")
     (train,) = (node for node in workflow["nodes"] if node["type"] == "SEALTrainEmbedding")
     kept = train["widgets_values"][:-2]

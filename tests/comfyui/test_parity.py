@@ -72,7 +72,7 @@ def config(note: dict[str, Any]) -> TrainConfig:
 
 
 def filled(make: Any, state: dict[str, Tensor]) -> Any:
-    """A module with exactly these weights in float32; made on the meta device, so nothing is initialised in vain."""
+    """A module with exactly these weights in float32; made on the meta device to skip initialisation."""
     with torch.device("meta"):
         module: nn.Module = make()
     missing, unexpected = module.load_state_dict({k: v.float() for k, v in state.items()}, strict=False, assign=True)
@@ -163,7 +163,7 @@ def pipe(folder: Path, comfyui: Path, notes: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="module", autouse=True)
 def all_cores() -> Iterator[None]:
-    """Unlike the tiny models of the other tests, these win by every core."""
+    """Unlike the other tests' tiny models, these gain from every core."""
     before = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
     yield
@@ -208,7 +208,7 @@ def compare(ours: dict[str, Tensor], theirs: dict[str, Tensor], count: int) -> d
         assert theirs[name].isfinite().all()
         pairs = [(ours[name], theirs[name])]
         if kind == "grad":
-            pairs += list(zip(ours[name], theirs[name]))  # one by one too, so that none hides behind a longer one
+            pairs += list(zip(ours[name], theirs[name]))  # also one by one, so that none hides behind a longer one
         for mine, other in pairs:
             worst[kind] = max(worst.get(kind, 0.0), apart(mine, other))
             assert apart(mine, other) < TOLERANCE, (name, apart(mine, other), float(other.norm()))
@@ -265,5 +265,5 @@ def test_layer_restriction_is_real_in_comfyui(pair: Pair) -> None:
     for found in (last, *first):  # every layer computed before the site's keys is bit-equal
         assert found["first"] == f"{found['module']}.to_k", found
     assert last["before"] > 0.8 * last["layers"]
-    for found in first:  # the measurement sees a change where there must be one
+    for found in first:  # the measurement detects a change where there must be one
         assert found["site"] == "down.0" and 0 < found["before"] < 0.2 * found["layers"]

@@ -1,4 +1,4 @@
-"""Equal settings and inputs: equal bytes, and no second training; also after a restart."""
+"""Equal settings and inputs give equal bytes without a second training, also after a restart."""
 
 from __future__ import annotations
 
@@ -108,6 +108,6 @@ def test_memory_of_ten_trainings(comfy: ComfyServer, sticker: Sticker) -> None:
     print("resident MB:", [report["resident"] >> 20 for report in seen], "tensors:", [r["tensors"] for r in seen])
     assert max(r["tensors"] for r in settled) <= settled[0]["tensors"], "tensors stay behind"
     assert max(r["bytes"] for r in settled) <= settled[0]["bytes"]
-    # A leak comes back with every training; the allocator's single steps (2 % in one run of many) do not.
+    # A leak grows with every training; a single step of the allocator (2 % in one of many runs) does not.
     steps = [after - before for before, after in pairwise(resident)]
     assert median(steps) * len(steps) <= 0.02 and max(resident) <= 0.05, resident

@@ -1,4 +1,4 @@
-"""The harness itself: ComfyUI runs, and the random checkpoints are what they say."""
+"""The harness itself: ComfyUI runs, and detects the random checkpoints as intended."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ TABLES = {
 
 
 def complaints(log: str) -> list[str]:
-    """Lines of ComfyUI's log that say something went wrong."""
+    """Lines of ComfyUI's log that report a problem."""
     return [line for line in log.splitlines() if any(word in line.lower() for word in ("warning", "error", "mismatch"))]
 
 
@@ -51,7 +51,7 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     chosen = {**graphs.TOKENS, "split": 2, "merge": "concat", "init": "class_word"}
     tokens = graph.wire("SplitMergeTokenizer", **chosen)
     name = f"cat-{layout}"
-    # CLIP-H and CLIP-G read a prompt in a second: only sd15 trains with all prompts and on other grounds.
+    # CLIP-H and CLIP-G take a second per prompt: only sd15 trains with all prompts and backgrounds.
     few = {"augment": -1.0} if layout == "sd15" else {"prompts": "a sticker of {}"}
     settings = {"preset": "best", "steps": STEPS, "resolution": 64, "name": name, "class_word": "cat", **few}
     graphs.train(graph, parts, sticker(comfy), tokens=tokens, **settings)

@@ -16,8 +16,8 @@ PARTS = (["checkpoint", 0], ["checkpoint", 1], ["checkpoint", 2])
 
 
 def look(server: ComfyServer, nonce: int) -> tuple[list[bytes], dict[str, Any]]:
-    """A picture, and what state everything is in."""
-    forget = Graph()  # ComfyUI keeps results of the last graph only: after this one, just the checkpoint's
+    """A picture, and the state of everything."""
+    forget = Graph()  # ComfyUI caches the last graph's results only: after this one, just the checkpoint's
     forget.add("PreviewAny", source=graphs.checkpoint(forget, "sd15-small")[0])
     server.run(forget).ok()
     graph = graphs.plain("sd15-small")
@@ -68,7 +68,7 @@ def test_after_cancel(comfy: ComfyServer, sticker: Sticker) -> None:
     comfy.interrupt()
     result = comfy.wait(prompt)
     assert result.status == "interrupted"
-    # Cancel ends the step under way. The messages may lag behind by one step or two, not by thousands.
+    # Cancel ends the current step. Messages may lag by a step or two, not by thousands.
     assert len(result.progress("train")) <= 10, "trained on after Cancel"
     assert comfy.files() == files
     same(look(comfy, 1), before)

@@ -43,7 +43,7 @@ def graph(comfy: ComfyServer):
 
 
 def from_the_class_word(graph: dict[str, Any]) -> None:
-    """Looking for words with CLIP-L takes minutes on two cores; those on the demo model keep it."""
+    """The search for words takes minutes with CLIP-L on two cores; workflows on the demo model keep it."""
     tokens = {"class_type": "SplitMergeTokenizer", "inputs": {**TOKENS, "init": "class_word_noise"}}
     for node in [graph[key] for key in of_type(graph, "SEALTrainEmbedding")]:
         if node["inputs"]["preset"] == "best":
@@ -128,7 +128,7 @@ def test_compare(comfy: ComfyServer, graph, trained):
 
 
 def test_demo(comfy: ComfyServer, graph):
-    """Nothing but the pack: the model that it ships, a built-in sticker, a concept learned and drawn."""
+    """Only the pack: its own model, a built-in sticker, a concept learned and drawn."""
     sent = graph("seal_demo")
     result = comfy.run(sent).ok()
     assert (comfy.embeddings / "seal-demo.safetensors").is_file()
@@ -151,7 +151,7 @@ def packs_of(comfy: ComfyServer, sent: dict[str, Any], result: Result) -> dict[s
 
 
 def test_sticker_pack(comfy: ComfyServer, graph):
-    """From the drawn pictures on, with others in their place, of which one shows nothing; drawing lists: test_sweep."""
+    """From the drawn pictures on, with substitutes of which one is empty; drawing itself: test_sweep."""
     whole = graph("sticker_pack")
     (sweep,), (decode,), (cut,) = (
         of_type(whole, t) for t in ("SEALStickerAttributeSweep", "VAEDecode", "SEALStickerCutout")
@@ -180,7 +180,7 @@ def test_sticker_pack(comfy: ComfyServer, graph):
 
 
 def test_sticker_pack_out_of_the_box(comfy: ComfyServer, graph):
-    """As it opens, but for fewer steps: what the shipped model draws can be cut out and packed."""
+    """As it opens but with fewer steps: the shipped model's pictures can be cut out and packed."""
     sent = changed(graph("sticker_pack"), {
         "SEALTrainEmbedding": {"steps": 10, "resolution": 0, "name": "out-of-the-box"},
         "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"steps": 8},

@@ -2,8 +2,8 @@
 
 The front end saves widget values by position: in the order of the node's inputs, one more after a seed
 ("control after generate") and after an upload. That order is what keeps users' files working when a node
-gains an input, so the tests read it independently of the front end; tests/comfyui/test_frontend.py
-holds the two against each other.
+gains an input, so the tests read it independently of the front end; test_frontend.py
+compares the two.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def links_of(workflow: dict[str, Any]) -> dict[int, tuple[int, int, int, int, st
 
 
 def to_api(workflow: dict[str, Any], object_info: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Node id -> {class_type, inputs} for /prompt. Raises ValueError for what this does not cover."""
+    """Node id -> {class_type, inputs} for /prompt. Raises ValueError for unsupported nodes."""
     links, graph = links_of(workflow), {}
     for node in workflow["nodes"]:
         if node["type"] in NOTES:

@@ -40,7 +40,7 @@ def test_file_holds_what_the_renderer_draws(name: str):
     sticker, made = built_in_sticker(name), drawn(name)
     assert np.array_equal(sticker.image, made.image) and np.array_equal(sticker.mask, made.mask)
     assert made.character.seed in EXAMPLES and name.startswith(f"{made.character.main} {made.character.species},")
-    assert made.context.shows("action")
+    assert made.scene.shows("action")
 
 
 def test_one_sticker_an_animal_and_no_other_file():

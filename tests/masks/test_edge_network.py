@@ -1,4 +1,4 @@
-"""The edge network: what a rough mask's outline becomes, and what it is trained on."""
+"""The edge network: how it refines a rough outline, its file, its training data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from seal_core.messages import SealError
 from seal_core.pictures.resize import resize
 from seal_core.stickers.cutout import cutout
 from seal_core.world.mask_networks import edge_data, train_edges
-from seal_core.world.mask_networks.averaged import Training
+from seal_core.world.mask_networks.averaged import AveragedTraining
 
 SEED = 20_700_000  # validation characters that no figure is reported on
 
 
 def rough(alpha, factor=4):
-    """The mask that a method would give which sees a picture of a quarter of the size."""
+    """The mask of a method that sees a picture of a quarter of the size."""
     height, width = alpha.shape
     return resize((resize(alpha, height // factor, width // factor) > 0.5).astype(np.float32), height, width)
 
@@ -34,7 +34,7 @@ def edge_error(found, alpha, values=None):
 def test_a_rough_outline_becomes_fine_and_its_colours_clean():
     before, after, washed, clean = [], [], [], []
     for i in range(6):
-        image, own, alpha = edge_data.sticker(SEED + i, 256)
+        image, own, alpha = edge_data.rendered_sticker(SEED + i, 256)
         colours, found = edge_network.refine_edge(image, rough(alpha))
         before.append(edge_error(rough(alpha), alpha))
         after.append(edge_error(found, alpha))
@@ -46,7 +46,7 @@ def test_a_rough_outline_becomes_fine_and_its_colours_clean():
 
 
 def test_a_smaller_mask_is_made_finer_step_by_step():
-    image, _, alpha = edge_data.sticker(SEED + 10, 512)
+    image, _, alpha = edge_data.rendered_sticker(SEED + 10, 512)
     small = resize(alpha, 128, 128)
     found = edge_network.refine_edge(image, small)[1]
     assert found.shape == alpha.shape
@@ -67,7 +67,7 @@ def test_any_size(shape):
 
 
 def test_far_from_the_outline_the_mask_is_believed():
-    image, _, alpha = edge_data.sticker(SEED + 11, 256)
+    image, _, alpha = edge_data.rendered_sticker(SEED + 11, 256)
     near = edge_network.REACH
     found = edge_network.refine_edge(image, rough(alpha))[1]
     solid = rough(alpha) > 0.5
@@ -80,7 +80,7 @@ def test_far_from_the_outline_the_mask_is_believed():
 
 
 def test_tiles_leave_no_seams(monkeypatch):
-    image, _, alpha = edge_data.sticker(SEED + 12, 512)
+    image, _, alpha = edge_data.rendered_sticker(SEED + 12, 512)
     tiled = edge_network.refine_edge(image, rough(alpha))
     monkeypatch.setattr(edge_network, "TILE", 1024)
     whole = edge_network.refine_edge(image, rough(alpha))
@@ -99,7 +99,7 @@ def test_the_file_is_small_and_tells_its_figures():
 
 def test_without_its_file_cut_outs_go_by_colours(tmp_path, monkeypatch):
     monkeypatch.setattr(edge_network, "EDGE_NETWORK_FILE", tmp_path / "edges.safetensors")
-    image, _, alpha = edge_data.sticker(SEED + 13, 256)
+    image, _, alpha = edge_data.rendered_sticker(SEED + 13, 256)
     with pytest.raises(SealError, match=r"edge network: .*no file"):
         edge_network.refine_edge(image, alpha)
     found = cutout(torch.from_numpy(image)[None])[1][0].numpy() > 0.5
@@ -117,14 +117,14 @@ def source():
     rng = np.random.default_rng(0)
     rows = []
     for i, size in enumerate((128, 192)):
-        rows += edge_data.crops(rng, *edge_data.sticker(SEED + 20 + i, size))
-        rows += edge_data.crops(rng, *edge_data.composed(rng, size))
-    return edge_data.Source([np.stack(rows)])
+        rows += edge_data.crops(rng, *edge_data.rendered_sticker(SEED + 20 + i, size))
+        rows += edge_data.crops(rng, *edge_data.composed_object(rng, size))
+    return edge_data.EdgeData([np.stack(rows)])
 
 
 def test_what_is_composed_is_its_own_colours_over_a_ground():
     for seed in range(6):
-        image, own, alpha = edge_data.composed(np.random.default_rng(seed), 160)
+        image, own, alpha = edge_data.composed_object(np.random.default_rng(seed), 160)
         assert np.abs(image - own)[alpha == 1].max() < 1e-5
         assert (alpha > 0.5).any() and (alpha < 0.5).any() and ((alpha > 0.02) & (alpha < 0.98)).any()
 
@@ -145,21 +145,21 @@ def test_batches(source):
 def test_loss_is_lowest_for_the_truth(source):
     image, mask, alpha, own = source.batch(4, 1)
     logits = torch.logit(alpha.clamp(1e-4, 1 - 1e-4))
-    best = train_edges.loss((logits, own), image, mask, alpha, own)
+    best = train_edges.edge_loss((logits, own), image, mask, alpha, own)
     for worse in ((torch.logit(mask.clamp(1e-4, 1 - 1e-4)), own), (logits, image)):
-        assert train_edges.loss(worse, image, mask, alpha, own) > best + 0.005
+        assert train_edges.edge_loss(worse, image, mask, alpha, own) > best + 0.005
 
 
 def test_training_learns_and_goes_on(source, tmp_path):
     def training():
         torch.manual_seed(0)
         network = edge_network.EdgeNetwork(edge_network.EdgeLayout((8, 8, 8, 8)), norm=True)
-        return Training(tmp_path / "state.pt", network)
+        return AveragedTraining(tmp_path / "state.pt", network)
 
     images, masks, alpha, own = source.batch(6, 0)
 
     def loss(network):
-        return train_edges.loss(network(images, masks), images, masks, alpha, own)
+        return train_edges.edge_loss(network(images, masks), images, masks, alpha, own)
 
     first = training()
     values = [first.step(loss, 0.0) for _ in range(12)]

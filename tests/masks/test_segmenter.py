@@ -1,4 +1,4 @@
-"""The learned segmenter: its file, what it sees, sizes, how auto chooses; its training's pieces."""
+"""The segmenter: what it finds, its file, sizes, how auto chooses, its training."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from seal_core.masks import learned_mask as learned
 from seal_core.masks.methods import METHODS, semantic_mask
 from seal_core.messages import SealError
 from seal_core.stickers.cutout import cutout
-from seal_core.world.judges.model import SIZE
+from seal_core.world.judges.judge_networks import SIZE
 from seal_core.world.judges.training_pictures import records
 from seal_core.world.mask_networks import procedural as segmenter_grounds
 from seal_core.world.mask_networks import segmenter_data, train_segmenter
-from seal_core.world.mask_networks.averaged import Training
+from seal_core.world.mask_networks.averaged import AveragedTraining
 from seal_core.world.renderer.characters import character
-from seal_core.world.renderer.contexts import Context, random_context
 from seal_core.world.renderer.render import render
+from seal_core.world.renderer.scenes import Scene, random_scene
 
 PLAIN = [v for v in VALUES["background"] if v.startswith("plain")]
 BUSY = [v for v in VALUES["background"] if v not in PLAIN]
@@ -31,7 +31,7 @@ BUSY = [v for v in VALUES["background"] if v not in PLAIN]
 
 def sticker(seed, size=128, **fixed):
     """image (size, size, 3) and mask (size, size), float32 in [0, 1], of a character that was not trained on."""
-    found = render(character(seed), random_context(random.Random(seed), **fixed), seed, size)
+    found = render(character(seed), random_scene(random.Random(seed), **fixed), seed, size)
     return found.image.astype(np.float32) / 255, found.mask.astype(np.float32) / 255
 
 
@@ -66,8 +66,8 @@ def test_held_out_renders(grounds, least):
 
 
 def test_a_white_border_on_white_and_hearts_beside_the_head():
-    context = Context("in love", "jumping", "full body", "flat vector", "plain white")
-    found = render(character(27_000_100), context, 5)
+    scene = Scene("in love", "jumping", "full body", "flat vector", "plain white")
+    found = render(character(27_000_100), scene, 5)
     image, truth = torch.from_numpy(found.image).float()[None] / 255, found.mask / 255
     for mask in (cutout(image)[1][0], cutout(image, method="learned")[1][0], semantic_mask(image)[0]):
         assert glyphs.iou(mask, truth) > 0.95
@@ -165,8 +165,8 @@ def test_auto_keeps_the_flood_where_both_agree_and_where_the_segmenter_is_unsure
 
 
 def test_parts_that_the_segmenter_is_sure_of_are_put_right(monkeypatch):
-    """A shadow under the feet comes out of a flood that is right otherwise, ground that it filled too; a thin line and
-    what the segmenter is not sure of do not."""
+    """Shadows under the feet and wrongly filled ground leave a flood that is right otherwise; thin lines and parts
+    where the segmenter is unsure stay."""
     subject = disc(128, 50)
     shadow, gap, line = (np.zeros((128, 128), np.float32) for _ in range(3))
     shadow[109:116, 44:84] = 1 - subject[109:116, 44:84]
@@ -217,9 +217,9 @@ def source():
     rng = np.random.default_rng(0)
     sprites = [s for s in map(segmenter_data.of_render, rendered) if s is not None]
     for _ in range(4):
-        rgb, alpha = segmenter_grounds.thing(rng, SIZE)
+        rgb, alpha = segmenter_grounds.random_object(rng, SIZE)
         sprites.append(segmenter_data.sprite(rgb, alpha.astype(np.float32) / 255))
-    return segmenter_data.Source(rendered, np.stack(sprites), segmenter_data._grounds(0, 6))
+    return segmenter_data.SegmenterData(rendered, np.stack(sprites), segmenter_data._grounds(0, 6))
 
 
 def test_batches(source):
@@ -236,9 +236,9 @@ def test_batches(source):
 def test_loss_is_lowest_for_the_truth():
     truth = torch.from_numpy(disc())[None]
     right, wrong = 20 * (truth - 0.5), 20 * (torch.from_numpy(disc(radius=20.0))[None] - 0.5)
-    assert train_segmenter.loss(right, truth) < 0.1 < 0.5 < train_segmenter.loss(wrong, truth)
+    assert train_segmenter.segmenter_loss(right, truth) < 0.1 < 0.5 < train_segmenter.segmenter_loss(wrong, truth)
     nothing = torch.zeros_like(truth)
-    assert train_segmenter.loss(nothing - 12, nothing) < 0.2
+    assert train_segmenter.segmenter_loss(nothing - 12, nothing) < 0.2
 
 
 @pytest.mark.parametrize("load", [segmenter.load_segmenter, edge_network.load_edge_network])
@@ -252,10 +252,10 @@ def test_training_goes_on_where_it_stopped(source, tmp_path):
     def training():
         torch.manual_seed(0)
         network = segmenter.Segmenter(segmenter.SegmenterLayout((8, 8, 8, 8)), norm=True)
-        return Training(tmp_path / "state.pt", network)
+        return AveragedTraining(tmp_path / "state.pt", network)
 
     def loss(images, truth):
-        return lambda network: train_segmenter.loss(network(images), truth)
+        return lambda network: train_segmenter.segmenter_loss(network(images), truth)
 
     first = training()
     for _ in range(2):

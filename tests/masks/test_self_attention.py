@@ -1,4 +1,4 @@
-"""The attention mask on a small host whose attention is built, so that the right answer is known."""
+"""The attention mask on a small host with constructed attention, so that the right answer is known."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Attention(nn.Module):
 
 
 class FakeHost:
-    """Latents are the image's colours at an eighth; places of one colour attend to each other.
+    """Latents are the image's colours at an eighth of the size; places of one colour attend to each other.
 
     The word "cat" sits at token 4 and looks only at bright red, a part of the subject; the rest of
     the subject is dark red, which self-attention ties to it.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from seal_core.method import config
-from seal_core.method.losses import ATTENTION_LOSSES, attention_loss, contrast_loss, denoising_errors, leakage, sinkhorn
+from seal_core.method.losses import MAP_LOSSES, attention_loss, contrast_loss, denoising_errors, leakage, sinkhorn
 
 MASK = torch.zeros(1, 4, 6)
 MASK[:, 1:3, 1:4] = 1
@@ -124,4 +124,4 @@ def test_transport_of_large_maps_is_that_of_maps_of_sixteen_cells():
 
 
 def test_every_loss_that_a_config_can_name_is_there_and_has_a_weight():
-    assert tuple(config.ATTENTION_WEIGHTS) == config.ATTENTION_LOSSES == ("none", *ATTENTION_LOSSES)
+    assert tuple(config.ATTENTION_WEIGHTS) == config.ATTENTION_LOSSES == ("none", *MAP_LOSSES)

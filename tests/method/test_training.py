@@ -12,7 +12,7 @@ from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 from seal_core.method import config as settings
 from seal_core.method.config import TrainConfig
-from seal_core.method.descent import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, RATES, Descent, learning_rate
+from seal_core.method.descent import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, RATE_LAWS, Descent, learning_rate
 from seal_core.method.presets import PRESETS
 from seal_core.method.probe import look
 from seal_core.method.training import Training, train
@@ -355,7 +355,7 @@ def test_the_learning_rate_stays_or_falls_to_nearly_nothing():
         return [learning_rate(quick("textual_inversion", steps=10, rate=how), step) for step in range(1, 11)]
 
     full = quick("textual_inversion").learning_rate
-    assert tuple(RATES) == settings.RATES
+    assert tuple(RATE_LAWS) == settings.RATES
     assert set(rates("constant")) == {full}
     falling = rates("cosine")
     assert falling[0] == full and falling[-1] < 0.03 * full

@@ -1,4 +1,4 @@
-"""Outlines around whatever is drawn are as wide as asked: hairlines, dots and lone pixels, hard and soft."""
+"""Borders and shadows: as wide and soft as asked around any drawing, hairlines and lone pixels included."""
 
 from __future__ import annotations
 
@@ -7,12 +7,125 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from discs import disc, disc_picture, disc_sticker
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from seal_core.stickers.border import Border, add_border, outline_layer
+from seal_core.messages import SealError
+from seal_core.stickers.border import Border, Shadow, add_border, outline_layer
 from seal_core.stickers.caption import Caption, caption_layer
+
+
+def test_border_is_as_wide_as_asked():
+    """The area of line and subject is that of a disc whose radius is larger by the width, to half a percent."""
+    out, mask = add_border(disc_sticker(), border=Border(width=9, colour="#00ff00", smooth=0))
+    assert abs(float(mask.sum()) - np.pi * 29**2) < 0.005 * np.pi * 29**2
+    middle = out.shape[1] // 2
+    assert torch.allclose(out[0, middle, 32 + 25, :3], torch.tensor([0.0, 1.0, 0.0]), atol=1e-3)
+    assert (out[0, middle, 32 + 5, :3] - torch.tensor([0.9, 0.3, 0.1])).abs().max() < 1e-3
+    rounded = add_border(disc_sticker(), border=Border(width=9, smooth=8))[1]
+    assert abs(float(rounded.sum() - mask.sum())) < 0.01 * float(mask.sum()), "nothing to round on a disc"
+
+
+def test_gap_leaves_a_ring_of_nothing():
+    _, mask = add_border(disc_sticker(), border=Border(width=5, gap=6, smooth=0))
+    row = mask[0, mask.shape[1] // 2]
+    centre = mask.shape[2] // 2
+    assert [round(float(row[centre + r]), 2) for r in (10, 23, 28, 32)] == [1, 0, 1, 0]
+
+
+def test_nothing_is_clipped_and_frames_stay_in_register():
+    batch = torch.cat([disc_sticker(64, 31), disc_sticker(64, 12)])
+    line, shadow = Border(width=10, softness=4, smooth=12), Shadow(0.5, x=20, y=-15, blur=8)
+    out, mask = add_border(batch, border=line, shadow=shadow)
+    edges = torch.cat([mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]], 1)
+    assert edges.max() < 0.01, "all that is drawn fits"
+    assert out.shape[0] == 2 and out.shape[2] > 64 + 2 * 10 + 20 and out.shape[1] > 64 + 2 * 10 + 15
+    alone = add_border(batch[:1], border=line, shadow=shadow)[0]
+    assert torch.equal(out[0], alone[0]), "the larger frame decides, the other one has the same canvas"
+    roomy = add_border(disc_sticker(96, 10), border=Border(width=4))[0]
+    assert roomy.shape == (1, 96, 96, 4), "no more canvas where there is room"
+
+
+def test_shadow_falls_where_it_should():
+    out, _ = add_border(disc_sticker(96, 15), border=Border(width=0), shadow=Shadow(0.6, x=12, y=0, blur=2))
+    row = out[0, 48]
+    assert row[48 + 20, 3] == pytest.approx(0.6, abs=0.02) and row[48 + 20, :3].max() < 0.01
+    assert row[48 - 20, 3] < 0.01
+
+
+def test_inner_corners_are_rounded_and_holes_filled():
+    ring = np.maximum(disc(96, 22, (48, 30)), disc(96, 22, (48, 66))) * (1 - disc(96, 10, (48, 30)))
+    image = torch.from_numpy(np.dstack([np.ones((96, 96, 3), np.float32), ring]))[None]
+    sharp, smooth, filled = (
+        add_border(image, border=Border(2, smooth=s, filled=f))[1] for s, f in ((0, False), (12, False), (0, True))
+    )
+    top = sharp.shape[1] // 2 - 17
+    assert smooth[0, : top + 1, 48].sum() > sharp[0, : top + 1, 48].sum() + 1
+    assert sharp[0, 48, 30] == 0 and filled[0, 48, 30] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Border(width=-1), "^width"),
+        (lambda: Border(width=float("nan")), "^width"),
+        (lambda: Border(colour="whiteish"), "^colour: 'whiteish' is no colour"),
+        (lambda: Shadow(opacity=2), "^shadow: "),
+        (lambda: add_border(disc_picture(disc())), "^image: has no transparent ground"),
+        (lambda: add_border(torch.zeros(2, 8, 8, 4)), r"^image: shows nothing.*picture 1 of 2"),
+        (lambda: add_border(disc_sticker(), torch.ones(3, 64, 64)), "^mask"),
+    ],
+)
+def test_bad_borders(call, words):
+    with pytest.raises(SealError, match=words):
+        call()
+
+
+CORNERED = np.zeros((26, 22), np.float32)  # at two edges of the frame, with a nook, a hole, faint and half pixels
+
+
+CORNERED[2:20, :8] = CORNERED[16:, :] = 1
+
+
+CORNERED[18:20, 12:15], CORNERED[4, 18], CORNERED[6:12, 12:15] = 0, 0.2, 0.7
+
+
+def grey_sticker(alpha):
+    """(1, H, W, 4): grey with this alpha (H, W)."""
+    return torch.from_numpy(np.dstack([np.full((*alpha.shape, 3), 0.5, np.float32), alpha]).astype(np.float32))[None]
+
+
+def centred_disc(size, radius):
+    """Coverage of a disc in the middle of a square, (size, size)."""
+    y, x = np.indices((size, size)) - (size - 1) / 2
+    return (radius + 0.5 - np.hypot(y, x)).clip(0, 1)
+
+
+@pytest.mark.parametrize("smooth", [0, 0.3, 6, 20])
+@pytest.mark.parametrize("softness", [0, 1.5, 13, 40])
+def test_nothing_reaches_the_edge_of_the_canvas(smooth, softness):
+    shadows = (Shadow(), Shadow(0.7, 4, 6, 6), Shadow(0.7, -30, 0.5, 0), Shadow(1, 0.3, -9.7, 25))
+    for width, gap, shadow in itertools.product((0.5, 3, 8), (0, 0.4, 5), shadows):
+        mask = add_border(grey_sticker(CORNERED), None, Border(width, "#fff", softness, gap, smooth), shadow)[1][0]
+        rim = torch.cat([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+        assert rim.max() == 0, (width, gap, shadow)
+
+
+@pytest.mark.parametrize("smooth", [0, 0.3, 6, 30])
+@pytest.mark.parametrize("softness", [0, 12, 30, 60])
+def test_soft_edge_fades_as_asked(smooth, softness):
+    """Around a disc, which has no inner corner to round, the line is the same whatever `smooth` is."""
+    mask = add_border(grey_sticker(centred_disc(61, 20)), None, Border(width=10, softness=softness, smooth=smooth))[1][
+        0
+    ].numpy()
+    soft, middle = max(softness, 1), len(mask) // 2
+    away = np.arange(len(mask) - middle) - 20  # from the disc's edge, to the right of its middle
+    share = ((10 - away) / soft + 0.5).clip(0, 1)
+    expected = share * share * (3 - 2 * share) if softness else share
+    assert np.abs(mask[middle, middle:] - expected)[away > 0].max() < 0.03
+
 
 SIDE, FINE = 40, 4
 

@@ -1,4 +1,4 @@
-"""Files for the fuzz tests: whole ones of every kind, and what damage and malice make of them."""
+"""Files for the fuzz tests: valid ones of every kind, damaged and malicious."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _change(data: bytearray, kind: str, at: int, value: int, length: int, other:
 
 @functools.lru_cache(maxsize=1)
 def picture_files() -> dict[str, bytes]:
-    """name.ending -> a small file of every kind that is read, and of some that are not."""
+    """file name -> a small file of every supported kind and of some others."""
     rng = np.random.default_rng(0)
     shown = np.zeros((24, 32, 4), np.uint8)
     shown[4:20, 6:26] = (*rng.integers(0, 255, 3), 255)
@@ -96,7 +96,7 @@ def picture_files() -> dict[str, bytes]:
 
 
 def with_checksums(png: bytes) -> bytes:
-    """A PNG whose chunks have right checksums again, or readers would see nothing of what was changed in them."""
+    """A PNG with its checksums corrected, so that readers accept the changed chunks."""
     data, at = bytearray(png), 8
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")
@@ -148,7 +148,7 @@ JSON = st.one_of(
 
 
 def edited(value: Any, draw: st.DrawFn) -> Any:
-    """A JSON value with one place in it changed, removed or added to."""
+    """A JSON value with one part changed, removed or added."""
     if isinstance(value, dict) and value and draw(st.integers(0, 4)):
         key = draw(st.sampled_from(sorted(value)))
         kind = draw(st.sampled_from(("inside", "inside", "inside", "removed", "added")))

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 MOST_SECONDS = 100.0
-"""Processor time of one case at most. Only a guard against work without bound, which takes hours: the dearest case, a
-border of 512 px, takes 2 s, and 5 s on a machine that eight others use."""
+"""Most processor seconds of one case: a guard against unbounded work, which takes hours. The slowest case, a border of
+512 px, takes 2 s, or 5 s on a busy machine."""
 
 
 def no_silent_nan(value: Any, where: str = "output") -> None:
@@ -75,7 +75,7 @@ SPOILED = (math.nan, math.inf, -math.inf, 1e38, -1.0, 2.0, 300.0, 1e-40)
 
 @dataclasses.dataclass(frozen=True)
 class Looks:
-    """A picture as hypothesis shows it; `tensor` makes it."""
+    """A picture's recipe, as hypothesis prints it; `tensor` makes the picture."""
 
     look: str
     shape: tuple[int, ...]

@@ -24,7 +24,7 @@ DAILY = 1 / 4
 def fuzz(share: int, strategy: st.SearchStrategy, case: Callable[[Any], bool], refused: type[Exception]) -> None:
     """Run `case` on `share` of every 5,000 cases.
 
-    `case` returns whether it took the input; the only exception it may raise is `refused`. It must take some input.
+    `case` returns whether it accepted the input, and may only raise `refused`. It must accept some input.
     """
     count, taken = max(8, round(share * (ASKED / 5000 if ASKED else DAILY))), []
 
@@ -52,7 +52,7 @@ def fuzz(share: int, strategy: st.SearchStrategy, case: Callable[[Any], bool], r
 
 
 def texts() -> st.SearchStrategy[str]:
-    """Anything that can stand in a text field, up to 100,000 characters."""
+    """Any text that a field can hold, up to 100,000 characters."""
     some = st.lists(st.sampled_from(PIECES) | st.text(max_size=8), max_size=6).map("".join)
     long = st.tuples(st.sampled_from(PIECES), st.sampled_from((100, 1000, LONG)))
     return st.one_of(some, some, st.text(max_size=40), long.map(lambda of: (of[0] * of[1])[:LONG]))
@@ -73,7 +73,7 @@ def whole_numbers(low: int, high: int, default: int) -> tuple[st.SearchStrategy,
 
 
 def pictures(ordinary: bool, mask: bool = False) -> st.SearchStrategy[Looks]:
-    """IMAGE or MASK inputs (`Looks`): such as nodes give, or with anything that a tensor can be."""
+    """IMAGE or MASK inputs (`Looks`): as nodes make them, or any tensor at all."""
     side = st.integers(1, 40)
     size, seeds = st.tuples(side, side), st.integers(0, 2**16)
     if ordinary:

@@ -1,4 +1,4 @@
-"""Stickers that we did not draw: Noto Color Emoji glyphs with exact alpha, over many grounds.
+"""Stickers that we did not draw: Noto Color Emoji glyphs with exact alpha, over many backgrounds.
 
 The glyphs come from Debian's fonts-noto-color-emoji (SIL OFL). We looked at TUNING while writing the mask methods
 (seeds below 1000 and 20000 to 20999). REPORTED shares no glyph with it; we measure on it and never tune on it. We did
@@ -66,7 +66,7 @@ def compose(glyph: str, ground: str, seed: int, size: int = 192) -> tuple[np.nda
 
 
 def over(sticker: np.ndarray, ground: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same for any (H, W, 4) sticker; ground colours are plausible and never equal to the sticker's."""
+    """The same for any (H, W, 4) sticker; the ground's colours are plausible and never equal the sticker's."""
     rng = np.random.default_rng([seed, *ground.encode()])
     alpha = sticker[..., 3]
     own = sticker[alpha > 0.9][:, :3]
@@ -166,7 +166,7 @@ def _paint(
 
 
 def _square(u: np.ndarray, period: float) -> np.ndarray:
-    """A square wave of half the period each, its edges antialiased over a pixel."""
+    """A square wave with equal halves, its edges antialiased over a pixel."""
     phase = u % period
     return (np.abs(phase - period / 2) - period / 4 + 0.5).clip(0, 1)
 

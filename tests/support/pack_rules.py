@@ -1,7 +1,7 @@
 """What chat platforms accept, checked on the files alone with our own chunk parser, Pillow and PyAV.
 
-Uses nothing of seal_core. The limits are written out again, from the platforms' pages and issue 4's table, so that a
-slip in the shipped table shows up.
+Uses nothing of seal_core. The limits are repeated here from the platforms' pages and issue 4's table, so that an
+error in the shipped table shows.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def check_pack(folder: Path) -> dict[str, Read]:
             assert any((f != got.frames[0]).any() for f in got.frames[1:]), "does not move"
             if report["platform"] != "line":
                 assert got.plays == (-1 if got.form == "webm" else 0), "loops for ever"
-            # webkit.org/b/36082: browsers, and what is made with them, show frames of up to 10 ms for 100.
+            # webkit.org/b/36082: browsers and apps built on them show frames of up to 10 ms for 100 ms.
             assert report["platform"] == "plain" or got.form == "webm" or min(got.times) > 10
             assert got.form != "apng" or got.colour == 6, "a palette, which Signal for iOS does not move"
     emoji = [entry["emoji"] for entry in report["stickers"]]
@@ -257,7 +257,7 @@ def _line(folder, report, stickers, emoji) -> None:
     for s in stickers:
         assert bool(s.times) is moving and s.wide % 2 == s.high % 2 == 0 and s.colour in (2, 6), "RGB, even sides"
         assert _margin(s.frames) >= 10, "creator.line.me/en/guideline/: about 10 px around what is seen"
-        # Bound by one side, what is seen fills the canvas up to the margin, but for a rounding to even sides.
+        # The subject fills the canvas up to the margin on one axis, except for rounding to even sides.
         assert "fit into" in " ".join(report["notes"]) or _margin(s.frames) <= 12
         if moving:
             _line_animation(s)
@@ -280,7 +280,7 @@ def _line(folder, report, stickers, emoji) -> None:
 
 
 def _margin(frames: np.ndarray) -> int:
-    """Pixels that are free in all frames at the canvas's nearest edge."""
+    """Pixels between the subject and the nearest edge, in all frames."""
     seen = frames[..., 3].max(axis=0) > 0
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     return int(min(rows[0], columns[0], len(seen) - 1 - rows[-1], seen.shape[1] - 1 - columns[-1]))

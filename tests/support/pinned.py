@@ -1,8 +1,8 @@
-"""What each preset computes, as figures kept in pinned.json: a change of structure changes none of them.
+"""What each preset computes, recorded in pinned.json: a change of structure must not change it.
 
 A training's file holds its settings in one header and its vectors behind: the header is compared byte for byte, losses
-and vectors with room for another processor's rounding. With SEAL_EXACT=1, on the machine that made the figures, the
-whole file is compared too. `SEAL_PIN=1 python -m pytest ...` rewrites the figures after an intended change;
+and vectors with a tolerance for other processors' rounding. With SEAL_EXACT=1, on the machine that made the figures,
+the whole file is compared too. `SEAL_PIN=1 python -m pytest ...` rewrites the figures after an intended change;
 raise config.REVISION with it.
 """
 

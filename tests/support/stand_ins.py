@@ -1,4 +1,4 @@
-"""The pack without a ComfyUI: stand-ins for what its nodes import. The schemas are built for real.
+"""The pack without a ComfyUI: stand-ins for what its nodes import. The schemas are real.
 
 comfy and similar modules answer every name with a placeholder. The node API is written out as in 0.8.0, the oldest
 version we support, and refuses what that version would refuse.
@@ -156,7 +156,7 @@ def loaded_pack() -> Iterator[ModuleType]:
         assert spec is not None and spec.loader is not None
         sys.modules["seal_alone"] = pack = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(pack)
-        for path in (ROOT / "nodes").rglob("*.py"):  # before the pack looks for members, which may be modules here
+        for path in (ROOT / "nodes").rglob("*.py"):  # before the pack looks up members, which may be modules here
             importlib.import_module(".".join(["seal_alone", *path.relative_to(ROOT).with_suffix("").parts]))
         yield pack
     finally:

@@ -13,7 +13,7 @@ from seal_core.stickers.pack.save_pack import save_pack
 
 
 def picture(width=120, height=100, shift=0, colour=(220, 120, 30, 255)):
-    """A disc with a hole and a face, twice supersampled, on transparent ground."""
+    """A disc with a hole and a face, twice supersampled, on a transparent background."""
     image = Image.new("RGBA", (width * 2, height * 2), (10, 200, 30, 0))
     draw = ImageDraw.Draw(image)
     x, y, r = width + shift * 2, height, min(width, height) * 0.8

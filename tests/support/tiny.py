@@ -54,7 +54,7 @@ def tiny_text_model(tokenizer: CLIPTokenizer, width: int, layers: int, projected
         pad_token_id=tokenizer.pad_token_id,
     )
     model = (CLIPTextModelWithProjection if projected else CLIPTextModel)(config)
-    for parameter in model.parameters():  # transformers' own start is so small that all words look alike
+    for parameter in model.parameters():  # transformers' initial weights are so small that all words look alike
         if parameter.ndim == 2:
             torch.nn.init.normal_(parameter, std=0.5 * parameter.shape[1] ** -0.5)
     return model

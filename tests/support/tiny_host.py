@@ -1,4 +1,4 @@
-"""The tiny model in still smaller, without trained weights, for tests."""
+"""A smaller tiny model with random weights, for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SIZE = 64
 
 
 def small_host():
-    """The tiny model's layout with fewer channels and half the size, random weights."""
+    """The tiny model's layout with fewer channels, half the size and random weights."""
     few = {"sample_size": SIZE // 8, "block_out_channels": (32, 32, 32), "attention_head_dim": (1, 1, 1)}
     config = {
         "unet": {**UNET, **few, "cross_attention_dim": 32},

@@ -1,4 +1,4 @@
-"""A StickerWorld without trained weights, for tests: judges that only look at colours."""
+"""A StickerWorld without trained weights: judges that only look at colours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from seal_core.demo.attribute_values import VALUES
-from seal_core.world.evaluation.source import Kit, Source
+from seal_core.world.evaluation.trial_kit import TrialKit, TrialKitPaths
 from seal_core.world.renderer.characters import TRAITS
 from seal_core.world.renderer.render import render
 
@@ -35,7 +35,7 @@ class FakeJudges:
 
 
 @dataclass(frozen=True)
-class FakeSource(Source):
+class FakeSource(TrialKitPaths):
     """with_model: False for what needs no host (the oracle), so that a worker process starts quickly."""
 
     with_model: bool = True
@@ -47,7 +47,7 @@ class FakeSource(Source):
             from tiny_host import small_host
 
             host = small_host()
-        return Kit(host, FakeJudges(), functools.partial(render, size=SIZE))
+        return TrialKit(host, FakeJudges(), functools.partial(render, size=SIZE))
 
     def digest(self):
         return self.version

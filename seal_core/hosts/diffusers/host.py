@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from ...messages import SealError
 from ..base import Context, Prompt, Site, Stage, Vectors
 from ..weights_digest import add_weights
+from .clip_encoders import TextEncoder, text_encoders, text_family
 from .load_folder import load_pipeline
-from .text_encoders import TextEncoder, text_encoders, text_family
-from .unet import check_unet, unet_sites, unet_stages
+from .unet import check_unet, diffusers_sites, unet_stages
 
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 ZERO_SNR = 4.8973451890853435e-08
@@ -116,11 +116,11 @@ class DiffusersHost:
     # -- U-Net -------------------------------------------------------------------------------------
 
     def sites(self) -> list[Site]:
-        return [Site(part, ordinal, scale, block.attn2) for part, ordinal, scale, block in unet_sites(self.unet)]
+        return [Site(part, ordinal, scale, block.attn2) for part, ordinal, scale, block in diffusers_sites(self.unet)]
 
     def self_attentions(self) -> list[tuple[int, nn.Module]]:
         """(scale, attn1) beside each site, in the same order."""
-        return [(scale, block.attn1) for _, _, scale, block in unet_sites(self.unet)]
+        return [(scale, block.attn1) for _, _, scale, block in diffusers_sites(self.unet)]
 
     def stages(self) -> list[Stage] | None:
         return unet_stages(self.unet)

@@ -31,7 +31,7 @@ def check_unet(pipe: Any) -> UNet2DConditionModel:
         )
     if unet.config.encoder_hid_dim_type is not None or unet.config.addition_embed_type not in (None, "text_time"):
         raise SealError("model: its U-Net takes other conditions besides text (an IP-Adapter?); unload them first.")
-    blocks = [block for *_, block in unet_sites(unet)]
+    blocks = [block for *_, block in diffusers_sites(unet)]
     if not blocks:
         raise SealError("model: its U-Net has no cross-attention, so no text enters it; use SD 1.x, SD 2.x or SDXL.")
     if any(getattr(block.attn2, "fused_projections", False) for block in blocks):
@@ -60,7 +60,7 @@ def _parts(unet: UNet2DConditionModel) -> Iterator[tuple[str, nn.Module, int]]:
         scale //= 2 ** len(getattr(block, "upsamplers", None) or ())
 
 
-def unet_sites(unet: UNet2DConditionModel) -> list[tuple[str, int, int, Any]]:
+def diffusers_sites(unet: UNet2DConditionModel) -> list[tuple[str, int, int, Any]]:
     """(part, ordinal in it, scale, transformer block with attn1 and attn2) of every cross-attention."""
     found = []
     counts = {"down": 0, "mid": 0, "up": 0}

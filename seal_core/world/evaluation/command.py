@@ -1,4 +1,4 @@
-"""`python -m seal_core.world eval`: what every method does for unseen characters (ours).
+"""`python -m seal_core.world eval`: how each method does on unseen characters (ours).
 
 Finished trials stay on disk (`trial_store`); every run ends by rebuilding table, figures and results.json from them.
 """
@@ -14,19 +14,19 @@ from typing import Any
 from ... import __version__
 from ...demo.model_file import MODEL_FILE
 from ...messages import SealError
-from ..files import JUDGES_FILE
-from .methods import GROUPS, Method, expand
-from .plan import NEUTRAL, characters
-from .report import write_report
-from .source import Source
+from ..judges.judge_networks import JUDGES_FILE
+from .character_plan import NEUTRAL, characters
+from .compared_methods import GROUPS, Method, parse_methods
+from .evaluation_report import write_report
 from .trial import Setup
+from .trial_kit import TrialKitPaths
 from .trial_store import Evaluation
 
 
 def evaluate(
     evaluation: Evaluation, methods: Sequence[Method], config: Mapping[str, Any], jobs: int = 1, steps: int = 0
 ) -> dict[str, Any]:
-    """Finish all trials, then write results.json, report.md and the figures; returns what results.json holds."""
+    """Finish all trials, then write results.json, report.md and the figures. Returns the results."""
     methods = list(methods)
     methods += evaluation.others(methods, steps)
     trials = evaluation.finish(methods, jobs)
@@ -71,10 +71,10 @@ def run(options: argparse.Namespace) -> None:
     for name, low in (("steps", 0), ("sampling_steps", 1), ("jobs", 1)):
         if getattr(options, name) < low:
             raise SealError(f"{name.replace('_', '-')}: {getattr(options, name)} is too few; use {low} or more.")
-    methods = [m.limited(options.steps) for m in expand(options.methods)]
+    methods = [m.limited(options.steps) for m in parse_methods(options.methods)]
     seeds = characters(options.split, options.concepts, options.seed_offset)
     setup = Setup(options.prompts, options.samples, options.sampling_steps, options.cfg)
-    source = Source(options.model, options.judges, options.device, not options.float32)
+    source = TrialKitPaths(options.model, options.judges, options.device, not options.float32)
     evaluation = Evaluation(options.out, seeds, setup, source)
     config = {
         "version": __version__,

@@ -19,9 +19,9 @@ from ...plots.look import CARD, CURVE, FINE, GRID, INK, MARK, MUTED, PAPER, type
 from ...plots.loss_chart import Colour
 from ..renderer.characters import character
 from ..renderer.render import render
-from .methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
+from .character_plan import plan_character
+from .compared_methods import GRID_SITES, GRID_TIMES, Method, grid_name, method
 from .metrics import LOWER_IS_BETTER, Trials
-from .plan import make_plan
 
 BARS = ("identity", "controllability", "leakage", "rigidity")
 Strip = Callable[[Method, int], Path]
@@ -37,7 +37,7 @@ def colour_of(name: str) -> Colour:
 
 
 class Sheet:
-    """A picture whose shapes are drawn large and whose text is drawn at its own size; coordinates in final pixels."""
+    """A drawing in final pixels: shapes are drawn large and scaled down, text is drawn at its own size."""
 
     def __init__(self, width: float, height: float) -> None:
         self.size = (round(width), round(height))
@@ -116,7 +116,7 @@ def heat(
     note: str = "",
     ends: tuple[float, float] | None = None,
 ) -> Image.Image:
-    """A table of (rows, columns) values as colours; NaN = nothing there. ends: the scale's, None = the values' own."""
+    """(rows, columns) values as colours; NaN = empty. ends: of the scale; None = the values' range."""
     left, cell_w, cell_h = text_width(rows) + 36, max(78, text_width(columns, 13) + 14), 34
     width = left + cell_w * len(columns) + 24
     sheet = Sheet(max(width, text_width([title], 16) + 40, text_width([note], 12) + 40), 96 + cell_h * len(rows))
@@ -192,7 +192,7 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
 def sample_sheet(
     reference: Image.Image, strips: Sequence[tuple[str, Image.Image]], prompts: Sequence[Mapping[str, Any]], title: str
 ) -> Image.Image:
-    """One sample of each prompt (columns) by each method (rows); the reference stands at the left."""
+    """One sample for each prompt (columns) and method (rows), the reference in the top left corner."""
     side, gap, left = strips[0][1].height, 6, max(text_width([label for label, _ in strips]) + 30, 150)
     sheet = Sheet(left + (side + gap) * len(prompts) + 14, 108 + (side + gap) * len(strips))
     mark = reference.resize((84, 84), Image.Resampling.LANCZOS)
@@ -220,12 +220,12 @@ def write_figures(
     details: Mapping[str, Any],
     strip_of: Strip,
 ) -> list[str]:
-    """Write all figures that the results allow into out/figures; returns their names relative to `out`."""
+    """Write all figures that the results allow into out/figures. Returns their paths relative to `out`."""
     pictures: dict[str, Image.Image] = {}
     compared = [m for m in methods if m.name in numbers and not m.name.startswith("grid-")]
     pictures["bars"] = bars([(m.name, m.label, numbers[m.name]) for m in compared])
     for seed in seeds[:SHEETS]:
-        sticker = render(character(seed), make_plan(seed).reference, seed=seed)
+        sticker = render(character(seed), plan_character(seed).reference, seed=seed)
         strips = []
         for m in compared:
             file = strip_of(m, seed)
@@ -234,7 +234,7 @@ def write_figures(
                     strips.append((m.label, strip.convert("RGB")))
         prompts = trials["base"][seed]["prompts"]
         if strips:
-            title = f"reference: {sticker.attributes['appearance']}; {', '.join(sticker.context.asdict().values())}"
+            title = f"reference: {sticker.attributes['appearance']}; {', '.join(sticker.scene.asdict().values())}"
             pictures[f"samples-{seed}"] = sample_sheet(Image.fromarray(sticker.image), strips, prompts, title)
     pictures |= _attention_maps(methods, details["attention"])
     pictures |= _grids(numbers)

@@ -1,8 +1,8 @@
 """From judged pictures to numbers: metrics of one character, and paired bootstrap intervals over characters (ours).
 
-The open protocol (method.md, section 6): of the samples whose prompt leaves an attribute open, the share that shows
-the reference's value, minus the base model's own share for the same prompts and noise. The named protocol: of the
-samples whose prompt asks for another value, the share that kept the reference's.
+Open protocol: of the samples whose prompt leaves an attribute open, the share that shows the reference's value, minus
+the base model's share for the same prompts and noise. Named protocol: of the samples whose prompt asks for another
+value, the share that kept the reference's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...demo.attribute_values import CONTEXT
+from ...demo.attribute_values import SCENE
 
 VERIFIED = 0.58
 """Two pictures with at least this identity show the same character: the judges' best threshold (JUDGES_CARD.md)."""
@@ -38,7 +38,7 @@ METRICS: Mapping[str, str] = {
     "rigidity_action": "action left open: share that shows the reference's, minus the base model's",
     "rigidity_camera": "camera left open: share that shows the reference's, minus the base model's",
     "rigidity_named": "another action or camera asked for: share that kept the reference's",
-    "iou": "overlap of the figure with the reference's, where the ground asked for is plain",
+    "iou": "overlap of the figure with the reference's, where the prompt asks for a plain background",
     "attention_outside": "share of the token's attention outside the subject, on the noised reference",
     "seconds": "training",
 }
@@ -47,7 +47,7 @@ LOWER_IS_BETTER = frozenset(
     | {"iou", "attention_outside", "seconds"}
 )
 MARGINAL = {"leakage": "leakage_raw", "rigidity_action": "_open_action", "rigidity_camera": "_open_camera"}
-"""Metric -> the raw share from which the base model's is subtracted."""
+"""Metric -> the share from which the base model's is subtracted."""
 DRAWS = 2000
 
 Trials = Mapping[str, Mapping[int, dict[str, Any]]]
@@ -57,7 +57,7 @@ Values = Mapping[str, NDArray[np.float64]]
 
 
 def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | None = None) -> dict[str, float]:
-    """Metrics of one trial, before subtracting the base model's; metrics without any sample are left out.
+    """Metrics of one trial before subtracting the base model's; those without a sample are left out.
 
     samples: those of a snapshot instead of the trial's own.
     """
@@ -67,29 +67,29 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
     found["species"] = [s["traits"]["species"] for _, s in pairs if "species" in s["traits"]]
     found["traits"] = [right for _, s in pairs for t, right in s["traits"].items() if t != "species"]
     found["iou"] = [s["iou"] for _, s in pairs if s["iou"] is not None]
-    for a in CONTEXT:
+    for a in SCENE:
         found[a] = [s["judged"][a] == p["values"][a] for p, s in pairs if p["vary"] == a]
         found[f"_both_{a}"] = [
             s["judged"][a] == p["values"][a] and s["identity"] >= VERIFIED for p, s in pairs if p["vary"] == a
         ]
     for a, name in (("background", "leakage_raw"), ("action", "_open_action"), ("camera", "_open_camera")):
         found[name] = [s["judged"][a] == reference[a] for p, s in pairs if _is_open(p, a)]
-    named = {a: [s["judged"][a] == reference[a] for p, s in pairs if _asks_another(p, a, reference)] for a in CONTEXT}
+    named = {a: [s["judged"][a] == reference[a] for p, s in pairs if _asks_another(p, a, reference)] for a in SCENE}
     found["leakage_named"] = named["background"]
     means = {name: float(np.mean(values)) for name, values in found.items() if values}
     rigid = [float(np.mean(named[a])) for a in ("action", "camera") if named[a]]
     if rigid:
         means["rigidity_named"] = float(np.mean(rigid))
-    if all(a in means for a in CONTEXT):
-        means["controllability"] = float(np.mean([means[a] for a in CONTEXT]))
-        means["both"] = float(np.mean([means[f"_both_{a}"] for a in CONTEXT]))
+    if all(a in means for a in SCENE):
+        means["controllability"] = float(np.mean([means[a] for a in SCENE]))
+        means["both"] = float(np.mean([means[f"_both_{a}"] for a in SCENE]))
     if trial.get("attention"):
         means["attention_outside"] = trial["attention"]["outside"]
     return means | {"seconds": float(trial["seconds"])}
 
 
 def _is_open(prompt: Mapping[str, Any], attribute: str) -> bool:
-    """Whether the prompt leaves the attribute open and it can be read in the picture."""
+    """Whether the prompt leaves open an attribute that the picture shows."""
     readable = attribute != "action" or _shows_action(prompt)
     return attribute not in prompt["values"] and readable
 
@@ -105,7 +105,7 @@ def _shows_action(prompt: Mapping[str, Any]) -> bool:
 
 
 def gathered(rows: Sequence[Mapping[str, float]], base: Sequence[Mapping[str, float]]) -> dict[str, NDArray]:
-    """Metric -> values (N,) of one method; rows and base: metrics of the same N characters in the same order."""
+    """Metric -> values (N,) of one method; rows and base: metrics of the same N characters, in one order."""
     values = {m: np.array([r[m] for r in rows]) for m in rows[0] if all(m in r for r in rows)}
     for name, raw in MARGINAL.items():
         if raw in values and all(raw in b for b in base):
@@ -130,10 +130,10 @@ def _summary(mean: float, drawn: NDArray[np.float64]) -> dict[str, float]:
     return {"mean": round(mean, 5), "lo": round(float(low), 5), "hi": round(float(high), 5)}
 
 
-def table(methods: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, dict[str, float]]]:
+def metric_table(methods: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, dict[str, float]]]:
     """Method -> metric -> mean, lo, hi, in the order of METRICS.
 
-    identity_scaled is a ratio of means (of base and oracle too), drawn anew in each resample.
+    identity_scaled is a ratio of means (base's and oracle's too), computed anew in each resample.
     """
     found = {}
     for name, values in methods.items():

@@ -1,7 +1,7 @@
-"""`python -m seal_core.world readme`: the README's table and contact sheet, made anew from real results (ours).
+"""`python -m seal_core.world readme`: writes the README's table and contact sheet from real results (ours).
 
-The table comes from an evaluation's folder, the sheet from a run of `python -m seal_core.world demo`. Nothing in
-either is written by hand.
+The table comes from an evaluation's folder, the sheet from a run of `python -m seal_core.world demo`. Neither is edited
+by hand.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from PIL import Image
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from ..cli import main
-from .methods import LONG_TI, MAIN, SEAL, method
+from ..commands import main
+from .compared_methods import LONG_TI, MAIN, SEAL, method
+from .evaluation_report import markdown_table, told
 from .metrics import VERIFIED
-from .report import markdown_table, told
 
 ROOT = Path(__file__).parents[3]
 SHEET = "docs/contact_sheet.jpg"
@@ -30,7 +30,7 @@ COLUMNS = {
     "identity": "identity",
     "controllability": "does what the prompt says",
     "both": "does it and is the character",
-    "leakage": "leaks the ground",
+    "leakage": "leaks the background",
     "rigidity": "keeps the pose",
     "seconds": "training, s",
 }
@@ -41,10 +41,10 @@ ROWS = (*MAIN, *COMPONENTS)
 QUALITY = 88
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """Markdown of the headline figures of results.json, with what was run above and how to read it below.
+def readme_table(results: Mapping[str, Any]) -> str:
+    """Markdown table of the headline figures of results.json, with what was run above and how to read it below.
 
-    Raises SealError where the results lack one of the methods that the README is about.
+    Raises SealError if a method that the README compares is missing.
     """
     numbers, config = results["methods"], results["config"]
     missing = [name for name in NEEDED if name not in numbers]
@@ -61,16 +61,15 @@ def table(results: Mapping[str, Any]) -> str:
     )
     foot = (
         "\nIdentity is the similarity to the same character drawn in the context asked for (1 = the same). From "
-        f"{VERIFIED} "
-        "on two pictures are taken for one character's: the third column counts samples that are that and do as told. "
-        "Leaks and keeps are measured where the prompt leaves ground or pose open, the base model's own share taken "
-        "off; less is better.\n"
+        f"{VERIFIED} on two pictures count as one character: the third column is the share of samples that do and also "
+        "obey. Leaks and keeps are measured where the prompt leaves background or pose open, minus the base model's "
+        "own share; less is better.\n"
     )
     return head + markdown_table(["method", *COLUMNS.values()], rows) + foot
 
 
 def replaced(text: str, block: str) -> str:
-    """The README's text with `block` between its two marks. Raises SealError where it has no such marks."""
+    """The README's text with `block` between its two marks. Raises SealError if they are missing."""
     before, found, rest = text.partition(START)
     _, closed, after = rest.partition(END)
     if not found or not closed:
@@ -86,14 +85,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """The command: evaluate nothing, run the demo, write the sheet and then the README."""
+    """Run the demo, write its sheet, then the README. Evaluates nothing."""
     try:
         results = json.loads((options.results / "results.json").read_text(encoding="utf-8"))
         text = options.readme.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SealError(f"results or readme: cannot be read ({error}); run `python -m seal_core.world eval`.") from None
-    block = f"![One sticker, what two methods make of it]({options.sheet})\n\n{table(results)}"
-    new = replaced(text, block)  # refuses before the demo's two minutes
+    block = f"![One sticker, what two methods make of it]({options.sheet})\n\n{readme_table(results)}"
+    new = replaced(text, block)  # fails before the demo's two minutes
     with tempfile.TemporaryDirectory() as folder:
         if main(["demo", "--out", folder]):
             raise SealError("sheet: the demo made none; see the line above.")

@@ -11,14 +11,14 @@ from torch import Tensor
 from ...cli.demo import demo_command, demo_options
 from ...demo.attribute_values import PLAIN_BACKGROUNDS, VALUES
 from ...demo.comparison import Column, Subject
-from ..judges.model import Judges
-from .source import Judge
+from ..judges.judge_networks import Judges
+from .trial_kit import Judge
 
 add_options = demo_options
 
 
 class JudgeScores:
-    """A scorer for the demo. samples: pictures of each prompt; the more, the steadier the scores."""
+    """A scorer for the demo. samples: pictures of each prompt; more give steadier scores."""
 
     def __init__(self, judges: Judge, samples: int = 4) -> None:
         self._judges, self.samples = judges, samples
@@ -26,9 +26,9 @@ class JudgeScores:
     def __call__(self, subject: Subject, columns: Sequence[Column], images: Tensor) -> tuple[dict[str, Any], str]:
         """Scores of images (len(columns) * samples, H, W, 3), and the same in words.
 
-        obeyed: share of the varied attributes that came out as asked. likeness: mean similarity to the reference, -1 to
-        1. leaked: share of the pictures that show the reference's own background where the prompt names none; None
-        where that background is plain or unknown.
+        obeyed: share of varied attributes that came out as asked. likeness: mean similarity to the reference, -1 to 1.
+        leaked: share of pictures with the reference's background where the prompt names none; None if that background
+        is plain or unknown.
         """
         found = self._judges.classify(images)
         asked = [columns[i // self.samples] for i in range(len(images))]
@@ -47,10 +47,10 @@ class JudgeScores:
             "likeness": round(float((self._judges.identity(images) @ target.T).mean()), 3),
             "leaked": leaked,
         }
-        return scores, in_words(scores)
+        return scores, scores_in_words(scores)
 
 
-def in_words(scores: Mapping[str, Any]) -> str:
+def scores_in_words(scores: Mapping[str, Any]) -> str:
     """ "obeys 80%, likeness 0.91, leaks 5%"."""
     words = f"obeys {scores['obeyed']:.0%}, likeness {scores['likeness']:.2f}"
     return words if scores["leaked"] is None else f"{words}, leaks {scores['leaked']:.0%}"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...concept.concept import Concept
-from ...demo.attribute_values import CONTEXT, VALUES
+from ...demo.attribute_values import SCENE, VALUES
 from ...demo.generation import CFG, STEPS, generate_pictures
 from ...demo.tuned_presets import CONCEPT_NAME
 from ...hosts.base import Host, Prompt
@@ -32,20 +32,20 @@ from ...method.sites import supervised
 from ...method.training import train
 from ...pictures.inputs import resize_mask
 from ..renderer.characters import TRAITS, Character, character
-from ..renderer.contexts import random_context
-from .methods import Method
-from .plan import Ask, Plan, make_plan
-from .source import FORMAT, Kit
+from ..renderer.scenes import random_scene
+from .character_plan import Ask, CharacterPlan, plan_character
+from .compared_methods import Method
+from .trial_kit import FORMAT, TrialKit
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the sampling at which attention is measured."""
 KEPT = ("config", "losses", "described", "leakage", "probe_loss", "warnings")
-"""What a trial keeps of its training's report."""
+"""Parts of a training's report that a trial keeps."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How pictures are made: prompts of a character, samples of each, Euler steps and guidance of the sampling."""
+    """How pictures are made: prompts per character, samples per prompt, Euler steps and guidance."""
 
     prompts: int = 16
     samples: int = 2
@@ -53,9 +53,9 @@ class Setup:
     cfg: float = CFG
 
 
-def run_trial(kit: Kit, method: Method, seed: int, setup: Setup) -> tuple[dict[str, Any], np.ndarray]:
-    """(the trial as plain JSON values, one sample of each prompt side by side (H, P * W, 3) uint8)."""
-    plan, who = make_plan(seed, setup.prompts, setup.samples), character(seed)
+def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[dict[str, Any], np.ndarray]:
+    """(the trial as plain JSON values, one sample per prompt, side by side (H, P * W, 3) uint8)."""
+    plan, who = plan_character(seed, setup.prompts, setup.samples), character(seed)
     sticker = kit.render(who, plan.reference, seed=seed)
     targets = _targets(kit, plan, who)
     trial: dict[str, Any] = {
@@ -96,26 +96,26 @@ def _float(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.asarray(image, np.float32) / 255)
 
 
-def _targets(kit: Kit, plan: Plan, who: Character) -> Tensor:
-    """Identity (P, D) of the character as the renderer draws it in the context that each prompt asks for."""
+def _targets(kit: TrialKit, plan: CharacterPlan, who: Character) -> Tensor:
+    """Identity (P, D) of the character as rendered in each prompt's scene."""
     drawn = [_float(kit.render(who, ask.filled, seed=plan.seed + 1).image) for ask in plan.asks]
     return kit.judges.identity(torch.stack(drawn))
 
 
-def _oracle(kit: Kit, plan: Plan, who: Character) -> Tensor:
-    """What a perfect method would draw: the character in the context asked for, random values for what is left open."""
+def _oracle(kit: TrialKit, plan: CharacterPlan, who: Character) -> Tensor:
+    """What a perfect method would draw: the character as asked, with random values for what is left open."""
     images = []
     for i, ask in enumerate(plan.asks):
         for j in range(plan.samples):
             rng = random.Random(f"oracle {plan.seed} {i} {j}")
-            images.append(_float(kit.render(who, random_context(rng, **ask.values), seed=plan.seed + 2 + j).image))
+            images.append(_float(kit.render(who, random_scene(rng, **ask.values), seed=plan.seed + 2 + j).image))
     return torch.stack(images)
 
 
 def _trained(
     host: Host, reference: Reference, config: TrainConfig, snapshots: Sequence[int]
 ) -> tuple[TrainResult, dict[int, Concept], float]:
-    """The training, the concept along its steps, and the seconds that it took."""
+    """The training's result, the concept at the snapshots, and the seconds."""
     looks: dict[int, Concept] = {}
 
     def look(progress: Progress) -> None:
@@ -127,7 +127,7 @@ def _trained(
     return result, looks, round(time.perf_counter() - started, 3)
 
 
-def _pictures(host: Host, concept: Concept | None, plan: Plan, who: Character, setup: Setup) -> Tensor:
+def _pictures(host: Host, concept: Concept | None, plan: CharacterPlan, who: Character, setup: Setup) -> Tensor:
     """(P * S, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ..."""
     texts = [ask.text(CONCEPT_NAME if concept else who.species) for ask in plan.asks]
     return generate_pictures(
@@ -136,9 +136,9 @@ def _pictures(host: Host, concept: Concept | None, plan: Plan, who: Character, s
 
 
 def _judged(
-    kit: Kit, plan: Plan, who: Character, mask: Tensor, targets: Tensor, images: Tensor
+    kit: TrialKit, plan: CharacterPlan, who: Character, mask: Tensor, targets: Tensor, images: Tensor
 ) -> list[dict[str, Any]]:
-    """What the judges say of each picture, and how far its figure covers the reference's where the ground is plain."""
+    """The judges' answers for each picture, and its figure's overlap with the reference's on plain backgrounds."""
     found = {name: p.argmax(dim=1).tolist() for name, p in kit.judges.classify(images).items()}
     similarity = (kit.judges.identity(images) * targets.repeat_interleave(plan.samples, dim=0)).sum(dim=1)
     truth, samples = who.traits(), []
@@ -148,7 +148,7 @@ def _judged(
         samples.append(
             {
                 "prompt": i // plan.samples,
-                "judged": {a: VALUES[a][found[a][i]] for a in CONTEXT},
+                "judged": {a: VALUES[a][found[a][i]] for a in SCENE},
                 "traits": traits,
                 "identity": round(float(similarity[i]), 5),
                 "iou": _overlap(border_mask(image), mask) if _on_plain_ground(ask) else None,
@@ -177,10 +177,10 @@ def _overlap(one: Tensor, other: Tensor) -> float:
 def _attention(
     host: Host, concept: Concept | None, class_word: str, reference: Reference, seed: int
 ) -> Mapping[str, Any]:
-    """How much of the token's attention lies outside the subject, on the noised reference.
+    """Share of the token's attention outside the subject, on the noised reference.
 
-    outside: mean over the sites that the attention loss would read (among those the token enters) and over TIMES;
-    sites: site -> one share for each of TIMES, for every site that the token enters. No concept: the class word's.
+    outside: mean over TIMES and over the sites that the attention loss reads, among those the token enters. sites: site
+    -> a share for each of TIMES, for all sites that the token enters. Without a concept: the class word's.
     """
     text = TEMPLATES[0]
     if concept is None:

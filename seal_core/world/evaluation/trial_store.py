@@ -1,8 +1,7 @@
-"""The trials of an evaluation: which are done, which are missing, and where their files lie (ours).
+"""An evaluation's trials: which are done, which are missing, and where their files lie (ours).
 
-Each (character, method) is a trial with a file of its own under OUT/concepts, written whole or not at all. The file's
-name holds a hash of all that the trial depends on. So a rerun continues, other settings make other files, and nothing
-that was finished is lost.
+Each (character, method) is a trial with its own file in OUT/concepts, written whole or not at all. Its name holds a
+hash of all that the trial depends on, so a rerun resumes, other settings make other files, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from tqdm import tqdm
 from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.png import png_bytes
-from .methods import Method, method
+from .character_plan import plan_character
+from .compared_methods import Method, method
 from .metrics import Trials
-from .plan import make_plan
-from .source import Kit, Source
 from .trial import Setup, run_trial
+from .trial_kit import TrialKit, TrialKitPaths
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,16 @@ class Task:
 
 @dataclass
 class Evaluation:
-    """One evaluation: which characters, how pictures are made, and where the results lie."""
+    """One evaluation: its characters, how pictures are made, and the folder of the results."""
 
     out: Path
     seeds: Sequence[int]
     setup: Setup
-    source: Source
+    source: TrialKitPaths
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        make_plan(self.seeds[0], self.setup.prompts, self.setup.samples)  # raises for settings without a plan
+        plan_character(self.seeds[0], self.setup.prompts, self.setup.samples)  # raises for bad settings
         self._digest = self.source.digest()
         try:
             (self.out / "concepts").mkdir(parents=True, exist_ok=True)
@@ -75,7 +74,7 @@ class Evaluation:
         return self.out / "images" / f"{self.stored(task)}.png"
 
     def stored(self, task: Task) -> str:
-        """Stem of the finished trial: the task's own, or that of the same trial under another name."""
+        """Stem of the finished trial's files, which may bear another name of the same method."""
         own = self.file(task)
         if not own.exists():
             key = task.stem.rpartition(".")[2]
@@ -84,7 +83,7 @@ class Evaluation:
         return task.stem
 
     def load(self, task: Task) -> dict[str, Any] | None:
-        """A finished trial; None where there is none, with a note where its file is damaged."""
+        """A finished trial, or None; a damaged file leaves a note."""
         path = self.out / "concepts" / f"{self.stored(task)}.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -95,7 +94,7 @@ class Evaluation:
         except (OSError, ValueError, KeyError, TypeError):
             whole = False
         if not whole:
-            self.notes.append(f"{path.name} was damaged; done again.")
+            self.notes.append(f"{path.name} was damaged; this trial ran again.")
             return None
         return found
 
@@ -104,7 +103,7 @@ class Evaluation:
         write_output(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it marks the trial complete
 
     def finish(self, methods: Sequence[Method], jobs: int = 1, quiet: bool = False) -> Trials:
-        """Do what is missing and return all trials. Trials that fail leave a note; the others go on."""
+        """Run the missing trials and return all. A trial that fails leaves a note."""
         tasks = [self.task(m, seed) for seed in self.seeds for m in methods]
         found = {task: self.load(task) for task in tasks}
         same = {(t.seed, t.stem.rpartition(".")[2]): t for t in reversed(tasks) if found[t] is None}
@@ -133,7 +132,7 @@ class Evaluation:
             for task in tasks:
                 yield task, _attempt(task, self.setup)
             return
-        self.source.kit()  # report a damaged file here, not from a dying worker
+        self.source.kit()  # report a damaged file here, not in a worker
         pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (self.source,))
         try:
             running = {pool.submit(_attempt, task, self.setup): task for task in tasks}
@@ -141,8 +140,7 @@ class Evaluation:
                 yield running[done], done.result()
         except BrokenProcessPool:
             raise SealError(
-                "jobs: a process ended before its time (out of memory?). What is finished is kept: run again, "
-                "with fewer --jobs."
+                "jobs: a worker process died (out of memory?). Finished trials are kept: run again with fewer --jobs."
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
@@ -167,10 +165,10 @@ class Evaluation:
         return found
 
 
-_KIT: Kit | None = None
+_KIT: TrialKit | None = None
 
 
-def _start(source: Source) -> None:
+def _start(source: TrialKitPaths) -> None:
     """Called once per process. One thread each, so the numbers do not depend on how many trials run side by side."""
     global _KIT
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
 """Flaws of generated stickers, added to renders for training and testing the judges (ours).
 
-Each takes images (B, 3, H, W) in [0, 1], a strength from 0 (nothing) to 1 (plainly visible), and a generator; it draws
-its own particulars once for the whole batch or once an image, and gives images of the same shape in [0, 1].
+Each maps images (B, 3, H, W) in [0, 1] to the same shape. strength: 0 (nothing) to 1 (plainly visible). Random details
+are drawn once per batch or per image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 Degradation = Callable[[Tensor, float, Generator], Tensor]
 
 
-def blur(images: Tensor, strength: float, generator: Generator) -> Tensor:
+def gaussian_blur(images: Tensor, strength: float, generator: Generator) -> Tensor:
     """Gaussian, sigma up to 1.6 px at 128 px."""
     sigma = max(1.6 * strength * images.shape[-1] / 128, 1e-3)
     reach = max(1, math.ceil(2.5 * sigma))
@@ -34,7 +34,7 @@ def noise(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 
 def blotches(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Coloured noise as coarse as latent cells (8 px) and half that, up to 0.06: what unfinished denoising leaves."""
+    """Coloured noise in cells of 8 and 4 px (a latent cell and half of one), up to 0.06: unfinished denoising."""
     result = images
     for cell in (4, 8):
         size = (max(2, images.shape[-2] // cell), max(2, images.shape[-1] // cell))
@@ -44,7 +44,7 @@ def blotches(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 
 def jpeg(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """JPEG: 8 x 8 cosine blocks in YCbCr, colour at half the size, quantised; strength 1 is about quality 15."""
+    """JPEG: quantised 8 x 8 cosine blocks in YCbCr, colour at half the size; strength 1 is about quality 15."""
     steps = _quantisation().to(images) * (2.2 * strength / 255) + 1e-4
     y, colour = _to_ycc(images).split((1, 2), dim=1)
     colour = _quantised(F.avg_pool2d(colour, 2), 1.3 * steps)
@@ -52,8 +52,8 @@ def jpeg(images: Tensor, strength: float, generator: Generator) -> Tensor:
     return _from_ycc(torch.cat([_quantised(y, steps), colour], dim=1)).clamp(0, 1)
 
 
-def colour(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Brightness, contrast and tint, an image each; so little that colours keep their names."""
+def colour_shift(images: Tensor, strength: float, generator: Generator) -> Tensor:
+    """Random brightness, contrast and tint per image, too little to change a colour's name."""
     tint, light, contrast = (
         strength * (2 * torch.rand(len(images), n, 1, 1, generator=generator) - 1) for n in (3, 1, 1)
     )
@@ -74,7 +74,7 @@ def warp(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 
 def soften(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Details as a small autoencoder gives them: finest levels of a Laplacian pyramid weakened, 2 px nearly gone."""
+    """Loses detail as a small autoencoder does: weakens a Laplacian pyramid's finest levels, 2 px nearly to nothing."""
     result = images
     for level, kept in ((2, 1 - 0.9 * strength), (4, 1 - 0.45 * strength)):
         coarse = F.interpolate(F.avg_pool2d(result, level), images.shape[-2:], mode="bilinear")
@@ -83,12 +83,12 @@ def soften(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 
 def ghost(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Another image of the batch shines through, up to a seventh: what averaging over samples looks like."""
+    """Another image of the batch shines through, up to 15 %, as from averaged samples."""
     return images + 0.15 * strength * (images.roll(1, dims=0) - images)
 
 
 def patches(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Three rectangles an image, sides up to 14 px, filled with its mean colour: parts that came out wrong."""
+    """Three rectangles per image, sides up to 14 px, in its mean colour: parts that went wrong."""
     count, (height, width) = len(images), images.shape[-2:]
     y, x = torch.arange(height)[:, None], torch.arange(width)
     for _ in range(3):
@@ -101,14 +101,22 @@ def patches(images: Tensor, strength: float, generator: Generator) -> Tensor:
 
 
 DEGRADATIONS: Mapping[str, Degradation] = {
-    f.__name__: f for f in (blur, noise, blotches, jpeg, colour, warp, soften, ghost, patches)
+    "blur": gaussian_blur,
+    "noise": noise,
+    "blotches": blotches,
+    "jpeg": jpeg,
+    "colour": colour_shift,
+    "warp": warp,
+    "soften": soften,
+    "ghost": ghost,
+    "patches": patches,
 }
-"""By name. `mixed` draws from them all."""
+"""By name; `mixed` combines them."""
 
 
 def mixed(images: Tensor, strength: float, generator: Generator, groups: int = 8) -> Tensor:
-    """Several at once: each of `groups` parts of the batch gets its own choice, a quarter of them on average, each at a
-    strength drawn from 0..`strength`."""
+    """Several at once: each of `groups` parts of the batch gets a quarter of them on average, each at a strength drawn
+    from 0..`strength`."""
     parts = []
     for part in images.chunk(min(groups, len(images))):
         for degrade in DEGRADATIONS.values():

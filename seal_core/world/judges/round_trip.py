@@ -1,4 +1,4 @@
-"""Renders passed through the tiny model's autoencoder, as every generated sticker is (ours)."""
+"""Renders passed through the tiny model's autoencoder, as all generated stickers are (ours)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ RoundTrip = Callable[[Tensor, float, Generator], Tensor]
 
 
 def round_trip(path: Path) -> tuple[RoundTrip, str]:
-    """The autoencoder of a model file or of a training folder (`train vae`), and 12 digits that name its weights.
+    """The autoencoder of a model file or of a training folder (`train vae`), and 12 hex digits of its weights.
 
-    Raises SealError where there is none, or where diffusers is not installed.
+    Raises SealError if there is none or diffusers is not installed.
     """
     try:
         from ...demo.model import load_model

@@ -1,15 +1,13 @@
 """The judges' training pictures: renders of characters reserved for them, cached on disk (ours).
 
-A chunk is CHARACTERS characters in POSES contexts each. It is a file of its own, written whole, so that several
-processes may render and one may train at the same time. Their folder is named after a hash of
-the renderer's output, so a changed renderer never reads old pictures.
+A chunk is CHARACTERS characters in POSES scenes each: one file, written whole, so that several processes can render
+while one trains. The folder's name is a hash of the renderer's output, so a changed renderer never reads old pictures.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -24,12 +22,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.attribute_values import VALUES
-from ...files.whole_file import write_output
 from ...messages import SealError
+from ..array_files import write_array
 from ..renderer import seeds
 from ..renderer.characters import Character, character
-from ..renderer.contexts import Context, random_context
-from .model import HEADS, SIZE
+from ..renderer.scenes import Scene, random_scene
+from .judge_networks import HEADS, SIZE
 from .round_trip import RoundTrip, round_trip
 
 CHARACTERS, POSES = 256, 4
@@ -43,23 +41,23 @@ RECORD = np.dtype(
     [("image", "u1", (SIZE, SIZE, 3)), ("mask", "u1", (SIZE * SIZE // 8,)), ("label", "i1", (len(HEADS),))]
 )
 """mask: 1 bit a pixel, set where the foreground covers more than half. label: index of the value of each of HEADS, -1
-where the picture cannot tell."""
+where the picture does not show it."""
 
-Draw = Callable[[Character, Context, int], Any]
-"""(character, context, seed) -> sticker with `.image` and `.mask`, as `render.render` gives."""
+Draw = Callable[[Character, Scene, int], Any]
+"""(character, scene, seed) -> sticker with `.image` and `.mask`, as `render.render` gives."""
 
 
-def draw(who: Character, context: Context, seed: int) -> Any:
+def draw(who: Character, scene: Scene, seed: int) -> Any:
     """The renderer at the judges' size."""
     from ..renderer.render import render
 
-    return render(who, context, seed=seed, size=SIZE)
+    return render(who, scene, seed=seed, size=SIZE)
 
 
-def seen(who: Character, context: Context) -> dict[str, str]:
-    """The values of HEADS that the picture can tell: no action where only the head shows, no second colour without a
-    pattern, no colour of an accessory that is not there."""
-    told = {name: value for name, value in context.asdict().items() if context.shows(name)} | who.traits()
+def seen(who: Character, scene: Scene) -> dict[str, str]:
+    """The values of HEADS that the picture shows: no action without a body, no second colour without a pattern, no
+    colour of an absent accessory."""
+    told = {name: value for name, value in scene.asdict().items() if scene.shows(name)} | who.traits()
     if who.pattern == "plain":
         del told["second"]
     if not who.wears():
@@ -73,11 +71,11 @@ def records(characters: range, poses: int = POSES, draw: Draw = draw) -> NDArray
     for i, seed in enumerate(characters):
         who, rng = character(seed), random.Random(f"judge {seed}")
         for pose in range(poses):
-            context, record = random_context(rng), result[i * poses + pose]
-            sticker = draw(who, context, rng.getrandbits(31))
+            scene, record = random_scene(rng), result[i * poses + pose]
+            sticker = draw(who, scene, rng.getrandbits(31))
             record["image"] = sticker.image
             record["mask"] = np.packbits(np.asarray(sticker.mask) > 127)
-            told = seen(who, context)
+            told = seen(who, scene)
             record["label"] = [values.index(told[name]) if name in told else -1 for name, values in HEADS.items()]
     return result
 
@@ -94,27 +92,27 @@ def masks(records: np.ndarray) -> Tensor:
 
 
 def labels(records: np.ndarray) -> Tensor:
-    """(B, len(HEADS)), -1 where the picture cannot tell."""
+    """(B, len(HEADS)), -1 where the picture does not show it."""
     return torch.from_numpy(records["label"].astype(np.int64))
 
 
-def fingerprint(draw: Draw = draw) -> str:
+def renderer_fingerprint(draw: Draw = draw) -> str:
     """12 hex digits of what the renderer draws: a few stickers that show every value at least once."""
     digest, rng = hashlib.sha256(repr((RECORD, dict(HEADS))).encode()), random.Random("fingerprint")
     for i in range(max(len(values) for values in HEADS.values())):
         fixed = {name: values[i % len(values)] for name, values in VALUES.items()}
         who = character(seeds.JUDGE.start + i, accessory=HEADS["accessory"][i % len(HEADS["accessory"])])
-        sticker = draw(who, random_context(rng, **fixed), i)
+        sticker = draw(who, random_scene(rng, **fixed), i)
         digest.update(np.asarray(sticker.image).tobytes() + np.asarray(sticker.mask).tobytes())
     return digest.hexdigest()[:12]
 
 
-class Cache:
+class RenderCache:
     """Chunks in a folder. `held_out` ones come from HELD_OUT, the others from TRAINING."""
 
     def __init__(self, folder: Path = CACHE, draw: Draw = draw) -> None:
         self.draw = draw
-        self.folder = Path(folder) / fingerprint(draw)
+        self.folder = Path(folder) / renderer_fingerprint(draw)
 
     def path(self, number: int, held_out: bool = False) -> Path:
         return self.folder / f"{'held' if held_out else 'chunk'}-{number:04d}.npy"
@@ -127,12 +125,10 @@ class Cache:
         return found
 
     def make(self, number: int, held_out: bool = False) -> Path:
-        """The chunk's file, rendered now unless it is there."""
+        """The chunk's file, rendered now if it is missing."""
         path = self.path(number, held_out)
         if not path.exists():
-            buffer = io.BytesIO()
-            np.save(buffer, records(self.seeds(number, held_out), draw=self.draw))
-            write_output(path, buffer.getvalue())
+            write_array(path, records(self.seeds(number, held_out), draw=self.draw))
         return path
 
     def load(self, number: int, held_out: bool = False) -> NDArray[np.void]:
@@ -147,8 +143,8 @@ class Cache:
         return chunk
 
     def decoded(self, number: int, through: RoundTrip, name: str) -> Path:
-        """The file of a training chunk's pictures (N, SIZE, SIZE, 3) uint8 as an autoencoder gives them back, half of
-        them from latents with noise; made now unless it is there. name: of the autoencoder's weights."""
+        """A training chunk's pictures (N, SIZE, SIZE, 3) uint8 as an autoencoder decodes them, half of them from noised
+        latents; a file, made now if it is missing. name: hash of the autoencoder's weights."""
         path = self.folder / f"decoded-{name}-{number:04d}.npy"
         if not path.exists():
             chunk, generator = self.load(number), torch.Generator().manual_seed(number)
@@ -157,9 +153,7 @@ class Cache:
                 noise = max(0.0, 0.6 * float(torch.rand((), generator=generator)) - 0.3)
                 images = through(pictures(chunk[start : start + 32]), noise, generator)
                 parts.append(images.mul(255).round().byte().movedim(1, -1).numpy())
-            buffer = io.BytesIO()
-            np.save(buffer, np.concatenate(parts))
-            write_output(path, buffer.getvalue())
+            write_array(path, np.concatenate(parts))
         return path
 
     def ready(self, count: int) -> list[int]:
@@ -168,8 +162,8 @@ class Cache:
 
     @contextlib.contextmanager
     def grow(self, count: int, workers: int) -> Iterator[None]:
-        """Render training chunks 0..count-1 that are missing, in `workers` background processes at low priority;
-        with no workers here, at once. Use as a context: leaving it drops what was not begun."""
+        """Render training chunks 0..count-1 that are missing, in `workers` background processes at low priority, or
+        in this one if there are none. A context manager: leaving it drops chunks not yet begun."""
         missing = [number for number in range(count) if not self.path(number).exists()]
         pool = ProcessPoolExecutor(workers, initializer=_humble) if missing and workers else None
         try:
@@ -181,25 +175,25 @@ class Cache:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Pictures:
+class RecordSampler:
     """Records of the chunks on disk, drawn at random; looks for new chunks now and then."""
 
-    def __init__(self, cache: Cache, chunks: int, generator: np.random.Generator) -> None:
+    def __init__(self, cache: RenderCache, chunks: int, generator: np.random.Generator) -> None:
         self.cache, self.chunks, self.generator = cache, chunks, generator
         self.numbers: list[int] = []
         self.records = np.zeros(0, RECORD)
         self.decoded: dict[int, np.ndarray] = {}
-        """Chunk's first record -> its pictures as an autoencoder gives them back."""
+        """Chunk's first record -> its decoded pictures."""
 
     def refresh(self) -> None:
-        """Take in chunks that have come since; render the first one here if there is none."""
+        """Load new chunks; render the first one here if there is none."""
         new = sorted(set(self.cache.ready(self.chunks) or [0]) - set(self.numbers))
         if new:
             self.numbers += new
             self.records = np.concatenate([self.records, *(self.cache.load(number) for number in new)])
 
     def decode(self, count: int, vae: Path, quiet: bool) -> None:
-        """Let half of the pictures of `count` chunks be as an autoencoder gives them back."""
+        """Show half of the pictures of `count` chunks as an autoencoder decodes them."""
         through, name = round_trip(vae)
         for number in tqdm(range(min(count, self.chunks)), "round trips", disable=quiet):
             path = self.cache.decoded(number, through, name)
@@ -217,12 +211,12 @@ class Pictures:
         return records
 
     def any(self, count: int) -> np.ndarray:
-        """`count` records of any characters and contexts."""
+        """`count` records of any characters and scenes."""
         return self._take(self.generator.integers(len(self.records), size=count))
 
     def characters(self, count: int) -> np.ndarray:
-        """`count` characters in PAIR contexts each, in rows; half of the time of two species only, which are harder to
-        tell apart."""
+        """`count` characters in PAIR scenes each, in rows; half of the time of two species only, which
+        are harder to tell apart."""
         among = np.arange(len(self.records) // POSES)
         if self.generator.random() < 0.5:
             species = self.records["label"][::POSES, list(HEADS).index("species")]

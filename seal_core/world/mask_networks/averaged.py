@@ -1,4 +1,4 @@
-"""Training of a small network; what ships is the average of its weights. Options, state, steps, time budget (ours)."""
+"""Training of a small network whose averaged weights ship: options, state, steps, time budget (ours)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from ..trainings.kit import SAVE_SECONDS, WORK
-from ..trainings.optimiser import Optimiser
+from ..trainings.optimiser import Optimiser, update_average
+from ..trainings.time_budget import SAVE_SECONDS, WORK
 
 RATE = 5e-3
 """Muon's peak; AdamW, for the first and last layers and for vectors, has half of it."""
@@ -27,29 +27,29 @@ PLAIN = ("stem", "out")
 
 
 def add_options(parser: argparse.ArgumentParser, out: Path, batch: int, chunks: int, each: str, held_out: int) -> None:
-    """The options of a training with their defaults; each: what a chunk of pictures is."""
+    """Options of a training. each: what a chunk of pictures holds."""
     parser.add_argument("--out", type=Path, default=out, help="where the network is written (%(default)s)")
     parser.add_argument("--work", type=Path, default=WORK, help="folder of pictures and the state (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=30, help="processor time of this run (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=30, help="processor time for this run (%(default)s)")
     parser.add_argument("--batch", type=int, default=batch, help="pictures a step (%(default)s)")
     parser.add_argument("--chunks", type=int, default=chunks, help=f"chunks of {each} (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the training (%(default)s)")
     parser.add_argument("--held-out", type=int, default=held_out, help="validation characters to measure (%(default)s)")
-    parser.add_argument("--measure-only", action="store_true", help="measure what the state holds, train nothing")
+    parser.add_argument("--measure-only", action="store_true", help="measure the saved state without training")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def begin(options: argparse.Namespace, folder: Path, build: Callable[[], nn.Module]) -> Training:
-    """The training of a network, new or as `folder` holds it. Raises SealError for bad options."""
+def begin(options: argparse.Namespace, folder: Path, build: Callable[[], nn.Module]) -> AveragedTraining:
+    """A network's training, new or resumed from `folder`. Raises SealError for bad options."""
     for name, least in (("minutes", 0.01), ("batch", 4), ("chunks", 1), ("threads", 1), ("held_out", 1)):
         if getattr(options, name) < least:
             raise SealError(f"--{name.replace('_', '-')}: must be at least {least}.")
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    return Training(folder / "state.pt", build())
+    return AveragedTraining(folder / "state.pt", build())
 
 
-class Training:
+class AveragedTraining:
     """A network in training, the exponential moving average of its weights, and their state in a file. The same
     command resumes a stopped training and continues a finished one."""
 
@@ -58,7 +58,7 @@ class Training:
         self.average: Any = copy.deepcopy(network).requires_grad_(False)  # of the network's class
         self.optimiser = Optimiser(network.named_parameters(), RATE, RATE / 2, plain=PLAIN)
         self.about: dict[str, Any] = {"step": 0, "seconds": 0.0, "done": 1.0, "first_step": 0, "minutes": 0.0}
-        """Steps and processor seconds of all runs; of the last one its share that is done, first step and budget."""
+        """Steps and processor seconds of all runs; of the last run the finished share, first step and budget."""
         if file.exists():
             self._resume()
 
@@ -70,7 +70,7 @@ class Training:
             self.optimiser.load(state["optimiser"], state["about"]["step"])
             self.about = state["about"]
         except Exception as error:
-            raise SealError(f"state: {self.file} is damaged or another layout's ({error!r}); delete it.") from None
+            raise SealError(f"state: {self.file} is damaged or of another layout ({error!r}); delete it.") from None
 
     def save(self) -> None:
         state = {"network": self.network.state_dict(), "average": self.average.state_dict()}
@@ -79,7 +79,7 @@ class Training:
         write_output(self.file, buffer.getvalue())
 
     def step(self, loss: Callable[[nn.Module], Tensor], done: float) -> float:
-        """One step on `loss` of the network, at the share `done` of the run; the loss."""
+        """One step on `loss` of the network, at the share `done` of the run. Returns the loss."""
         warm = min(1.0, (self.about["step"] - self.about["first_step"] + 1) / 40)
         self.network.train()
         value = loss(self.network)
@@ -87,17 +87,14 @@ class Training:
         self.optimiser.step(warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2))
         self.about["step"] += 1
         keep = min(0.995, (self.about["step"] + 1) / (self.about["step"] + 15))
-        with torch.no_grad():
-            for ours, theirs in zip(self.average.state_dict().values(), self.network.state_dict().values()):
-                if ours.is_floating_point():
-                    ours.lerp_(theirs, 1 - keep)
-                else:
-                    ours.copy_(theirs)
+        update_average(self.average, self.network, keep)
         return float(value.detach())
 
     def run(self, loss: Callable[[nn.Module, int], Tensor], minutes: float, quiet: bool = False) -> None:
-        """One run of so many minutes, or the rest of the last one; loss: of the network at a step. It counts
-        processor time: the rate falls with it, and a busy machine must not shorten the training."""
+        """One run of `minutes`, or the rest of a stopped one. loss: of the network at a step.
+
+        Counts processor time, since the learning rate follows it and a busy machine must not shorten the training.
+        """
         about = self.about
         if about["done"] >= 1:
             about |= {"done": 0.0, "first_step": about["step"], "minutes": minutes}

@@ -1,8 +1,7 @@
 """What the edge network learns from: crops along the outlines of stickers and procedural objects of many sizes (ours).
 
-Each crop holds the picture, the subject's own colours with nothing of the ground in them, its exact opacity, and what
-the segmenter saw of the whole picture: the mask to refine. Every batch adds masks that are off by one to three
-pixels, made from the exact one.
+A crop holds the picture, the subject's own colours without any background, its exact opacity, and the segmenter's mask
+of the whole picture, which the network refines. Every batch adds masks that are one to three pixels off.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ from tqdm import tqdm
 from ...masks.segmenter import coarse_mask
 from ...pictures.matting import nearest
 from ...pictures.resize import resize
+from ..array_files import cached_array
 from ..renderer import seeds
 from ..renderer.characters import character
-from ..renderer.contexts import random_context
 from ..renderer.render import own_colours, render
-from .procedural import ground, thing
-from .segmenter_data import degraded, drawn_look, kept
+from ..renderer.scenes import random_scene
+from .procedural import random_background, random_object
+from .segmenter_data import degraded, random_die_cut
 
 CROP = 96
 """Side of a crop, in pixels."""
@@ -43,27 +43,27 @@ PICTURES = 64
 RECORD = np.dtype(
     [(n, "u1", (CROP, CROP, 3)) for n in ("image", "own")] + [(n, "u1", (CROP, CROP)) for n in ("alpha", "coarse")]
 )
-_FIRST = seeds.JUDGE.start + 6_000_000  # characters that the judges' and the segmenter's chunks do not reach
-_COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch with the segmenter's mask, and with a spoiled picture
+_FIRST = seeds.JUDGE.start + 6_000_000  # characters beyond the judges' and the segmenter's chunks
+_COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch: the segmenter's mask, a degraded picture
 
 Floats = NDArray[np.floating]
 
 
-def sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
+def rendered_sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
     """A StickerWorld picture (size, size, 3), its own colours and its mask (size, size), in [0, 1]."""
-    who, context = character(seed), random_context(random.Random(f"edge {seed}"))
-    shown, own = render(who, context, seed, size), own_colours(who, context, seed, size)
+    who, scene = character(seed), random_scene(random.Random(f"edge {seed}"))
+    shown, own = render(who, scene, seed, size), own_colours(who, scene, seed, size)
     image, colours, mask = (a.astype(np.float32) / 255 for a in (shown.image, own, shown.mask))
     return image, colours, mask
 
 
-def composed(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
-    """The same of a procedural object, with or without a border, a line and a shadow, on a procedural ground."""
-    rgb, alpha = thing(rng, size)
+def composed_object(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
+    """The same for a procedural object on a procedural background, with or without border, line and shadow."""
+    rgb, alpha = random_object(rng, size)
     alpha = alpha.astype(np.float32) / 255
     own = rgb.astype(np.float32)[nearest(alpha >= 0.95)] / 255
     own = own[..., rng.permutation(3)]
-    look, unit = drawn_look(rng), size / 128
+    look, unit = random_die_cut(rng), size / 128
     whole = alpha
     if look.width:
         away = np.maximum(ndimage.distance_transform_edt(alpha < 0.5) - 0.5, 0)
@@ -72,7 +72,7 @@ def composed(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Float
         below = look.ink + (look.border - look.ink) * inner[..., None] if look.line else look.border
         own = below + (own - below) * alpha[..., None]
     base = look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32) if look.paper else None
-    back = ground(rng, base, size) * (1 - _shadow(rng, whole, unit))[..., None]
+    back = random_background(rng, base, size) * (1 - _shadow(rng, whole, unit))[..., None]
     return (back + (own - back) * whole[..., None]).clip(0, 1), own.clip(0, 1), whole.astype(np.float32)
 
 
@@ -86,7 +86,7 @@ def _shadow(rng: np.random.Generator, whole: Floats, unit: float) -> Floats:
 
 
 def crops(rng: np.random.Generator, image: Floats, own: Floats, alpha: Floats) -> list[NDArray[np.void]]:
-    """CROPS RECORDs along the outline; none of a picture without an outline."""
+    """CROPS RECORDs along the outline; none for a picture without one."""
     rim = np.argwhere((alpha > 0.5) ^ ndimage.binary_erosion(alpha > 0.5, border_value=1))
     if not len(rim):
         return []
@@ -101,42 +101,42 @@ def crops(rng: np.random.Generator, image: Floats, own: Floats, alpha: Floats) -
     return found
 
 
-def chunk(number: int) -> NDArray[np.void]:
+def edge_chunk(number: int) -> NDArray[np.void]:
     """The crops of PICTURES pictures, deterministic."""
     torch.set_num_threads(1)
     rng, rows = np.random.default_rng([number, 11]), []
     for i in range(PICTURES // 2):
         sizes = rng.choice(SIZES, 2)
-        rows += crops(rng, *sticker(_FIRST + number * PICTURES + i, int(sizes[0])))
-        rows += crops(rng, *composed(rng, int(sizes[1])))
+        rows += crops(rng, *rendered_sticker(_FIRST + number * PICTURES + i, int(sizes[0])))
+        rows += crops(rng, *composed_object(rng, int(sizes[1])))
     return np.stack(rows)
 
 
 def _make(folder: Path, number: int) -> None:
-    """A chunk's file, written in another process; its crops are too many to send back."""
+    """Write a chunk's file in a worker process; its crops are too large to send back."""
     _chunk(folder, number)
 
 
 def _chunk(folder: Path, number: int) -> NDArray[np.void]:
-    return kept(folder / f"edges-{number:03d}.npy", partial(chunk, number))
+    return cached_array(folder / f"edges-{number:03d}.npy", partial(edge_chunk, number))
 
 
 @dataclass
-class Source:
+class EdgeData:
     """Chunks of RECORDs."""
 
     parts: list[NDArray[np.void]]
 
     @classmethod
-    def load(cls, folder: Path, chunks: int, quiet: bool = False) -> Source:
-        """`chunks` chunks of a folder; those that are missing are made now, on all cores."""
+    def load(cls, folder: Path, chunks: int, quiet: bool = False) -> EdgeData:
+        """`chunks` chunks of a folder; missing ones are made now, on all cores."""
         with ProcessPoolExecutor(min(chunks, os.cpu_count() or 1)) as pool:
             made = pool.map(partial(_make, folder), range(chunks))
             list(tqdm(made, "pictures", chunks, disable=quiet))
-        return cls([np.array(_chunk(folder, n)) for n in range(chunks)])  # in memory: batches pick from all of them
+        return cls([np.array(_chunk(folder, n)) for n in range(chunks)])  # in memory: batches draw from all of them
 
     def batch(self, count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """images (count, 3, CROP, CROP), masks to be made finer (count, CROP, CROP), exact opacity (the same shape) and
+        """images (count, 3, CROP, CROP), masks to refine (count, CROP, CROP), exact opacity (the same shape) and
         own colours (like images); the same for the same seed."""
         rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         rows = []
@@ -158,13 +158,13 @@ class Source:
 
 
 def _turned(both: Tensor, generator: Generator) -> Tensor:
-    """Mirrored and turned by right angles, each on its own."""
+    """Each mirrored and turned by right angles at random."""
     ways = torch.randint(8, (len(both),), generator=generator).tolist()
     return torch.stack([torch.rot90(b.flip(2) if way & 4 else b, way & 3, (1, 2)) for b, way in zip(both, ways)])
 
 
 def displaced(alpha: Tensor, generator: Generator) -> Tensor:
-    """Masks (B, H, W) like a coarser method's: shrunk and enlarged, outlines moved here and there, soft or hard."""
+    """Masks (B, H, W) as a coarse method makes them: downscaled and upscaled, outlines displaced, soft or hard."""
     result = []
     for one in alpha[:, None, None]:
         factor = int(torch.randint(1, 5, (), generator=generator))

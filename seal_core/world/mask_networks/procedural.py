@@ -1,7 +1,7 @@
 """Procedural backgrounds and objects unlike StickerWorld's, for training the segmenter (ours).
 
-The segmenter must find subjects that our renderer never drew, on any background. So these aim at cheap variety, not
-beauty.
+The segmenter must find subjects that our renderer never draws, on any background: cheap variety counts, beauty does
+not.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ GROUNDS: Mapping[str, float] = {
     "solid": 4, "gradient": 2, "stripes": 1, "checks": 1, "dots": 1, "blotches": 1.5, "shapes": 2, "bands": 1.5,
     "grain": 1,
 }  # fmt: skip
-"""Kinds of ground and how often each is drawn."""
+"""Kinds of background, and how often each is drawn."""
 
 
-def colour(rng: np.random.Generator) -> Colour:
+def random_colour(rng: np.random.Generator) -> Colour:
     """Paper, pastel, dark or any colour."""
     kind = rng.random()
     if kind < 0.25:
@@ -32,18 +32,18 @@ def colour(rng: np.random.Generator) -> Colour:
     return rng.uniform(low, high, 3).astype(np.float32)
 
 
-def near(rng: np.random.Generator, base: Colour, spread: float) -> Colour:
+def colour_near(rng: np.random.Generator, base: Colour, spread: float) -> Colour:
     """A colour not far from another."""
     return (base + rng.uniform(-spread, spread, 3)).clip(0, 1).astype(np.float32)
 
 
-def ground(rng: np.random.Generator, base: Colour | None, side: int) -> Pixels:
-    """A ground of a random kind (side, side, 3). base: its main colour; where given, it is solid or nearly so."""
+def random_background(rng: np.random.Generator, base: Colour | None, side: int) -> Pixels:
+    """A background (side, side, 3) of a random kind. base: its colour, if it is to be plain."""
     names = list(GROUNDS)
     weights = np.array(list(GROUNDS.values()))
     kind = "solid" if base is not None else names[rng.choice(len(names), p=weights / weights.sum())]
-    one = colour(rng) if base is None else base
-    two = near(rng, one, 0.35) if rng.random() < 0.5 else colour(rng)
+    one = random_colour(rng) if base is None else base
+    two = colour_near(rng, one, 0.35) if rng.random() < 0.5 else random_colour(rng)
     y, x = np.mgrid[:side, :side].astype(np.float32) / side
     turn = rng.uniform(0, np.pi)
     u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
@@ -52,14 +52,14 @@ def ground(rng: np.random.Generator, base: Colour | None, side: int) -> Pixels:
         picture = np.broadcast_to(one, (side, side, 3)).copy()
     elif kind == "gradient":
         far = np.hypot(u - rng.uniform(-0.2, 0.8), v) if rng.random() < 0.4 else u
-        picture = _mix((far - far.min()) / np.ptp(far), one, near(rng, one, rng.uniform(0.1, 0.7)))
+        picture = _mix((far - far.min()) / np.ptp(far), one, colour_near(rng, one, rng.uniform(0.1, 0.7)))
     elif kind in ("stripes", "checks", "dots"):
         picture = _mix(_PATTERNS[kind](u, v, period, rng.uniform(0.25, 0.75), side), one, two)
     elif kind == "blotches":
         picture = _mix(_clouds(rng, side, rng.uniform(0.3, 0.9)), one, two)
     elif kind == "grain":
         rough = rng.normal(0, rng.uniform(0.03, 0.12), (side, side, 1 if rng.random() < 0.5 else 3))
-        picture = _mix(_clouds(rng, side, 0.5), one, near(rng, one, 0.3)) + rough
+        picture = _mix(_clouds(rng, side, 0.5), one, colour_near(rng, one, 0.3)) + rough
     else:
         picture = _drawn(rng, kind, one, side)
     if rng.random() < 0.15:  # paper, or a photograph's noise
@@ -72,7 +72,7 @@ def _mix(share: NDArray[np.floating], one: Colour, two: Colour) -> Pixels:
 
 
 def _wave(u: NDArray[np.floating], period: float, duty: float, side: int) -> NDArray[np.floating]:
-    """0 and 1 in turns, their edges smooth over a pixel."""
+    """A square wave of 0 and 1, its edges antialiased over a pixel."""
     inside = np.abs((u / period) % 1 - 0.5) - duty / 2
     return (0.5 - inside * period * side).clip(0, 1)
 
@@ -95,7 +95,7 @@ _PATTERNS: Mapping[str, Callable] = {
 
 
 def _clouds(rng: np.random.Generator, side: int, fall: float) -> NDArray[np.floating]:
-    """Noise in octaves, 0 to 1; fall: weight of each octave beside the coarser one."""
+    """Noise in octaves, 0 to 1. fall: each octave's weight relative to the coarser one."""
     total, weight = np.zeros((side, side), np.float32), 1.0
     for cells in (2, 4, 8, 16, 32):
         coarse = Image.fromarray(rng.normal(size=(cells + 2, cells + 2)).astype(np.float32))
@@ -115,8 +115,10 @@ def _drawn(rng: np.random.Generator, kind: str, base: Colour, side: int) -> Pixe
             x = np.linspace(-0.1, 1.1, 25)
             waves = rng.uniform(0, 0.05) * np.sin(x * rng.uniform(2, 25) + rng.uniform(0, 6)) + level
             points = [*zip(x * side, waves * side), (1.1 * side, 2 * side), (-0.1 * side, 2 * side)]
-            draw.polygon([(float(a), float(b)) for a, b in points], _rgb(colour(rng)))
-    shades = [near(rng, base, 0.3) if rng.random() < 0.5 else colour(rng) for _ in range(rng.integers(1, 4))]
+            draw.polygon([(float(a), float(b)) for a, b in points], _rgb(random_colour(rng)))
+    shades = [
+        colour_near(rng, base, 0.3) if rng.random() < 0.5 else random_colour(rng) for _ in range(rng.integers(1, 4))
+    ]
     largest = rng.uniform(0.02, 0.3)
     for _ in range(rng.integers(3, 40) if kind == "shapes" else rng.integers(0, 8)):
         points = _outline(rng, complex(*rng.uniform(-0.1, 1.1, 2)), largest * rng.uniform(0.4, 1), side)
@@ -130,7 +132,7 @@ def _rgb(colour: Colour) -> tuple[int, int, int]:
 
 
 def _outline(rng: np.random.Generator, centre: complex, size: float, side: int) -> list[tuple[float, float]]:
-    """A closed outline in pixels: round, oval, wobbly, starred or with straight sides; size: its radius in sides."""
+    """A closed outline in pixels: round, oval, wobbly, a star or a polygon. size: its radius as a share of `side`."""
     kind = rng.random()
     count = int(rng.integers(3, 8)) if kind < 0.25 else 48
     t = np.arange(count) / count * 2 * np.pi + rng.uniform(0, 6)
@@ -145,13 +147,13 @@ def _outline(rng: np.random.Generator, centre: complex, size: float, side: int) 
     return [(float(p.real * side), float(p.imag * side)) for p in shape]
 
 
-def thing(rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """An object of a few parts in the middle, its colours (side, side, 3) and its opacity (side, side)."""
+def random_object(rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A centred object of a few parts: colours (side, side, 3) and opacity (side, side)."""
     fine = side * 2
     canvas, cover = Image.new("RGB", (fine, fine)), Image.new("L", (fine, fine))
     paint, stencil = ImageDraw.Draw(canvas), ImageDraw.Draw(cover)
-    shades = [colour(rng) for _ in range(rng.integers(1, 5))]
-    ink = _rgb(rng.uniform(0, 0.25, 3)) if rng.random() < 0.7 else _rgb(colour(rng))
+    shades = [random_colour(rng) for _ in range(rng.integers(1, 5))]
+    ink = _rgb(rng.uniform(0, 0.25, 3)) if rng.random() < 0.7 else _rgb(random_colour(rng))
     line = round(rng.uniform(0, 0.025) * fine) if rng.random() < 0.6 else 0
 
     def part(centre: complex, size: float, opaque: bool = True) -> None:
@@ -176,10 +178,10 @@ def thing(rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], NDArr
     for _ in range(rng.integers(0, 4)):
         part(middle + complex(*rng.uniform(-0.25, 0.25, 2)), rng.uniform(0.06, 0.22))
     body = np.asarray(cover)
-    for _ in range(rng.integers(0, 7)):  # eyes, spots, letters: what lies on the body
+    for _ in range(rng.integers(0, 7)):  # eyes, spots, letters on the body
         place = complex(*rng.uniform(0.3, 0.7, 2))
         if body[int(place.imag * fine), int(place.real * fine)]:
-            shades.append(colour(rng))
+            shades.append(random_colour(rng))
             part(place, rng.uniform(0.015, 0.07), opaque=False)
     if rng.random() < 0.15:  # a hole
         points = _outline(rng, middle + complex(*rng.uniform(-0.1, 0.1, 2)), rng.uniform(0.05, 0.13), fine)

@@ -1,4 +1,4 @@
-"""The segmenter's training data: StickerWorld's renders, and figures and objects on other backgrounds (ours).
+"""The segmenter's training data: StickerWorld's renders, and sprites on other backgrounds (ours).
 
 The renders are the judges' (`training_pictures`: 128 px, every style and background, characters outside validation and
 test; masks exact to half a pixel). Sprites are their figures without the die-cut border, and procedural objects; every
@@ -7,7 +7,6 @@ batch gives them new borders, shadows and backgrounds.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,28 +18,28 @@ from scipy import ndimage
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.matting import nearest
+from ..array_files import cached_array
 from ..judges import degradations
-from ..judges.model import SIZE
-from ..judges.training_pictures import RECORD, Cache, masks, pictures
-from .procedural import colour, ground, thing
+from ..judges.judge_networks import SIZE
+from ..judges.training_pictures import RECORD, RenderCache, masks, pictures
+from .procedural import random_background, random_colour, random_object
 
 BORDER = 3.3
 """Die-cut border and line of StickerWorld's figures at SIZE, in pixels (`render.CUT` and `render.RIM`)."""
 REACH = 15.0
-"""Distances from a sprite, in pixels, are kept up to this; a border is at most so wide."""
+"""Distances from a sprite are stored up to this many pixels: the widest border."""
 SPRITE = np.dtype([("rgb", "u1", (SIZE, SIZE, 3)), ("alpha", "u1", (SIZE, SIZE)), ("near", "u1", (SIZE, SIZE))])
-"""rgb: the subject's colours, carried on beyond its edge. near: REACH less the distance from it, times 255 / REACH."""
-_RAW = 0.3  # share of the renders that are only mirrored and otherwise as users have them
+"""rgb: the subject's colours, extended beyond its edge. near: REACH minus the distance from it, times 255 / REACH."""
+_RAW = 0.3  # share of the renders that are only mirrored
 _COMPOSED = 0.45
 _EMPTY = 0.02
 _DECODED = 0.35
 
 
 def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.floating]) -> NDArray[np.void]:
-    """A SPRITE from colours (SIZE, SIZE, 3) and opacity (SIZE, SIZE) in [0, 1] that shows something."""
+    """A SPRITE from colours (SIZE, SIZE, 3) and opacity (SIZE, SIZE) in [0, 1], not empty."""
     record = np.zeros((), SPRITE)
     record["rgb"] = rgb[nearest(alpha >= 0.95)]
     record["alpha"] = np.rint(alpha * 255)
@@ -51,7 +50,7 @@ def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.floating]) -> NDArray[np.vo
 
 
 def of_render(record: np.void) -> NDArray[np.void] | None:
-    """The figure of one of the judges' records without its border; None where nothing is left."""
+    """The figure of a judges' record without its border; None if nothing is left."""
     mask = np.unpackbits(record["mask"]).reshape(SIZE, SIZE).astype(bool)
     # A figure has no border where the frame cuts it.
     inside = ndimage.distance_transform_edt(np.pad(mask, 8, mode="edge"))[8:-8, 8:-8] - 0.5
@@ -59,15 +58,15 @@ def of_render(record: np.void) -> NDArray[np.void] | None:
     return sprite(record["image"], alpha) if (alpha > 0.95).sum() > 300 else None
 
 
-def sprites(cache: Cache, chunk: int, objects: int) -> NDArray[np.void]:
-    """The chunk's figures and as many procedural objects. Deterministic."""
+def sprites(cache: RenderCache, chunk: int, objects: int) -> NDArray[np.void]:
+    """Every other figure of a chunk, and `objects` procedural objects. Deterministic."""
     rng, rows = np.random.default_rng(chunk), []
     for record in cache.load(chunk)[::2]:
         found = of_render(record)
         if found is not None:
             rows.append(found)
     while objects:
-        rgb, alpha = thing(rng, SIZE)
+        rgb, alpha = random_object(rng, SIZE)
         if (alpha > 250).sum() > 300:
             rows.append(sprite(rgb, alpha.astype(np.float32) / 255))
             objects -= 1
@@ -75,7 +74,7 @@ def sprites(cache: Cache, chunk: int, objects: int) -> NDArray[np.void]:
 
 
 @dataclass
-class Source:
+class SegmenterData:
     """Renders (N,) of training_pictures.RECORD; sprites (M,) of SPRITE; grounds (K, SIZE, SIZE, 3) uint8."""
 
     renders: NDArray[np.void]
@@ -83,13 +82,13 @@ class Source:
     grounds: NDArray[np.uint8]
 
     @classmethod
-    def load(cls, cache: Cache, folder: Path, chunks: int, quiet: bool = False) -> Source:
-        """`chunks` chunks of renders, and sprites and grounds as kept in `folder`; what is missing is made now."""
+    def load(cls, cache: RenderCache, folder: Path, chunks: int, quiet: bool = False) -> SegmenterData:
+        """`chunks` chunks of renders, and the sprites and backgrounds cached in `folder`; missing ones are made now."""
         parts = ([], [], [])
         for number in tqdm(range(chunks), "pictures", disable=quiet):
             parts[0].append(_renders(cache, number))
-            parts[1].append(kept(folder / f"sprites-{number:03d}.npy", lambda n=number: sprites(cache, n, 400)))
-            parts[2].append(kept(folder / f"grounds-{number:03d}.npy", lambda n=number: _grounds(n, 250)))
+            parts[1].append(cached_array(folder / f"sprites-{number:03d}.npy", lambda n=number: sprites(cache, n, 400)))
+            parts[2].append(cached_array(folder / f"grounds-{number:03d}.npy", lambda n=number: _grounds(n, 250)))
         source = cls(*(np.concatenate(part) for part in parts))
         if source.renders.dtype != RECORD or source.sprites.dtype != SPRITE:
             raise SealError(f"cache: {folder} holds other files; delete it and try again.")
@@ -112,23 +111,23 @@ class Source:
         return images, both[:, 3]
 
     def compositions(self, count: int, rng: np.random.Generator, generator: Generator) -> Tensor:
-        """(count, 4, SIZE, SIZE): sprites with or without a border and a shadow on other grounds, and their masks."""
+        """(count, 4, SIZE, SIZE): sprites with or without border and shadow on other backgrounds, and their masks."""
         chosen = self.sprites[rng.integers(len(self.sprites), size=count)]
         near = torch.from_numpy(chosen["near"].astype(np.float32))[:, None] * (REACH / 255)
         alpha = torch.from_numpy(chosen["alpha"].astype(np.float32))[:, None] / 255
         rgb = torch.from_numpy(chosen["rgb"].astype(np.float32)).permute(0, 3, 1, 2) / 255
         grid, scale = _placing(alpha, rng)
         moved = F.grid_sample(torch.cat([rgb, alpha], 1), grid, padding_mode="zeros", align_corners=False)
-        # Distances scale with the sprite; unknown ones count as large.
+        # Distances scale with the sprite; those beyond REACH count as large.
         near = F.grid_sample(near, grid, align_corners=False)
         away = torch.where(near < 0.5, torch.full((), 99.0), (REACH - near) * scale)
         rgb, alpha = moved[:, :3], moved[:, 3:]
         rgb = _recoloured(rgb, rng)
         back = np.empty((count, SIZE, SIZE, 3), np.float32)
-        looks = [drawn_look(rng) for _ in range(count)]
+        looks = [random_die_cut(rng) for _ in range(count)]
         for i, look in enumerate(looks):
             if look.paper:
-                back[i] = ground(rng, look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32), SIZE)
+                back[i] = random_background(rng, look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32), SIZE)
             else:
                 back[i] = self.grounds[rng.integers(len(self.grounds))].astype(np.float32) / 255
                 back[i] = back[i][:, :, rng.permutation(3)]
@@ -150,8 +149,9 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Look:
-    """A border's and its line's width in pixels (0 = none) and colours; paper: the ground is of the border's colour."""
+class DieCut:
+    """A die-cut border and the line around it: widths in pixels (0 = none), colours. paper: the background has the
+    border's colour."""
 
     width: float
     line: float
@@ -160,16 +160,16 @@ class Look:
     paper: bool
 
 
-def drawn_look(rng: np.random.Generator) -> Look:
+def random_die_cut(rng: np.random.Generator) -> DieCut:
     white = np.full(3, rng.uniform(0.95, 1), np.float32)
-    border = white if rng.random() < 0.8 else colour(rng)
+    border = white if rng.random() < 0.8 else random_colour(rng)
     grey = (border * rng.uniform(0.4, 0.85)).astype(np.float32)
-    ink = grey if rng.random() < 0.7 else colour(rng) * np.float32(0.5)
+    ink = grey if rng.random() < 0.7 else random_colour(rng) * np.float32(0.5)
     if rng.random() < 0.5:
-        return Look(0.0, 0.0, border, ink, False)
+        return DieCut(0.0, 0.0, border, ink, False)
     paper = rng.random() < 0.35
     line = float(rng.uniform(0.5, 1.4)) if paper or rng.random() < 0.5 else 0.0
-    return Look(float(rng.uniform(1.2, 6)), line, border, ink, paper)
+    return DieCut(float(rng.uniform(1.2, 6)), line, border, ink, paper)
 
 
 def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -181,7 +181,7 @@ def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         middle = ((x.min() + x.max()) / SIZE - 1, (y.min() + y.max()) / SIZE - 1)
         scale = float(np.clip(rng.uniform(0.35, 0.95) * SIZE / box, 0.4, 2.0))
         turn = float(rng.normal(0, 0.15)) if rng.random() < 0.8 else float(rng.uniform(0, 6.28))
-        free = max(0.0, 0.96 - scale * box / SIZE) if rng.random() < 0.85 else 0.5  # else the frame may cut it
+        free = max(0.0, 0.96 - scale * box / SIZE) if rng.random() < 0.85 else 0.5  # else the frame may crop it
         cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
         across, down = rng.uniform(-free, free, 2)
         rows.append([[cos, -sin, middle[0] - cos * across + sin * down],
@@ -192,7 +192,7 @@ def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _recoloured(rgb: Tensor, rng: np.random.Generator) -> Tensor:
-    """Channels in another order, half of the time, and another light."""
+    """Half with permuted channels, all with another gamma."""
     order = torch.from_numpy(np.stack([rng.permutation(3) if rng.random() < 0.5 else np.arange(3) for _ in rgb]))
     rgb = rgb.gather(1, order[:, :, None, None].expand_as(rgb))
     power = torch.from_numpy(np.exp(rng.normal(0, 0.25, len(rgb))).astype(np.float32)).view(-1, 1, 1, 1)
@@ -200,7 +200,7 @@ def _recoloured(rgb: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _shadows(whole: Tensor, rng: np.random.Generator) -> Tensor:
-    """(B, 1, H, W): how dark the ground lies in each figure's drop shadow; most have none."""
+    """(B, 1, H, W): how much each figure's drop shadow darkens the background; most have none."""
     dark = torch.from_numpy(np.where(rng.random(len(whole)) < 0.3, rng.uniform(0.1, 0.5, len(whole)), 0))
     shift = [int(rng.integers(-7, 8)), int(rng.integers(-3, 9))]
     soft = whole.roll([shift[1], shift[0]], (2, 3))
@@ -210,7 +210,7 @@ def _shadows(whole: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _moved(both: Tensor, generator: Generator) -> Tensor:
-    """Pictures with their masks (B, 4, H, W) shifted, turned and scaled; what lies beyond the frame is mirrored."""
+    """Pictures with their masks (B, 4, H, W) shifted, turned and scaled, mirrored beyond the frame."""
     count = len(both)
     turn, zoom, across, down = 2 * torch.rand(4, count, generator=generator) - 1
     turn, zoom = 0.2 * turn**3, torch.exp(-0.3 * zoom)
@@ -220,8 +220,14 @@ def _moved(both: Tensor, generator: Generator) -> Tensor:
 
 
 def degraded(images: Tensor, generator: Generator) -> Tensor:
-    """What files, resizing and generators do to a picture; a third stays as it is."""
-    ways = [degradations.jpeg, degradations.blur, degradations.noise, degradations.soften, degradations.colour]
+    """Degraded as by files, resizing and generators; a third stay unchanged."""
+    ways = [
+        degradations.jpeg,
+        degradations.gaussian_blur,
+        degradations.noise,
+        degradations.soften,
+        degradations.colour_shift,
+    ]
     parts = []
     for part in images.chunk(max(1, len(images) // 4)):
         for way in ways:
@@ -232,9 +238,8 @@ def degraded(images: Tensor, generator: Generator) -> Tensor:
     return torch.cat(parts)
 
 
-def _renders(cache: Cache, number: int) -> NDArray[np.void]:
-    """A chunk's records; where the judges' training has left the same pictures as an autoencoder gives them back, a
-    part of them as those."""
+def _renders(cache: RenderCache, number: int) -> NDArray[np.void]:
+    """A chunk's records, some as decoded by the autoencoder if the judges' training has left decoded pictures."""
     rows = np.array(cache.load(number))
     for path in sorted(cache.folder.glob(f"decoded-*-{number:04d}.npy"))[:1]:
         taken = np.random.default_rng(number).random(len(rows)) < _DECODED
@@ -244,16 +249,4 @@ def _renders(cache: Cache, number: int) -> NDArray[np.void]:
 
 def _grounds(number: int, count: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng([number, 7])
-    return np.stack([np.rint(ground(rng, None, SIZE) * 255).astype(np.uint8) for _ in range(count)])
-
-
-def kept(path: Path, make) -> np.ndarray:
-    """An array on disk; made and written now where it is not there."""
-    if not path.exists():
-        buffer = io.BytesIO()
-        np.save(buffer, make())
-        write_output(path, buffer.getvalue())
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise SealError(f"cache: {path} cannot be read ({error}); delete it and try again.") from None
+    return np.stack([np.rint(random_background(rng, None, SIZE) * 255).astype(np.uint8) for _ in range(count)])

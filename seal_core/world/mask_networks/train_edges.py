@@ -16,38 +16,37 @@ from ...masks.segmenter import coarse_mask
 from ...pictures.resize import resize
 from ..renderer import seeds
 from . import averaged
-from .edge_data import PICTURES, Source, sticker
+from .edge_data import PICTURES, EdgeData, rendered_sticker
 
 EDGE, COLOUR, WASHED = 8.0, 12.0, 8.0
-"""Weights: of pixels at the outline beyond that of the others; of colours beside the opacity; and of those that differ
-from the picture's."""
+"""Extra weights: of pixels at the outline, of colours against opacity, of colours that differ from the picture's."""
 
 
-def loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Tensor, own: Tensor) -> Tensor:
-    """Mean over pictures of the logits and colours `found` in images (B, 3, H, W) and masks (B, H, W), beside the exact
-    opacity and own colours: cross-entropy and absolute error of the opacity, and the colours' where they are seen."""
+def edge_loss(found: tuple[Tensor, Tensor], images: Tensor, masks: Tensor, alpha: Tensor, own: Tensor) -> Tensor:
+    """Loss of the logits and colours `found` in images (B, 3, H, W) with masks (B, H, W), against the exact opacity and
+    own colours: cross-entropy plus absolute error of the opacity, and the colours' error where they show."""
     logits, colours = found
     near = _spread(alpha) + _spread(masks)
     weight = 1 + EDGE * near.clamp(max=1)
     opacity = F.binary_cross_entropy_with_logits(logits, alpha, reduction="none") + (logits.sigmoid() - alpha).abs()
-    # Most of a subject is as the picture shows it: what a style has washed the ground into counts more.
+    # Most of a subject looks as in the picture: where the style mixes in background, errors count more.
     washed = 1 + WASHED * (images - own).abs().amax(1)
     colour = COLOUR * washed * (colours - own).abs().mean(1) * alpha
     return (weight * (opacity + colour)).sum() / weight.sum()
 
 
 def _spread(masks: Tensor) -> Tensor:
-    """Largest less smallest value within three pixels: where outlines are. (B, H, W)"""
+    """(B, H, W) range of values within three pixels: high at outlines."""
     return (F.max_pool2d(masks[:, None], 7, 1, 3) + F.max_pool2d(-masks[:, None], 7, 1, 3))[:, 0]
 
 
-def measure(network: EdgeNetwork, characters: range, count: int) -> dict[str, float]:
+def measure_edges(network: EdgeNetwork, characters: range, count: int) -> dict[str, float]:
     """Mean errors of opacity and colours along the true outlines of `count` characters' stickers, by size in pixels."""
     found: dict[str, float] = {}
     for size in (128, 512):
         rows = []
         for seed in characters[:count]:
-            image, own, alpha = sticker(seed, size)
+            image, own, alpha = rendered_sticker(seed, size)
             mask = resize(coarse_mask(image)[0], size, size)
             colours, opacity = predict_edge(network, image, mask)
             soft = ndimage.binary_dilation((alpha > 0.02) & (alpha < 0.98), np.ones((3, 3)))
@@ -70,15 +69,15 @@ def run(options: argparse.Namespace) -> None:
     folder = options.work / "edges"
     training = averaged.begin(options, folder, lambda: EdgeNetwork(norm=True))
     if not options.measure_only:
-        source = Source.load(folder, options.chunks, options.quiet)
+        source = EdgeData.load(folder, options.chunks, options.quiet)
 
         def of(network: nn.Module, step: int) -> Tensor:
             images, masks, alpha, own = source.batch(options.batch, step)
             with torch.autocast("cpu", torch.bfloat16):
                 found = network(images, masks)
-            return loss(found, images, masks, alpha, own)
+            return edge_loss(found, images, masks, alpha, own)
 
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
-    figures = measure(network, seeds.VALIDATION, options.held_out)
+    figures = measure_edges(network, seeds.VALIDATION, options.held_out)
     training.ship(options, functools.partial(edge_network_bytes, network), figures)

@@ -1,6 +1,6 @@
 """Training of the segmenter: `python -m seal_core.world segmenter` (ours).
 
-Binary cross-entropy, weighted towards the outline, and the soft intersection over union of each picture.
+Binary cross-entropy, weighted towards the outline, plus one minus each picture's soft intersection over union.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from ..renderer import seeds
 from . import averaged
 
 EDGE = 3.0
-"""Weight of pixels at the outline beyond that of the others."""
-GROUNDS = ("plain", "patterned", "scenic")
+"""Extra weight of pixels at the outline."""
 PATTERNED = ("hearts", "sunburst", "zigzag")
 
 
-def loss(logits: Tensor, truth: Tensor) -> Tensor:
+def segmenter_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Mean over pictures of logits and masks (B, H, W): weighted cross-entropy plus 1 - soft IoU."""
     near = F.max_pool2d(truth[:, None], 5, 1, 2) + F.max_pool2d(-truth[:, None], 5, 1, 2)
     weight = 1 + EDGE * near[:, 0]
@@ -32,28 +31,28 @@ def loss(logits: Tensor, truth: Tensor) -> Tensor:
     found = logits.sigmoid()
     both = (found * truth).sum((1, 2))
     either = (found + truth - found * truth).sum((1, 2))
-    # Without a subject, intersection and union are both near 0: one pixel each keeps the ratio stable.
+    # Without a subject both are near 0; one pixel more keeps the ratio stable.
     return (entropy / weight.sum((1, 2)) + 1 - (both + 1) / (either + 1)).mean()
 
 
-def ground_of(background: str) -> str:
-    """Which of GROUNDS a StickerWorld background is."""
+def background_kind(background: str) -> str:
+    """plain, patterned or scenic."""
     return "plain" if background.startswith("plain") else "patterned" if background in PATTERNED else "scenic"
 
 
-def measure(network: Segmenter, characters: range, count: int) -> dict[str, float]:
-    """Mean IoU (at one half) with the exact mask at 128 px by ground and by style, over `count` characters."""
+def measure_segmenter(network: Segmenter, characters: range, count: int) -> dict[str, float]:
+    """Mean IoU (at 0.5) with the exact mask at 128 px by background and style, over `count` characters."""
     from ..renderer.characters import character
-    from ..renderer.contexts import random_context
     from ..renderer.render import render
+    from ..renderer.scenes import random_scene
 
     scores: dict[str, list[float]] = {}
     for seed in characters[:count]:
-        sticker = render(character(seed), random_context(random.Random(f"segmenter {seed}")), seed)
+        sticker = render(character(seed), random_scene(random.Random(f"segmenter {seed}")), seed)
         found = predict_mask(network, sticker.image.astype(np.float32) / 255) > 0.5
         truth = sticker.mask > 127
         iou = float((found & truth).sum() / max((found | truth).sum(), 1))
-        for name in ("all", ground_of(sticker.context.background), sticker.context.style):
+        for name in ("all", background_kind(sticker.scene.background), sticker.scene.style):
             scores.setdefault(name, []).append(iou)
     return {name: round(float(np.mean(values)), 4) for name, values in sorted(scores.items())}
 
@@ -65,21 +64,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train (or continue), measure, write. Raises SealError for bad options."""
-    from ..judges.training_pictures import Cache
-    from .segmenter_data import Source
+    from ..judges.training_pictures import RenderCache
+    from .segmenter_data import SegmenterData
 
     folder = options.work / "segmenter"
     training = averaged.begin(options, folder, lambda: Segmenter(norm=True))
     if not options.measure_only:
-        source = Source.load(Cache(options.work / "judges"), folder, options.chunks, options.quiet)
+        source = SegmenterData.load(RenderCache(options.work / "judges"), folder, options.chunks, options.quiet)
 
         def of(network: nn.Module, step: int) -> Tensor:
             images, truth = source.batch(options.batch, step)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(images)
-            return loss(logits, truth)
+            return segmenter_loss(logits, truth)
 
         training.run(of, options.minutes, options.quiet)
     network = training.average.folded()
-    figures = measure(network, seeds.VALIDATION, options.held_out)
+    figures = measure_segmenter(network, seeds.VALIDATION, options.held_out)
     training.ship(options, functools.partial(segmenter_bytes, network), figures)

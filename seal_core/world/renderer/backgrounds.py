@@ -1,6 +1,6 @@
 """Twelve backgrounds on a frame of 1 x 1 (x to the right, y down): plain, patterned and scenic.
 
-None is a ground that augmentation paints (`seal_core.method.augment.AUGMENT_GROUNDS`).
+None is a background that augmentation paints (`seal_core.method.augment.AUGMENT_GROUNDS`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from .palette import RGB, tone
+from .drawing_colours import RGB, tone
 from .shapes import Pen, arc, ellipse, heart, smooth, stroke
 
 PLAIN: Mapping[str, RGB] = {
@@ -155,8 +155,8 @@ _SHADE: Mapping[str, RGB] = {
 }
 
 
-def ground(pen: Pen, name: str, rng: random.Random) -> None:
-    """Paints a background on the unit square."""
+def paint_background(pen: Pen, name: str, rng: random.Random) -> None:
+    """Paint a background on the unit square."""
     if name in PLAIN:
         r, g, b = PLAIN[name]
         d = rng.randint(-3, 3)
@@ -166,7 +166,7 @@ def ground(pen: Pen, name: str, rng: random.Random) -> None:
 
 
 def shade(name: str) -> RGB:
-    """The colour of a shadow on this ground."""
+    """The colour of a shadow on this background."""
     if name in PLAIN:
         return tone(PLAIN[name], -0.16)
     return _SHADE.get(name, (205, 150, 130) if name != "zigzag" else (90, 168, 176))

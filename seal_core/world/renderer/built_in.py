@@ -1,4 +1,4 @@
-"""`python -m seal_core.world built-in`: draw the demo's stickers as the files that ship."""
+"""`python -m seal_core.world built-in`: draw the demo's stickers again, as the PNG files that ship."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...demo.sticker_files import BUILT_IN, FOLDER, file_name
 from ...files.whole_file import write_output
 from ...pictures.png import png_bytes
 from .characters import character
-from .contexts import Context
-from .render import Sticker, render
+from .render import RenderedSticker, render
+from .scenes import Scene
 from .seeds import EXAMPLES
 
 _PLACES = {
@@ -27,10 +27,10 @@ _PLACES = {
 """Which character of `seeds.EXAMPLES` is on each sticker."""
 
 
-def drawn(name: str) -> Sticker:
+def drawn(name: str) -> RenderedSticker:
     """A built-in sticker from the renderer, 128 px."""
     seed = EXAMPLES[_PLACES[name]]
-    return render(character(seed), Context(**BUILT_IN[name]), seed)
+    return render(character(seed), Scene(**BUILT_IN[name]), seed)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

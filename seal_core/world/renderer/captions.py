@@ -1,6 +1,6 @@
-"""Captions for training the tiny model: some of the context's words, and sometimes a trait or two.
+"""Captions for training the tiny model: some of the scene's attributes, sometimes a trait or two.
 
-A caption never describes a character fully, so a new character can only be learned, not prompted (ours).
+No caption describes a character fully: a new character cannot be prompted, only learned (ours).
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from ...demo.attribute_values import CONTEXT
+from ...demo.attribute_values import SCENE
 from ...prompts.attributes import attribute_schema
 from .characters import Character
-from .contexts import Context
+from .scenes import Scene
 
 OPENINGS = (
     "a sticker of {}",
@@ -31,23 +31,23 @@ NO_CAPTION = 0.1
 TRAIT = 0.5
 """Chance that one or two traits of the character are named beside its species."""
 SHUFFLED = 0.25
-"""Share of captions whose attributes stand in another order than the schema's."""
+"""Share of captions with their attributes in random order instead of the schema's."""
 
 
-def caption(character: Character, context: Context, rng: random.Random) -> str:
-    """A caption with random gaps that names only what the picture shows; one in ten is empty."""
+def caption(character: Character, scene: Scene, rng: random.Random) -> str:
+    """A caption that names a random part of what the picture shows; one in ten is empty."""
     if rng.random() < NO_CAPTION:
         return ""
     subject, worn = _subject(character, rng)
-    named = [n for n in CONTEXT if context.shows(n) and rng.random() < KEEP]
+    named = [n for n in SCENE if scene.shows(n) and rng.random() < KEEP]
     if rng.random() < SHUFFLED:
         rng.shuffle(named)
-    parts = [attribute_schema()[n].say(getattr(context, n)) for n in named]
+    parts = [attribute_schema()[n].say(getattr(scene, n)) for n in named]
     return ", ".join([rng.choice(OPENINGS).replace("{}", subject), *worn, *parts])
 
 
 def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:
-    """(words for the subject, what it wears); at most two traits besides the species."""
+    """(words for the subject, what it wears), with at most two traits besides the species."""
     words, worn = [who.species], []
     if rng.random() < TRAIT:
         traits = ["main", "pattern", "wears"]
@@ -64,5 +64,5 @@ def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:
 
 def prompt(subject: str, attributes: Mapping[str, str]) -> str:
     """A prompt with the given attributes named, worded as captions are: `prompt("a cat", {"emotion": "sad"})`."""
-    parts = [attribute_schema()[n].say(attributes[n]) for n in CONTEXT if attributes.get(n)]
+    parts = [attribute_schema()[n].say(attributes[n]) for n in SCENE if attributes.get(n)]
     return ", ".join([OPENINGS[0].replace("{}", subject), *parts])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ...demo.animals import SPECIES
 from ...messages import SealError
-from .palette import COLOURS, RGB, luminance, tone
+from .drawing_colours import COLOURS, RGB, luminance, tone
 
 PATTERNS = ("plain", "spots", "stripes", "belly", "patch", "socks")
 ACCESSORIES = ("nothing", "bow", "party hat", "scarf", "glasses", "crown", "flower", "headphones", "cap", "bow tie")
@@ -61,7 +61,7 @@ class Character:
         return f"wearing {'an' if thing[0] in 'aeiou' else 'a'} {thing}"
 
     def in_words(self) -> str:
-        """All discrete traits in a phrase; captions never say so much."""
+        """All discrete traits in one phrase; captions never name them all."""
         marks = "" if self.pattern == "plain" else f" with {self.second} {self.pattern}"
         return f"{self.main} {self.species}{marks}{f', {self.wears()}' if self.wears() else ''}"
 

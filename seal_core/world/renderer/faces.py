@@ -1,4 +1,4 @@
-"""Six emotions on eight kinds of face: eyes, brows, mouth, nose, and the signs that stickers put around a head."""
+"""Six emotions on eight kinds of face: eyes, brows, mouth, nose, and marks around the head (tears, hearts, ...)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .characters import Character, pale
-from .palette import BEAK, CREAM, DARK, RGB, WHITE, luminance, tone
+from .drawing_colours import BEAK, CREAM, DARK, RGB, WHITE, luminance, tone
 from .shapes import Pen, arc, bend, drop, ellipse, heart, smooth, stroke
 
 MOUTH: RGB = (150, 40, 55)
@@ -27,7 +27,7 @@ def eye_places(who: Character) -> tuple[complex, complex]:
 
 
 def face(pen: Pen, who: Character, emotion: str) -> None:
-    """The face in head units, and the emotion's signs around the head."""
+    """The face in head units, and the emotion's marks around the head."""
     _nose(pen, who)
     for side, at in zip((-1, 1), eye_places(who)):
         _eye(pen, who, emotion, at, side)

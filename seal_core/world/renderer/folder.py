@@ -1,9 +1,8 @@
-"""`python -m seal_core.world render`: stickers with masks and tags in a folder, as `seal_core.tagged` reads them."""
+"""`python -m seal_core.world render`: a folder of stickers with masks and tags, as `seal_core.tagged` reads it."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import random
 from pathlib import Path
@@ -13,11 +12,11 @@ from tqdm import tqdm
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from ..files import json_line
+from ...pictures.png import png_bytes
 from . import seeds
 from .characters import character
-from .contexts import random_context
 from .render import render
+from .scenes import random_scene
 
 SPLITS = {"train": seeds.TRAIN, "judge": seeds.JUDGE, "validation": seeds.VALIDATION, "test": seeds.TEST}
 
@@ -45,16 +44,10 @@ def run(options: argparse.Namespace) -> None:
     for seed in tqdm(chosen, unit="character", leave=False):
         who, rng = character(seed), random.Random(f"folder {seed}")
         for i in range(options.contexts):
-            sticker, name = render(who, random_context(rng), rng.getrandbits(31), options.size), f"{seed}-{i}"
-            write_output(options.out / f"{name}.png", _png(Image.fromarray(sticker.image)))
-            write_output(options.out / f"{name}.mask.png", _png(Image.fromarray(sticker.mask)))
+            sticker, name = render(who, random_scene(rng), rng.getrandbits(31), options.size), f"{seed}-{i}"
+            write_output(options.out / f"{name}.png", png_bytes(Image.fromarray(sticker.image)))
+            write_output(options.out / f"{name}.mask.png", png_bytes(Image.fromarray(sticker.mask)))
             row = {"image": f"{name}.png", "mask": f"{name}.mask.png", "concept": str(seed), "class": who.species}
-            lines.append(json_line(row | sticker.attributes))
+            lines.append(json.dumps(row | sticker.attributes) + "\n")
     write_output(options.out / "stickers.jsonl", "".join(lines).encode())
     print(json.dumps({"folder": str(options.out), "stickers": len(lines)}))
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .characters import Character, pale
-from .palette import PINK, RGB, tone
+from .drawing_colours import PINK, RGB, tone
 from .shapes import Curve, Pen, ellipse, smooth
 
 _WIDE = {"frog": 1.1, "pig": 1.04, "penguin": 0.97, "fox": 1.06, "rabbit": 0.94}

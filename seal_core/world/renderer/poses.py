@@ -1,4 +1,4 @@
-"""Six actions as skeletons, and what an action leaves in the air and on the ground."""
+"""Six actions as skeletons, with their shadows and motion lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .palette import RGB
+from .drawing_colours import RGB
 from .shapes import Pen, arc, ellipse, stroke
 
 Limb = tuple[complex, complex, complex]
@@ -104,14 +104,14 @@ POSES: Mapping[str, Pose] = {
 
 
 def ground_marks(pen: Pen, action: str, shade: RGB) -> None:
-    """The shadow on the ground: right under the feet, or well below who jumps."""
+    """The shadow on the floor: under the feet, or well below a jumping figure."""
     where = {"jumping": (0.54j, 0.2), "lying down": (0.08 + 0.4j, 0.5), "running": (-0.02 + 0.44j, 0.32)}
     centre, width = where.get(action, (0.44j, 0.25))
     pen.fill(ellipse(centre, width, 0.035), shade, solid=False)
 
 
 def motion_marks(pen: Pen, action: str, colour: RGB) -> None:
-    """Strokes in the air that comics use: a wave's arcs, a jump's streaks, a runner's speed lines and dust."""
+    """A comic's motion lines: a wave's arcs, a jump's streaks, a runner's speed lines and dust."""
     if action == "waving":
         for r in (0.1, 0.17):
             pen.fill(stroke(arc(0.45 - 0.16j, r, r, -1.2, 0.35), 0.032), colour)

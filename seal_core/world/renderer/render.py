@@ -1,7 +1,7 @@
-"""StickerWorld's renderer: a character in a context as a picture with its exact mask (ours).
+"""StickerWorld's renderer: a character in a scene as a picture with its exact mask (ours).
 
-Everything is drawn at three times the size and averaged, so that edges are smooth; a sticker takes
-about 10 ms at 128 px. Same arguments, same pixels.
+Everything is drawn at three times the size and averaged for smooth edges; about 10 ms at 128 px. Same arguments, same
+pixels.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from PIL import Image
 
 from ...messages import SealError
 from ...pictures.matting import nearest
-from .backgrounds import ground, shade
+from .backgrounds import paint_background, shade
+from .bodies import HEAD, figure
 from .characters import Character
-from .contexts import Context
-from .figures import HEAD, figure
 from .poses import POSES, ground_marks, motion_marks
+from .scenes import Scene
 from .shapes import Pen, Place
 from .styles import STYLES
 
@@ -30,40 +30,40 @@ CUT, RIM = 2.6, 0.7
 
 
 @dataclass(frozen=True, eq=False)
-class Sticker:
+class RenderedSticker:
     """image (size, size, 3) and mask (size, size), both uint8; the mask is the exact, smooth-edged silhouette
-    with its die-cut border. focus (size / 8, size / 8) float32, mean 1: where details matter (the face most).
+    with its die-cut border. focus (size / 8, size / 8) float32, mean 1: where detail matters (the face most).
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     focus: NDArray[np.float32]
     character: Character
-    context: Context
+    scene: Scene
 
     @property
     def attributes(self) -> dict[str, str]:
         """All six attributes; the appearance names every discrete trait."""
-        return {"appearance": self.character.in_words(), **self.context.asdict()}
+        return {"appearance": self.character.in_words(), **self.scene.asdict()}
 
 
-def render(character: Character, context: Context, seed: int = 0, size: int = SIZE) -> Sticker:
-    """One sticker. seed: of the framing and of the background's details. size: pixels, a multiple of 8."""
-    image, mask, head = _drawn(character, context, seed, size)
-    image = STYLES[context.style].surface(image, mask.astype(np.float32) / 255, seed)
-    return Sticker(_rounded(image), mask, _focus(mask, head, size), character, context)
+def render(character: Character, scene: Scene, seed: int = 0, size: int = SIZE) -> RenderedSticker:
+    """One sticker. seed: for the framing and the background's details. size: pixels, a multiple of 8."""
+    image, mask, head = _drawn(character, scene, seed, size)
+    image = STYLES[scene.style].surface(image, mask.astype(np.float32) / 255, seed)
+    return RenderedSticker(_rounded(image), mask, _focus(mask, head, size), character, scene)
 
 
-def own_colours(character: Character, context: Context, seed: int = 0, size: int = SIZE) -> NDArray[np.uint8]:
-    """(size, size, 3): the colours of the same sticker with nothing behind it, carried on beyond its edge.
+def own_colours(character: Character, scene: Scene, seed: int = 0, size: int = SIZE) -> NDArray[np.uint8]:
+    """(size, size, 3): the sticker's own colours without a background, extended beyond its edge.
 
     Styles that blend neighbouring pixels then blend the sticker with itself, not with a background.
     """
-    image, mask, _ = _drawn(character, context, seed, size, bare=True)
+    image, mask, _ = _drawn(character, scene, seed, size, bare=True)
     cover = mask.astype(np.float32)[..., None] / 255
     shows = cover[..., 0] > 0.3
     image = (image / np.maximum(cover, 0.3))[nearest(shows)]
-    return _rounded(STYLES[context.style].surface(image, np.ones(mask.shape, np.float32), seed))
+    return _rounded(STYLES[scene.style].surface(image, np.ones(mask.shape, np.float32), seed))
 
 
 def _rounded(image: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -71,31 +71,31 @@ def _rounded(image: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def _drawn(
-    character: Character, context: Context, seed: int, size: int, bare: bool = False
+    character: Character, scene: Scene, seed: int, size: int, bare: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], Place]:
     """The picture (size, size, 3) in 0..255 before its style's surface, its mask, and the head's place. bare: on black,
-    without a ground."""
+    without a background."""
     if size < 32 or size % 8:
         raise SealError(f"size: {size} is not possible; use a multiple of 8 from 32 pixels, e.g. 128.")
     rng = random.Random(f"picture {seed}")
-    style = STYLES[context.style]
+    style = STYLES[scene.style]
     side = size * SUPERSAMPLE
     unit = side / 128  # one pixel of a 128 px picture
-    place, head = _camera(character, context, rng, side)
+    place, head = _camera(character, scene, rng, side)
     canvas = Image.new("RGB", (side, side))
     if not bare:
         back = Pen(Place(0j, side + 0j), 0.0)
-        ground(back, context.background, rng)
-        if context.shows("action"):
+        paint_background(back, scene.background, rng)
+        if scene.shows("action"):
             on = Place(place.origin / side, place.scale / side)
-            ground_marks(back.at(on), context.action, shade(context.background))
+            ground_marks(back.at(on), scene.action, shade(scene.background))
         back.paint(canvas, (0, 0, 0))
 
     pen = Pen(place, style.ink * unit)
-    action = _visible_action(context)
-    if context.shows("action"):
+    action = _visible_action(scene)
+    if scene.shows("action"):
         motion_marks(pen, action, (120, 125, 140))
-    figure(pen, character, context.emotion, action, only_head=context.camera == "close-up")
+    figure(pen, character, scene.emotion, action, only_head=scene.camera == "close-up")
     outer = pen.cover(side, (CUT + RIM) * unit)
     canvas.paste((176, 174, 182), mask=outer)
     canvas.paste((255, 255, 255), mask=pen.cover(side, CUT * unit))
@@ -103,27 +103,27 @@ def _drawn(
     return np.asarray(canvas.reduce(SUPERSAMPLE), np.float32), np.asarray(outer.reduce(SUPERSAMPLE)), head
 
 
-def _visible_action(context: Context) -> str:
-    """From the waist up only raised arms can be seen; a head alone has none."""
-    if context.shows("action"):
-        return context.action
-    return context.action if context.camera == "upper body" and context.action in ("waving", "jumping") else "standing"
+def _visible_action(scene: Scene) -> str:
+    """From the waist up only raised arms are visible; in a close-up none are."""
+    if scene.shows("action"):
+        return scene.action
+    return scene.action if scene.camera == "upper body" and scene.action in ("waving", "jumping") else "standing"
 
 
-def _camera(character: Character, context: Context, rng: random.Random, side: int) -> tuple[Place, Place]:
+def _camera(character: Character, scene: Scene, rng: random.Random, side: int) -> tuple[Place, Place]:
     """Figure units -> pixels of the canvas, and the head's place in it."""
-    pose = POSES[_visible_action(context)]
+    pose = POSES[_visible_action(scene)]
     tilt = rng.uniform(-0.06, 0.06)
     tall = {"rabbit": 0.84, "fox": 0.96, "cat": 0.97}.get(character.species, 1.0)  # ears need room
     if character.accessory in ("party hat", "crown") and character.species != "rabbit":
         tall *= 0.91
     low = (1 - tall) * 0.6
     jitter = complex(rng.uniform(-1, 1), rng.uniform(-1, 1))
-    if context.camera == "close-up":
+    if scene.camera == "close-up":
         zoom, centre, aim = 1.08 * tall, pose.head - 0.03j, 0.5 + (0.5 + 0.5 * low) * 1j + 0.02 * jitter
-    elif context.camera == "upper body":
+    elif scene.camera == "upper body":
         zoom, centre, aim = 1.12 * tall, complex(pose.middle.real, 0.16), 0.5 + 1j + 0.02 * jitter.real
-    elif context.camera == "wide shot":
+    elif scene.camera == "wide shot":
         zoom, centre, aim = 0.53, pose.middle, 0.5 + 0.58j + 0.17 * jitter.real + 0.1j * jitter.imag
     else:
         zoom, centre, aim = 0.85 * tall * pose.spread, pose.middle, 0.5 + (0.5 + 0.45 * low) * 1j + 0.025 * jitter
@@ -134,7 +134,7 @@ def _camera(character: Character, context: Context, rng: random.Random, side: in
 
 
 def _focus(mask: NDArray[np.uint8], head: Place, size: int) -> NDArray[np.float32]:
-    """Ground 1, figure 2, face 5, on the latents' grid, divided by the mean."""
+    """Weights on the latents' grid: background 1, figure 2, face 5, divided by their mean."""
     cells = size // 8
     cover = mask.reshape(cells, 8, cells, 8).mean(axis=(1, 3)) / 255
     y, x = (np.mgrid[0:cells, 0:cells] + 0.5) / cells

@@ -9,6 +9,6 @@ JUDGE = range(10_000_000, 20_000_000)
 VALIDATION = range(20_000_000, 30_000_000)
 """For choosing presets and weights."""
 TEST = range(30_000_000, 40_000_000)
-"""For the reported figures, used once."""
+"""For the reported figures; used once."""
 EXAMPLES = range(40_000_000, 50_000_000)
 """The built-in stickers of SEALDemoModel and of the demo."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .palette import RGB
+from .drawing_colours import RGB
 
 Curve = NDArray[np.complexfloating]
 
@@ -33,7 +33,7 @@ def arc(centre: complex, rx: float, ry: float, start: float, end: float, n: int 
 
 
 def smooth(points: Sequence[complex], rounds: int = 3) -> Curve:
-    """The closed polygon with its corners cut again and again (Chaikin's algorithm)."""
+    """A closed polygon, smoothed by cutting its corners repeatedly (Chaikin's algorithm)."""
     z = np.asarray(points, dtype=complex)
     for _ in range(rounds):
         after = np.roll(z, -1)
@@ -114,13 +114,13 @@ class Pen:
         self.marks: list[_Mark] = []
 
     def at(self, inner: Place) -> Pen:
-        """The same sheet, seen from another coordinate system."""
+        """The same drawing in another coordinate system."""
         other = Pen(self.place.inside(inner), self.ink)
         other.marks = self.marks
         return other
 
     def fill(self, curve: Curve, colour: RGB, ink: bool = False, solid: bool = True) -> None:
-        """ink: with an outline. solid: belongs to the silhouette; details within a part need not."""
+        """ink: with an outline. solid: part of the silhouette; details inside a part need not be."""
         self.marks.append(_Mark(self.place(curve), colour, self.ink if ink else 0.0, solid))
 
     def line(self, path: Sequence[complex] | Curve, width: float, colour: RGB, solid: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Five styles: how lines are inked, and what the finished picture's surface is made of."""
+"""Five styles: how lines are inked, and the texture of the finished picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from .palette import RGB
+from .drawing_colours import RGB
 
 Pixels = NDArray[np.floating]
 """(H, W, 3) in 0..255."""
@@ -47,7 +47,7 @@ def _comic(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
     mean = picture.mean(axis=2, keepdims=True)
     strong = np.clip(mean + (picture - mean) * 1.3, 0, 255)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    cell = width / 16  # the period of a latent cell: a VAE need not store where the dots are
+    cell = width / 16  # a latent cell's period, so the VAE need not store where the dots are
     u, v = (x + y) / cell, (x - y) / cell
     distance = np.hypot(u % 1 - 0.5, v % 1 - 0.5)
     radius = 0.12 + 0.36 * (x / width + y / height) / 2
@@ -89,7 +89,7 @@ def _watercolor(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixel
 
 
 def _pencil(picture: Pixels, mask: NDArray[np.floating], seed: int) -> Pixels:
-    """Coloured pencil: hatching over cream paper, the ground fainter than the figure."""
+    """Coloured pencil: hatching over cream paper, the background fainter than the figure."""
     height, width = mask.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     scale = width / 128

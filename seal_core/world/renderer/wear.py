@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .characters import Character
+from .drawing_colours import luminance, tone
 from .faces import eye_places
 from .heads import both, head_size
-from .palette import luminance, tone
 from .shapes import Pen, bend, ellipse, smooth, stroke
 
 

@@ -13,15 +13,15 @@ import torch
 from ...demo.model import save_model
 from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
-from .kit import WORK
-from .unet import Training
+from .time_budget import WORK
+from .train_unet import UnetTraining
 
 MAX_BYTES = 24_000_000
 """What the pack may ship."""
 
 
 def last_lines(log: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    """The latest value of each key in a JSONL log; nothing for a log that is not there."""
+    """The latest value of each key in a JSONL log; empty if there is no log."""
     found: dict[str, Any] = {}
     if log.exists():
         for line in log.read_text(encoding="utf-8").splitlines():
@@ -30,8 +30,8 @@ def last_lines(log: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def card(job: Training) -> dict[str, Any]:
-    """What is told about the model: data, amount of training, machine, figures on unseen characters."""
+def card(job: UnetTraining) -> dict[str, Any]:
+    """The model card's facts: data, amount of training, machine, figures on unseen characters."""
     about, folder = job.about, job.folder
     return {
         "name": "StickerWorld tiny model",
@@ -46,7 +46,7 @@ def card(job: Training) -> dict[str, Any]:
 
 
 def card_text(told: dict[str, Any], size: int) -> str:
-    """The model card as Markdown. size: of the model's file in bytes."""
+    """The model card as Markdown. size: the model file's, in bytes."""
     unet, vae, decoder = told["unet"], told["vae"], told["decoder"]
     lines = [
         f"# {told['name']}",
@@ -87,7 +87,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the model and, beside it, MODEL_CARD.md."""
-    job = Training(options.folder, options.device, 0.0)
+    job = UnetTraining(options.folder, options.device, 0.0)
     told = card(job)
     path = save_model(job.averaged(), options.out, told)
     size = path.stat().st_size

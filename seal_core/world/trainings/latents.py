@@ -1,16 +1,14 @@
-"""Renders as latents, encoded once and kept on disk in chunks, from which the U-Net learns (ours).
+"""Renders as latents for the U-Net, encoded once and kept on disk in chunks (ours).
 
-A chunk is one file, written whole: encoding can stop and resume at any time, grow the set later, and run beside a
-training that reads it. Captions are drawn anew at each use, so a record only says who is shown in which context. The
-folder's name is a hash of the encoder and of the renderer's output, which keeps latents of other VAEs and other
-pictures out.
+A chunk is one file, written whole, so encoding can stop, resume, add more later, and run beside a training that reads.
+Captions are drawn anew at each use; a record only says who is shown in which scene. The folder's name is a hash of the
+encoder and of the renderer's output, so latents of other VAEs or pictures never mix.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
 import multiprocessing
 import os
@@ -28,26 +26,27 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 from tqdm import tqdm
 
-from ...demo.attribute_values import CONTEXT, VALUES
+from ...demo.attribute_values import SCENE, VALUES
 from ...demo.model import LATENT, VAE, moved
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
 from ...messages import SealError
+from ..array_files import write_array
 from ..renderer import seeds
 from ..renderer.characters import character
-from ..renderer.contexts import Context, random_context
 from ..renderer.render import render
-from .kit import WORK, cores
+from ..renderer.scenes import Scene, random_scene
 from .ready_vae import KEY, READY, REMEDY, ready_vae
-from .vae import STATE, trained
+from .time_budget import WORK, cores
+from .train_vae import STATE, trained
 
 CHUNK = 500
 HELD_OUT = 256
-"""Pictures of validation characters on which a training is watched."""
+"""Pictures of validation characters that monitor a training."""
 RECORD = np.dtype(
     [
         ("character", "<i8"),
-        ("context", "u1", (len(CONTEXT),)),
+        ("context", "u1", (len(SCENE),)),
         ("latents", "<f2", (4, LATENT, LATENT)),
         ("focus", "<f2", (LATENT, LATENT)),
     ]
@@ -60,10 +59,10 @@ RECORD = np.dtype(
 
 @torch.no_grad()
 def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
-    """Make latents (z - means) / stds, per channel (4,), the VAE's own, in place: its pictures stay the same.
+    """Normalise the VAE's latents per channel, (z - means) / stds, in place, without changing its pictures. Both (4,).
 
-    diffusers and ComfyUI know one scaling factor for all channels, and a diffusion model wants every channel at unit
-    variance around zero. Both quantisation layers are 1x1 convolutions, so the change can be folded into them exactly.
+    diffusers and ComfyUI have one scaling factor for all channels; a diffusion model wants each at zero mean and unit
+    variance. Both quantisation layers are 1x1 convolutions, so the change folds into them exactly.
     """
     count = len(means)
     weight, bias = vae.get_parameter("quant_conv.weight"), vae.get_parameter("quant_conv.bias")
@@ -76,8 +75,8 @@ def balance(vae: AutoencoderKL, means: Tensor, stds: Tensor) -> None:
     vae.register_to_config(scaling_factor=1.0)
 
 
-def prepare(folder: Path, device: str = "cpu") -> Path:
-    """Write the trained, averaged VAE with balanced channels to folder/READY, unless that is of the same step."""
+def prepare_vae(folder: Path, device: str = "cpu") -> Path:
+    """Write the trained, averaged VAE with balanced channels to folder/READY, unless it is up to date."""
     state, path = folder / STATE, folder / READY
     if not state.exists():
         if path.exists():
@@ -89,7 +88,7 @@ def prepare(folder: Path, device: str = "cpu") -> Path:
     moved(vae, device)
     vae.register_to_config(scaling_factor=1.0)
     rng = random.Random("balance")
-    images = [render(character(rng.choice(seeds.TRAIN)), random_context(rng), i).image for i in range(HELD_OUT)]
+    images = [render(character(rng.choice(seeds.TRAIN)), random_scene(rng), i).image for i in range(HELD_OUT)]
     latents = encode(vae, np.stack(images)).transpose(0, 1).flatten(1)
     means, stds = latents.mean(1), latents.std(1)
     balance(vae, means.to(device), stds.to(device))
@@ -112,7 +111,7 @@ def encode(vae: AutoencoderKL, images: NDArray[np.uint8]) -> Tensor:
 # -- chunks ----------------------------------------------------------------------------------------
 
 
-def fingerprint(vae: AutoencoderKL) -> str:
+def latents_fingerprint(vae: AutoencoderKL) -> str:
     """12 hex digits of the encoder's weights and of a few renders."""
     digest = hashlib.sha256(repr(RECORD).encode())
     for name, tensor in sorted(vae.state_dict().items()):
@@ -120,25 +119,27 @@ def fingerprint(vae: AutoencoderKL) -> str:
             digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     rng = random.Random("fingerprint")
     for i in range(12):
-        digest.update(render(character(i), random_context(rng), i).image.tobytes())
+        digest.update(render(character(i), random_scene(rng), i).image.tobytes())
     return digest.hexdigest()[:12]
 
 
-def chunk(vae: AutoencoderKL, name: str, count: int, who: range, draw: Callable[..., Any] = render) -> NDArray[np.void]:
-    """`count` records of characters out of the range `who`. Same name, same pictures."""
+def latent_chunk(
+    vae: AutoencoderKL, name: str, count: int, who: range, draw: Callable[..., Any] = render
+) -> NDArray[np.void]:
+    """`count` records of characters from the range `who`. Same name, same pictures."""
     rng, result, images = random.Random(f"latents {name}"), np.zeros(count, RECORD), []
     for record in result:
-        seed, context = who[rng.randrange(len(who))], random_context(rng)
-        sticker = draw(character(seed), context, rng.getrandbits(31))
+        seed, scene = who[rng.randrange(len(who))], random_scene(rng)
+        sticker = draw(character(seed), scene, rng.getrandbits(31))
         images.append(sticker.image)
         record["character"], record["focus"] = seed, sticker.focus
-        record["context"] = [VALUES[n].index(getattr(context, n)) for n in CONTEXT]
+        record["context"] = [VALUES[n].index(getattr(scene, n)) for n in SCENE]
     result["latents"] = encode(vae, np.stack(images)).numpy()
     return result
 
 
-def context_of(record: np.void) -> Context:
-    return Context(**{name: VALUES[name][int(i)] for name, i in zip(CONTEXT, record["context"])})
+def scene_of(record: np.void) -> Scene:
+    return Scene(**{name: VALUES[name][int(i)] for name, i in zip(SCENE, record["context"])})
 
 
 _worker: dict[str, AutoencoderKL] = {}
@@ -150,16 +151,14 @@ def _start(folder: Path, device: str) -> None:
 
 
 def _make(path: Path, name: str, count: int, who: range) -> Path:
-    buffer = io.BytesIO()
-    np.save(buffer, chunk(_worker["vae"], name, count, who))
-    write_output(path, buffer.getvalue())
+    write_array(path, latent_chunk(_worker["vae"], name, count, who))
     return path
 
 
-def make(folder: Path, images: int, workers: int, device: str) -> Path:
+def make_latents(folder: Path, images: int, workers: int, device: str) -> Path:
     """Encode until there are `images` training pictures (in whole chunks); returns the folder of the chunks."""
-    prepare(folder, device)
-    chunks = folder / "latents" / fingerprint(ready_vae(folder))
+    prepare_vae(folder, device)
+    chunks = folder / "latents" / latents_fingerprint(ready_vae(folder))
     jobs: list[tuple[Path, str, int, range]] = []
     if not (chunks / "held-out.npy").exists():
         jobs.append((chunks / "held-out.npy", "held-out", HELD_OUT, seeds.VALIDATION))
@@ -178,7 +177,7 @@ def make(folder: Path, images: int, workers: int, device: str) -> Path:
 
 
 class Latents:
-    """The chunks of a folder, memory-mapped. Raises SealError where there are none."""
+    """The chunks of a folder, memory-mapped. Raises SealError if there are none."""
 
     def __init__(self, chunks: Path) -> None:
         self._folder, self._names = chunks, set[str]()
@@ -191,7 +190,7 @@ class Latents:
         return CHUNK * len(self._chunks)
 
     def refresh(self) -> int:
-        """Take in chunks that were written since; returns how many there are."""
+        """Load chunks written since. Returns how many there are."""
         names = {name for name in os.listdir(self._folder) if name[:5].isdigit()} if self._folder.is_dir() else set()
         for name in sorted(names - self._names):
             self._chunks.append(np.load(self._folder / name, mmap_mode="r"))
@@ -213,4 +212,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    print(make(options.folder, options.images, options.workers, options.device))
+    print(make_latents(options.folder, options.images, options.workers, options.device))

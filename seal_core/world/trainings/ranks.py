@@ -1,6 +1,6 @@
-"""Several processes that train one model, each on a batch of its own: one for each core, or for each GPU.
+"""Several processes train one model, each on its own batch: one per core or GPU.
 
-Small layers hardly get faster on two threads, while two processes of one thread each are nearly twice as fast as one:
+Small layers gain little from a second thread; two processes of one thread each are nearly twice as fast as one:
 
     python -m torch.distributed.run --nproc-per-node 2 -m seal_core.world train unet
 """
@@ -14,11 +14,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .kit import cores
+from .time_budget import cores
 
 
 class Ranks:
-    """This process among those that torch's launcher started; alone without it."""
+    """This process among those that torch's launcher started; without it, the only one."""
 
     def __init__(self) -> None:
         self.rank, self.count = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,4 +1,4 @@
-"""The finished autoencoder of a training folder: the one that `train latents` encodes with."""
+"""The finished autoencoder of a training folder, with which `train latents` encodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REMEDY = "run `python -m seal_core.world train latents`"
 
 
 def ready_vae(folder: Path) -> AutoencoderKL:
-    """The VAE that encoded the latents of a folder. Raises SealError if `latents.prepare` has not written it."""
+    """The VAE that encoded the latents of a folder. Raises SealError if `latents.prepare_vae` has not written it."""
     tensors, about = read_shipped_tensors(folder / READY, KEY, "folder", REMEDY)
     vae = AutoencoderKL(**about["config"])
     vae.load_state_dict(tensors)

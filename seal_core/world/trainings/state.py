@@ -28,7 +28,7 @@ KEY = "stickerworld-training"
 
 
 class Weights:
-    """What a training changes. `work` modules compute in `dtype`; the masters that the optimiser sees are float32.
+    """The weights in training: `work` copies compute in `dtype`; the optimiser steps float32 masters.
 
     modules: name -> module; their parameters are cast to `dtype` in place. rate: peak learning rate of matrices and
     kernels (Muon); the rest has ADAM_SHARE of it.
@@ -45,7 +45,7 @@ class Weights:
         self.steps = 0
 
     def step(self, scale: float, ranks: Ranks | None = None) -> float:
-        """One step with the gradients that the work parameters hold (of all `ranks`), at `scale` of the peak rates.
+        """One step on the work parameters' gradients (averaged over `ranks`), at `scale` times the peak rates.
 
         Returns the gradient's norm before clipping. Skips the step if the gradient is not finite.
         """
@@ -71,7 +71,7 @@ class Weights:
     # -- on disk -----------------------------------------------------------------------------------
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
-        """One file, written whole; `about` is any JSON."""
+        """Write one file, whole. about: any JSON values."""
         tensors = {f"master|{n}": p.detach() for n, p in self.master.items()}
         tensors |= {f"average|{n}": p for n, p in self.average.items()}
         tensors |= {f"optimiser|{n}": p for n, p in self.optimiser.state().items()}

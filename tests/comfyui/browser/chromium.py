@@ -30,7 +30,7 @@ def find_chromium() -> str | None:
 class Chromium:
     """One tab of a browser with a profile of its own; a context manager.
 
-    console: (level, text) of everything that the page logged or threw, and of failed requests.
+    console: (level, text) of all that the page logged or threw, and of failed requests.
     """
 
     def __init__(self, width: int = 1600, height: int = 1000) -> None:

@@ -94,7 +94,7 @@ class FrontEnd(Chromium):
     def __enter__(self) -> FrontEnd:
         super().__enter__()
         try:
-            # Else the template browser opens by itself, some time after the page.
+            # Otherwise the template browser opens by itself some time after the page.
             settings = json.dumps({"Comfy.TutorialCompleted": True}).encode()
             urllib.request.urlopen(f"{self.url.rstrip('/')}/api/settings", settings, timeout=30).close()
             self.open(self.url)
@@ -110,7 +110,7 @@ class FrontEnd(Chromium):
         time.sleep(0.4)
 
     def load(self, workflow: dict[str, Any]) -> list[str]:
-        """Open a workflow as a user does; what is wrong with it, problems on the console included."""
+        """Open a workflow as a user does. Returns what is wrong with it, console errors included."""
         self.console.clear()
         self.evaluate(LOAD, workflow)
         # A dialog about a checkpoint that is not there is ComfyUI's offer to download it, not a fault.
@@ -123,9 +123,8 @@ class FrontEnd(Chromium):
     def saved(self) -> dict[str, Any]:
         """The open workflow as the front end saves it, but for two things.
 
-        What is in view is its left end with the note, large enough to read; fitted whole, it has no words. And
-        PreviewAny's own values are left out, since the front end writes them by one count and reads them by
-        another (1.35: false comes back as null).
+        It opens on its left end with the note, large enough to read. PreviewAny's values are left out, since front end
+        1.35 writes them by one count and reads them by another (false comes back as null).
         """
         workflow = self.evaluate("JSON.parse(JSON.stringify(app.graph.serialize()))")
         left, top, *_ = self.evaluate(f"({FIT})()")

@@ -1,4 +1,4 @@
-"""A second custom node pack, linked into ComfyUI only by the tests: it looks, and it makes trouble on purpose."""
+"""A second custom node pack that only the tests link into ComfyUI: it inspects, and fails on purpose."""
 
 from __future__ import annotations
 

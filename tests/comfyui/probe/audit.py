@@ -69,7 +69,7 @@ def patcher_state(patcher: Any) -> dict[str, Any]:
 
 
 def process_state() -> dict[str, Any]:
-    """Module globals and class methods that nobody may leave replaced."""
+    """Module globals and class methods that must not stay replaced."""
     import comfy.clip_model
     import comfy.ldm.modules.attention as attention
     import comfy.ops
@@ -129,7 +129,7 @@ class SEALProbeAudit(io.ComfyNode):
 
 
 def _settled_pages() -> int:
-    """Resident pages of this process after everything that can be freed was."""
+    """Resident pages of this process after freeing all that can be freed."""
     time.sleep(0.2)
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)

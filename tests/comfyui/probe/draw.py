@@ -1,4 +1,4 @@
-"""A node that draws in a model's place: random weights give noise, and some nodes need a subject on a ground."""
+"""A node that draws in place of a model: random weights give noise, and some nodes need a subject on a background."""
 
 from __future__ import annotations
 
