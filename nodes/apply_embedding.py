@@ -6,7 +6,7 @@ from typing import Any
 
 from ..seal_core.concept.concept import Embedding
 from .comfy.api import io
-from .comfy.routing import check_embedding, routed
+from .comfy.routing.apply import check_embedding, routed
 from .schema import EmbeddingType, schema
 
 

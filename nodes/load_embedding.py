@@ -6,7 +6,7 @@ from typing import Any
 
 from ..seal_core.concept.concept import Embedding
 from ..seal_core.concept.concept_file import load_concept
-from ..seal_core.concept.stack import about, in_folder_of, name_in_prompts, stacked
+from ..seal_core.concept.concept_stack import about, in_folder_of, name_in_prompts, stacked
 from ..seal_core.messages import SealError
 from .comfy.api import io
 from .comfy.folders import listed_concepts, path_of_concept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..seal_core.concept.settings import Layers
 from .comfy.api import io
-from .comfy.route import route_conditioning
+from .comfy.routing.route import route_conditioning
 from .schema import LayersType, schema
 
 

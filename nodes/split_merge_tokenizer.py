@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..seal_core.concept.settings import INITS, MERGES, NORMS
-from ..seal_core.method.choices import ON_OFF, PRESET, TokenChoices
+from ..seal_core.method.configure import ON_OFF, PRESET, TokenChoices
 from .comfy.api import io
 from .input_checks import inputs_checked
 from .schema import TokensType, schema

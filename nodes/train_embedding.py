@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ..seal_core.messages import log_warning
-from ..seal_core.method.choices import configure
 from ..seal_core.method.config import ATTENTION_LOSSES
+from ..seal_core.method.configure import configure
 from ..seal_core.method.presets import PRESETS
 from ..seal_core.prompts.attributes import parse_attributes
 from .comfy.api import io

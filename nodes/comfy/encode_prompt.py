@@ -12,7 +12,7 @@ from ...seal_core.concept.settings import Layers
 from ...seal_core.concept.strength import check_strength, context_with_tail, vectors_at_strength
 from ...seal_core.messages import SealError, log_warning
 from .prompt_tokens import PromptTokens, literal, tokenize
-from .route import KEY, Route, is_restricted
+from .routing.route import KEY, Route, is_restricted
 from .text_encoders import ComfyText, family, text_models
 
 MAX_RESTRICTIONS = 4  # 2^4 encodings of the prompt

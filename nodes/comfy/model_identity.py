@@ -16,7 +16,7 @@ from torch import Tensor
 from ...seal_core.hosts.settings_digest import SettingsDigest
 from ...seal_core.hosts.weights_digest import add_weights
 from .noising import Noising
-from .route import KEY
+from .routing.route import KEY
 from .text_encoders import family, text_models
 
 _OF_A_PASS = ("optimized_attention_override", "cond_or_uncond", "sigmas", "sample_sigmas", "uuids")

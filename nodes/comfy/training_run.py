@@ -15,15 +15,15 @@ from torch import Tensor
 
 from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.concept_file import BROKEN, files_with_hash, load_concept, save_concept
+from ...seal_core.concept.concept_stack import name_in_prompts
 from ...seal_core.concept.mentions import concepts_named
-from ...seal_core.concept.stack import name_in_prompts
 from ...seal_core.files.safe_names import safe_stem
 from ...seal_core.files.whole_file import ready_folder
 from ...seal_core.hosts.base import Prompt
 from ...seal_core.messages import SealError, log_warning
-from ...seal_core.method.choices import changed, in_words
 from ...seal_core.method.config import TrainConfig
-from ...seal_core.method.fitting import fit_references
+from ...seal_core.method.configure import changed, in_words
+from ...seal_core.method.fit_references import fit_references
 from ...seal_core.method.initial_words import most_notices
 from ...seal_core.method.references import Reference, digest
 from ...seal_core.method.results import Progress, TrainResult

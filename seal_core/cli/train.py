@@ -21,9 +21,9 @@ from ..files.whole_file import ready_folder, temporary_folders, write_new_files
 from ..masks.methods import semantic_mask
 from ..masks.self_attention import SelfAttentionHost, attention_mask
 from ..messages import SealError, collected_notices
-from ..method.choices import changed, in_words
 from ..method.config import TrainConfig
-from ..method.fitting import fit_references
+from ..method.configure import changed, in_words
+from ..method.fit_references import fit_references
 from ..method.references import Reference, digest
 from ..method.results import TrainResult
 from ..method.training import train

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..concept.settings import INITS, MERGES, NORMS, Layers
-from ..method.choices import ON_OFF, PRESET, TokenChoices, configure
 from ..method.config import ATTENTION_LOSSES, TrainConfig
+from ..method.configure import ON_OFF, PRESET, TokenChoices, configure
 from ..method.presets import PRESETS
 from ..prompts.attributes import parse_attributes
 from .shared_options import add_model_option, add_run_options

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..concept.settings import Layers, Tokens
 from ..hosts.base import Family
 from ..messages import SealError
+from .settings import Layers, Tokens
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,14 +20,13 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..concept.settings import Layers, Tokens
 from ..files.safe_names import TAKEN_BY, folder_entries, safe_stem
 from ..files.whole_file import write_new_files
 from ..hosts.base import Family
 from ..messages import SealError
 from .concept import Concept
 from .foreign_files import damaged_file, header_size, join_vectors, read_embedding_file, vectors_by_width
-from .settings import CARRIERS
+from .settings import CARRIERS, Layers, Tokens
 
 FORMAT = 1
 SUFFIX = ".safetensors"

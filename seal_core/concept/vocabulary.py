@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..concept.settings import Tokens
 from ..hosts.base import Words
 from ..messages import SealError
+from .settings import Tokens
 
 
 def word_vectors(host: Words, encoder: str, words: str) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..hosts.base import Host
 from ..masks.methods import semantic_mask
-from ..method.fitting import fit_references
+from ..method.fit_references import fit_references
 from ..method.references import Reference
 from ..method.results import Progress, TrainResult
 from ..method.training import train

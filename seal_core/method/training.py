@@ -15,10 +15,10 @@ from ..concept.vocabulary import require_new_name, tokens_in_words
 from ..hosts.base import Host
 from ..messages import SealError
 from .config import TrainConfig
-from .descent import Descent, learning_rate
 from .examples import Examples
 from .initial_words import start_from_words
 from .learned import make_learned
+from .optimiser import Descent, learning_rate
 from .probe import look
 from .references import Reference
 from .results import Progress, TrainResult

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..messages import SealError, notify_user
-from ..pictures.resize import resize
+from .resize import resize
 
 CHANNELS = (1, 3, 4)
 """Grey, RGB, RGB and alpha."""

@@ -19,7 +19,7 @@ from sticker_clips import picture  # noqa: E402
 
 from seal_core.masks import learned_mask  # noqa: E402
 from seal_core.masks.methods import border_mask  # noqa: E402
-from seal_core.method.fitting import fit_references  # noqa: E402
+from seal_core.method.fit_references import fit_references  # noqa: E402
 from seal_core.plots.training_figures import loss_plot  # noqa: E402
 from seal_core.stickers.border import Border, add_border  # noqa: E402
 from seal_core.stickers.pack import animation_encoder  # noqa: E402

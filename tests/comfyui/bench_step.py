@@ -58,7 +58,7 @@ class Variant:
 
     def __init__(self, host: Any, sites: str, pool: int, resolution: int) -> None:
         from seal_pack.seal_core.concept.settings import Layers, Tokens
-        from seal_pack.seal_core.method.descent import Descent
+        from seal_pack.seal_core.method.optimiser import Descent
         from seal_pack.seal_core.method.presets import PRESETS
         from seal_pack.seal_core.method.training import Training
 

@@ -29,8 +29,8 @@ import torch
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.patcher_extension import WrappersMP
 from patches_kit import ADDED, both_orders, changing, recorded, rows_are, wanted, wrapped
-from seal_pack.nodes.comfy import routing_swap
-from seal_pack.nodes.comfy.routing_plan import BASE
+from seal_pack.nodes.comfy.routing import swap as routing_swap
+from seal_pack.nodes.comfy.routing.plan import BASE
 
 
 def check_cloned():

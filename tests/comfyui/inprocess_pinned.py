@@ -11,7 +11,7 @@ import pinned
 from inprocess_train import VAE
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.seal_core.concept.concept_file import concept_bytes
-from seal_pack.seal_core.method.choices import configure
+from seal_pack.seal_core.method.configure import configure
 from seal_pack.seal_core.method.references import Reference
 from seal_pack.seal_core.method.training import train
 

@@ -33,8 +33,9 @@ import random
 
 import torch
 from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
-from seal_pack.nodes.comfy import routing, unet_sites
-from seal_pack.nodes.comfy.route import KEY
+from seal_pack.nodes.comfy import unet_sites
+from seal_pack.nodes.comfy.routing import apply as routing
+from seal_pack.nodes.comfy.routing.route import KEY
 from seal_pack.nodes.layer_restriction_spec import LayerRestrictionSpec
 from seal_pack.nodes.route_conditioning import SEALRouteConditioning
 from seal_pack.seal_core.concept.concept import Embedding

@@ -26,7 +26,7 @@ from seal_pack.nodes.split_merge_tokenizer import SplitMergeTokenizer
 from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from seal_pack.seal_core.concept.settings import Layers
 from seal_pack.seal_core.hosts.base import Prompt
-from seal_pack.seal_core.method.choices import TokenChoices
+from seal_pack.seal_core.method.configure import TokenChoices
 from seal_pack.seal_core.method.presets import PRESETS
 
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})

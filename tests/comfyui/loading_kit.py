@@ -15,7 +15,7 @@ import torch
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.nodes.train_embedding import SEALTrainEmbedding
 from seal_pack.seal_core.hosts.base import Prompt
-from seal_pack.seal_core.method.choices import TokenChoices
+from seal_pack.seal_core.method.configure import TokenChoices
 from streamed import streamed_clip, streamed_model
 
 folder_paths.folder_names_and_paths["embeddings"] = ([str(FOLDER)], {".safetensors"})

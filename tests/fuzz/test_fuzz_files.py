@@ -30,7 +30,7 @@ from seal_core.stickers.caption import Caption, add_caption
 from seal_core.stickers.contact_sheet import contact_sheet
 from seal_core.stickers.font import BUNDLED
 from seal_core.stickers.pack.read_folder import stickers_in, unreadable_files
-from seal_core.tagged.tag_rows import RowError, read_tag_rows
+from seal_core.tagged_stickers.tag_rows import RowError, read_tag_rows
 
 
 def test_pictures(tmp_path: Path) -> None:

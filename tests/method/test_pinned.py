@@ -6,7 +6,7 @@ from tiny import tiny_pipe
 
 from seal_core.concept.concept_file import concept_bytes
 from seal_core.hosts.diffusers.host import DiffusersHost
-from seal_core.method.choices import configure
+from seal_core.method.configure import configure
 from seal_core.method.presets import PRESETS
 from seal_core.method.references import Reference
 from seal_core.method.training import train

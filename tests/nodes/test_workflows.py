@@ -15,7 +15,7 @@ from saved_workflows import FOLDER, nodes_of, read, widgets
 
 from seal_core.demo.attribute_values import VALUES
 from seal_core.demo.sticker_files import BUILT_IN, animal_of
-from seal_core.method.choices import TokenChoices
+from seal_core.method.configure import TokenChoices
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.attribute_sweep import sweep_prompts
 from seal_core.prompts.attributes import ATTRIBUTES

@@ -8,7 +8,7 @@ import torch
 
 from seal_core.masks.methods import semantic_mask
 from seal_core.messages import SealError, SealWarning, collected_notices
-from seal_core.method.fitting import fit_references
+from seal_core.method.fit_references import fit_references
 from seal_core.pictures.inputs import images_of, masks_for
 from seal_core.stickers.border import add_border
 from seal_core.stickers.canvas import rgba8

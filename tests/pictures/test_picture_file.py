@@ -13,7 +13,7 @@ from seal_core.cli import main as cli
 from seal_core.messages import SealError
 from seal_core.pictures.picture_file import read_picture, readable_formats
 from seal_core.stickers.pack.read_folder import stickers_in
-from seal_core.tagged.sticker_folder import read_sticker_folder
+from seal_core.tagged_stickers.sticker_folder import read_sticker_folder
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n0 0 40 40 rectfill\nshowpage\n%%EOF\n"

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from seal_core.demo.sticker_files import BUILT_IN, built_in_sticker
 from seal_core.masks.methods import semantic_mask
 from seal_core.messages import collected_notices
-from seal_core.method.fitting import fit_references
+from seal_core.method.fit_references import fit_references
 from seal_core.pictures.polarity import border_is_one, fix_inverted_alpha, foreground_from_mask
 from seal_core.stickers.cutout import cut_all, cutout
 from seal_core.stickers.layers import layers_of

@@ -9,15 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seal_core.messages import SealError
-from seal_core.stickers.emoji import (
-    EMOJI_STYLE,
-    JOINER,
-    KEYCAP,
-    REGIONS,
-    drawn_as_emoji,
-    split_emoji,
-    spoken,
-)
+from seal_core.stickers.emoji import EMOJI_STYLE, JOINER, KEYCAP, REGIONS, drawn_as_emoji, split_emoji, spoken
 
 TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 PEOPLE = "👩👨🧑👧👦👶🧓"

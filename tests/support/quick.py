@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from seal_core.method.choices import configure
+from seal_core.method.configure import configure
 from seal_core.method.initial_words import Part
 from seal_core.method.references import Reference
 

@@ -15,11 +15,11 @@ from ...callbacks import StopCheck, never_stop, stoppable
 from ...messages import SealError
 from ..platforms import Motion
 from .apng import animated_png
-from .best_setting import FittingFile, Setting, best_fit, with_tags
 from .clip import Clip, looks_same
+from .fit_byte_limit import FittingFile, Setting, best_fit, with_tags
+from .fit_canvas import canvas_size, crop_to_content, place_frames
 from .frame_times import constant_rate_slots, fit_limits, frames_kept, whole_times
 from .palette import quantise
-from .placing import canvas_size, crop_to_content, place_frames
 from .still_encoder import tags_as_exif
 from .webm import encode_webm, transparency_error
 

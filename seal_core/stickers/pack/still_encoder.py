@@ -12,8 +12,8 @@ from PIL import Image
 from ...callbacks import StopCheck, never_stop
 from ..platforms import Still
 from .apng import animated_png
-from .best_setting import FittingFile, Setting, best_fit, with_tags
-from .placing import canvas_size, crop_to_content, place_frames
+from .fit_byte_limit import FittingFile, Setting, best_fit, with_tags
+from .fit_canvas import canvas_size, crop_to_content, place_frames
 
 _SMALLER = (0.75, 0.5, 0.35, 0.2)
 STILL_SETTINGS: dict[str, tuple[Setting, ...]] = {

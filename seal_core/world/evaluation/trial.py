@@ -23,7 +23,7 @@ from ...hosts.base import Host, Prompt
 from ...masks.methods import border_mask
 from ...method.attention import route, tap
 from ...method.config import TEMPLATES, TrainConfig
-from ...method.fitting import fit_references
+from ...method.fit_references import fit_references
 from ...method.losses import leakage
 from ...method.references import Reference
 from ...method.results import Progress, TrainResult

@@ -28,7 +28,7 @@ from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
 from ...masks.small_networks import channels_last
 from ...messages import SealError
-from ..trainings.optimiser import update_average
+from ..trainings.muon import update_average
 from .degradations import mixed
 from .judge_networks import HEADS, JUDGES_FILE, JudgeLayout, JudgeNetwork, Judges
 from .training_pictures import CACHE, CHARACTERS, PAIR, POSES, RecordSampler, RenderCache, labels, masks, pictures

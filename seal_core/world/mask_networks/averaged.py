@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ...files.whole_file import write_output
 from ...messages import SealError
-from ..trainings.optimiser import Optimiser, update_average
+from ..trainings.muon import Optimiser, update_average
 from ..trainings.time_budget import SAVE_SECONDS, WORK
 
 RATE = 5e-3

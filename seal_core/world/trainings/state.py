@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
 from ...messages import SealError
-from .optimiser import Optimiser
+from .muon import Optimiser
 from .ranks import Ranks
 
 ADAM_SHARE = 0.5

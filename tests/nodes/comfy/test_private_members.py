@@ -23,7 +23,7 @@ HELD = {
 OF_OTHERS = {
     *(name for kind in (nn.Module, Tensor, dict, list) for name in dir(kind)),
     *nn.Linear.__constants__, *nn.Embedding.__constants__,
-    "row", "rows", "length",  # of routing_swap's own Block
+    "row", "rows", "length",  # of the swap's own Block
 }  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from sticker_clips import moving, noise, packed, picture, stickers
 
 from seal_core.messages import SealError
 from seal_core.stickers.pack import animation_encoder, apng, still_encoder, webm
-from seal_core.stickers.pack.best_setting import Setting
 from seal_core.stickers.pack.clip import Clip, looks_same
+from seal_core.stickers.pack.fit_byte_limit import Setting
 from seal_core.stickers.pack.frame_times import constant_rate_slots, fit_limits, whole_times
 from seal_core.stickers.pack.pack_request import PackRequest, with_emoji
 from seal_core.stickers.pack.save_pack import save_pack

@@ -19,8 +19,8 @@ from seal_core.messages import SealError
 from seal_core.stickers.emoji import REGIONS, split_emoji, spoken
 from seal_core.stickers.pack import animation_encoder, platform_check, platform_files, still_encoder, webm
 from seal_core.stickers.pack import save_pack as save_pack_module
-from seal_core.stickers.pack.best_setting import Setting, best_fit
 from seal_core.stickers.pack.clip import Clip
+from seal_core.stickers.pack.fit_byte_limit import Setting, best_fit
 from seal_core.stickers.pack.pack_request import PackRequest, with_emoji
 from seal_core.stickers.pack.palette import quantise
 from seal_core.stickers.pack.save_pack import save_pack

@@ -6,7 +6,7 @@ from PIL import Image
 
 from seal_core.demo.animals import SPECIES
 from seal_core.demo.attribute_values import VALUES
-from seal_core.tagged.sticker_folder import read_sticker_folder
+from seal_core.tagged_stickers.sticker_folder import read_sticker_folder
 from seal_core.world.commands import main
 
 

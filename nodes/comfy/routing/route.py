@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...seal_core.concept.settings import Layers
-from ...seal_core.messages import SealError, log_warning
+from ....seal_core.concept.settings import Layers
+from ....seal_core.messages import SealError, log_warning
 
 KEY = "seal"
 """Of the Route in a conditioning, of the wrappers on a MODEL, of the Plan in transformer_options."""

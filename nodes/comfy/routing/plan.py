@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ...seal_core.concept.settings import Layers
-from ...seal_core.hosts.base import Site
-from ...seal_core.messages import log_warning
-from ...seal_core.method.sites import saved_sites
+from ....seal_core.concept.settings import Layers
+from ....seal_core.hosts.base import Site
+from ....seal_core.messages import log_warning
+from ....seal_core.method.sites import saved_sites
+from ..unet_sites import SiteKey
 from .route import Choice, Route, live_bases
-from .unet_sites import SiteKey
 
 PREFIX = "seal_context_"
 """Of the extra contexts' names in `model_conds`; those that sites read instead of a prompt's own are numbered."""

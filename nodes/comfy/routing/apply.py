@@ -2,7 +2,7 @@
 
 `routed` adds two wrappers to a clone. Once per sampling (here), every conditioning gets one more `model_cond` for each
 context that some site reads instead of its own. ComfyUI then batches, repeats, casts and crops these contexts as it
-does its own. Once per pass (routing_swap.py), an attn2 patch hands each site its context. Nothing is concatenated on
+does its own. Once per pass (swap.py), an attn2 patch hands each site its context. Nothing is concatenated on
 the token axis: ComfyUI repeats contexts to a common length, and ControlNets and Concat nodes read them too.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 from comfy.conds import CONDCrossAttn
 from comfy.patcher_extension import WrappersMP
 
-from ...seal_core.concept.concept import Embedding
-from ...seal_core.messages import SealError, log_warning
-from ...seal_core.method.sites import saved_sites
+from ....seal_core.concept.concept import Embedding
+from ....seal_core.messages import SealError, log_warning
+from ....seal_core.method.sites import saved_sites
+from ..unet_sites import require_unet, sites_with_keys, unet_sites
+from .plan import BASE, make_plan
 from .route import KEY, Route, warn_if_lost
-from .routing_plan import BASE, make_plan
-from .routing_swap import LOST, diffusion_model
-from .unet_sites import require_unet, sites_with_keys, unet_sites
+from .swap import LOST, diffusion_model
 
 
 def routed(model: Any) -> Any:

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..unet_sites import SiteKey
+from .plan import BASE, PREFIX, Plan
 from .route import KEY
-from .routing_plan import BASE, PREFIX, Plan
-from .unet_sites import SiteKey
 
 CHANGED = (
     "SEAL: another node changes the prompts on their way into the model, and SEAL Apply Embedding cannot follow it: "

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from seal_core.messages import SealError
-from seal_core.tagged.sticker_folder import read_sticker_folder
+from seal_core.tagged_stickers.sticker_folder import read_sticker_folder
 
 
 @pytest.fixture

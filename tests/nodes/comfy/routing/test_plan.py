@@ -83,7 +83,7 @@ def subsets(count: int) -> Iterator[frozenset[int]]:
 @given(scene=scenes())
 def test_every_site_reads_what_a_naive_model_says(pack: ModuleType, scene: dict[int, list[Spec]]) -> None:
     layers = module(pack, "seal_core.concept.settings").Layers
-    route = module(pack, "nodes.comfy.route").Route
+    route = module(pack, "nodes.comfy.routing.route").Route
     site = module(pack, "seal_core.hosts.base").Site
     names = (name.split(".") for name in SITES)
     sites = [(site(part, int(ordinal), 1, None), (part, place, 0)) for place, (part, ordinal) in enumerate(names)]
@@ -94,7 +94,7 @@ def test_every_site_reads_what_a_naive_model_says(pack: ModuleType, scene: dict[
         )
         for i, specs in scene.items()
     }
-    plan, choices = module(pack, "nodes.comfy.routing_plan").make_plan(sites, Sampling(), routes)
+    plan, choices = module(pack, "nodes.comfy.routing.plan").make_plan(sites, Sampling(), routes)
     for sigma in noise_levels(scene):
         swaps = plan.swaps(sigma)
         for each, key in sites:
@@ -110,9 +110,9 @@ def test_every_site_reads_what_a_naive_model_says(pack: ModuleType, scene: dict[
 
 def test_unknown_sites_are_refused(pack: ModuleType) -> None:
     core = module(pack, "seal_core.concept.settings")
-    route = module(pack, "nodes.comfy.route").Route
+    route = module(pack, "nodes.comfy.routing.route").Route
     contexts = {choice: torch.zeros(1, 77, 4) for choice in subsets(1)}
     site = module(pack, "seal_core.hosts.base").Site("up", 0, 1, None)
     routes = {0: route((core.Layers("up.7"),), contexts)}
     with pytest.raises(module(pack, "seal_core.messages").SealError, match=r"^layers: 'up\.7' names no site"):
-        module(pack, "nodes.comfy.routing_plan").make_plan([(site, ("output", 0, 0))], Sampling(), routes)
+        module(pack, "nodes.comfy.routing.plan").make_plan([(site, ("output", 0, 0))], Sampling(), routes)

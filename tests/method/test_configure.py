@@ -19,7 +19,7 @@ from seal_core.demo.sticker_files import built_in_sticker
 from seal_core.demo.tuned_presets import for_sticker, tuned_preset
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
-from seal_core.method.choices import PRESET, TokenChoices, changed, configure, in_words
+from seal_core.method.configure import PRESET, TokenChoices, changed, configure, in_words
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.attributes import parse_attributes
 

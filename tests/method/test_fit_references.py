@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seal_core.messages import SealError
-from seal_core.method.fitting import fit_references
+from seal_core.method.fit_references import fit_references
 from seal_core.method.references import digest, shrunk_mask
 
 
