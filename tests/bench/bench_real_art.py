@@ -265,9 +265,8 @@ def main() -> None:
 def bench(options: argparse.Namespace, method: str) -> None:
     """The table of one method."""
     cut = way(method)
-    print(
-        f"{method}: {options.split} split, {options.side} px, {options.count} of each family a ground, seed {options.seed}"
-    )
+    what = f"{options.split} split, {options.side} px, seed {options.seed}"
+    print(f"{method}: {what}, {options.count} of each family on each ground")
     print("ground             mean   5 %   lowest  lost  added alpha  old     s    worst")
     rows: list[dict[str, float]] = []
     names: list[str] = []

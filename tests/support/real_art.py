@@ -30,6 +30,8 @@ SUBJECTS = (
 )  # fmt: skip
 """Code points, first and last, of what people make stickers of: animals, faces, creatures, food, things."""
 
+NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+
 
 @dataclass(frozen=True)
 class Package:
@@ -91,11 +93,12 @@ def _sources(family: str) -> dict[str, Path | str]:
     elif family == "fluent-flat":
         icons = json.loads((root / "icons.json").read_text(encoding="utf-8"))["icons"]
         names = json.loads((root / "chars.json").read_text(encoding="utf-8"))
-        head = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 32 32">'
+        head = f'<svg {NAMESPACES} viewBox="0 0 32 32">'
         found = {code: f"{head}{icons[name]['body']}</svg>" for code, name in names.items() if name in icons}
     else:
         text = (root / "sprites" / "all.svg").read_text(encoding="utf-8")
-        found = {m[1].lower(): m[0] for m in re.finditer(r'<svg [^>]*id="([0-9A-F-]+)"[^>]*>.*?</svg>', text, re.S)}
+        one = r'<svg (viewBox="[^"]+") id="([0-9A-F-]+)"[^>]*>(.*?)</svg>'
+        found = {m[2].lower(): f"<svg {NAMESPACES} {m[1]}>{m[3]}</svg>" for m in re.finditer(one, text, re.S)}
     return {code: source for code, source in found.items() if _is_subject(code)}
 
 
