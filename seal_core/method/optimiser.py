@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,12 +15,6 @@ FIRST_LOSS_SCALE, GROW_AFTER = 2.0**12, 200
 """float16: the loss is scaled by this much, and by twice as much after so many steps without an overflow."""
 MOST_OVERFLOWS = 16
 """float16: so many overflows in a row are no longer the loss scale's settling."""
-
-RATE_LAWS: dict[str, Callable[[float], float]] = {
-    "constant": lambda done: 1.0,
-    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
-}
-"""Share of the training that is done -> share of the learning rate. `config.RATES` names the same."""
 
 
 class Descent:
@@ -74,8 +67,3 @@ class Descent:
             group["lr"] = rate
         self.optimizer.step()
         self._learned.constrain()
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The learning rate of a step; steps count from 1."""
-    return config.learning_rate * RATE_LAWS[config.rate]((step - 1) / config.steps)

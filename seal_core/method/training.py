@@ -18,7 +18,8 @@ from .config import TrainConfig
 from .examples import Examples
 from .initial_words import start_from_words
 from .learned import make_learned
-from .optimiser import Descent, learning_rate
+from .learning_rate import learning_rate
+from .optimiser import Descent
 from .probe import look
 from .references import Reference
 from .results import Progress, TrainResult

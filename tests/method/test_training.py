@@ -12,7 +12,8 @@ from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 from seal_core.method import config as settings
 from seal_core.method.config import TrainConfig
-from seal_core.method.optimiser import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, RATE_LAWS, Descent, learning_rate
+from seal_core.method.learning_rate import RATE_LAWS, learning_rate
+from seal_core.method.optimiser import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, Descent
 from seal_core.method.presets import PRESETS
 from seal_core.method.probe import look
 from seal_core.method.training import Training, train
