@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..hosts.base import Host, Prompt
 from ..method.losses import denoising_errors
-from ..method.references import Reference
+from ..method.references import Reference, shrunk_mask
 from .animals import SPECIES
 
 VIEWS = 16
@@ -32,7 +32,7 @@ def species_errors(host: Host, reference: Reference, seed: int = 0) -> Tensor:
     """Denoising errors (len(SPECIES), VIEWS) on the subject; the background does not count."""
     captions = host.encode([Prompt(f"a sticker of a {word}") for word in SPECIES], {})
     latent = host.encode_image(reference.image[None])
-    mask = torch.nn.functional.interpolate(reference.mask[None, None], latent.shape[-2:], mode="area")[0]
+    mask = shrunk_mask(reference.mask, *latent.shape[-2:])[None]
     generator = torch.Generator().manual_seed(seed)
     noises = torch.randn(VIEWS, *latent.shape[1:], generator=generator).to(latent)
     last = len(host.sigmas) - 1

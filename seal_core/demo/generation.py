@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..concept.concept import Concept
-from ..hosts.base import Context, Host, Prompt
+from ..hosts.base import Context, Host, Prompt, stack_contexts
 from ..method.sampling import RoutedContext, generate_context, sample
 
 CHUNK = 64
@@ -22,12 +22,9 @@ def contexts(host: Host, concept: Concept | None, prompts: Sequence[str]) -> Con
         return host.encode([Prompt(text) for text in prompts], {})
     rows = [generate_context(host, concept, text) for text in prompts]
     window = (rows[0].start_percent, rows[0].end_percent)
-    return RoutedContext(_joined([r.learned for r in rows]), _joined([r.plain for r in rows]), rows[0].sites, *window)
-
-
-def _joined(rows: Sequence[Context]) -> Context:
-    pooled = None if rows[0].pooled is None else torch.cat([r.pooled for r in rows if r.pooled is not None])
-    return Context(torch.cat([r.cross for r in rows]), pooled)
+    return RoutedContext(
+        stack_contexts([r.learned for r in rows]), stack_contexts([r.plain for r in rows]), rows[0].sites, *window
+    )
 
 
 @torch.no_grad()

@@ -87,6 +87,13 @@ class Context:
         )
 
 
+def stack_contexts(contexts: Sequence[Context]) -> Context:
+    """The rows of several contexts of one host, one below the other; token positions are not kept."""
+    pooled = [context.pooled for context in contexts if context.pooled is not None]
+    cross = torch.cat([context.cross for context in contexts])
+    return Context(cross, torch.cat(pooled) if len(pooled) == len(contexts) else None)
+
+
 @dataclass(frozen=True, eq=False)
 class Site:
     """One cross-attention module (`attn2`): where text enters the U-Net.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..hosts.base import Context, Host, Prompt
+from ..hosts.base import Context, Host, Prompt, stack_contexts
 from ..prompts.training_prompt import with_class_word
 
 
@@ -24,6 +24,4 @@ class ClassWordContexts:
         for prompt in worded:
             if prompt not in self._known:
                 self._known[prompt] = self._host.encode([prompt], {})
-        rows = [self._known[p] for p in worded]
-        pooled = [row.pooled for row in rows if row.pooled is not None]
-        return Context(torch.cat([row.cross for row in rows]), torch.cat(pooled) if pooled else None)
+        return stack_contexts([self._known[p] for p in worded])

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..concept.concept import Concept
 from ..concept.mentions import concepts_named, replace_names
 from ..concept.strength import check_strength, context_with_tail, vectors_at_strength
-from ..hosts.base import Context, Host, Prompt, Site
+from ..hosts.base import Context, Host, Prompt, Site, stack_contexts
 from ..messages import SealError, notify_user
 from .attention import route
 from .sites import saved_sites, select
@@ -133,7 +133,7 @@ def sample(
     guided = cfg != 1
     if guided:
         negative = negative if negative.cross.shape[0] == count else negative.rows([0] * count)
-        main = _stacked(main, negative)
+        main = stack_contexts([main, negative])
     learned = None
     if routed:
         learned = torch.cat([routed.learned.cross, negative.cross]) if guided else routed.learned.cross
@@ -153,10 +153,3 @@ def sample(
         if on_step is not None:
             on_step(i + 1, steps, x0)
     return x
-
-
-def _stacked(first: Context, second: Context) -> Context:
-    pooled = None
-    if first.pooled is not None and second.pooled is not None:
-        pooled = torch.cat([first.pooled, second.pooled])
-    return Context(torch.cat([first.cross, second.cross]), pooled)

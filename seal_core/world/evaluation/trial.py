@@ -25,7 +25,7 @@ from ...method.attention import route, tap
 from ...method.config import TEMPLATES, TrainConfig
 from ...method.fit_references import fit_references
 from ...method.losses import leakage
-from ...method.references import Reference
+from ...method.references import Reference, shrunk_mask
 from ...method.results import Progress, TrainResult
 from ...method.sampling import generate_context
 from ...method.sites import supervised
@@ -207,7 +207,7 @@ def _attention(
     for site in allowed:
         size = site.map_size(*latent.shape[-2:])
         heat = maps.probabilities(site)[:, :, list(at)].sum(-1).unflatten(-1, size)
-        small = torch.nn.functional.interpolate(reference.mask[None, None].to(heat), size=size, mode="area")[0]
+        small = shrunk_mask(reference.mask.to(heat), *size)[None]
         shares[site.name] = [round(v, 5) for v in leakage(heat, small).tolist()]
     watched = [shares[s.name] for s in supervised(allowed)]
     return {"outside": round(float(np.mean(watched)), 5), "sites": shares, "times": list(TIMES)}
