@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..seal_core.masks.holes import HOLES
 from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
 
@@ -50,6 +51,25 @@ def mask_and_polarity(what: str) -> list[io.Input]:
             "inverted MASK of Load Image comes out right.",
         ),
     ]
+
+
+def holes_input() -> io.Input:
+    """What becomes of enclosed places."""
+    return io.Combo.Input(
+        "holes",
+        options=list(HOLES),
+        default="auto",
+        optional=True,
+        tooltip="Places enclosed by the subject. auto: as the method sees them. keep: all of them are subject, such as "
+        "a white face on white paper. cut: those that look like the background are background, such as the inside of "
+        "a handle.",
+    )
+
+
+CONFIDENCE = (
+    "How sure the masks are, 0 to 1: the overlap with the true subject that can be expected of the least sure "
+    "picture. Below 0.9 have a look."
+)
 
 
 def attention_models() -> list[io.Input]:

@@ -14,7 +14,16 @@ from .comfy.attention_masks import attention_method
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import SHOWN_OUT, STICKER_OUT, STICKERS, attention_models, grow_and_feather, mask_and_polarity
+from .shared_inputs import (
+    CONFIDENCE,
+    SHOWN_OUT,
+    STICKER_OUT,
+    STICKERS,
+    attention_models,
+    grow_and_feather,
+    holes_input,
+    mask_and_polarity,
+)
 
 
 class SEALStickerCutout(io.ComfyNode):
@@ -34,8 +43,9 @@ class SEALStickerCutout(io.ComfyNode):
                     "method",
                     options=list(METHODS),
                     default="auto",
-                    tooltip="How to find the subject, as in SEAL Semantic Mask. auto: the best that works. border: the "
-                    "colours at the frame are background. learned: a small segmenter for drawn stickers.",
+                    tooltip="How to find the subject, as in SEAL Semantic Mask. auto: its transparency or the mask, "
+                    "else learned. border: the colours at the frame are background. learned: a small network for drawn "
+                    "stickers.",
                 ),
                 io.Combo.Input(
                     "keep",
@@ -69,11 +79,13 @@ class SEALStickerCutout(io.ComfyNode):
                     tooltip="Where no subject is found. stop: an error that names all such pictures. keep the picture: "
                     "it stays whole, with round corners, and the report names it.",
                 ),
+                holes_input(),
             ],
             outputs=[
                 io.Image.Output("image", is_output_list=True, tooltip=STICKER_OUT),
                 io.Mask.Output("mask", is_output_list=True, tooltip=SHOWN_OUT),
                 io.String.Output("report", tooltip="How many pictures were cut out, which were not, and why."),
+                io.Float.Output("confidence", tooltip=CONFIDENCE),
             ],
         )
 
@@ -95,13 +107,15 @@ class SEALStickerCutout(io.ComfyNode):
         vae: Sequence = (None,),
         class_word: Sequence[str] = ("",),
         if_not_found: Sequence[str] = (STOP,),
+        holes: Sequence[str] = ("auto",),
     ) -> io.NodeOutput:
         with notes_on_node() as ui:
-            cuts, report = cut_all(
+            cuts, report, confidence = cut_all(
                 image,
                 mask,
                 method[0],
                 mask_polarity=mask_polarity[0],
+                holes=holes[0],
                 keep=keep[0],
                 specks=specks[0],
                 grow=grow[0],
@@ -112,7 +126,7 @@ class SEALStickerCutout(io.ComfyNode):
                 progress=progress_bar(),
             )
         report = "\n".join([report, *ui["text"]])
-        return io.NodeOutput(cuts, [cut[..., 3].clone() for cut in cuts], report, ui=ui)
+        return io.NodeOutput(cuts, [cut[..., 3].clone() for cut in cuts], report, confidence, ui=ui)
 
 
 NODES = [SEALStickerCutout]

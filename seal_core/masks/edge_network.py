@@ -16,19 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor, nn
 
-from ..pictures.resize import resize
 from . import small_networks
 from .small_networks import Residual, conv
 
 EDGE_NETWORK_FILE = Path(__file__).parent / "data" / "edges.safetensors"
 _KEY = "edge network"
-REACH = 8
-"""Pixels around a mask's outline that may be corrected."""
-TILE, MARGIN = 256, 32
-"""Sides of the tiles that a picture is cut into, and pixels that the network sees around each."""
 _CELL = 8  # the network needs sides that are multiples of this
 _REMEDY = "install the pack again; in a checkout of the repository, `python -m seal_core.world edges` trains one"
 
@@ -37,7 +31,7 @@ _REMEDY = "install the pack again; in a checkout of the repository, `python -m s
 class EdgeLayout:
     """Channels per level. Each level has half the size of the one before."""
 
-    widths: tuple[int, ...] = (16, 32, 48, 64)
+    widths: tuple[int, ...] = (16, 32, 64, 96)
 
 
 class EdgeNetwork(nn.Module):
@@ -93,47 +87,17 @@ def load_edge_network(path: Path | str = EDGE_NETWORK_FILE) -> tuple[EdgeNetwork
     return small_networks.load_network(Path(path), _KEY, build, _REMEDY)
 
 
-def refine_edge(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The subject's colours (H, W, 3) and opacity (H, W), float32 in [0, 1], of an image (H, W, 3) and its mask (h, w).
-
-    The mask may be smaller than the image, and must be right to about three of its pixels. A smaller one is doubled in
-    size and refined, step by step. Far from its outline the mask stands.
-    Raises SealError if the network's file is missing or damaged.
-    """
-    full, network = image.shape[:2], small_networks.cached_network(load_edge_network, EDGE_NETWORK_FILE)
-    while True:
-        longest = min(2 * max(mask.shape), max(full))
-        size = tuple(max(1, round(side * longest / max(full))) for side in full)
-        larger = image if size == full else resize(image, *size)
-        colours, mask = _refined(network, larger, mask if mask.shape == size else resize(mask, *size))
-        if size == full:
-            return colours, mask
-
-
-def _refined(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`refine_edge` at one size, tile by tile, near the outline."""
-    solid = mask > 0.5
-    band = ndimage.maximum_filter(solid, 2 * REACH + 1) ^ ndimage.minimum_filter(solid, 2 * REACH + 1)
-    colours, alpha = image.astype(np.float32), solid.astype(np.float32)
-    for top in range(0, mask.shape[0], TILE):
-        for left in range(0, mask.shape[1], TILE):
-            tile = (slice(top, top + TILE), slice(left, left + TILE))
-            if not band[tile].any():
-                continue
-            seen = tuple(slice(max(0, s.start - MARGIN), s.stop + MARGIN) for s in tile)
-            own = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(tile, seen))
-            found = predict_edge(network, image[seen], mask[seen])
-            where = band[tile]
-            colours[tile][where], alpha[tile][where] = found[0][own][where], found[1][own][where]
-    return colours, alpha
-
-
 @torch.inference_mode()
 def predict_edge(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The network's colours (H, W, 3) and opacity (H, W) for an image (H, W, 3) and a mask (H, W)."""
+    """The subject's colours (H, W, 3) and opacity (H, W) for an image (H, W, 3) and a mask (H, W), all in [0, 1]."""
     height, width = mask.shape
     both = torch.from_numpy(np.dstack([image, mask]).astype(np.float32)).permute(2, 0, 1)[None]
     both = F.pad(both, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")
     logits, colours = network(both[:, :3], both[:, 3])
     alpha = logits.sigmoid()[0, :height, :width]
     return colours[0, :, :height, :width].permute(1, 2, 0).clamp(0, 1).numpy(), alpha.numpy()
+
+
+def edge_network() -> EdgeNetwork:
+    """The network that ships, loaded once. Raises SealError if its file is missing or damaged."""
+    return small_networks.cached_network(load_edge_network, EDGE_NETWORK_FILE)

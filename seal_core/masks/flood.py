@@ -1,81 +1,105 @@
 """Foreground of a sticker by colour alone: a flood from the frame inwards (ours).
 
-1. The frame gives the ground as a few smooth colour fields, fitted robustly in OKLab: one for plain grounds and
-   gradients, several for stripes, checks and dots.
-2. A pixel that a field explains is ground-like. If the ground is one smooth field, slow drifts and smooth darkenings
-   (drop shadows) of it are ground-like too. `drop_shadow` then fits the shifted, blurred silhouette to tell a shadow
-   from the subject.
-3. Ground-like pixels connected to the frame are ground. So are enclosed ones (a mug's handle) that match closely and
-   end in a sharp edge.
-4. At the outline, alpha is un-mixed from the colours on both sides, at full resolution.
+Colours that come at two sides of the frame are the ground's: plain, gradient, or a pattern's several. A subject that
+the frame cuts shows at one side only. Pixels of these colours are ground if they are connected to the frame; so are
+enclosed places, such as the inside of a handle. Shadows have other colours: the segmenter knows those.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
-from ..pictures.resize import resize
-from .ground import Ground
+from ..pictures.resize import fitted_to
+from .colour import oklab
 
 WORKING_SIDE = 512
-"""Longest side at which the flood runs, in pixels; the outline is un-mixed at full resolution."""
+"""Longest side at which the flood runs, in pixels."""
+BAND, EVERY = 2, 8
+"""Pixels at each side that show the frame's colours; one of EVERY is asked whether it is the ground's."""
+ALIKE = 0.03
+"""OKLab distance at which colours still count as the same: about two just-noticeable differences."""
+MANY = 500
+"""Colours that are enough to tell a pattern."""
+SEEN = 0.02
+"""Share of a side of the frame from which a colour counts as seen there."""
+SPECK, PINHOLE = 0.004, 1e-4
+"""Parts below this share of the largest, and enclosed places below this share of the picture, are none."""
+MOST_OPEN = 0.75
+"""Largest enclosed place, as a share of what the flood did not reach: an outline drawing is filled with the ground's
+colour."""
 
 _BOX = np.ones((3, 3), bool)
 
 
 def flood_mask(image: np.ndarray) -> np.ndarray:
-    """Soft foreground mask (H, W) float32 in [0, 1] of an image (H, W, 3) in [0, 1].
+    """Foreground (h, w) bool of an image (H, W, 3) in [0, 1], at the size of a copy of at most WORKING_SIDE pixels.
 
-    All zero if nothing differs from the ground, e.g. in a constant image.
+    All False if nothing differs from the ground, e.g. in a constant image.
     """
-    height, width = image.shape[:2]
-    if min(height, width) < 3:
-        return np.zeros((height, width), np.float32)
-    shrink = max(1.0, max(height, width) / WORKING_SIDE)
-    size = (max(3, round(height / shrink)), max(3, round(width / shrink)))
-    small = image if size == (height, width) else resize(image, *size)
-    foreground = Ground(small).foreground()
-    if not foreground.any() or foreground.all():
-        return np.full((height, width), float(foreground.all()), np.float32)
-    return _unmix(image, small, foreground)
+    return foreground(*flooded(image))
 
 
-def _unmix(image: np.ndarray, small: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """Alpha at full size. In a narrow band along the outline it is the pixel's share between the nearest sure
-    foreground colour and the nearest sure ground colour; elsewhere the flood's decision stands."""
-    sure_front = ndimage.binary_erosion(foreground, _BOX, border_value=1)
-    sure_back = ndimage.binary_erosion(~foreground, _BOX, border_value=1)
-    # Thin things have no inside, so all of their pixels count as sure.
-    thin = foreground & ~ndimage.binary_dilation(sure_front, _BOX, iterations=2)
-    sure_front |= thin
-    sure_back |= ~foreground & ~ndimage.binary_dilation(sure_back, _BOX, iterations=2)
-    front, back = _nearest(small, sure_front), _nearest(small, sure_back)
-    band = ~(sure_front | sure_back)
-    height, width = image.shape[:2]
-    hard = foreground.astype(np.float32)
-    if image.shape[:2] != small.shape[:2]:
-        wide = ndimage.binary_dilation(band | thin, _BOX)
-        hard, band = resize(hard, height, width), resize(wide.astype(np.float32), height, width) > 0
-        f, b = _sampled(front, band), _sampled(back, band)
-    else:
-        f, b = front[band], back[band]
-    c = image[band]
-    line = f - b
-    length = (line * line).sum(1)
-    share = ((c - b) * line).sum(1) / np.maximum(length, 1e-6)
-    out = hard.copy()
-    out[band] = np.where(length > 0.01, np.clip(share, 0, 1), hard[band])
-    return out
+def foreground(like: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """`flood_mask` from what `flooded` gives."""
+    front = ~(reached | enclosed(like, ~reached))
+    labels, count = ndimage.label(front, _BOX)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return (sizes >= max(4, SPECK * sizes.max()))[labels] if count else front
 
 
-def _sampled(small: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Colours (N, 3) of a smaller picture (h, w, 3) at the true pixels of `where` (H, W), bilinear."""
-    scales = np.array(small.shape[:2])[:, None] / np.array(where.shape)[:, None]
-    places = (np.stack(np.nonzero(where)).astype(np.float32) + 0.5) * scales - 0.5
-    return np.stack([ndimage.map_coordinates(small[..., c], places, order=1, mode="nearest") for c in range(3)], -1)
+def flooded(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels with a colour of the ground, and those of them that the frame reaches: each (h, w) bool, at the size of a
+    copy of at most WORKING_SIDE pixels."""
+    small = fitted_to(image, WORKING_SIDE)
+    if min(small.shape[:2]) < 3:
+        return np.ones(small.shape[:2], bool), np.ones(small.shape[:2], bool)
+    like = ground_like(small)
+    reached = _from_frame(like)
+    if _is_pattern(small[like]):  # blends between two colours of a pattern are thin lines
+        reached |= ndimage.binary_closing(reached, _BOX)
+    return like, reached
 
 
-def _nearest(rgb: np.ndarray, known: np.ndarray) -> np.ndarray:
-    where = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return rgb[tuple(where)]
+def ground_like(image: np.ndarray) -> np.ndarray:
+    """Which pixels (H, W) of an image (H, W, 3) have a colour of the ground, as its frame shows it."""
+    lab = oklab(image)
+    sides = [part.reshape(-1, 3) for part in (lab[:BAND], lab[-BAND:], lab[:, :BAND], lab[:, -BAND:])]
+    asked = np.concatenate([side[::EVERY] for side in sides])
+    share = [cKDTree(side).query_ball_point(asked, ALIKE, return_length=True) / len(side) for side in sides]
+    ground = asked[(np.array(share) >= SEEN).sum(0) >= 2]
+    if not len(ground):
+        return np.zeros(lab.shape[:2], bool)
+    away, _ = cKDTree(ground).query(lab.reshape(-1, 3), distance_upper_bound=ALIKE)
+    return np.isfinite(away).reshape(lab.shape[:2])
+
+
+def _is_pattern(colours: np.ndarray) -> bool:
+    """Whether colours (N, 3) are not one, or one that slowly becomes another."""
+    few = oklab(colours[:: max(1, len(colours) // MANY)])
+    if not len(few):
+        return False
+    pairs = cKDTree(few).sparse_distance_matrix(cKDTree(few), 2 * ALIKE)
+    parts = np.bincount(connected_components(pairs)[1])
+    return int((parts > 0.05 * len(few)).sum()) > 1
+
+
+def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:
+    """Places (H, W) bool of the ground's colours, `like`, within `subject`, which touch nothing but it."""
+    labels, _ = ndimage.label(like & subject)
+    sizes = np.bincount(labels.ravel())
+    chosen = (sizes >= max(6, PINHOLE * like.size)) & (sizes <= MOST_OPEN * subject.sum())
+    chosen[0] = False
+    chosen[np.unique(labels[ndimage.binary_dilation(~subject, _BOX)])] = False
+    places = chosen[labels]
+    return ndimage.binary_dilation(places, _BOX) & ~ndimage.binary_erosion(~like, _BOX) & subject | places
+
+
+def _from_frame(passable: np.ndarray) -> np.ndarray:
+    """The part of `passable` (H, W) that is connected to the frame."""
+    seeds = np.zeros(passable.shape, bool)
+    seeds[0], seeds[-1], seeds[:, 0], seeds[:, -1] = True, True, True, True
+    return ndimage.binary_propagation(seeds & passable, mask=passable)

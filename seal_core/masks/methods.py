@@ -7,18 +7,24 @@ Masks are (H, W) float32 in [0, 1], foreground = 1. Images are (H, W, C) float32
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..callbacks import OnProgress
-from ..messages import SealError
-from ..pictures.inputs import images_of, masks_for, resize_mask, rgb_and_alpha
+from ..messages import SealError, notify_user
+from ..pictures.inputs import images_of, masks_for, rgb_and_alpha
 from ..pictures.polarity import fix_inverted_alpha, foreground_from_mask
-from .flood import flood_mask
+from ..pictures.resize import resize
+from .doubts import doubts, overlap
+from .flood import flooded, foreground
 from .grow_and_feather import feather_mask, grow_mask
-from .learned_mask import better_than_flood, learned_mask
+from .holes import with_holes
+from .outline import matte
+from .regions import settled
+from .segmenter import coarse_mask
 
 METHODS = ("auto", "alpha", "border", "attention", "learned")
 MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999
@@ -26,19 +32,22 @@ MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999
 
 AttentionMask = Callable[[Tensor], Tensor]
 """(H, W, 3) image -> (H, W) mask, e.g. `functools.partial(attention_mask, host, class_word=...)`."""
-Outline = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(H, W, 3) image, (H, W) mask -> (H, W) mask."""
 
 
-def border_mask(image: Tensor) -> Tensor:
-    """Soft foreground mask (H, W) of an image (H, W, C), by a colour flood from the frame (ours).
+@dataclass(frozen=True)
+class FoundSubject:
+    """Where the subject of one picture is.
 
-    Gradients, drop shadows and repeated patterns count as ground, and so does enclosed ground such as the inside of a
-    handle. Above 512 px the flood runs on a smaller copy, and the outline is refined at full size. All zero if nothing
-    differs from the frame.
+    mask: (h, w) float32; the picture's size, or smaller and right to about three of its pixels (see `outline`). method:
+    one of METHODS, never "auto". confidence: expected intersection over union with the truth, 0 to 1. doubts: what a
+    person should look at. other: another reading (h, w), or None.
     """
-    rgb, _ = rgb_and_alpha(images_of(image)[0])
-    return torch.from_numpy(flood_mask(rgb.numpy()))
+
+    mask: np.ndarray
+    method: str
+    confidence: float = 1.0
+    doubts: tuple[str, ...] = ()
+    other: np.ndarray | None = None
 
 
 def semantic_mask(
@@ -47,26 +56,43 @@ def semantic_mask(
     method: str = "auto",
     *,
     mask_polarity: str = "auto",
+    holes: str = "auto",
     grow: int = 0,
     feather: float = 0.0,
     attention: AttentionMask | None = None,
     progress: OnProgress | None = None,
+    look: Callable[[FoundSubject], None] | None = None,
 ) -> Tensor:
     """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE and perhaps a MASK (see `pictures.inputs`).
 
     Without a mask the image's own alpha is used. method: "alpha" reads that, "border" floods from the frame, "learned"
-    asks the segmenter, "attention" calls `attention`. "auto" takes the first usable mask in the order alpha; border or
-    learned, whichever `learned_mask` prefers; attention. progress: called as (done, all) for each picture.
+    asks the segmenter, "attention" calls `attention`. "auto" takes alpha if there is one, else the segmenter's mask,
+    else `attention`. holes: one of `holes.HOLES`. progress: called as (done, all) for each picture. look: called with
+    what was found in each.
     Raises SealError for bad shapes and values, unknown methods, and results that are empty or full.
     """
     images, masks = pictures_and_masks(image, mask)
     shaped = []
-    for one, given in zip(images, masks):
-        found, _ = found_mask(one, given, method, mask_polarity, attention)
-        shaped.append(_usable(feather_mask(grow_mask(found, grow), feather), "grow", "use a smaller value"))
+    for i, (one, given) in enumerate(zip(images, masks)):
+        found = find(one, given, method, mask_polarity, holes, attention)
+        tell_doubts(found, i, len(images))
+        if look:
+            look(found)
+        whole = found.mask
+        if found.method != "alpha":
+            whole = matte(rgb_and_alpha(one)[0].numpy(), whole)[1]
+        soft = feather_mask(grow_mask(torch.from_numpy(whole), grow), feather)
+        shaped.append(torch.from_numpy(_usable(soft.numpy(), "grow", "use a smaller value")))
         if progress:
             progress(len(shaped), len(images))
     return torch.stack(shaped)
+
+
+def tell_doubts(found: FoundSubject, number: int, count: int) -> None:
+    """Notices of what a person should look at in picture `number` (from 0) of `count`."""
+    where = f"picture {number + 1}" if count > 1 else "image"
+    for doubt in found.doubts:
+        notify_user(f"{where}: {doubt}.")
 
 
 def pictures_and_masks(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Sequence[Tensor | None]]:
@@ -77,67 +103,71 @@ def pictures_and_masks(image: Tensor, mask: Tensor | None) -> tuple[Tensor, Sequ
     )
 
 
-def found_mask(
+def find(
     image: Tensor,
-    mask: Tensor | None,
-    method: str,
+    mask: Tensor | None = None,
+    method: str = "auto",
     polarity: str = "auto",
+    holes: str = "auto",
     attention: AttentionMask | None = None,
-    outline: Outline | None = None,
-) -> tuple[Tensor, str]:
-    """The mask (H, W) of one picture (H, W, C) as `semantic_mask` finds it, and the method that gave it.
+) -> FoundSubject:
+    """The subject of one picture (H, W, C), as `semantic_mask` finds it.
 
-    image, mask: one pair from `pictures_and_masks`. outline: improves the border method's mask before `auto` compares
-    it with the segmenter's.
+    image, mask: a pair from `pictures_and_masks`. polarity: `semantic_mask`'s `mask_polarity`.
     """
     if method not in METHODS:
         raise SealError(f"method: {method!r} is not known; choose one of {', '.join(METHODS)}.")
     rgb, alpha = rgb_and_alpha(image)
-
-    def from_alpha() -> Tensor:
-        # Polarity is an input about the mask. An image's own alpha has been through `fix_inverted_alpha`.
-        found = alpha if mask is None else foreground_from_mask(mask, polarity)
-        if found is None:
-            raise SealError("mask: nothing is wired and the image has no alpha; wire a MASK or choose method border.")
-        return _usable(found, "mask", "wire another one or choose method border")
-
-    def from_border() -> Tensor:
-        remedy = "give the sticker a margin, wire a mask, or choose method attention"
-        found = _usable(torch.from_numpy(flood_mask(rgb.numpy())), "image: the border method found", remedy)
-        return found if outline is None else torch.from_numpy(outline(rgb.numpy(), found.numpy()))
-
-    def from_learned() -> Tensor:
-        remedy = "give the sticker a margin, wire a mask, or choose another method"
-        return _usable(torch.from_numpy(learned_mask(rgb.numpy())), "image: the learned method found", remedy)
-
-    def from_attention() -> Tensor:
-        if attention is None:
-            raise SealError("model: method attention needs model, clip, vae and class_word; wire and fill in all four.")
-        remedy = "check class_word, wire a mask, or choose method border"
-        return _usable(resize_mask(attention(rgb), *rgb.shape[:2]), "class_word: its attention gives", remedy)
-
-    ways = {"alpha": from_alpha, "border": from_border, "learned": from_learned, "attention": from_attention}
-    if method != "auto":
-        return ways[method](), method
-    possible = {"alpha": mask is not None or alpha is not None, "border": True, "attention": attention is not None}
-    problems = []
-    for way in (name for name, can in possible.items() if can):
-        found = None
+    pixels = rgb.numpy()
+    if method == "alpha" or (method == "auto" and (mask is not None or alpha is not None)):
         try:
-            found = ways[way]()
+            return FoundSubject(with_holes(pixels, _given(mask, alpha, polarity), holes), "alpha")
         except SealError as error:
-            problems.append(str(error))
-        better = better_than_flood(rgb.numpy(), None if found is None else found.numpy()) if way == "border" else None
-        if better is not None:
-            return torch.from_numpy(better), "learned"
-        if found is not None:
-            return found, way
-    raise SealError(" ".join(problems))
+            if method == "alpha":
+                raise
+            problem = f"{error} "
+    else:
+        problem = ""
+    likely = coarse_mask(pixels)
+    like, reached = flooded(pixels)
+    by_colour = foreground(like, reached).astype(np.float32)
+    remedy = "give the sticker a margin, wire a mask, or choose another method"
+    if method == "attention" or (method == "auto" and attention is not None and not _is_usable(likely)):
+        found, other = _by_attention(rgb, attention), None
+        method = "attention"
+    elif method == "border":
+        found, other = _usable(by_colour, "image: the border method found", remedy), likely
+    else:
+        whole = settled(pixels, likely, like, reached) if _is_usable(likely) else likely
+        found, other = _usable(whole, f"{problem}image: the learned method found", remedy), by_colour
+        method = "learned"
+    found = with_holes(pixels, found, holes)
+    other = other if other is not None and _is_usable(other) else None
+    promised = overlap(resize(likely, *found.shape), (found > 0.5).astype(np.float32))
+    return FoundSubject(found, method, promised, tuple(doubts(pixels, found, other)), other)
 
 
-def _usable(mask: Tensor, source: str, remedy: str) -> Tensor:
-    share = float((mask > 0.5).float().mean())
-    if share <= MIN_COVERAGE or share >= MAX_COVERAGE:
-        what = "an empty mask (no foreground)" if share <= MIN_COVERAGE else "a full mask (no background)"
+def _given(mask: Tensor | None, alpha: Tensor | None, polarity: str) -> np.ndarray:
+    # Polarity is an input about the mask. An image's own alpha has been through `fix_inverted_alpha`.
+    found = alpha if mask is None else foreground_from_mask(mask, polarity)
+    if found is None:
+        raise SealError("mask: nothing is wired and the image has no alpha; wire a MASK or choose method auto.")
+    return _usable(found.numpy(), "mask", "wire another one or choose method learned")
+
+
+def _by_attention(rgb: Tensor, attention: AttentionMask | None) -> np.ndarray:
+    if attention is None:
+        raise SealError("model: method attention needs model, clip, vae and class_word; wire and fill in all four.")
+    remedy = "check class_word, wire a mask, or choose method learned"
+    return _usable(attention(rgb).numpy(), "class_word: its attention gives", remedy)
+
+
+def _is_usable(mask: np.ndarray) -> bool:
+    return MIN_COVERAGE < float((mask > 0.5).mean()) < MAX_COVERAGE
+
+
+def _usable(mask: np.ndarray, source: str, remedy: str) -> np.ndarray:
+    if not _is_usable(mask):
+        what = "an empty mask (no foreground)" if (mask > 0.5).mean() < 0.5 else "a full mask (no background)"
         raise SealError(f"{source} {what}; {remedy}." if ":" in source else f"{source}: {what}; {remedy}.")
     return mask

@@ -20,16 +20,19 @@ from torch import Tensor, nn
 
 from ..pictures.resize import resize
 from . import small_networks
+from .barrier import barrier_and_toll, level
 from .small_networks import Residual, conv
 
 _KEY = "segmenter"
 SEGMENTER_FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
-SIDE = 128
+SIDE = 256
 """Longest side of the copy that the network sees, in pixels."""
 LEAST = 8
 """Pictures with a side shorter than this many pixels count as showing no subject."""
+FEATURES = 18
+"""Channels of `features`."""
 _FRAME, _LIKE = 32, 0.06  # colours sampled along the frame; RGB distance at which two colours still count as alike
-_CELL = 16  # the network needs sides that are multiples of this
+_CELL = 32  # the network needs sides that are multiples of this
 _REMEDY = "install the pack again; in a checkout of the repository, `python -m seal_core.world segmenter` trains one"
 
 
@@ -37,14 +40,16 @@ _REMEDY = "install the pack again; in a checkout of the repository, `python -m s
 class SegmenterLayout:
     """Channels per level. The first level has half the picture's size, each further one half of the one before."""
 
-    widths: tuple[int, ...] = (32, 48, 80, 104)
+    widths: tuple[int, ...] = (24, 48, 96, 144, 192)
 
 
 def features(images: Tensor) -> Tensor:
-    """The network's input (B, 14, H / 2, W / 2) from images (B, 3, H, W) in [0, 1].
+    """The network's input (B, FEATURES, H / 2, W / 2) from images (B, 3, H, W) in [0, 1].
 
-    Twelve channels hold the colours of 2 x 2 pixels, centred on zero. The other two compare their mean with the frame:
-    which share of the frame is like it, and its distance to the nearest colour there.
+    Twelve channels hold the colours of 2 x 2 pixels, centred on zero. The others look at their mean: which share of the
+    frame is like it; its distance to the nearest colour there; the same for colours that come at two sides of the
+    frame, which are the ground's; and how closed off from the frame it is (`barrier`): the level for that distance, the
+    barrier's square root, and the toll on a scale that flattens.
     """
     with torch.autocast(images.device.type, enabled=False):
         images = images.float()
@@ -53,17 +58,28 @@ def features(images: Tensor) -> Tensor:
         steps = (torch.arange(_FRAME // 4, device=images.device) + 0.5) * (4 / _FRAME)
         across, down = (steps * width).long(), (steps * height).long()
         edges = [small[:, :, 0, across], small[:, :, -1, across], small[:, :, down, 0], small[:, :, down, -1]]
-        frame, pixels = torch.cat(edges, 2), small.flatten(2)
-        squares = (frame**2).sum(1)[:, :, None] + (pixels**2).sum(1)[:, None]
-        away = torch.baddbmm(squares, frame.transpose(1, 2), pixels, alpha=-2).clamp_(min=0)
-        near = away.amin(1).sqrt().clamp(max=1)
+        frame = torch.cat(edges, 2)
+        away = _squares(frame, small.flatten(2))
+        sides = (_squares(frame, frame) < _LIKE**2).view(count, _FRAME, 4, -1).any(3).sum(2)
+        ground = sides >= torch.minimum(sides.amax(1, keepdim=True), sides.new_tensor(2))
+        near, nearest = away.amin(1), away.masked_fill(~ground[:, :, None], 1).amin(1)
         like = away.mul_(-0.5 / _LIKE**2).exp_().mean(1)
-        told = torch.stack([like, near], 1).view(count, 2, height, width)
-        return torch.cat([F.pixel_unshuffle(images - 0.5, 2), told], 1)
+        told = torch.stack([like, *(a.sqrt().clamp(max=1) for a in (near, nearest))], 1).view(count, 3, height, width)
+        barrier, toll = (torch.from_numpy(a) for a in barrier_and_toll(small.permute(0, 2, 3, 1).numpy()))
+        closed = torch.stack([barrier.sqrt(), toll / (1 + toll), torch.from_numpy(level(told[:, 2].numpy()))], 1)
+        return torch.cat(
+            [F.pixel_unshuffle(images - 0.5, 2), told[:, :2], closed[:, :2], told[:, 2:], closed[:, 2:]], 1
+        )
+
+
+def _squares(one: Tensor, two: Tensor) -> Tensor:
+    """Squared RGB distances (B, N, M) between colours (B, 3, N) and (B, 3, M)."""
+    squares = (one**2).sum(1)[:, :, None] + (two**2).sum(1)[:, None]
+    return torch.baddbmm(squares, one.transpose(1, 2), two, alpha=-2).clamp_(min=0)
 
 
 class Segmenter(nn.Module):
-    """Images (B, 3, H, W) in [0, 1], H and W multiples of 16 -> logits (B, H, W) of the foreground.
+    """Images (B, 3, H, W) in [0, 1], H and W multiples of 32 -> logits (B, H, W) of the foreground.
 
     norm: use batch normalisation, for training; `folded` gives the same function without it.
     """
@@ -73,7 +89,7 @@ class Segmenter(nn.Module):
         self.layout = layout or SegmenterLayout()
         widths = self.layout.widths
         pairs = list(itertools.pairwise(widths))
-        self.stem = conv(14, widths[0], norm)
+        self.stem = conv(FEATURES, widths[0], norm)
         self.fine = conv(widths[0], widths[0], norm)
         self.down = nn.ModuleList(conv(a, b, norm, stride=2) for a, b in pairs)
         self.encode = nn.ModuleList(Residual(b, norm) for _, b in pairs)
@@ -116,21 +132,18 @@ def load_segmenter(path: Path | str = SEGMENTER_FILE) -> tuple[Segmenter, dict[s
     return small_networks.load_network(Path(path), _KEY, build, _REMEDY)
 
 
-def coarse_mask(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """The network's mask (h, w) of an image (H, W, 3) scaled to `SIDE` pixels, and its confidence.
+def coarse_mask(image: np.ndarray) -> np.ndarray:
+    """How likely each pixel is the subject, (h, w) float32 in [0, 1], of an image (H, W, 3) scaled to `SIDE` pixels.
 
-    The confidence is the intersection over union with the truth that the network expects, 0 to 1.
-    Raises SealError if the network's file is missing or damaged.
+    All zero for pictures with a side below LEAST. Raises SealError if the network's file is missing or damaged.
     """
     network = small_networks.cached_network(load_segmenter, SEGMENTER_FILE)
     height, width = image.shape[:2]
     shrink = max(height, width) / SIDE
     size = max(1, round(height / shrink)), max(1, round(width / shrink))
     if min(height, width) < LEAST:
-        return np.zeros(size, np.float32), 0.0
-    mask = predict_mask(network, image if size == (height, width) else resize(image, *size))
-    solid = mask > 0.5
-    return mask, float(mask[solid].sum() / max(np.maximum(mask, solid).sum(), 1e-6))
+        return np.zeros(size, np.float32)
+    return predict_mask(network, image if size == (height, width) else resize(image, *size))
 
 
 @torch.inference_mode()

@@ -18,3 +18,10 @@ def resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
         else interpolate(data, (height, width), mode="bilinear", antialias=True)
     )
     return (out[0, 0] if array.ndim == 2 else out[0].permute(1, 2, 0)).numpy()
+
+
+def fitted_to(array: np.ndarray, side: int) -> np.ndarray:
+    """(H, W) or (H, W, C) float32 scaled down so that its longer side is `side`; smaller ones as they are."""
+    shrink = max(1.0, max(array.shape[:2]) / side)
+    size = max(1, round(array.shape[0] / shrink)), max(1, round(array.shape[1] / shrink))
+    return array if size == array.shape[:2] else resize(array, *size)

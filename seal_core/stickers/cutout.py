@@ -12,13 +12,20 @@ from torch import Tensor
 
 from ..callbacks import OnProgress
 from ..masks.grow_and_feather import feather_mask, grow_mask
-from ..masks.methods import AttentionMask, found_mask, pictures_and_masks
+from ..masks.methods import AttentionMask, FoundSubject, find, pictures_and_masks, tell_doubts
+from ..masks.outline import matte
 from ..messages import SealError
 from ..pictures.inputs import rgb_and_alpha
-from ..pictures.matting import decontaminated, is_hard, is_straight, nearest
-from .cutout_edge import has_hard_edge, redrawn_edge
+from ..pictures.matting import (
+    decontaminated,
+    has_hard_edge,
+    is_feathered,
+    is_hard,
+    is_opacity,
+    is_straight,
+    nearest,
+)
 from .cutout_parts import KEEP, without_specks
-from .die_cut_rim import with_die_cut_rim
 
 STOP, CARD = "stop", "keep the picture"
 FAILING = (STOP, CARD)
@@ -42,17 +49,9 @@ def cutout(
     (done, all) for each picture.
     Raises SealError for bad shapes, values and choices, and for a picture without a subject, naming its number.
     """
-    images, masks = pictures_and_masks(image, mask)
-    cuts = []
-    for i, (one, given) in enumerate(zip(images, masks)):
-        try:
-            cuts.append(cut_picture(one, given, method, **options))
-        except SealError as error:
-            raise error if len(images) == 1 else SealError(f"{error} (picture {i + 1} of {len(images)})") from None
-        if progress:
-            progress(i + 1, len(images))
-    cut = torch.stack(cuts)
-    return cut, cut[..., 3].clone()
+    given = () if mask is None else (mask,)
+    cuts, _, _ = cut_all([image], given, method, progress=progress, **options)
+    return cuts[0], cuts[0][..., 3].clone()
 
 
 def cut_all(
@@ -63,8 +62,9 @@ def cut_all(
     failing: str = STOP,
     progress: OnProgress | None = None,
     **options: Any,
-) -> tuple[list[Tensor], str]:
-    """Cut-outs (B, H, W, 4), straight alpha, for each batch, and a report: a summary and a line for each failure.
+) -> tuple[list[Tensor], str, float]:
+    """Cut-outs (B, H, W, 4), straight alpha, for each batch; a report: a summary, and a line for each failure and each
+    doubt; and the lowest confidence, 0 to 1 (`masks.methods.FoundSubject`).
 
     batches: IMAGEs of any sizes. masks: none, one MASK for all batches, or one each. method, options: as for
     `cut_picture`. failing: one of FAILING. progress: called as (done, all) for each picture.
@@ -77,23 +77,25 @@ def cut_all(
     given = [masks[i if len(masks) > 1 else 0] if len(masks) else None for i in range(len(batches))]
     pairs = [pictures_and_masks(*pair) for pair in zip(batches, given)]
     total, done = sum(len(images) for images, _ in pairs), 0
-    cuts, failed = [], {}
+    cuts, failed, sure = [], {}, 1.0
     for images, own in pairs:
         made = []
         for picture, mask in zip(images, own):
             done += 1
             try:
-                made.append(cut_picture(picture, mask, method, **options))
+                cut, found = cut_picture(picture, mask, method, **options)
+                tell_doubts(found, done - 1, total)
+                sure = min(sure, found.confidence)
             except SealError as error:
-                failed[done] = str(error)
-                made.append(whole_card(picture))
+                failed[done], cut, sure = str(error), whole_card(picture), 0.0
+            made.append(cut)
             if progress:
                 progress(done, total)
         cuts.append(torch.stack(made))
     if failed and (failing == STOP or len(failed) == total):
         raise SealError(_refusal(failed, total))
     lines = [f"{total - len(failed)} of {total} pictures cut out"]
-    return cuts, "\n".join(lines + [f"picture {i} kept whole: {reason}" for i, reason in failed.items()])
+    return cuts, "\n".join(lines + [f"picture {i} kept whole: {reason}" for i, reason in failed.items()]), sure
 
 
 def whole_card(picture: Tensor) -> Tensor:
@@ -128,16 +130,17 @@ def cut_picture(
     method: str = "auto",
     *,
     mask_polarity: str = "auto",
+    holes: str = "auto",
     keep: str = "main",
     specks: float = 0.5,
     grow: int = 0,
     feather: float = 0.0,
     decontaminate: bool = True,
     attention: AttentionMask | None = None,
-) -> Tensor:
+) -> tuple[Tensor, FoundSubject]:
     """The cut-out (H, W, 4), straight alpha, of one picture (H, W, C) and its mask (H, W) or None.
 
-    image, mask: a pair from `masks.methods.pictures_and_masks`. method, mask_polarity, attention: as for
+    image, mask: a pair from `masks.methods.pictures_and_masks`. method, mask_polarity, holes, attention: as for
     `semantic_mask`. keep: one of KEEP. specks: parts smaller than this percentage of the largest part are removed, and
     enclosed holes smaller than a fifth of it are filled. grow: pixels (-64..64). feather: pixels (0..64).
     decontaminate: remove the old ground's colour from the edge. Transparent pixels are white; near the edge they have
@@ -148,31 +151,27 @@ def cut_picture(
         raise SealError(f"keep: {keep!r} is not known; choose one of {', '.join(KEEP)}.")
     if not 0 <= specks <= 100:
         raise SealError(f"specks: {specks:g} is out of range; use 0 to 100 percent.")
-    cut = _cut(image, mask, method, mask_polarity, attention, decontaminate)
-    return torch.from_numpy(_shaped(cut, image, keep, specks, grow, feather))
-
-
-def _cut(
-    image: Tensor, mask: Tensor | None, method: str, polarity: str, attention: AttentionMask | None, decontaminate: bool
-) -> np.ndarray:
-    """One picture's colours and alpha (H, W, 4), before parts are dropped and the mask is grown or feathered."""
-    own = image.shape[-1] == 4
-    if own and mask is None and not bool((image[..., 3] > 1 / 255).any()):
+    if image.shape[-1] == 4 and mask is None and not bool((image[..., 3] > 1 / 255).any()):
         raise SealError("image: fully transparent, nothing to cut out; give a picture that shows something.")
+    found = find(image, mask, method, mask_polarity, holes, attention)
+    cut = _cut(image, mask, found, decontaminate)
+    return torch.from_numpy(_shaped(cut, image, keep, specks, grow, feather)), found
+
+
+def _cut(image: Tensor, mask: Tensor | None, found: FoundSubject, decontaminate: bool) -> np.ndarray:
+    """One picture's colours and alpha (H, W, 4), before parts are dropped and the mask is grown or feathered."""
     rgb = np.ascontiguousarray(rgb_and_alpha(image)[0])
-    found, source = found_mask(image, mask, method, polarity, attention, with_die_cut_rim)
-    colours, alpha = rgb, found.numpy()
-    if source != "alpha":
-        colours, alpha = redrawn_edge(rgb, alpha, source)
-    elif own and mask is None:
-        # A file's alpha and colours belong together, unless a node joined a mask to an opaque picture.
-        soft = ((alpha > 0.1) & (alpha < 0.9)).any()
-        colours = rgb if not soft or is_straight(rgb, alpha) else decontaminated(rgb, alpha)
-    elif is_hard(alpha):
-        if not has_hard_edge(rgb, alpha > 0.5):
-            colours, alpha = redrawn_edge(rgb, alpha, source)
-    elif not is_straight(rgb, alpha):
-        colours = decontaminated(rgb, alpha)
+    alpha, own = found.mask, image.shape[-1] == 4 and mask is None
+    if found.method != "alpha":
+        colours, alpha = matte(rgb, alpha)
+    elif own and not ((alpha > 0.1) & (alpha < 0.9)).any():
+        colours = rgb  # a file's alpha and colours belong together, unless a node joined a mask to an opaque picture
+    elif own or is_feathered(alpha) or is_opacity(rgb, alpha):
+        colours = rgb if is_straight(rgb, alpha) else decontaminated(rgb, alpha)
+    elif is_hard(alpha) and has_hard_edge(rgb, alpha > 0.5):
+        colours = rgb
+    else:  # a segmentation, or drawn by hand
+        colours, alpha = matte(rgb, alpha)
     return np.dstack([rgb if colours is None or not decontaminate else colours, alpha])
 
 

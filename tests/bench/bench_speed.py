@@ -17,8 +17,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / 
 
 from sticker_clips import picture  # noqa: E402
 
-from seal_core.masks import learned_mask  # noqa: E402
-from seal_core.masks.methods import border_mask  # noqa: E402
+from seal_core.masks.methods import semantic_mask  # noqa: E402
 from seal_core.method.fit_references import fit_references  # noqa: E402
 from seal_core.plots.training_figures import loss_plot  # noqa: E402
 from seal_core.stickers.border import Border, add_border  # noqa: E402
@@ -52,8 +51,8 @@ def border() -> None:
 
 CASES: dict[str, Callable[[], object]] = {
     "reference of 8 megapixels": lambda: fit_references(painted(2828), disc(2828), 512),
-    "border mask of 8 megapixels": lambda: border_mask(painted(2828)),
-    "learned mask at 1500 px": lambda: learned_mask.learned_mask(painted(1500).numpy()),
+    "border mask of 8 megapixels": lambda: semantic_mask(painted(2828)[None], method="border"),
+    "learned mask at 1500 px": lambda: semantic_mask(painted(1500)[None], method="learned"),
     "loss plot of 100,000 steps": lambda: loss_plot(np.random.default_rng(0).random(100_000).tolist()),
     "30 frames of 512 px for WhatsApp": whatsapp,
     "border of 512 px": border,

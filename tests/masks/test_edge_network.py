@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from discs import disc, disc_picture
 from scipy import ndimage
 
-from seal_core.masks import edge_network
+from seal_core.masks import edge_network, outline
+from seal_core.masks.outline import matte
 from seal_core.messages import SealError
 from seal_core.pictures.resize import resize
 from seal_core.stickers.cutout import cutout
@@ -35,7 +37,7 @@ def test_a_rough_outline_becomes_fine_and_its_colours_clean():
     before, after, washed, clean = [], [], [], []
     for i in range(6):
         image, own, alpha = edge_data.rendered_sticker(SEED + i, 256)
-        colours, found = edge_network.refine_edge(image, rough(alpha))
+        colours, found = matte(image, rough(alpha))
         before.append(edge_error(rough(alpha), alpha))
         after.append(edge_error(found, alpha))
         solid = alpha[..., None]
@@ -48,7 +50,7 @@ def test_a_rough_outline_becomes_fine_and_its_colours_clean():
 def test_a_smaller_mask_is_made_finer_step_by_step():
     image, _, alpha = edge_data.rendered_sticker(SEED + 10, 512)
     small = resize(alpha, 128, 128)
-    found = edge_network.refine_edge(image, small)[1]
+    found = matte(image, small)[1]
     assert found.shape == alpha.shape
     assert edge_error(found, alpha) < 0.7 * edge_error(resize(small, 512, 512), alpha)
 
@@ -59,7 +61,7 @@ def test_any_size(shape):
     mask = np.zeros(shape, np.float32)
     mask[shape[0] // 4 : shape[0] * 3 // 4 + 1, shape[1] // 4 : shape[1] * 3 // 4] = 1
     image[mask > 0] = (0.8, 0.1, 0.1)
-    colours, alpha = edge_network.refine_edge(image, mask)
+    colours, alpha = matte(image, mask)
     assert colours.shape == image.shape and alpha.shape == shape
     assert colours.dtype == alpha.dtype == np.float32
     for values in (colours, alpha):
@@ -68,24 +70,40 @@ def test_any_size(shape):
 
 def test_far_from_the_outline_the_mask_is_believed():
     image, _, alpha = edge_data.rendered_sticker(SEED + 11, 256)
-    near = edge_network.REACH
-    found = edge_network.refine_edge(image, rough(alpha))[1]
+    near = outline.REACH
+    found = matte(image, rough(alpha))[1]
     solid = rough(alpha) > 0.5
     deep = ndimage.binary_erosion(solid, np.ones((3, 3)), iterations=near + 1)
     far = ~ndimage.binary_dilation(solid, np.ones((3, 3)), iterations=near + 1)
     assert deep.any() and far.any() and (found[deep] == 1).all() and (found[far] == 0).all()
     for flat in (np.zeros, np.ones):
-        colours, same = edge_network.refine_edge(image, flat(alpha.shape, np.float32))
+        colours, same = matte(image, flat(alpha.shape, np.float32))
         assert np.array_equal(same, flat(alpha.shape)) and np.array_equal(colours, image)
 
 
 def test_tiles_leave_no_seams(monkeypatch):
     image, _, alpha = edge_data.rendered_sticker(SEED + 12, 512)
-    tiled = edge_network.refine_edge(image, rough(alpha))
-    monkeypatch.setattr(edge_network, "TILE", 1024)
-    whole = edge_network.refine_edge(image, rough(alpha))
+    tiled = matte(image, rough(alpha))
+    monkeypatch.setattr(outline, "TILE", 1024)
+    whole = matte(image, rough(alpha))
     for one, other in zip(tiled, whole, strict=True):
         assert np.abs(one - other).max() < 0.1 and np.abs(one - other).mean() < 1e-4
+
+
+def test_large_pictures_get_a_sharp_outline_and_the_network_sees_no_tile_without_it(monkeypatch):
+    alpha = disc(1000, 320)
+    predict, shares = outline.predict_edge, []
+    monkeypatch.setattr(outline, "predict_edge", lambda *a: shares.append((a[2] > 0.5).mean()) or predict(*a))
+    found = matte(disc_picture(alpha)[0].numpy(), resize(alpha, 250, 250))[1]
+    assert edge_error(found, alpha) < 0.05
+    assert len(shares) > 4 and min(shares) > 0 and max(shares) < 1
+
+
+def test_deep_inside_not_a_bit_changes():
+    image, _, alpha = edge_data.rendered_sticker(SEED + 14, 512)
+    colours, found = matte(image, rough(alpha))
+    deep = ndimage.distance_transform_edt(found > 0.5) > outline.TOUCHED
+    assert deep.sum() > 10_000 and np.array_equal(colours[deep], image[deep])
 
 
 # -- its file -----------------------------------------------------------------------------------------
@@ -97,16 +115,14 @@ def test_the_file_is_small_and_tells_its_figures():
     assert {"opacity 128", "colour 128", "opacity 512", "colour 512"} <= card["figures"].keys()
 
 
-def test_without_its_file_cut_outs_go_by_colours(tmp_path, monkeypatch):
+def test_without_its_file_it_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(edge_network, "EDGE_NETWORK_FILE", tmp_path / "edges.safetensors")
     image, _, alpha = edge_data.rendered_sticker(SEED + 13, 256)
     with pytest.raises(SealError, match=r"edge network: .*no file"):
-        edge_network.refine_edge(image, alpha)
-    found = cutout(torch.from_numpy(image)[None])[1][0].numpy() > 0.5
-    assert (found & (alpha > 0.5)).sum() / (found | (alpha > 0.5)).sum() > 0.95
+        cutout(torch.from_numpy(image)[None])
     (tmp_path / "edges.safetensors").write_bytes(b"nothing")
     with pytest.raises(SealError, match=r"edge network: .*cannot be read"):
-        edge_network.refine_edge(image, alpha)
+        matte(image, alpha)
 
 
 # -- its training -------------------------------------------------------------------------------------
@@ -118,13 +134,13 @@ def source():
     rows = []
     for i, size in enumerate((128, 192)):
         rows += edge_data.crops(rng, *edge_data.rendered_sticker(SEED + 20 + i, size))
-        rows += edge_data.crops(rng, *edge_data.composed_object(rng, size))
+        rows += edge_data.crops(rng, *edge_data.composed_picture(rng, size, art=False))
     return edge_data.EdgeData([np.stack(rows)])
 
 
 def test_what_is_composed_is_its_own_colours_over_a_ground():
     for seed in range(6):
-        image, own, alpha = edge_data.composed_object(np.random.default_rng(seed), 160)
+        image, own, alpha = edge_data.composed_picture(np.random.default_rng(seed), 160, art=False)
         assert np.abs(image - own)[alpha == 1].max() < 1e-5
         assert (alpha > 0.5).any() and (alpha < 0.5).any() and ((alpha > 0.02) & (alpha < 0.98)).any()
 

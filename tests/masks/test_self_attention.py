@@ -147,7 +147,7 @@ def test_recorded_map_is_softmax_averaged_over_heads():
     assert torch.allclose(got, (by_head[0] + by_head[1]) / 2, atol=1e-6)
 
 
-def test_semantic_mask_asks_attention_where_the_border_sees_nothing():
+def test_semantic_mask_asks_attention_where_the_segmenter_sees_nothing():
     host, asked = FakeHost(), []
     inside = torch.zeros(64, 64)
     inside[20:40, 20:40] = 1
@@ -157,7 +157,7 @@ def test_semantic_mask_asks_attention_where_the_border_sees_nothing():
         return inside
 
     flat = torch.full((1, 64, 64, 3), 0.5)
-    assert torch.equal(semantic_mask(flat, method="auto", attention=attention)[0], inside)
+    assert overlap(semantic_mask(flat, method="auto", attention=attention)[0], inside) > 0.8
     assert asked == [(64, 64, 3)]
     image, truth = picture()
     mask = semantic_mask(image, method="attention", attention=lambda i: attention_mask(host, i, "cat"))

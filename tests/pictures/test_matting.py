@@ -1,38 +1,55 @@
-"""Colours and opacity along a subject's edge."""
+"""Whether a mask is the edge's opacity, and whether a picture has a soft edge at all."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
 from discs import disc, disc_picture
 from scipy import ndimage
 
-from seal_core.pictures.matting import sample_matte, unexplained_share
+from seal_core.pictures.matting import has_hard_edge, is_opacity
 from seal_core.stickers.cutout import cutout
 
 
-def test_unexplained_are_lines_along_the_edge():
-    """A crisp edge is a mixture of both sides, noise or not; a thin line of a third colour is none."""
-    alpha, noise = disc(), np.random.default_rng(0).normal(0, 0.01, (64, 64, 3)).astype(np.float32)
-    crisp = disc_picture(alpha)[0].numpy()
-    rim = np.abs(alpha - ndimage.minimum_filter(alpha, 3))[..., None]
-    lined = crisp * (1 - rim) + rim * np.float32([0.1, 0.1, 0.6])
-    assert unexplained_share(crisp, alpha) < 0.01 and unexplained_share(crisp + noise, alpha) < 0.02
-    assert unexplained_share(lined, alpha) > 0.2
-    assert unexplained_share(crisp, np.zeros_like(alpha)) == unexplained_share(crisp, np.ones_like(alpha)) == 1
+def test_opacity_explains_the_soft_pixels_and_a_rough_outline_does_not():
+    alpha = disc(192, 60)
+    composed = disc_picture(alpha)[0].numpy()
+    straight = np.where(alpha[..., None] > 0, np.float32([0.9, 0.3, 0.1]), 0).astype(np.float32)
+    assert is_opacity(composed, alpha) and is_opacity(straight, alpha)
+    for rough in (ndimage.gaussian_filter(alpha, 1.5), np.roll(alpha, 2, 1), (alpha > 0.5) * 1.0):
+        assert not is_opacity(composed, rough.astype(np.float32))
+    for flat in (np.zeros_like(alpha), np.ones_like(alpha)):
+        assert not is_opacity(composed, flat)
 
 
-def test_sampled_finds_a_hair():
-    """A one-pixel line that covers half of its pixels: its own colour is never shown pure."""
-    alpha = np.zeros((48, 48), np.float32)
-    alpha[14:34, 14:34] = 1
-    alpha[24, 34:44] = 0.9
+@pytest.mark.parametrize("rough", ["blurred", "moved", "too small"])
+def test_masks_of_others_get_their_edge_drawn_anew(rough):
+    """Wired in from Remove Background, RMBG or SAM: right to a few pixels, blurred or hard."""
+    alpha = disc(384, 120)
+    given = {
+        "blurred": ndimage.gaussian_filter(alpha, 1.5),
+        "moved": np.roll(alpha > 0.5, 2, 1).astype(np.float32),
+        "too small": (disc(384, 117) > 0.5).astype(np.float32),
+    }[rough]
+    found = cutout(disc_picture(alpha), torch.from_numpy(given)[None])[1][0].numpy()
+    near = np.abs(ndimage.distance_transform_edt(alpha > 0.5) - ndimage.distance_transform_edt(alpha <= 0.5)) < 4
+    assert np.abs(found - alpha)[near].mean() < 0.5 * np.abs(given - alpha)[near].mean()
+    assert np.abs(found - alpha)[near].mean() < 0.05
+
+
+def test_pixel_art_has_a_hard_edge():
+    alpha = disc()
+    assert not has_hard_edge(disc_picture(alpha)[0].numpy(), alpha > 0.5)
+    assert has_hard_edge(disc_picture((alpha > 0.5).astype(np.float32))[0].numpy(), alpha > 0.5)
+    assert has_hard_edge(disc_picture(alpha)[0].numpy(), np.ones_like(alpha) > 0)
+
+
+def test_a_hair_is_found():
+    """A one-pixel line that covers nearly all of its pixels: its own colour is hardly ever shown pure."""
+    alpha = disc(256, 50)
+    alpha[127:129, 178:230] = 1
+    alpha[129, 178:230] = 0.4
     cut, mask = cutout(disc_picture(alpha, front=(0.1, 0.1, 0.1), back=(1, 1, 1)))
-    assert (mask[0, 24, 34:44] > 0.5).all() and (mask[0, 22, 34:44] == 0).all()
-    assert cut[0, 24, 40, :3].max() < 0.25
-
-
-def test_sampled_leaves_what_it_cannot_tell():
-    image = np.random.default_rng(1).random((16, 16, 3), np.float32)
-    for mask in (np.zeros((16, 16), np.float32), np.ones((16, 16), np.float32)):
-        colours, alpha = sample_matte(image, mask)
-        assert colours is image and alpha is mask
+    assert (mask[0, 127:129, 180:228] > 0.5).float().mean() > 0.95 and (mask[0, 120, 190:230] == 0).all()
+    assert cut[0, 128, 220, :3].max() < 0.25

@@ -6,24 +6,29 @@ import argparse
 import copy
 import io
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ...files.whole_file import write_output
 from ...messages import SealError
 from ..trainings.muon import Optimiser, update_average
 from ..trainings.time_budget import SAVE_SECONDS, WORK
+from . import real_art
 
 RATE = 5e-3
 """Muon's peak; AdamW, for the first and last layers and for vectors, has half of it."""
 PLAIN = ("stem", "out")
+Batch = tuple[Tensor, ...]
 
 
 def add_options(parser: argparse.ArgumentParser, out: Path, batch: int, chunks: int, each: str, held_out: int) -> None:
@@ -47,6 +52,16 @@ def begin(options: argparse.Namespace, folder: Path, build: Callable[[], nn.Modu
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     return AveragedTraining(folder / "state.pt", build())
+
+
+class _Drawn(Dataset):
+    """Batches by the number of their step."""
+
+    def __init__(self, draw: Callable[[int], Batch]) -> None:
+        self.draw = draw
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.draw(step)
 
 
 class AveragedTraining:
@@ -90,20 +105,30 @@ class AveragedTraining:
         update_average(self.average, self.network, keep)
         return float(value.detach())
 
-    def run(self, loss: Callable[[nn.Module, int], Tensor], minutes: float, quiet: bool = False) -> None:
-        """One run of `minutes`, or the rest of a stopped one. loss: of the network at a step.
+    def run(
+        self,
+        draw: Callable[[int], Batch],
+        loss: Callable[..., Tensor],
+        minutes: float,
+        quiet: bool = False,
+    ) -> None:
+        """One run of `minutes`, or the rest of a stopped one.
 
-        Counts processor time, since the learning rate follows it and a busy machine must not shorten the training.
+        draw: the batch of a step; called ahead in a process of its own. loss: of (network, batch, done), done being
+        the share of the run that is over. Counts this process's time, since the learning rate follows it and a busy
+        machine must not shorten the training.
         """
         about = self.about
         if about["done"] >= 1:
             about |= {"done": 0.0, "first_step": about["step"], "minutes": minutes}
         budget = about["minutes"] * 60
         saved, losses = time.monotonic(), []
+        steps = range(about["step"], sys.maxsize)
+        batches = iter(DataLoader(_Drawn(draw), batch_size=None, sampler=steps, num_workers=1, prefetch_factor=4))
         with tqdm(total=100, unit="%", disable=quiet, mininterval=5, initial=round(100 * about["done"])) as bar:
             while about["done"] < 1:
                 started = time.process_time()
-                losses.append(self.step(lambda network: loss(network, about["step"]), about["done"]))
+                losses.append(self.step(partial(loss, batch=next(batches), done=about["done"]), about["done"]))
                 spent = time.process_time() - started
                 about["seconds"] += spent
                 about["done"] = min(1.0, about["done"] + spent / budget)
@@ -118,6 +143,7 @@ class AveragedTraining:
     def ship(self, options: argparse.Namespace, data: Callable[[Mapping[str, Any]], bytes], figures: dict) -> None:
         """Write the file that `data` makes of a card, and print the figures."""
         seen, minutes = self.about["step"] * options.batch, round(self.about["seconds"] / 60, 1)
-        write_output(options.out, data({"figures": figures, "pictures": seen, "minutes": minutes}))
+        card = {"figures": figures, "pictures": seen, "minutes": minutes, "art": real_art.credits()}
+        write_output(options.out, data(card))
         print(" ".join(f"{name} {value:.4f}" for name, value in figures.items()))
         print(f"{options.out} ({options.out.stat().st_size / 1e6:.2f} MB)")

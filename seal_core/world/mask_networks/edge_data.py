@@ -1,4 +1,4 @@
-"""What the edge network learns from: crops along the outlines of stickers and procedural objects of many sizes (ours).
+"""What the edge network learns from: crops along outlines of real art, procedural objects and stickers (ours).
 
 A crop holds the picture, the subject's own colours without any background, its exact opacity, and the segmenter's mask
 of the whole picture, which the network refines. Every batch adds masks that are one to three pixels off.
@@ -29,22 +29,24 @@ from ..renderer import seeds
 from ..renderer.characters import character
 from ..renderer.render import own_colours, render
 from ..renderer.scenes import random_scene
+from . import real_art
 from .procedural import random_background, random_object
 from .segmenter_data import degraded, random_die_cut
 
 CROP = 96
 """Side of a crop, in pixels."""
-SIZES = (128, 128, 160, 192, 256, 256, 384, 512, 512, 768)
+SIZES = (128, 160, 192, 256, 256, 384, 512, 512, 512, 768, 1024)
 """Sides of pictures in pixels; a repeated value is drawn more often."""
 CROPS = 8
 """Crops of a picture."""
 PICTURES = 64
-"""Pictures in a chunk, half of them stickers."""
+"""Pictures in a chunk: half show real art, a quarter each procedural objects and StickerWorld's stickers."""
 RECORD = np.dtype(
     [(n, "u1", (CROP, CROP, 3)) for n in ("image", "own")] + [(n, "u1", (CROP, CROP)) for n in ("alpha", "coarse")]
 )
 _FIRST = seeds.JUDGE.start + 6_000_000  # characters beyond the judges' and the segmenter's chunks
-_COARSE, _DEGRADED = 0.4, 0.5  # shares of a batch: the segmenter's mask, a degraded picture
+_COARSE, _DEGRADED = 0.4, 0.4  # shares of a batch: the segmenter's mask, a degraded picture
+_WHITE = 0.25  # share of compositions on plain white
 
 Floats = NDArray[np.floating]
 
@@ -57,13 +59,18 @@ def rendered_sticker(seed: int, size: int) -> tuple[Floats, Floats, Floats]:
     return image, colours, mask
 
 
-def composed_object(rng: np.random.Generator, size: int) -> tuple[Floats, Floats, Floats]:
-    """The same for a procedural object on a procedural background, with or without border, line and shadow."""
-    rgb, alpha = random_object(rng, size)
-    alpha = alpha.astype(np.float32) / 255
-    own = rgb.astype(np.float32)[nearest(alpha >= 0.95)] / 255
-    own = own[..., rng.permutation(3)]
-    look, unit = random_die_cut(rng), size / 128
+def composed_picture(rng: np.random.Generator, size: int, art: bool) -> tuple[Floats, Floats, Floats]:
+    """The same for real art (`real_art`, some redrawn), or else a procedural object, on a procedural background, with
+    or without border, line and shadow. Raises real_art.Missing."""
+    if art:
+        own, alpha = _art(rng, size)
+    else:
+        rgb, cover = random_object(rng, size)
+        own, alpha = rgb.astype(np.float32) / 255, cover.astype(np.float32) / 255
+    own = own[nearest(alpha >= min(0.95, alpha.max()))]
+    own = own[..., rng.permutation(3)] if rng.random() < 0.5 else own
+    unit = size / 128
+    look = random_die_cut(rng, 1.0)
     whole = alpha
     if look.width:
         away = np.maximum(ndimage.distance_transform_edt(alpha < 0.5) - 0.5, 0)
@@ -72,8 +79,25 @@ def composed_object(rng: np.random.Generator, size: int) -> tuple[Floats, Floats
         below = look.ink + (look.border - look.ink) * inner[..., None] if look.line else look.border
         own = below + (own - below) * alpha[..., None]
     base = look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32) if look.paper else None
+    if base is None and rng.random() < _WHITE:
+        base = np.ones(3, np.float32)
     back = random_background(rng, base, size) * (1 - _shadow(rng, whole, unit))[..., None]
     return (back + (own - back) * whole[..., None]).clip(0, 1), own.clip(0, 1), whole.astype(np.float32)
+
+
+def _art(rng: np.random.Generator, size: int) -> tuple[Floats, Floats]:
+    """Colours and opacity of art that may be trained on, turned a little and perhaps cut by the frame."""
+    family = rng.choice(tuple(real_art.FAMILIES))
+    codes = real_art.trained_on(family)
+    code = codes[rng.integers(len(codes))]
+    svg = real_art.redrawn(family, code, rng) if real_art.is_drawn(family) and rng.random() < 0.4 else None
+    drawn = real_art.picture(family, code, size, rng.uniform(0.5, 0.95), svg)
+    if rng.random() < 0.5:
+        premultiplied = np.dstack([drawn[..., :3] * drawn[..., 3:], drawn[..., 3:]])
+        turned = ndimage.rotate(premultiplied, rng.uniform(-25, 25), reshape=False, order=1)
+        turned = ndimage.shift(turned, (*rng.uniform(-0.15, 0.15, 2) * size, 0), order=1)
+        drawn = np.dstack([turned[..., :3] / np.maximum(turned[..., 3:], 1e-3), turned[..., 3]])
+    return drawn[..., :3].clip(0, 1), drawn[..., 3].clip(0, 1)
 
 
 def _shadow(rng: np.random.Generator, whole: Floats, unit: float) -> Floats:
@@ -90,7 +114,7 @@ def crops(rng: np.random.Generator, image: Floats, own: Floats, alpha: Floats) -
     rim = np.argwhere((alpha > 0.5) ^ ndimage.binary_erosion(alpha > 0.5, border_value=1))
     if not len(rim):
         return []
-    coarse, found = resize(coarse_mask(image)[0], *alpha.shape), []
+    coarse, found = resize(coarse_mask(image), *alpha.shape), []
     for _ in range(CROPS):
         middle = rim[rng.integers(len(rim))] + rng.integers(-24, 25, 2)
         top, left = (int(np.clip(m - CROP // 2, 0, len(alpha) - CROP)) for m in middle)
@@ -105,10 +129,12 @@ def edge_chunk(number: int) -> NDArray[np.void]:
     """The crops of PICTURES pictures, deterministic."""
     torch.set_num_threads(1)
     rng, rows = np.random.default_rng([number, 11]), []
-    for i in range(PICTURES // 2):
-        sizes = rng.choice(SIZES, 2)
-        rows += crops(rng, *rendered_sticker(_FIRST + number * PICTURES + i, int(sizes[0])))
-        rows += crops(rng, *composed_object(rng, int(sizes[1])))
+    for i in range(PICTURES):
+        size = int(rng.choice(SIZES))
+        if i % 4 == 0:
+            rows += crops(rng, *rendered_sticker(_FIRST + number * PICTURES + i, size))
+        else:
+            rows += crops(rng, *composed_picture(rng, size, art=i % 4 > 1))
     return np.stack(rows)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 Colour = NDArray[np.floating]
 Pixels = NDArray[np.floating]
@@ -18,7 +19,7 @@ Pixels = NDArray[np.floating]
 
 GROUNDS: Mapping[str, float] = {
     "solid": 4, "gradient": 2, "stripes": 1, "checks": 1, "dots": 1, "blotches": 1.5, "shapes": 2, "bands": 1.5,
-    "grain": 1,
+    "grain": 1, "landscape": 5, "bokeh": 0.7,
 }  # fmt: skip
 """Kinds of background, and how often each is drawn."""
 
@@ -60,6 +61,10 @@ def random_background(rng: np.random.Generator, base: Colour | None, side: int) 
     elif kind == "grain":
         rough = rng.normal(0, rng.uniform(0.03, 0.12), (side, side, 1 if rng.random() < 0.5 else 3))
         picture = _mix(_clouds(rng, side, 0.5), one, colour_near(rng, one, 0.3)) + rough
+    elif kind == "landscape":
+        picture = _landscape(rng, 2 * side)
+    elif kind == "bokeh":
+        picture = _bokeh(rng, one, side)
     else:
         picture = _drawn(rng, kind, one, side)
     if rng.random() < 0.15:  # paper, or a photograph's noise
@@ -124,6 +129,69 @@ def _drawn(rng: np.random.Generator, kind: str, base: Colour, side: int) -> Pixe
         points = _outline(rng, complex(*rng.uniform(-0.1, 1.1, 2)), largest * rng.uniform(0.4, 1), side)
         draw.polygon(points, _rgb(shades[rng.integers(len(shades))]))
     return np.asarray(canvas, np.float32) / 255
+
+
+def _landscape(rng: np.random.Generator, fine: int) -> Pixels:
+    """A place in flat colours, drawn at twice the size: a sky, layers of land or water, and things that stand there."""
+    sky = _mix(np.linspace(0, 1, fine)[:, None] * np.ones(fine), random_colour(rng), random_colour(rng))
+    canvas = Image.fromarray((255 * sky.clip(0, 1)).astype(np.uint8))
+    draw = ImageDraw.Draw(canvas)
+    if rng.random() < 0.5:  # sun or moon
+        draw.polygon(
+            _outline(rng, complex(*rng.uniform((0, 0), (1, 0.4))), rng.uniform(0.03, 0.12), fine),
+            _rgb(random_colour(rng)),
+        )
+    for _ in range(rng.integers(0, 6)):  # clouds
+        middle, size, shade = (
+            complex(*rng.uniform((0, 0), (1, 0.45))),
+            rng.uniform(0.02, 0.08),
+            _rgb(random_colour(rng)),
+        )
+        for _ in range(rng.integers(2, 6)):
+            x, y = middle.real + size * rng.normal(), middle.imag + 0.3 * size * rng.normal()
+            draw.ellipse([fine * v for v in (x - size, y - size, x + size, y + size)], shade)
+    level = rng.uniform(0.35, 0.6)
+    x = np.linspace(-0.05, 1.05, 60)
+    for _ in range(rng.integers(1, 5)):
+        rough = rng.uniform(0, 0.08) * np.sin(x * rng.uniform(2, 14) + rng.uniform(0, 6))
+        rough = rough + (rng.uniform(0, 0.03) * np.abs(rng.normal(size=60)) if rng.random() < 0.3 else 0)
+        points = [*zip(x * fine, (level + rough) * fine), (1.1 * fine, 1.1 * fine), (-0.1 * fine, 1.1 * fine)]
+        draw.polygon([(float(a), float(b)) for a, b in points], _rgb(random_colour(rng)))
+        thing = rng.choice(("none", "trees", "houses", "blobs"))
+        shade, other = (_rgb(random_colour(rng)) for _ in range(2))
+        for at in rng.uniform(0, 1, rng.integers(1, 9)):
+            foot, tall = level + rng.uniform(0, 0.08), rng.uniform(0.04, 0.22)
+            wide = tall * rng.uniform(0.2, 0.5)
+            if thing == "trees":
+                draw.rectangle([fine * v for v in (at - wide / 8, foot - tall / 2, at + wide / 8, foot)], other)
+                corners = ((at - wide, foot - tall / 3), (at, foot - 1.2 * tall), (at + wide, foot - tall / 3))
+                draw.polygon([(fine * a, fine * b) for a, b in corners], shade)
+            elif thing == "houses":
+                draw.rectangle([fine * v for v in (at - wide, foot - tall, at + wide, foot)], shade)
+                for dx in (-0.5, 0.2):
+                    draw.rectangle(
+                        [
+                            fine * v
+                            for v in (at + dx * wide, foot - 0.8 * tall, at + (dx + 0.3) * wide, foot - 0.6 * tall)
+                        ],
+                        other,
+                    )
+            elif thing == "blobs":
+                draw.polygon(_outline(rng, complex(at, foot), tall / 2, fine), shade)
+        level += rng.uniform(0.08, 0.25)
+    return np.asarray(canvas.reduce(2), np.float32) / 255
+
+
+def _bokeh(rng: np.random.Generator, base: Colour, side: int) -> Pixels:
+    """Soft lights, one over the other."""
+    picture = np.broadcast_to(base, (side, side, 3)).copy()
+    for _ in range(rng.integers(5, 40)):
+        disc = Image.new("L", (side, side))
+        ImageDraw.Draw(disc).polygon(_outline(rng, complex(*rng.uniform(0, 1, 2)), rng.uniform(0.02, 0.12), side), 255)
+        soft = ndimage.uniform_filter(np.asarray(disc, np.float32) / 255, rng.integers(1, max(2, side // 20)))
+        cover = rng.uniform(0.1, 0.7) * soft[..., None]
+        picture = picture * (1 - cover) + random_colour(rng) * cover
+    return picture
 
 
 def _rgb(colour: Colour) -> tuple[int, int, int]:

@@ -1,118 +1,94 @@
-"""The segmenter's training data: StickerWorld's renders, and sprites on other backgrounds (ours).
+"""The segmenter's training data: real art, procedural objects and StickerWorld's renders on all kinds of ground (ours).
 
-The renders are the judges' (`training_pictures`: 128 px, every style and background, characters outside validation and
-test; masks exact to half a pixel). Sprites are their figures without the die-cut border, and procedural objects; every
-batch gives them new borders, shadows and backgrounds.
+Every batch gives sprites (`sprites`) new borders, shadows, colours and backgrounds. Renders (every style and
+background, characters outside validation and test) have exact masks too.
 """
 
 from __future__ import annotations
 
+import os
+import random
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Generator, Tensor
 from tqdm import tqdm
 
-from ...messages import SealError
-from ...pictures.matting import nearest
+from ...masks.segmenter import SIDE
+from ...pictures.resize import resize
 from ..array_files import cached_array
 from ..judges import degradations
-from ..judges.judge_networks import SIZE
-from ..judges.training_pictures import RECORD, RenderCache, masks, pictures
-from .procedural import random_background, random_colour, random_object
+from ..renderer import seeds
+from ..renderer.characters import character
+from ..renderer.render import render
+from ..renderer.scenes import random_scene
+from . import sprites
+from .procedural import random_background, random_colour
+from .sprites import REACH
 
-BORDER = 3.3
-"""Die-cut border and line of StickerWorld's figures at SIZE, in pixels (`render.CUT` and `render.RIM`)."""
-REACH = 15.0
-"""Distances from a sprite are stored up to this many pixels: the widest border."""
-SPRITE = np.dtype([("rgb", "u1", (SIZE, SIZE, 3)), ("alpha", "u1", (SIZE, SIZE)), ("near", "u1", (SIZE, SIZE))])
-"""rgb: the subject's colours, extended beyond its edge. near: REACH minus the distance from it, times 255 / REACH."""
+UNIT = SIDE // 128
+"""Pixels of what is measured at 128 px."""
+RENDERS, GROUNDS = 256, 256
+"""Renders, and backgrounds, in a chunk."""
+RENDER = np.dtype([("image", "u1", (SIDE, SIDE, 3)), ("mask", "u1", (SIDE, SIDE))])
+_FIRST = seeds.JUDGE.start + 8_000_000  # characters beyond the judges' and the edge network's
+_ART = 0.6  # share of a batch that is composed of sprites
 _RAW = 0.3  # share of the renders that are only mirrored
-_COMPOSED = 0.45
 _EMPTY = 0.02
-_DECODED = 0.35
-
-
-def sprite(rgb: NDArray[np.uint8], alpha: NDArray[np.floating]) -> NDArray[np.void]:
-    """A SPRITE from colours (SIZE, SIZE, 3) and opacity (SIZE, SIZE) in [0, 1], not empty."""
-    record = np.zeros((), SPRITE)
-    record["rgb"] = rgb[nearest(alpha >= 0.95)]
-    record["alpha"] = np.rint(alpha * 255)
-    # Distance 0 lies where alpha is one half.
-    edge = ndimage.distance_transform_edt(alpha < 0.5)
-    record["near"] = np.rint((REACH - np.minimum(np.maximum(edge - 0.5, 0), REACH)) * 255 / REACH)
-    return record
-
-
-def of_render(record: np.void) -> NDArray[np.void] | None:
-    """The figure of a judges' record without its border; None if nothing is left."""
-    mask = np.unpackbits(record["mask"]).reshape(SIZE, SIZE).astype(bool)
-    # A figure has no border where the frame cuts it.
-    inside = ndimage.distance_transform_edt(np.pad(mask, 8, mode="edge"))[8:-8, 8:-8] - 0.5
-    alpha = (inside - BORDER).clip(0, 1).astype(np.float32)
-    return sprite(record["image"], alpha) if (alpha > 0.95).sum() > 300 else None
-
-
-def sprites(cache: RenderCache, chunk: int, objects: int) -> NDArray[np.void]:
-    """Every other figure of a chunk, and `objects` procedural objects. Deterministic."""
-    rng, rows = np.random.default_rng(chunk), []
-    for record in cache.load(chunk)[::2]:
-        found = of_render(record)
-        if found is not None:
-            rows.append(found)
-    while objects:
-        rgb, alpha = random_object(rng, SIZE)
-        if (alpha > 250).sum() > 300:
-            rows.append(sprite(rgb, alpha.astype(np.float32) / 255))
-            objects -= 1
-    return np.stack(rows)
+_WHITE = 0.25  # share of compositions on one plain light colour, the commonest ground of stickers
+_COARSE = 0.15  # share of a batch that comes from a picture of half the size
 
 
 @dataclass
 class SegmenterData:
-    """Renders (N,) of training_pictures.RECORD; sprites (M,) of SPRITE; grounds (K, SIZE, SIZE, 3) uint8."""
+    """Renders (N,) of RENDER; sets of sprites, each (M,) of sprites.SPRITE; grounds (K, SIDE, SIDE, 3) uint8."""
 
     renders: NDArray[np.void]
-    sprites: NDArray[np.void]
+    sprites: list[NDArray[np.void]]
     grounds: NDArray[np.uint8]
 
     @classmethod
-    def load(cls, cache: RenderCache, folder: Path, chunks: int, quiet: bool = False) -> SegmenterData:
-        """`chunks` chunks of renders, and the sprites and backgrounds cached in `folder`; missing ones are made now."""
-        parts = ([], [], [])
-        for number in tqdm(range(chunks), "pictures", disable=quiet):
-            parts[0].append(_renders(cache, number))
-            parts[1].append(cached_array(folder / f"sprites-{number:03d}.npy", lambda n=number: sprites(cache, n, 400)))
-            parts[2].append(cached_array(folder / f"grounds-{number:03d}.npy", lambda n=number: _grounds(n, 250)))
-        source = cls(*(np.concatenate(part) for part in parts))
-        if source.renders.dtype != RECORD or source.sprites.dtype != SPRITE:
-            raise SealError(f"cache: {folder} holds other files; delete it and try again.")
-        return source
+    def load(cls, folder: Path, chunks: int, quiet: bool = False) -> SegmenterData:
+        """`chunks` chunks of renders and of backgrounds, and all sprites; what `folder` lacks is made now.
+
+        Raises real_art.Missing where the art cannot be had.
+        """
+        art = sprites.load(folder)
+        with ProcessPoolExecutor(min(chunks, os.cpu_count() or 1)) as pool:
+            list(tqdm(pool.map(partial(_make, folder), range(chunks)), "pictures", chunks, disable=quiet))
+        parts = zip(*(_chunk(folder, number) for number in range(chunks)))
+        rendered, backs = (np.concatenate(part) for part in parts)
+        return cls(rendered, art, backs)
 
     def batch(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
-        """images (count, 3, SIZE, SIZE) in [0, 1] and masks (count, SIZE, SIZE); the same for the same seed."""
+        """images (count, 3, SIDE, SIDE) in [0, 1] and masks (count, SIDE, SIDE); the same for the same seed."""
         rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        composed = round(count * _COMPOSED)
+        composed = round(count * _ART)
         raw = round((count - composed) * _RAW)
-        rendered = self.renders[rng.integers(len(self.renders), size=count - composed)]
-        images, truth = pictures(rendered), masks(rendered)[:, None]
-        both = torch.cat([images, truth], 1)
+        chosen = self.renders[np.sort(rng.integers(len(self.renders), size=count - composed))]
+        both = torch.from_numpy(np.concatenate([chosen["image"], chosen["mask"][..., None]], 3)).permute(0, 3, 1, 2)
+        both = both.float() / 255
         both[raw:] = _moved(both[raw:], generator)
-        other = self.compositions(composed, rng, generator)
-        both = torch.cat([both, other])
+        both = torch.cat([both, self.compositions(composed, rng, generator)])
         mirrored = torch.rand(count, generator=generator) < 0.5
         both[mirrored] = both[mirrored].flip(3)
-        images = torch.cat([both[:raw, :3], degraded(both[raw:, :3], generator)])
+        images = both[:, :3]
+        coarse = torch.rand(count, generator=generator) < _COARSE
+        if coarse.any():
+            smaller = F.avg_pool2d(images[coarse], 2)
+            images[coarse] = F.interpolate(smaller, scale_factor=2.0, mode="bilinear")
+        images = torch.cat([images[:raw], degraded(images[raw:], generator)])
         return images, both[:, 3]
 
     def compositions(self, count: int, rng: np.random.Generator, generator: Generator) -> Tensor:
-        """(count, 4, SIZE, SIZE): sprites with or without border and shadow on other backgrounds, and their masks."""
-        chosen = self.sprites[rng.integers(len(self.sprites), size=count)]
+        """(count, 4, SIDE, SIDE): sprites with or without border and shadow on other backgrounds, and their masks."""
+        chosen = np.stack([self._sprite(rng) for _ in range(count)])
         near = torch.from_numpy(chosen["near"].astype(np.float32))[:, None] * (REACH / 255)
         alpha = torch.from_numpy(chosen["alpha"].astype(np.float32))[:, None] / 255
         rgb = torch.from_numpy(chosen["rgb"].astype(np.float32)).permute(0, 3, 1, 2) / 255
@@ -123,15 +99,8 @@ class SegmenterData:
         away = torch.where(near < 0.5, torch.full((), 99.0), (REACH - near) * scale)
         rgb, alpha = moved[:, :3], moved[:, 3:]
         rgb = _recoloured(rgb, rng)
-        back = np.empty((count, SIZE, SIZE, 3), np.float32)
         looks = [random_die_cut(rng) for _ in range(count)]
-        for i, look in enumerate(looks):
-            if look.paper:
-                back[i] = random_background(rng, look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32), SIZE)
-            else:
-                back[i] = self.grounds[rng.integers(len(self.grounds))].astype(np.float32) / 255
-                back[i] = back[i][:, :, rng.permutation(3)]
-                back[i] = back[i, ::-1] if rng.random() < 0.5 else back[i]
+        back = np.stack([self._ground(look, rng) for look in looks])
         image = torch.from_numpy(back).permute(0, 3, 1, 2)
         width, line = (torch.tensor([getattr(k, n) for k in looks]).view(-1, 1, 1, 1) for n in ("width", "line"))
         width = width.minimum((REACH - 1) * scale - 2)
@@ -147,6 +116,41 @@ class SegmenterData:
         image = torch.where(bare, torch.from_numpy(back).permute(0, 3, 1, 2), image)
         return torch.cat([image, torch.where(bare, torch.zeros(()), whole)], 1)
 
+    def _sprite(self, rng: np.random.Generator) -> np.void:
+        """One of a set drawn at random, so that small sets come up as often as large ones."""
+        kind = self.sprites[rng.integers(len(self.sprites))]
+        return kind[rng.integers(len(kind))]
+
+    def _ground(self, look: DieCut, rng: np.random.Generator) -> NDArray[np.floating]:
+        """A background (SIDE, SIDE, 3): the border's own colour, plain and light, strewn with small sprites, or any."""
+        kind = rng.random()
+        if look.paper:
+            return random_background(rng, look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32), SIDE)
+        if kind < _WHITE:
+            light = np.ones(3) if rng.random() < 0.6 else 1 - rng.uniform(0, 0.2) * rng.random(3)
+            return np.broadcast_to(light.astype(np.float32), (SIDE, SIDE, 3))
+        back = self.grounds[rng.integers(len(self.grounds))].astype(np.float32) / 255
+        back = back[::-1] if rng.random() < 0.3 else back
+        back = back[..., rng.permutation(3)] if rng.random() < 0.6 else back
+        if kind > 0.94:
+            back = self._strewn(back, rng)
+        return np.ascontiguousarray(back)
+
+    def _strewn(self, back: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+        """With many small copies of one sprite: a pattern of hearts, stars, flowers."""
+        one, back = self._sprite(rng), back.copy()
+        size = int(rng.integers(SIDE // 16, SIDE // 6))
+        rgb, alpha = (resize(one[n].astype(np.float32) / 255, size, size) for n in ("rgb", "alpha"))
+        step = int(size * rng.uniform(1.0, 1.8))
+        for row, top in enumerate(range(int(-rng.integers(size)), SIDE, step)):
+            for left in range(int(-rng.integers(size)) if rng.random() < 0.3 else -(row % 2) * step // 2, SIDE, step):
+                y, x = slice(max(0, top), min(SIDE, top + size)), slice(max(0, left), min(SIDE, left + size))
+                part = slice(y.start - top, y.stop - top), slice(x.start - left, x.stop - left)
+                if y.stop > y.start and x.stop > x.start:
+                    cover = alpha[part][..., None]
+                    back[y, x] = back[y, x] * (1 - cover) + rgb[part] * cover
+        return back
+
 
 @dataclass(frozen=True)
 class DieCut:
@@ -160,16 +164,17 @@ class DieCut:
     paper: bool
 
 
-def random_die_cut(rng: np.random.Generator) -> DieCut:
+def random_die_cut(rng: np.random.Generator, unit: float = UNIT) -> DieCut:
+    """unit: pixels of what is one pixel at 128 px."""
     white = np.full(3, rng.uniform(0.95, 1), np.float32)
     border = white if rng.random() < 0.8 else random_colour(rng)
     grey = (border * rng.uniform(0.4, 0.85)).astype(np.float32)
     ink = grey if rng.random() < 0.7 else random_colour(rng) * np.float32(0.5)
-    if rng.random() < 0.5:
+    if rng.random() < 0.65:
         return DieCut(0.0, 0.0, border, ink, False)
     paper = rng.random() < 0.35
-    line = float(rng.uniform(0.5, 1.4)) if paper or rng.random() < 0.5 else 0.0
-    return DieCut(float(rng.uniform(1.2, 6)), line, border, ink, paper)
+    line = float(rng.uniform(0.4, 1.4)) if paper or rng.random() < 0.5 else 0.0
+    return DieCut(unit * float(rng.uniform(1.2, 6)), unit * line, border, ink, paper)
 
 
 def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -178,16 +183,16 @@ def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     for cover in (alpha[:, 0] > 0.5).numpy():
         y, x = np.nonzero(cover)
         box = max(np.ptp(y), np.ptp(x)) + 1
-        middle = ((x.min() + x.max()) / SIZE - 1, (y.min() + y.max()) / SIZE - 1)
-        scale = float(np.clip(rng.uniform(0.35, 0.95) * SIZE / box, 0.4, 2.0))
+        middle = ((x.min() + x.max()) / SIDE - 1, (y.min() + y.max()) / SIDE - 1)
+        scale = float(np.clip(rng.uniform(0.35, 0.95) * SIDE / box, 0.4, 2.0))
         turn = float(rng.normal(0, 0.15)) if rng.random() < 0.8 else float(rng.uniform(0, 6.28))
-        free = max(0.0, 0.96 - scale * box / SIZE) if rng.random() < 0.85 else 0.5  # else the frame may crop it
+        free = max(0.0, 0.96 - scale * box / SIDE) if rng.random() < 0.75 else 0.6  # else the frame may crop it
         cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
         across, down = rng.uniform(-free, free, 2)
         rows.append([[cos, -sin, middle[0] - cos * across + sin * down],
                      [sin, cos, middle[1] - sin * across - cos * down]])  # fmt: skip
         scales.append(scale)
-    grid = F.affine_grid(torch.tensor(rows, dtype=torch.float32), [count, 1, SIZE, SIZE], align_corners=False)
+    grid = F.affine_grid(torch.tensor(rows, dtype=torch.float32), [count, 1, SIDE, SIDE], align_corners=False)
     return grid, torch.tensor(scales, dtype=torch.float32).view(-1, 1, 1, 1)
 
 
@@ -202,10 +207,12 @@ def _recoloured(rgb: Tensor, rng: np.random.Generator) -> Tensor:
 def _shadows(whole: Tensor, rng: np.random.Generator) -> Tensor:
     """(B, 1, H, W): how much each figure's drop shadow darkens the background; most have none."""
     dark = torch.from_numpy(np.where(rng.random(len(whole)) < 0.3, rng.uniform(0.1, 0.5, len(whole)), 0))
-    shift = [int(rng.integers(-7, 8)), int(rng.integers(-3, 9))]
-    soft = whole.roll([shift[1], shift[0]], (2, 3))
+    shift = [int(rng.integers(-7 * UNIT, 8 * UNIT)), int(rng.integers(-3 * UNIT, 9 * UNIT))]
+    soft = F.pad(whole, (shift[0], -shift[0], shift[1], -shift[1]))
+    reach = int(rng.integers(0, 4 * UNIT))
     for _ in range(int(rng.integers(1, 4))):
-        soft = F.avg_pool2d(soft, 5, 1, 2)
+        soft = F.avg_pool2d(soft, (2 * reach + 1, 1), 1, (reach, 0))
+        soft = F.avg_pool2d(soft, (1, 2 * reach + 1), 1, (0, reach))
     return soft * dark.float().view(-1, 1, 1, 1)
 
 
@@ -238,15 +245,31 @@ def degraded(images: Tensor, generator: Generator) -> Tensor:
     return torch.cat(parts)
 
 
-def _renders(cache: RenderCache, number: int) -> NDArray[np.void]:
-    """A chunk's records, some as decoded by the autoencoder if the judges' training has left decoded pictures."""
-    rows = np.array(cache.load(number))
-    for path in sorted(cache.folder.glob(f"decoded-*-{number:04d}.npy"))[:1]:
-        taken = np.random.default_rng(number).random(len(rows)) < _DECODED
-        rows["image"][taken] = np.load(path, mmap_mode="r", allow_pickle=False)[taken]
+def _make(folder: Path, number: int) -> None:
+    """Write a chunk's files in a worker process; they are too large to send back."""
+    _chunk(folder, number)
+
+
+def _chunk(folder: Path, number: int) -> tuple[NDArray[np.void], NDArray[np.uint8]]:
+    return (
+        cached_array(folder / f"renders-{number:03d}.npy", partial(renders, number)),
+        cached_array(folder / f"grounds-{number:03d}.npy", partial(grounds, number)),
+    )
+
+
+def renders(number: int, count: int = RENDERS) -> NDArray[np.void]:
+    """A chunk of `count` stickers, every other one rendered at half the size."""
+    torch.set_num_threads(1)
+    rows = np.zeros(count, RENDER)
+    for i, row in enumerate(rows):
+        seed, size = _FIRST + number * RENDERS + i, SIDE // (1 + i % 2)
+        shown = render(character(seed), random_scene(random.Random(f"segmenter {seed}")), seed, size)
+        for name, values in (("image", shown.image), ("mask", shown.mask)):
+            row[name] = np.rint(resize(values.astype(np.float32), SIDE, SIDE))
     return rows
 
 
-def _grounds(number: int, count: int) -> NDArray[np.uint8]:
+def grounds(number: int, count: int = GROUNDS) -> NDArray[np.uint8]:
+    """A chunk of `count` backgrounds."""
     rng = np.random.default_rng([number, 7])
-    return np.stack([np.rint(random_background(rng, None, SIZE) * 255).astype(np.uint8) for _ in range(count)])
+    return np.stack([np.rint(random_background(rng, None, SIDE) * 255).astype(np.uint8) for _ in range(count)])

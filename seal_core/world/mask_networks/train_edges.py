@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import functools
+from functools import partial
 
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ def measure_edges(network: EdgeNetwork, characters: range, count: int) -> dict[s
         rows = []
         for seed in characters[:count]:
             image, own, alpha = rendered_sticker(seed, size)
-            mask = resize(coarse_mask(image)[0], size, size)
+            mask = resize(coarse_mask(image), size, size)
             colours, opacity = predict_edge(network, image, mask)
             soft = ndimage.binary_dilation((alpha > 0.02) & (alpha < 0.98), np.ones((3, 3)))
             off = np.abs(colours - own).mean(2) * alpha
@@ -71,13 +71,13 @@ def run(options: argparse.Namespace) -> None:
     if not options.measure_only:
         source = EdgeData.load(folder, options.chunks, options.quiet)
 
-        def of(network: nn.Module, step: int) -> Tensor:
-            images, masks, alpha, own = source.batch(options.batch, step)
+        def of(network: nn.Module, batch: averaged.Batch, done: float) -> Tensor:
+            images, masks, alpha, own = batch
             with torch.autocast("cpu", torch.bfloat16):
                 found = network(images, masks)
             return edge_loss(found, images, masks, alpha, own)
 
-        training.run(of, options.minutes, options.quiet)
+        training.run(partial(source.batch, options.batch), of, options.minutes, options.quiet)
     network = training.average.folded()
     figures = measure_edges(network, seeds.VALIDATION, options.held_out)
-    training.ship(options, functools.partial(edge_network_bytes, network), figures)
+    training.ship(options, partial(edge_network_bytes, network), figures)

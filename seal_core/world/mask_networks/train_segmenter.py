@@ -6,20 +6,24 @@ Binary cross-entropy, weighted towards the outline, plus one minus each picture'
 from __future__ import annotations
 
 import argparse
-import functools
 import random
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...masks.segmenter import SEGMENTER_FILE, Segmenter, predict_mask, segmenter_bytes
+from ...masks.segmenter import SEGMENTER_FILE, SIDE, Segmenter, predict_mask, segmenter_bytes
+from ...pictures.resize import resize
 from ..renderer import seeds
 from . import averaged
+from .segmenter_data import RENDERS, SegmenterData
 
 EDGE = 3.0
 """Extra weight of pixels at the outline."""
+SMALL_FIRST = 0.25
+"""Share of a run on pictures of half the size, a quarter of the work a picture."""
 PATTERNED = ("hearts", "sunburst", "zigzag")
 
 
@@ -49,7 +53,8 @@ def measure_segmenter(network: Segmenter, characters: range, count: int) -> dict
     scores: dict[str, list[float]] = {}
     for seed in characters[:count]:
         sticker = render(character(seed), random_scene(random.Random(f"segmenter {seed}")), seed)
-        found = predict_mask(network, sticker.image.astype(np.float32) / 255) > 0.5
+        small = resize(sticker.image.astype(np.float32) / 255, SIDE, SIDE)
+        found = resize(predict_mask(network, small), *sticker.mask.shape) > 0.5
         truth = sticker.mask > 127
         iou = float((found & truth).sum() / max((found | truth).sum(), 1))
         for name in ("all", background_kind(sticker.scene.background), sticker.scene.style):
@@ -59,26 +64,25 @@ def measure_segmenter(network: Segmenter, characters: range, count: int) -> dict
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `python -m seal_core.world segmenter`."""
-    averaged.add_options(parser, SEGMENTER_FILE, batch=24, chunks=12, each="1024 renders, the judges'", held_out=120)
+    averaged.add_options(parser, SEGMENTER_FILE, batch=24, chunks=16, each=f"{RENDERS} renders", held_out=120)
 
 
 def run(options: argparse.Namespace) -> None:
     """Train (or continue), measure, write. Raises SealError for bad options."""
-    from ..judges.training_pictures import RenderCache
-    from .segmenter_data import SegmenterData
-
     folder = options.work / "segmenter"
     training = averaged.begin(options, folder, lambda: Segmenter(norm=True))
     if not options.measure_only:
-        source = SegmenterData.load(RenderCache(options.work / "judges"), folder, options.chunks, options.quiet)
+        source = SegmenterData.load(folder, options.chunks, options.quiet)
 
-        def of(network: nn.Module, step: int) -> Tensor:
-            images, truth = source.batch(options.batch, step)
+        def of(network: nn.Module, batch: averaged.Batch, done: float) -> Tensor:
+            images, truth = batch
+            if done < SMALL_FIRST:
+                images, truth = (F.avg_pool2d(t, 2) for t in (images, truth))
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(images)
             return segmenter_loss(logits, truth)
 
-        training.run(of, options.minutes, options.quiet)
+        training.run(partial(source.batch, options.batch), of, options.minutes, options.quiet)
     network = training.average.folded()
     figures = measure_segmenter(network, seeds.VALIDATION, options.held_out)
-    training.ship(options, functools.partial(segmenter_bytes, network), figures)
+    training.ship(options, partial(segmenter_bytes, network), figures)

@@ -1,8 +1,8 @@
 """Sticker art that others drew, at any size and with exact alpha: what cut-outs are developed and measured on.
 
 The packages come from npm by name into a cache folder (SEAL_ART, else ~/.cache/seal-art); nothing of them is committed.
-Each family is split by code point, alike in all: TUNING may be looked at, tuned and trained on; TEST is only measured.
-Other families (OpenMoji, Twemoji, Blobmoji, ...) are kept for acceptance: do not add them here.
+Each family is split by code point, alike in all: "tuning" may be looked at, tuned and trained on; "test" is only
+measured. Other families (OpenMoji, Twemoji, Blobmoji, ...) are kept for acceptance: do not add them here.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ SUBJECTS = (
 )  # fmt: skip
 """Code points, first and last, of what people make stickers of: animals, faces, creatures, food, things."""
 
+SKIN = re.compile("1f3f[b-f]")
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
 
@@ -49,6 +50,11 @@ FAMILIES = {
 }
 
 
+def credits() -> list[str]:
+    """Each family's package and licence, in words."""
+    return [f"{name}: npm {p.name} {p.version}, {p.licence}" for name, p in FAMILIES.items()]
+
+
 class Missing(Exception):
     """Art that is not at hand; the message says why."""
 
@@ -60,15 +66,51 @@ def split_of(code: str) -> str:
 
 def codes(family: str, split: str) -> list[str]:
     """Code points ("1f430") of a family's subjects on one side. Raises Missing."""
-    return [code for code in sorted(_sources(family)) if split_of(code) == split]
+    return [code for code in sorted(_sources(family)) if _is_subject(code) and split_of(code) == split]
 
 
-def picture(family: str, code: str, side: int, fill: float = 0.8) -> np.ndarray:
+def trained_on(family: str) -> list[str]:
+    """Code points, and sequences of them, that networks may be trained on: all that a family draws, not only subjects,
+    whose first code point is on the tuning side; without the variants in other skin colours. Raises Missing."""
+    found = sorted(_sources(family))
+    return [code for code in found if split_of(code.split("-")[0]) == "tuning" and not SKIN.search(code)]
+
+
+def is_drawn(family: str) -> bool:
+    """Whether a family is drawn in SVG, so that `redrawn` can redraw it. Raises Missing."""
+    return not isinstance(next(iter(_sources(family).values())), Path)
+
+
+def redrawn(family: str, code: str, rng: np.random.Generator, whitened: float | None = None) -> str:
+    """An SVG of a picture as other hands would draw it: a dark line around each shape, and some fills turned white.
+
+    whitened: share of the fills that turn white; drawn at random if None. Raises Missing for families that are not
+    drawn in SVG.
+    """
+    source = _sources(family)[code]
+    if isinstance(source, Path):
+        raise Missing(f"{family}: not drawn in SVG")
+    unit = float(re.search(r'viewBox="[^"]* ([0-9.]+)"', source)[1])  # type: ignore[index]
+    ink = "#{:02x}{:02x}{:02x}".format(*rng.integers(0, 70, 3))
+    line = f'stroke="{ink}" stroke-width="{unit * rng.uniform(0.008, 0.035):.3g}" stroke-linejoin="round"'
+    white_share = rng.choice((0.0, 0.5, 1.0), p=(0.3, 0.4, 0.3)) if whitened is None else whitened
+    seen: dict[str, str] = {}
+
+    def painted(match: re.Match[str]) -> str:
+        if match[0] not in seen:
+            white = rng.choice(("#fff", "#fff", "#fdfdfd", "#f4f6f8"))
+            seen[match[0]] = match[0].replace(match[1], white) if rng.random() < white_share else match[0]
+        return seen[match[0]]
+
+    return re.sub('fill(?:="|:)(#[0-9a-fA-F]{3,6})', painted, source).replace("<svg ", f"<svg {line} ", 1)
+
+
+def picture(family: str, code: str, side: int, fill: float = 0.8, svg: str | None = None) -> np.ndarray:
     """A subject in the middle of a transparent square: (side, side, 4) float32 in [0, 1], straight alpha.
 
-    fill: share of the square that its longer side takes. Raises Missing.
+    fill: share of the square that its longer side takes. svg: drawn instead, as `redrawn` makes it. Raises Missing.
     """
-    cropped = _drawn(family, code, 2 * side)
+    cropped = _drawn(family, code, 2 * side) if svg is None else _shown(_svg_image(svg, 2 * side))
     scale = fill * side / max(cropped.size)
     width, height = (max(1, round(s * scale)) for s in cropped.size)
     straight = np.asarray(cropped, np.float32) / 255
@@ -86,8 +128,8 @@ def picture(family: str, code: str, side: int, fill: float = 0.8) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _sources(family: str) -> dict[str, Path | str]:
-    """Code point -> a picture's file, or its SVG."""
-    root = _fetched(FAMILIES[family])
+    """Code points ("1f430", or several joined by "-") -> a picture's file, or its SVG."""
+    root = fetched(FAMILIES[family])
     if family == "fluent-3d":
         found: dict[str, Path | str] = {file.stem: file for file in (root / "assets").glob("*.webp")}
     elif family == "fluent-flat":
@@ -97,9 +139,13 @@ def _sources(family: str) -> dict[str, Path | str]:
         found = {code: f"{head}{icons[name]['body']}</svg>" for code, name in names.items() if name in icons}
     else:
         text = (root / "sprites" / "all.svg").read_text(encoding="utf-8")
-        one = r'<svg (viewBox="[^"]+") id="([0-9A-F-]+)"[^>]*>(.*?)</svg>'
-        found = {m[2].lower(): f"<svg {NAMESPACES} {m[1]}>{m[3]}</svg>" for m in re.finditer(one, text, re.S)}
-    return {code: source for code, source in found.items() if _is_subject(code)}
+        found = {}
+        for head, body in re.findall("<svg ([^>]*id=[^>]*)>(.*?)</svg>", text, re.S):
+            if "<svg" not in body:  # a few are nested; not these
+                named, box = re.search('id="([0-9A-F-]+)"', head), re.search('viewBox="[^"]+"', head)
+                if named and box:
+                    found[named[1].lower()] = f"<svg {NAMESPACES} {box[0]}>{body}</svg>"
+    return found
 
 
 def _is_subject(code: str) -> bool:
@@ -111,17 +157,25 @@ def _drawn(family: str, code: str, side: int) -> Image.Image:
     """RGBA, cropped to what it shows."""
     source = _sources(family)[code]
     if isinstance(source, Path):
-        image = Image.open(source, formats=("WEBP",)).convert("RGBA")
-    else:
-        try:
-            import resvg_py
-        except ImportError:
-            raise Missing("SVG art needs resvg: pip install resvg-py") from None
-        image = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=source, width=side)))).convert("RGBA")
-    return image.crop(image.getchannel("A").point(lambda a: 255 * (a > 2)).getbbox())
+        return _shown(Image.open(source, formats=("WEBP",)).convert("RGBA"))
+    return _shown(_svg_image(source, side))
 
 
-def _fetched(package: Package) -> Path:
+def _svg_image(svg: str, side: int) -> Image.Image:
+    try:
+        import resvg_py
+    except ImportError:
+        raise Missing("SVG art needs resvg: pip install resvg-py") from None
+    data = io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=side)))
+    return Image.open(data, formats=("PNG",)).convert("RGBA")
+
+
+def _shown(image: Image.Image) -> Image.Image:
+    """Without its margin."""
+    return image.crop(image.getchannel("A").point([255 * (a > 2) for a in range(256)]).getbbox())
+
+
+def fetched(package: Package) -> Path:
     """The unpacked package, from the cache or by `npm pack`. Raises Missing."""
     target = CACHE / f"{package.name.replace('/', '+')}@{package.version}"
     if not target.is_dir():

@@ -1,0 +1,117 @@
+"""A found subject at full size: its opacity along the outline, and its own colours there (ours).
+
+Whatever found the subject, the edge network draws its outline, and where two colours meet crisply their mixture makes
+it exact. Colours change only within TOUCHED pixels of the outline: what lies deeper is the picture's own, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import ndimage
+
+from ..pictures.matting import nearest, snapped
+from ..pictures.resize import resize
+from .edge_network import EdgeNetwork, edge_network, predict_edge
+
+REACH = 8
+"""Pixels around a mask's outline that may be corrected."""
+TOUCHED = 3
+"""Pixels around the cut outline whose colours may change."""
+TILE, MARGIN = 128, 32
+"""Sides of the tiles that a picture is cut into, and pixels that are seen around each."""
+SOLID = 0.99
+"""Opacity above which a pixel shows the subject alone."""
+PURE, WASHED = 0.005, 0.03
+"""Colour changes by the network: pixels below PURE lend their colour to others; those from WASHED on take another's."""
+CONTRAST, UNEXPLAINED = 0.15, 0.1
+"""A mixture tells the opacity if its two colours differ by CONTRAST (RGB), and at most a share UNEXPLAINED of that is
+left over."""
+
+Window = tuple[slice, slice]
+
+
+def matte(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The subject's colours (H, W, 3) and opacity (H, W), float32 in [0, 1].
+
+    image: (H, W, 3). mask: (h, w), the same size or smaller, right to about three of its pixels. A smaller one is
+    doubled in size and drawn anew, step by step. Further than REACH from its outline the mask stands.
+    Raises SealError if the edge network's file is missing or damaged.
+    """
+    full, network = image.shape[:2], edge_network()
+    while True:
+        longest = min(2 * max(mask.shape), max(full))
+        size = tuple(max(1, round(side * longest / max(full))) for side in full)
+        last = size == full
+        mask = mask if mask.shape == size else resize(mask, *size)
+        colours, mask = _drawn(network, image if last else resize(image, *size), mask, last)
+        if last:
+            return colours, mask
+
+
+def _drawn(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray, last: bool) -> tuple[np.ndarray, np.ndarray]:
+    """`matte` at one size, tile by tile near the outline. last: colours and exact mixtures are wanted too."""
+    solid = mask > 0.5
+    colours, alpha = image.astype(np.float32), solid.astype(np.float32)
+    for tile, seen, own in _tiles(solid):
+        inside = solid[seen]
+        band = ndimage.maximum_filter(inside, 2 * REACH + 1) ^ ndimage.minimum_filter(inside, 2 * REACH + 1)
+        proposed, guessed = predict_edge(network, image[seen], mask[seen])
+        found = np.where(band, guessed, inside).astype(np.float32)
+        if last:
+            found = snapped(_unmixed(image[seen], found))
+            colours[tile] = _clean(image[seen], proposed, found)[own]
+        alpha[tile] = found[own]
+    return colours, alpha
+
+
+def _tiles(solid: np.ndarray) -> Iterator[tuple[Window, Window, Window]]:
+    """Tiles with an outline in sight: in the picture, with a margin around, and within that."""
+    for top in range(0, solid.shape[0], TILE):
+        for left in range(0, solid.shape[1], TILE):
+            tile = (slice(top, top + TILE), slice(left, left + TILE))
+            seen = (
+                slice(max(0, top - MARGIN), top + TILE + MARGIN),
+                slice(max(0, left - MARGIN), left + TILE + MARGIN),
+            )
+            own = tuple(slice(t.start - s.start, t.stop - s.start) for t, s in zip(tile, seen))
+            if solid[seen].any() and not solid[seen].all():
+                yield tile, seen, (own[0], own[1])
+
+
+def _unmixed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Opacity that is exact at crisp edges: where a mixture of the colours further in and further out explains a pixel,
+    its share counts, and not what the network guessed."""
+    solid = alpha > 0.5
+    inside, outside = ndimage.distance_transform_edt(solid), ndimage.distance_transform_edt(~solid)
+    front, back = (alpha > SOLID) & (inside > 1.5), (alpha < 1 - SOLID) & (outside > 1.5)
+    if not front.any() or not back.any():
+        return alpha
+    soft = inside + outside < 3
+    f, b, c = image[nearest(front)][soft], image[nearest(back)][soft], image[soft]
+    line = f - b
+    length = (line * line).sum(1)
+    share = (((c - b) * line).sum(1) / np.maximum(length, 1e-6)).clip(0, 1)
+    off = ((c - b - share[:, None] * line) ** 2).sum(1)
+    told = (length > CONTRAST**2) & (off < UNEXPLAINED**2 * length)
+    out = alpha.copy()
+    out[soft] = np.where(told, share, alpha[soft])
+    return out
+
+
+def _clean(image: np.ndarray, proposed: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The picture's colours with the ground's taken out of the edge.
+
+    Soft pixels, and those whose colour the network would change much, take the colour of the nearest opaque pixel that
+    it leaves alone. Parts too thin to have such a pixel get the network's colours.
+    """
+    change = np.abs(proposed - image).max(2)
+    away = ndimage.distance_transform_edt(alpha > 0.5)
+    touched = (away <= TOUCHED) & ((alpha <= SOLID) | (change >= WASHED))
+    pure = (alpha > SOLID) & (change < PURE) & (away > 1.5)
+    if not pure.any():
+        return np.where(touched[..., None], proposed, image)
+    far = ndimage.distance_transform_edt(~pure) > TOUCHED + 1
+    carried = np.where(far[..., None], proposed, image[nearest(pure)])
+    return np.where(touched[..., None], carried, image)
