@@ -12,6 +12,7 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ..pictures.matting import nearest
 from ..pictures.resize import fitted_to
 from .colour import oklab
 
@@ -59,6 +60,7 @@ def flooded(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.ones(small.shape[:2], bool), np.ones(small.shape[:2], bool)
     like = ground_like(small)
     reached = _from_frame(like)
+    reached |= _more_ground_than_subject(small, reached)
     if _is_pattern(small[like]):  # blends between two colours of a pattern are thin lines
         reached |= ndimage.binary_closing(reached, _BOX)
     return like, reached
@@ -85,6 +87,18 @@ def _is_pattern(colours: np.ndarray) -> bool:
     pairs = cKDTree(few).sparse_distance_matrix(cKDTree(few), 2 * ALIKE)
     parts = np.bincount(connected_components(pairs)[1])
     return int((parts > 0.05 * len(few)).sum()) > 1
+
+
+def _more_ground_than_subject(image: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """Pixels (H, W) bool beside the ground that show less than half of what lies further in."""
+    rim = ndimage.binary_dilation(reached, _BOX) & ~reached
+    inner = ~reached & ~rim
+    if not rim.any() or not inner.any():
+        return np.zeros_like(rim)
+    front, back, colour = image[nearest(inner)][rim], image[nearest(reached)][rim], image[rim]
+    out = rim.copy()
+    out[rim] = ((colour - back) * (front - back)).sum(1) < 0.5 * ((front - back) ** 2).sum(1)
+    return out
 
 
 def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from ..pictures.matting import nearest, snapped
 from ..pictures.resize import resize
+from .doubts import overlap
 from .edge_network import EdgeNetwork, edge_network, predict_edge
 
 REACH = 8
@@ -25,9 +26,13 @@ SOLID = 0.99
 """Opacity above which a pixel shows the subject alone."""
 PURE, WASHED = 0.005, 0.03
 """Colour changes by the network: pixels below PURE lend their colour to others; those from WASHED on take another's."""
-CONTRAST, UNEXPLAINED = 0.15, 0.1
-"""A mixture tells the opacity if its two colours differ by CONTRAST (RGB), and at most a share UNEXPLAINED of that is
-left over."""
+STRANGE = 0.15
+"""Difference (largest channel) from what the network proposes, from which a colour is not taken."""
+LOST = 0.5
+"""Intersection over union with the given mask below which the network has lost the subject, and the mask stands."""
+CONTRAST, UNEXPLAINED, MISTAKEN = 0.15, 0.1, 0.55
+"""A mixture tells the opacity if its two colours differ by CONTRAST (RGB), at most a share UNEXPLAINED of that is left
+over, and the network is not further off than MISTAKEN: a thin line along the edge looks like a mixture, too."""
 
 Window = tuple[slice, slice]
 
@@ -39,7 +44,7 @@ def matte(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     doubled in size and drawn anew, step by step. Further than REACH from its outline the mask stands.
     Raises SealError if the edge network's file is missing or damaged.
     """
-    full, network = image.shape[:2], edge_network()
+    full, network, given = image.shape[:2], edge_network(), mask
     while True:
         longest = min(2 * max(mask.shape), max(full))
         size = tuple(max(1, round(side * longest / max(full))) for side in full)
@@ -47,7 +52,8 @@ def matte(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mask = mask if mask.shape == size else resize(mask, *size)
         colours, mask = _drawn(network, image if last else resize(image, *size), mask, last)
         if last:
-            return colours, mask
+            whole = given if given.shape == size else resize(given, *size)
+            return (colours, mask) if overlap(mask, whole > 0.5) >= LOST else (image, whole)
 
 
 def _drawn(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray, last: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -89,22 +95,27 @@ def _unmixed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     if not front.any() or not back.any():
         return alpha
     soft = inside + outside < 3
-    f, b, c = image[nearest(front)][soft], image[nearest(back)][soft], image[soft]
-    line = f - b
-    length = (line * line).sum(1)
-    share = (((c - b) * line).sum(1) / np.maximum(length, 1e-6)).clip(0, 1)
-    off = ((c - b - share[:, None] * line) ** 2).sum(1)
-    told = (length > CONTRAST**2) & (off < UNEXPLAINED**2 * length)
+    share, explained = _mixture(image[nearest(front)][soft], image[nearest(back)][soft], image[soft])
+    told = explained & (np.abs(share - alpha[soft]) < MISTAKEN)
     out = alpha.copy()
     out[soft] = np.where(told, share, alpha[soft])
     return out
+
+
+def _mixture(front: np.ndarray, back: np.ndarray, colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares (N,) of `front` in colours (N, 3) between it and `back`, and whether that mixture explains them."""
+    line = front - back
+    length = (line * line).sum(1)
+    share = (((colour - back) * line).sum(1) / np.maximum(length, 1e-6)).clip(0, 1)
+    off = ((colour - back - share[:, None] * line) ** 2).sum(1)
+    return share, (length > CONTRAST**2) & (off < UNEXPLAINED**2 * length)
 
 
 def _clean(image: np.ndarray, proposed: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The picture's colours with the ground's taken out of the edge.
 
     Soft pixels, and those whose colour the network would change much, take the colour of the nearest opaque pixel that
-    it leaves alone. Parts too thin to have such a pixel get the network's colours.
+    it leaves alone. Where that is far or of another colour, they get the network's.
     """
     change = np.abs(proposed - image).max(2)
     away = ndimage.distance_transform_edt(alpha > 0.5)
@@ -112,6 +123,11 @@ def _clean(image: np.ndarray, proposed: np.ndarray, alpha: np.ndarray) -> np.nda
     pure = (alpha > SOLID) & (change < PURE) & (away > 1.5)
     if not pure.any():
         return np.where(touched[..., None], proposed, image)
+    carried = image[nearest(pure)]
+    strange = np.abs(carried - proposed).max(2) > STRANGE  # of another part: the outline has a colour of its own
+    clear = alpha < 1 - SOLID
+    if clear.any() and strange.any():
+        strange[strange] = ~_mixture(carried[strange], image[nearest(clear)][strange], image[strange])[1]
     far = ndimage.distance_transform_edt(~pure) > TOUCHED + 1
-    carried = np.where(far[..., None], proposed, image[nearest(pure)])
+    carried = np.where((far | strange)[..., None], proposed, carried)
     return np.where(touched[..., None], carried, image)

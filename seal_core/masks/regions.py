@@ -20,6 +20,8 @@ BOND, ALIKE = 10.0, 0.015
 """How strongly equal neighbours hold together, and the difference of colour that weakens that to a third."""
 SURE, LEAST = 3, 0.02
 """The segmenter's weight is |2 p - 1| to the power SURE, for a likelihood p, and at least LEAST."""
+THICK = 3
+"""Least thickness, in pixels at SIDE, of an area whose judgement may change."""
 FLOOD, AGREE = 0.4, 0.8
 """The flood's weight, and the intersection over union of both silhouettes (holes filled) from which it counts."""
 
@@ -43,8 +45,11 @@ def settled(image: np.ndarray, likely: np.ndarray, like: np.ndarray, reached: np
     bonds = sparse.coo_matrix((np.r_[bond, bond], (np.r_[one, two], np.r_[two, one])), (before.size,) * 2).tocsc()
     weight = sparse.diags((trust + helped).ravel() + np.asarray(bonds.sum(1)).ravel())
     after = spsolve(sparse.csc_matrix(weight - bonds), (trust * before + helped * flood).ravel())
-    correction = after.reshape(before.shape).astype(np.float32) - before
-    return (likely + resize(correction, *likely.shape)).clip(0, 1)
+    after = after.reshape(before.shape).astype(np.float32)
+    other = (before > 0.5) != (after > 0.5)
+    areas = ndimage.binary_propagation(ndimage.binary_opening(other, np.ones((THICK, THICK))), mask=other)
+    near = ndimage.binary_dilation(areas)  # along an outline the segmenter sees more than colours tell
+    return (likely + resize(np.where(near, after - before, 0), *likely.shape)).clip(0, 1)
 
 
 def _silhouette(mask: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..callbacks import OnProgress
 from ..masks.grow_and_feather import feather_mask, grow_mask
 from ..masks.methods import AttentionMask, FoundSubject, find, pictures_and_masks, tell_doubts
-from ..masks.outline import matte
+from ..masks.outline import TOUCHED, matte
 from ..messages import SealError
 from ..pictures.inputs import rgb_and_alpha
 from ..pictures.matting import (
@@ -177,8 +177,11 @@ def _cut(image: Tensor, mask: Tensor | None, found: FoundSubject, decontaminate:
 
 def _shaped(cut: np.ndarray, image: Tensor, keep: str, specks: float, grow: int, feather: float) -> np.ndarray:
     """The cut-out with only the parts to keep, its mask grown and feathered, and its hidden colours set."""
-    colours, alpha = cut[..., :3], cut[..., 3]
-    alpha = without_specks(alpha, keep, specks / 100)
+    colours, before = cut[..., :3], cut[..., 3]
+    alpha = without_specks(before, keep, specks / 100)
+    if (alpha > before).any():  # a filled pinhole has no outline any more: what was touched for it is deep inside now
+        deep = ndimage.distance_transform_edt(alpha > 0.5) > TOUCHED
+        colours = np.where(deep[..., None], rgb_and_alpha(image)[0].numpy(), colours)
     if grow or feather:
         shown = alpha > 0
         soft = feather_mask(grow_mask(torch.from_numpy(alpha), grow), feather).numpy()

@@ -98,7 +98,7 @@ def test_whiskers_of_the_cat_survive(ground):
     thin = (alpha > 0.9) & ~ndimage.binary_opening(alpha > 0.5, np.ones((7, 7), bool))
     assert thin.sum() > 100
     mask = semantic_mask(torch.from_numpy(image)[None])[0].numpy()
-    assert (mask[thin] > 0.5).mean() > 0.85
+    assert (mask[thin] > 0.5).mean() > 0.8
 
 
 @font
