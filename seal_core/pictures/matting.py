@@ -14,6 +14,7 @@ FAINTEST = 0.2
 
 EXPLAINED = 0.08
 """Share of the contrast across an edge that an opacity may leave unexplained."""
+_FEW = 8  # fewer pixels tell nothing
 
 
 def snapped(alpha: np.ndarray) -> np.ndarray:
@@ -64,33 +65,38 @@ def is_straight(image: np.ndarray, mask: np.ndarray) -> bool:
     Compares how well each explains the soft pixels, given the nearest colours inside and outside. False if there is
     nothing to compare.
     """
-    soft, inside, clear = (mask > 0.1) & (mask < 0.9), mask > 0.98, mask < 0.02
-    if not (soft.any() and inside.any() and clear.any()):
+    misfits = _misfits(image, mask)
+    if misfits is None or len(misfits[0]) < _FEW:
         return False
-    front, back, alpha = image[nearest(inside)][soft], image[nearest(clear)][soft], mask[soft][:, None]
-    apart = np.linalg.norm(front - back, axis=1) > 0.15
-    if apart.sum() < 8:
-        return False
-    as_is = np.linalg.norm(image[soft] - front, axis=1)[apart]
-    composed = np.linalg.norm(image[soft] - alpha * front - (1 - alpha) * back, axis=1)[apart]
-    return bool(np.median(as_is) < np.median(composed))
+    _, straight, composed = misfits
+    return bool(np.median(straight) < np.median(composed))
 
 
 def is_opacity(image: np.ndarray, mask: np.ndarray) -> bool:
     """Whether a soft mask is the edge's opacity: each soft pixel shows that share of the subject's colour, or the
     subject's colour alone (straight alpha). A segmentation's blurred outline explains neither.
     """
-    soft, inside, clear = (mask > 0.1) & (mask < 0.9), mask > 0.98, mask < 0.02
-    if not (soft.any() and inside.any() and clear.any()) or is_hard(mask):
+    misfits = _misfits(image, mask)
+    if misfits is None or is_hard(mask):
         return False
+    apart, *explanations = misfits
+    if len(apart) < _FEW:
+        return True  # where both have one colour, any opacity will do
+    return bool(min(np.median(off / apart) for off in explanations) < EXPLAINED)
+
+
+def _misfits(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """For soft pixels whose nearest colours inside and outside differ: by how much those do, and how far the picture is
+    from the inner colour alone and from their mixture, each (N,). None if nothing is soft, solid or clear."""
+    soft, inside, clear = (mask > 0.1) & (mask < 0.9), mask > 0.98, mask < 0.02
+    if not (soft.any() and inside.any() and clear.any()):
+        return None
     front, back, alpha = image[nearest(inside)][soft], image[nearest(clear)][soft], mask[soft][:, None]
     apart = np.linalg.norm(front - back, axis=1)
-    told = apart > 0.15
-    if told.sum() < 8:
-        return True  # where both have one colour, any opacity will do
-    as_is = np.linalg.norm(image[soft] - front, axis=1)
+    straight = np.linalg.norm(image[soft] - front, axis=1)
     composed = np.linalg.norm(image[soft] - alpha * front - (1 - alpha) * back, axis=1)
-    return bool(min(np.median(off[told] / apart[told]) for off in (as_is, composed)) < EXPLAINED)
+    told = apart > 0.15
+    return apart[told], straight[told], composed[told]
 
 
 def has_hard_edge(image: np.ndarray, solid: np.ndarray) -> bool:
