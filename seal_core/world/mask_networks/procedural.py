@@ -19,7 +19,7 @@ Pixels = NDArray[np.floating]
 
 GROUNDS: Mapping[str, float] = {
     "solid": 4, "gradient": 2, "stripes": 1, "checks": 1, "dots": 1, "blotches": 1.5, "shapes": 2, "bands": 1.5,
-    "grain": 1, "landscape": 5, "bokeh": 0.7,
+    "grain": 1, "landscape": 8, "bokeh": 1,
 }  # fmt: skip
 """Kinds of background, and how often each is drawn."""
 

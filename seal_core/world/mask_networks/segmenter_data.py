@@ -43,6 +43,8 @@ _RAW = 0.3  # share of the renders that are only mirrored
 _EMPTY = 0.02
 _WHITE = 0.25  # share of compositions on one plain light colour, the commonest ground of stickers
 _COARSE = 0.15  # share of a batch that comes from a picture of half the size
+_GROUP = 0.12  # share of compositions whose subject is several things
+_CROPPED, _STANDING = 0.35, 0.5  # share of sprites that the frame may crop; of these, by one side alone
 
 
 @dataclass
@@ -88,7 +90,7 @@ class SegmenterData:
 
     def compositions(self, count: int, rng: np.random.Generator, generator: Generator) -> Tensor:
         """(count, 4, SIDE, SIDE): sprites with or without border and shadow on other backgrounds, and their masks."""
-        chosen = np.stack([self._sprite(rng) for _ in range(count)])
+        chosen = np.stack([self._subject(rng) for _ in range(count)])
         near = torch.from_numpy(chosen["near"].astype(np.float32))[:, None] * (REACH / 255)
         alpha = torch.from_numpy(chosen["alpha"].astype(np.float32))[:, None] / 255
         rgb = torch.from_numpy(chosen["rgb"].astype(np.float32)).permute(0, 3, 1, 2) / 255
@@ -120,6 +122,25 @@ class SegmenterData:
         """One of a set drawn at random, so that small sets come up as often as large ones."""
         kind = self.sprites[rng.integers(len(self.sprites))]
         return kind[rng.integers(len(kind))]
+
+    def _subject(self, rng: np.random.Generator) -> np.void:
+        """A sprite, or a group of two or three, alike or different."""
+        first = self._sprite(rng)
+        if rng.random() > _GROUP:
+            return first
+        again = rng.random() < 0.4
+        whole = np.zeros((SIDE, SIDE, 4), np.float32)  # premultiplied
+        for place in rng.permutation(4)[: rng.integers(2, 4)]:
+            one = first if again else self._sprite(rng)
+            size = int(SIDE * rng.uniform(0.35, 0.65))
+            rgb, alpha = (resize(one[n].astype(np.float32) / 255, size, size) for n in ("rgb", "alpha"))
+            corner = np.array([place // 2, place % 2])
+            top, left = ((SIDE - size) * np.abs(corner - rng.uniform(0, 0.3, 2))).astype(int)
+            spot = whole[top : top + size, left : left + size]
+            spot += np.dstack([rgb * alpha[..., None], alpha]) - spot * alpha[..., None]
+        rgb = whole[..., :3] / np.maximum(whole[..., 3:], 1e-6)
+        found = sprites.sprite(np.rint(rgb.clip(0, 1) * 255).astype(np.uint8), whole[..., 3].clip(0, 1))
+        return first if found is None else found
 
     def _ground(self, look: DieCut, rng: np.random.Generator) -> NDArray[np.floating]:
         """A background (SIDE, SIDE, 3): the border's own colour, plain and light, strewn with small sprites, or any."""
@@ -186,9 +207,11 @@ def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         middle = ((x.min() + x.max()) / SIDE - 1, (y.min() + y.max()) / SIDE - 1)
         scale = float(np.clip(rng.uniform(0.35, 0.95) * SIDE / box, 0.4, 2.0))
         turn = float(rng.normal(0, 0.15)) if rng.random() < 0.8 else float(rng.uniform(0, 6.28))
-        free = max(0.0, 0.96 - scale * box / SIDE) if rng.random() < 0.75 else 0.6  # else the frame may crop it
+        free = [max(0.0, 0.96 - scale * box / SIDE)] * 2
+        if rng.random() < _CROPPED:
+            free = [free[0], 0.6] if rng.random() < _STANDING else [0.6, 0.6]
         cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
-        across, down = rng.uniform(-free, free, 2)
+        across, down = rng.uniform(-1, 1, 2) * free
         rows.append([[cos, -sin, middle[0] - cos * across + sin * down],
                      [sin, cos, middle[1] - sin * across - cos * down]])  # fmt: skip
         scales.append(scale)
