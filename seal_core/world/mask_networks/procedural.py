@@ -19,7 +19,7 @@ Pixels = NDArray[np.floating]
 
 GROUNDS: Mapping[str, float] = {
     "solid": 4, "gradient": 2, "stripes": 1, "checks": 1, "dots": 1, "blotches": 1.5, "shapes": 2, "bands": 1.5,
-    "grain": 1, "landscape": 8, "bokeh": 1,
+    "grain": 1, "landscape": 10, "bokeh": 1,
 }  # fmt: skip
 """Kinds of background, and how often each is drawn."""
 
@@ -136,20 +136,21 @@ def _landscape(rng: np.random.Generator, fine: int) -> Pixels:
     sky = _mix(np.linspace(0, 1, fine)[:, None] * np.ones(fine), random_colour(rng), random_colour(rng))
     canvas = Image.fromarray((255 * sky.clip(0, 1)).astype(np.uint8))
     draw = ImageDraw.Draw(canvas)
-    if rng.random() < 0.5:  # sun or moon
-        draw.polygon(
-            _outline(rng, complex(*rng.uniform((0, 0), (1, 0.4))), rng.uniform(0.03, 0.12), fine),
-            _rgb(random_colour(rng)),
-        )
-    for _ in range(rng.integers(0, 6)):  # clouds
-        middle, size, shade = (
-            complex(*rng.uniform((0, 0), (1, 0.45))),
-            rng.uniform(0.02, 0.08),
-            _rgb(random_colour(rng)),
-        )
-        for _ in range(rng.integers(2, 6)):
-            x, y = middle.real + size * rng.normal(), middle.imag + 0.3 * size * rng.normal()
-            draw.ellipse([fine * v for v in (x - size, y - size, x + size, y + size)], shade)
+    if rng.random() < 0.6:  # sun or moon
+        shade = rng.uniform((0.85, 0.7, 0.2), (1, 1, 0.9)) if rng.random() < 0.6 else random_colour(rng)
+        at, size = complex(*rng.uniform((0, 0), (1, 0.4))), rng.uniform(0.03, 0.12)
+        if rng.random() < 0.5:
+            draw.circle((fine * at.real, fine * at.imag), fine * size, _rgb(shade))
+        else:
+            draw.polygon(_outline(rng, at, size, fine), _rgb(shade))
+    pale, puffs, flat = rng.random() < 0.6, rng.integers(1, 6), rng.uniform(0.3, 1)
+    for _ in range(rng.integers(0, 8)):  # clouds
+        middle, size = rng.uniform((0, 0), (1, 0.5)), rng.uniform(0.02, 0.1)
+        shade = _rgb(np.full(3, rng.uniform(0.88, 1.05)) if pale else random_colour(rng))
+        for puff in range(puffs):
+            x, y = middle + size * np.array([1.3 * (puff - puffs / 2), 0.2 * rng.normal()])
+            tall = flat * size * rng.uniform(0.7, 1)
+            draw.ellipse([fine * v for v in (x - size, y - tall, x + size, y + tall)], shade)
     level = rng.uniform(0.35, 0.6)
     x = np.linspace(-0.05, 1.05, 60)
     for _ in range(rng.integers(1, 5)):
@@ -157,13 +158,14 @@ def _landscape(rng: np.random.Generator, fine: int) -> Pixels:
         rough = rough + (rng.uniform(0, 0.03) * np.abs(rng.normal(size=60)) if rng.random() < 0.3 else 0)
         points = [*zip(x * fine, (level + rough) * fine), (1.1 * fine, 1.1 * fine), (-0.1 * fine, 1.1 * fine)]
         draw.polygon([(float(a), float(b)) for a, b in points], _rgb(random_colour(rng)))
-        thing = rng.choice(("none", "trees", "houses", "blobs"))
-        shade, other = (_rgb(random_colour(rng)) for _ in range(2))
+        thing = rng.choice(("none", "trees", "trees", "houses", "blobs"))
+        trunks, (shade, other) = rng.random() < 0.5, (_rgb(random_colour(rng)) for _ in range(2))
         for at in rng.uniform(0, 1, rng.integers(1, 9)):
             foot, tall = level + rng.uniform(0, 0.08), rng.uniform(0.04, 0.22)
             wide = tall * rng.uniform(0.2, 0.5)
             if thing == "trees":
-                draw.rectangle([fine * v for v in (at - wide / 8, foot - tall / 2, at + wide / 8, foot)], other)
+                if trunks:
+                    draw.rectangle([fine * v for v in (at - wide / 8, foot - tall / 2, at + wide / 8, foot)], other)
                 corners = ((at - wide, foot - tall / 3), (at, foot - 1.2 * tall), (at + wide, foot - tall / 3))
                 draw.polygon([(fine * a, fine * b) for a, b in corners], shade)
             elif thing == "houses":

@@ -151,8 +151,8 @@ class SegmenterData:
             light = np.ones(3) if rng.random() < 0.6 else 1 - rng.uniform(0, 0.2) * rng.random(3)
             return np.broadcast_to(light.astype(np.float32), (SIDE, SIDE, 3))
         back = self.grounds[rng.integers(len(self.grounds))].astype(np.float32) / 255
-        back = back[::-1] if rng.random() < 0.3 else back
-        back = back[..., rng.permutation(3)] if rng.random() < 0.6 else back
+        back = back[::-1] if rng.random() < 0.15 else back
+        back = back[..., rng.permutation(3)] if rng.random() < 0.4 else back
         if kind > 0.94:
             back = self._strewn(back, rng)
         return np.ascontiguousarray(back)
