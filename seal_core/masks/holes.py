@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from ..messages import require_one_of
 from ..pictures.resize import fitted_to, resize
-from .flood import WORKING_SIDE, enclosed, ground_like
+from .plain_ground import ALIKE, enclosed
 
+SIDE = 512
+"""Longest side at which holes are looked for, in pixels, unless the mask is finer."""
+APART, MANY = 4, 2000
+"""Pixels from a subject at which its soft edge and its halo are over; colours that are enough to know a ground."""
 HOLES = ("auto", "keep", "cut")
 """auto: as the method judges. keep: all that is enclosed belongs to the subject. cut: enclosed places that look like
 the background are background."""
@@ -24,7 +29,18 @@ def with_holes(image: np.ndarray, mask: np.ndarray, holes: str) -> np.ndarray:
         solid = mask > 0.5
         return np.where(ndimage.binary_fill_holes(solid) & ~solid, 1, mask).astype(np.float32)
     if holes == "cut":
-        small = fitted_to(image, max(WORKING_SIDE, *mask.shape))
+        small = fitted_to(image, max(SIDE, *mask.shape))
         mask = mask if mask.shape == small.shape[:2] else resize(mask, *small.shape[:2])
-        return np.where(enclosed(ground_like(small), mask > 0.5), 0, mask).astype(np.float32)
+        return np.where(enclosed(_ground_like(small, mask > 0.5), mask > 0.5), 0, mask).astype(np.float32)
     return mask
+
+
+def _ground_like(image: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """Which pixels (H, W) of an image (H, W, 3) have a colour that also comes outside of `solid`, well away from it."""
+    outside = image[ndimage.distance_transform_edt(~solid) > APART]
+    if not len(outside):
+        return np.zeros(solid.shape, bool)
+    like = np.zeros(solid.shape, bool)
+    away, _ = cKDTree(outside[:: max(1, len(outside) // MANY)]).query(image[solid], p=np.inf)
+    like[solid] = away < ALIKE[0]
+    return like

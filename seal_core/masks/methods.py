@@ -17,18 +17,20 @@ from ..callbacks import OnProgress
 from ..messages import SealError, notify_user
 from ..pictures.inputs import images_of, masks_for, rgb_and_alpha
 from ..pictures.polarity import fix_inverted_alpha, foreground_from_mask
-from ..pictures.resize import resize
+from ..pictures.resize import fitted_to, resize
 from .doubts import doubts, overlap
-from .flood import flooded, foreground
 from .grow_and_feather import feather_mask, grow_mask
 from .holes import with_holes
 from .outline import matte
-from .regions import settled
-from .segmenter import coarse_mask
+from .plain_ground import flood_mask, proven
+from .segmenter import SIDE, coarse_mask
 
 METHODS = ("auto", "alpha", "border", "attention", "learned")
 MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999
 """Share of foreground at which a mask counts as empty, and as full."""
+
+FLOOD_SIDE = 512
+"""Longest side at which method border floods, in pixels: fine enough for hairlines."""
 
 AttentionMask = Callable[[Tensor], Tensor]
 """(H, W, 3) image -> (H, W) mask, e.g. `functools.partial(attention_mask, host, class_word=...)`."""
@@ -129,17 +131,19 @@ def find(
     else:
         problem = ""
     likely = coarse_mask(pixels)
-    like, reached = flooded(pixels)
-    by_colour = foreground(like, reached).astype(np.float32)
+    likely = proven(resize(pixels, *likely.shape), likely)
+    flooded = flood_mask(fitted_to(pixels, FLOOD_SIDE if method == "border" else SIDE))
+    by_colour = None if flooded is None else flooded.astype(np.float32)
     remedy = "give the sticker a margin, wire a mask, or choose another method"
     if method == "attention" or (method == "auto" and attention is not None and not _is_usable(likely)):
         found, other = _by_attention(rgb, attention), None
         method = "attention"
     elif method == "border":
+        if by_colour is None:
+            raise SealError("image: its frame shows no plain ground, as method border needs; choose auto or learned.")
         found, other = _usable(by_colour, "image: the border method found", remedy), likely
     else:
-        whole = settled(pixels, likely, like, reached) if _is_usable(likely) else likely
-        found, other = _usable(whole, f"{problem}image: the learned method found", remedy), by_colour
+        found, other = _usable(likely, f"{problem}image: the learned method found", remedy), by_colour
         method = "learned"
     found = with_holes(pixels, found, holes)
     other = other if other is not None and _is_usable(other) else None

@@ -20,7 +20,7 @@ REACH = 8
 """Pixels around a mask's outline that may be corrected."""
 TOUCHED = 3
 """Pixels around the cut outline whose colours may change."""
-TILE, MARGIN = 128, 32
+TILE, MARGIN = 192, 32
 """Sides of the tiles that a picture is cut into, and pixels that are seen around each."""
 SOLID = 0.99
 """Opacity above which a pixel shows the subject alone."""
@@ -69,21 +69,22 @@ def _drawn(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray, last: bool
             found = snapped(_unmixed(image[seen], found))
             colours[tile] = _clean(image[seen], proposed, found)[own]
         alpha[tile] = found[own]
+    if last:  # where two tiles drew the outline differently, it is another's colours that count
+        for tile, seen, own in _tiles(alpha > 0.5):
+            deep = ndimage.distance_transform_edt(alpha[seen] > 0.5)[own] > TOUCHED
+            colours[tile][deep] = image[tile][deep]
     return colours, alpha
 
 
 def _tiles(solid: np.ndarray) -> Iterator[tuple[Window, Window, Window]]:
-    """Tiles with an outline in sight: in the picture, with a margin around, and within that."""
+    """Tiles that an outline is near: in the picture, with a margin around, and within that."""
     for top in range(0, solid.shape[0], TILE):
         for left in range(0, solid.shape[1], TILE):
-            tile = (slice(top, top + TILE), slice(left, left + TILE))
-            seen = (
-                slice(max(0, top - MARGIN), top + TILE + MARGIN),
-                slice(max(0, left - MARGIN), left + TILE + MARGIN),
-            )
+            tile = slice(top, top + TILE), slice(left, left + TILE)
+            near, seen = (tuple(slice(max(0, t.start - m), t.stop + m) for t in tile) for m in (REACH, MARGIN))
             own = tuple(slice(t.start - s.start, t.stop - s.start) for t, s in zip(tile, seen))
-            if solid[seen].any() and not solid[seen].all():
-                yield tile, seen, (own[0], own[1])
+            if solid[near].any() and not solid[near].all():
+                yield tile, (seen[0], seen[1]), (own[0], own[1])
 
 
 def _unmixed(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from ...demo.attribute_values import SCENE, VALUES
 from ...demo.generation import CFG, STEPS, generate_pictures
 from ...demo.tuned_presets import CONCEPT_NAME
 from ...hosts.base import Host, Prompt
-from ...masks.flood import flood_mask
+from ...masks.segmenter import coarse_mask
 from ...method.attention import route, tap
 from ...method.config import TEMPLATES, TrainConfig
 from ...method.fit_references import fit_references
@@ -151,7 +151,7 @@ def _judged(
                 "judged": {a: VALUES[a][found[a][i]] for a in SCENE},
                 "traits": traits,
                 "identity": round(float(similarity[i]), 5),
-                "iou": _overlap(torch.from_numpy(flood_mask(image.numpy())), mask) if _on_plain_ground(ask) else None,
+                "iou": _overlap(torch.from_numpy(coarse_mask(image.numpy())), mask) if _on_plain_ground(ask) else None,
             }
         )
     return samples

@@ -1,0 +1,135 @@
+"""A plain ground: one colour, or a smooth gradient of any kind (ours).
+
+Where the ground is as simple as that, its colour is known everywhere, also behind the subject, and the picture itself
+proves what is ground and what is not, against whatever the segmenter has guessed. Shadows fit neither: those the
+segmenter knows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+ALIKE = 0.03, 0.06
+"""Difference (largest channel) below which a pixel shows the ground's colour: on a clean ground, and at most, where
+paper or noise spreads the colours."""
+MOSTLY, SIDES = 0.95, 3
+"""Share of a side of the frame that must fit, and how many sides: a subject may stand on the fourth."""
+BAND, ROUNDS = 3, 10
+"""Pixels at each side that count as frame; rounds of the robust fit."""
+CRISP = 2.0
+"""Change of colour between neighbours, and difference from the ground, that make a drawn edge; 1 is still alike."""
+OPEN = 5
+"""Least width, in pixels, of a way by which the ground is followed: narrower ones may be gaps in an outline."""
+SETTLED = 3
+"""Least thickness, in pixels, of an area whose judgement changes."""
+EXPLAINED = 0.98
+"""Share of what the segmenter takes for ground that ground and proofs must explain: with a shadow they do not."""
+SPECK, PINHOLE = 0.004, 1e-4
+"""Parts below this share of the largest, and enclosed places below this share of the picture, are none."""
+MOST_OPEN = 0.75
+"""Largest enclosed place, as a share of what the flood did not reach: an outline drawing is filled with the ground's
+colour."""
+
+_BOX = np.ones((3, 3), bool)
+
+
+def away_from_ground(image: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """How far each pixel is from a plain ground, (H, W) float32, and the difference that counts as one; None if the
+    frame shows no plain ground. Below 1 a pixel has the ground's colour.
+
+    image: (H, W, 3). Each channel is a quadratic function of place, fitted to the frame by iterated least squares that
+    come to ignore what does not fit (Tukey's weights, after a start with least absolute differences).
+    """
+    height, width = image.shape[:2]
+    if min(height, width) <= 2 * BAND:
+        return None
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], 2)
+    sides = [np.s_[:BAND], np.s_[-BAND:], np.s_[:, :BAND], np.s_[:, -BAND:]]
+    known, seen = (np.concatenate([a[side].reshape(-1, a.shape[2]) for side in sides]) for a in (terms, image))
+    field, off, unit, weight = np.zeros((6, 3)), np.zeros(0), ALIKE[0], np.ones(len(known))
+    for n in range(ROUNDS):
+        weighted = known * weight[:, None]
+        field = np.linalg.solve(weighted.T @ known + 1e-6 * np.eye(6), weighted.T @ seen)
+        off = np.abs(seen - known @ field).max(1)
+        unit = float(np.clip(4 * np.median(off), *ALIKE))
+        weight = 1 / np.maximum(off, unit / 3) if n < 3 else (1 - (off / unit) ** 2).clip(1e-4) ** 2
+    lengths = np.cumsum([image[side].shape[0] * image[side].shape[1] for side in sides])[:-1]
+    fits = [(part < unit).mean() for part in np.split(off, lengths)]
+    if sum(share >= MOSTLY for share in fits) < SIDES:
+        return None
+    return np.abs(image - terms @ field).max(2).astype(np.float32) / unit, unit
+
+
+def flood_mask(image: np.ndarray) -> np.ndarray | None:
+    """Foreground (H, W) bool of an image (H, W, 3) on a plain ground: what a flood from the frame does not reach, but
+    for enclosed places such as the inside of a handle. All False if nothing differs from the ground; None if there is
+    no plain ground."""
+    found = away_from_ground(image)
+    if found is None:
+        return None
+    away, like = found[0], found[0] < 1
+    front = ~ndimage.binary_propagation(_frame(like), mask=like)
+    soft = front & ~ndimage.binary_erosion(front, _BOX, border_value=1)
+    front &= ~(soft & (away < ndimage.maximum_filter(away, 5) / 2))  # more ground than subject
+    front &= ~enclosed(like, front)
+    labels, count = ndimage.label(front, _BOX)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return (sizes >= max(4, SPECK * sizes.max()))[labels] if count else front
+
+
+def proven(image: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), corrected where a plain ground proves it wrong.
+
+    What the frame reaches through the ground's colour is ground. What stands out from it behind a crisp edge is
+    subject. Places of its colour that an outline encloses are left to the segmenter.
+    """
+    found = away_from_ground(image)
+    if found is None:
+        return likely
+    away, unit = found
+    like, box = away < 1, np.ones((OPEN, OPEN), bool)
+    seeds = _frame(like & (likely < 0.5))
+    wide = ndimage.binary_erosion(like, box, border_value=1)
+    ground = ndimage.binary_dilation(ndimage.binary_propagation(seeds & wide, mask=wide), box) & like
+    smooth = ndimage.binary_propagation(seeds, mask=like | (_steepest(image) < CRISP * unit))
+    subject = ~smooth & (away > CRISP)
+    guessed = likely < 0.1
+    if not guessed.any() or (like | subject)[guessed].mean() < EXPLAINED:
+        return likely
+    out = likely.copy()
+    out[_thick(ground & (likely >= 0.5))] = 0
+    out[_thick(subject & (likely < 0.5))] = 1
+    return out
+
+
+def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:
+    """Places (H, W) bool of the ground's colours, `like`, within `subject`, which touch nothing but it."""
+    labels, _ = ndimage.label(like & subject)
+    sizes = np.bincount(labels.ravel())
+    chosen = (sizes >= max(6, PINHOLE * like.size)) & (sizes <= MOST_OPEN * subject.sum())
+    chosen[0] = False
+    chosen[np.unique(labels[ndimage.binary_dilation(~subject, _BOX)])] = False
+    places = chosen[labels]
+    return ndimage.binary_dilation(places, _BOX) & ~ndimage.binary_erosion(~like, _BOX) & subject | places
+
+
+def _frame(mask: np.ndarray) -> np.ndarray:
+    """The pixels of a mask (H, W) that lie on the frame."""
+    inner = np.zeros(mask.shape, bool)
+    inner[1:-1, 1:-1] = True
+    return mask & ~inner
+
+
+def _steepest(image: np.ndarray) -> np.ndarray:
+    """The largest change of a channel (H, W) towards any of four neighbours."""
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    ways = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
+    return np.max([np.abs(image - way).max(2) for way in ways], 0)
+
+
+def _thick(mask: np.ndarray) -> np.ndarray:
+    """The parts of a mask (H, W) that are somewhere SETTLED pixels thick."""
+    return ndimage.binary_propagation(ndimage.binary_opening(mask, np.ones((SETTLED, SETTLED))), mask=mask)
