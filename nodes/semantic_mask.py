@@ -34,7 +34,7 @@ class SemanticMask(io.ComfyNode):
                     options=list(METHODS),
                     default="auto",
                     tooltip="auto: alpha where there is one, else learned. alpha: the mask input or the image's "
-                    "alpha. border: the colours at the frame are background. learned: a small network for drawn "
+                    "alpha. border: by colour alone, on a plain background. learned: a small network for drawn "
                     "stickers. attention: where the wired model sees the class word.",
                 ),
                 *grow_and_feather("mask"),

@@ -44,7 +44,7 @@ class SEALStickerCutout(io.ComfyNode):
                     options=list(METHODS),
                     default="auto",
                     tooltip="How to find the subject, as in SEAL Semantic Mask. auto: its transparency or the mask, "
-                    "else learned. border: the colours at the frame are background. learned: a small network for drawn "
+                    "else learned. border: by colour alone, on a plain background. learned: a small network for drawn "
                     "stickers.",
                 ),
                 io.Combo.Input(

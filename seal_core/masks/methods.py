@@ -67,7 +67,7 @@ def semantic_mask(
 ) -> Tensor:
     """Foreground masks (B, H, W) float32 in [0, 1] of an IMAGE and perhaps a MASK (see `pictures.inputs`).
 
-    Without a mask the image's own alpha is used. method: "alpha" reads that, "border" floods from the frame, "learned"
+    Without a mask the image's own alpha is used. method: "alpha" reads that, "border" floods a plain ground, "learned"
     asks the segmenter, "attention" calls `attention`. "auto" takes alpha if there is one, else the segmenter's mask,
     else `attention`. holes: one of `holes.HOLES`. progress: called as (done, all) for each picture. look: called with
     what was found in each.

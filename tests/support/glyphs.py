@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-
 FONT = os.environ.get("NOTO_COLOR_EMOJI", "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 MISSING = f"{FONT} is not installed (Debian: fonts-noto-color-emoji; or set NOTO_COLOR_EMOJI)"
 GROUNDS = ("plain", "gradient", "shadow", "patterned")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -40,13 +40,14 @@ SIZES = (128, 160, 192, 256, 256, 384, 512, 512, 512, 768, 1024)
 CROPS = 8
 """Crops of a picture."""
 PICTURES = 64
-"""Pictures in a chunk: half show real art, a quarter each procedural objects and StickerWorld's stickers."""
+"""Pictures in a chunk: of eight, four show real art, one a procedural object, three StickerWorld's stickers."""
 RECORD = np.dtype(
     [(n, "u1", (CROP, CROP, 3)) for n in ("image", "own")] + [(n, "u1", (CROP, CROP)) for n in ("alpha", "coarse")]
 )
 _FIRST = seeds.JUDGE.start + 6_000_000  # characters beyond the judges' and the segmenter's chunks
 _COARSE, _DEGRADED = 0.4, 0.4  # shares of a batch: the segmenter's mask, a degraded picture
 _WHITE = 0.25  # share of compositions on plain white
+_PAPER_ALONE = 0.25  # share of borders on their own colour that only a shadow shows
 
 Floats = NDArray[np.floating]
 
@@ -71,6 +72,9 @@ def composed_picture(rng: np.random.Generator, size: int, art: bool) -> tuple[Fl
     own = own[..., rng.permutation(3)] if rng.random() < 0.5 else own
     unit = size / 128
     look = random_die_cut(rng, 1.0)
+    shadowed = rng.random() < 0.3
+    if look.width and rng.random() < _PAPER_ALONE:
+        look, shadowed = replace(look, line=0.0, paper=True), True
     whole = alpha
     if look.width:
         away = np.maximum(ndimage.distance_transform_edt(alpha < 0.5) - 0.5, 0)
@@ -81,7 +85,9 @@ def composed_picture(rng: np.random.Generator, size: int, art: bool) -> tuple[Fl
     base = look.border + rng.uniform(-0.02, 0.02, 3).astype(np.float32) if look.paper else None
     if base is None and rng.random() < _WHITE:
         base = np.ones(3, np.float32)
-    back = random_background(rng, base, size) * (1 - _shadow(rng, whole, unit))[..., None]
+    back = random_background(rng, base, size)
+    if shadowed:
+        back = back * (1 - _shadow(rng, whole, unit))[..., None]
     return (back + (own - back) * whole[..., None]).clip(0, 1), own.clip(0, 1), whole.astype(np.float32)
 
 
@@ -101,8 +107,6 @@ def _art(rng: np.random.Generator, size: int) -> tuple[Floats, Floats]:
 
 
 def _shadow(rng: np.random.Generator, whole: Floats, unit: float) -> Floats:
-    if rng.random() > 0.3:
-        return np.zeros_like(whole)
     shift = rng.uniform(-4, 8) * unit, rng.uniform(-6, 6) * unit
     return rng.uniform(0.1, 0.5) * ndimage.shift(
         ndimage.gaussian_filter(whole, rng.uniform(0.3, 4) * unit), shift, order=1
@@ -131,10 +135,10 @@ def edge_chunk(number: int) -> NDArray[np.void]:
     rng, rows = np.random.default_rng([number, 11]), []
     for i in range(PICTURES):
         size = int(rng.choice(SIZES))
-        if i % 4 == 0:
+        if i % 8 in (0, 3, 6):
             rows += crops(rng, *rendered_sticker(_FIRST + number * PICTURES + i, size))
         else:
-            rows += crops(rng, *composed_picture(rng, size, art=i % 4 > 1))
+            rows += crops(rng, *composed_picture(rng, size, art=i % 8 != 7))
     return np.stack(rows)
 
 

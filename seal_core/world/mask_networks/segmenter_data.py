@@ -123,7 +123,7 @@ class SegmenterData:
         kind = self.sprites[rng.integers(len(self.sprites))]
         return kind[rng.integers(len(kind))]
 
-    def _subject(self, rng: np.random.Generator) -> np.void:
+    def _subject(self, rng: np.random.Generator) -> np.void | NDArray[np.void]:
         """A sprite, or a group of two or three, alike or different."""
         first = self._sprite(rng)
         if rng.random() > _GROUP:
