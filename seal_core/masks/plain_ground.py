@@ -1,8 +1,7 @@
 """A plain ground: one colour, or a smooth gradient of any kind (ours).
 
 Where the ground is as simple as that, its colour is known everywhere, also behind the subject, and the picture itself
-proves what is ground and what is not, against whatever the segmenter has guessed. Shadows fit neither: those the
-segmenter knows.
+proves what is no ground, against whatever the segmenter has guessed.
 """
 
 from __future__ import annotations
@@ -19,12 +18,10 @@ BAND, ROUNDS = 3, 10
 """Pixels at each side that count as frame; rounds of the robust fit."""
 CRISP = 2.0
 """Change of colour between neighbours, and difference from the ground, that make a drawn edge; 1 is still alike."""
-OPEN = 5
-"""Least width, in pixels, of a way by which the ground is followed: narrower ones may be gaps in an outline."""
-SETTLED = 3
-"""Least thickness, in pixels, of an area whose judgement changes."""
+FEW = 5
+"""As many things may have been overlooked; more are stars or confetti."""
 EXPLAINED = 0.98
-"""Share of what the segmenter takes for ground that ground and proofs must explain: with a shadow they do not."""
+"""Share of what the segmenter takes for ground that must be ground or outlined: a shadow is neither."""
 SPECK, PINHOLE = 0.004, 1e-4
 """Parts below this share of the largest, and enclosed places below this share of the picture, are none."""
 MOST_OPEN = 0.75
@@ -81,28 +78,21 @@ def flood_mask(image: np.ndarray) -> np.ndarray | None:
 
 
 def proven(image: np.ndarray, likely: np.ndarray) -> np.ndarray:
-    """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), corrected where a plain ground proves it wrong.
-
-    What the frame reaches through the ground's colour is ground. What stands out from it behind a crisp edge is
-    subject. Places of its colour that an outline encloses are left to the segmenter.
-    """
+    """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), and what it overlooked on a plain ground: what
+    stands out from that behind a crisp edge is subject, too."""
     found = away_from_ground(image)
     if found is None:
         return likely
     away, unit = found
-    like, box = away < 1, np.ones((OPEN, OPEN), bool)
-    seeds = _frame(like & (likely < 0.5))
-    wide = ndimage.binary_erosion(like, box, border_value=1)
-    ground = ndimage.binary_dilation(ndimage.binary_propagation(seeds & wide, mask=wide), box) & like
-    smooth = ndimage.binary_propagation(seeds, mask=like | (_steepest(image) < CRISP * unit))
-    subject = ~smooth & (away > CRISP)
+    outside = away < 1
+    smooth = outside | (_steepest(image) < CRISP * unit)
+    outlined = ~ndimage.binary_propagation(_frame(outside & (likely < 0.5)), mask=smooth) & (away > CRISP)
     guessed = likely < 0.1
-    if not guessed.any() or (like | subject)[guessed].mean() < EXPLAINED:
+    if not guessed.any() or (outside | outlined)[guessed].mean() < EXPLAINED:
         return likely
-    out = likely.copy()
-    out[_thick(ground & (likely >= 0.5))] = 0
-    out[_thick(subject & (likely < 0.5))] = 1
-    return out
+    new = outlined & (likely < 0.5)
+    new = ndimage.binary_propagation(ndimage.binary_opening(new, _BOX), mask=new)  # lines along an edge are no things
+    return likely if ndimage.label(new, _BOX)[1] > FEW else np.where(new, 1, likely).astype(np.float32)
 
 
 def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:
@@ -128,8 +118,3 @@ def _steepest(image: np.ndarray) -> np.ndarray:
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
     ways = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
     return np.max([np.abs(image - way).max(2) for way in ways], 0)
-
-
-def _thick(mask: np.ndarray) -> np.ndarray:
-    """The parts of a mask (H, W) that are somewhere SETTLED pixels thick."""
-    return ndimage.binary_propagation(ndimage.binary_opening(mask, np.ones((SETTLED, SETTLED))), mask=mask)

@@ -1,0 +1,90 @@
+"""What a plain ground proves: on drawings whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from seal_core.masks.plain_ground import ALIKE, away_from_ground, flood_mask, proven
+
+SIDE = 128
+Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float32) / SIDE
+
+
+def disc(cy, cx, radius):
+    return np.hypot(SIDE * Y - cy, SIDE * X - cx) < radius
+
+
+def bent_gradient():
+    """Orange to violet, faster towards the lower right."""
+    share = (0.6 * X + 0.8 * Y**2)[..., None] / 1.4
+    return np.float32([1.0, 0.6, 0.15]) * (1 - share) + np.float32([0.5, 0.15, 0.75]) * share
+
+
+def white():
+    return np.ones((SIDE, SIDE, 3), np.float32)
+
+
+def painted(ground, mask, colour=(0.2, 0.45, 0.3)):
+    return np.where(mask[..., None], np.float32(colour), ground).astype(np.float32)
+
+
+def as_likely(mask):
+    return np.where(mask, 0.97, 0.03).astype(np.float32)
+
+
+@pytest.mark.parametrize("ground", [white, bent_gradient])
+@pytest.mark.parametrize("centre", [(64, 64), (124, 64)])  # the second one is cut by the frame
+def test_the_ground_is_known_behind_a_subject(ground, centre):
+    mask = disc(*centre, 40)
+    away, unit = away_from_ground(painted(ground(), mask))
+    assert unit == ALIKE[0] and away[~mask].max() < 0.5 and away[mask].min() > 2
+    assert np.array_equal(flood_mask(painted(ground(), mask)), mask)
+
+
+def test_paper_with_grain_is_still_plain():
+    rng = np.random.default_rng(1)
+    mask = disc(64, 64, 40)
+    image = (painted(white() * 0.9, mask) + rng.normal(0, 0.01, (SIDE, SIDE, 1))).clip(0, 1).astype(np.float32)
+    away, unit = away_from_ground(image)
+    assert ALIKE[0] <= unit <= ALIKE[1] and (away[~mask] < 1).mean() > 0.99
+    found = flood_mask(image)
+    assert (found & mask).sum() / (found | mask).sum() > 0.98
+
+
+@pytest.mark.parametrize("pattern", ["dots", "stripes", "horizon"])
+def test_what_is_not_plain_is_left_alone(pattern):
+    on = {"dots": np.hypot(X * 8 % 1 - 0.1, Y * 8 % 1 - 0.1) < 0.3, "stripes": X * 8 % 1 < 0.5, "horizon": Y > 0.6}
+    image = painted(white(), on[pattern], (0.5, 0.7, 0.9))
+    likely = as_likely(disc(64, 64, 30))
+    assert away_from_ground(image) is None and flood_mask(image) is None
+    assert proven(image, likely) is likely
+
+
+def test_things_that_were_overlooked_come_back():
+    both = disc(64, 40, 22) | disc(64, 100, 14)
+    out = proven(painted(bent_gradient(), both), as_likely(disc(64, 40, 22)))
+    assert np.array_equal(out > 0.5, both)
+
+
+def test_many_small_things_are_a_pattern():
+    stars = np.hypot(X * 8 % 1 - 0.5, Y * 8 % 1 - 0.5) < 0.2  # none touches the frame
+    likely = as_likely(disc(64, 64, 30))
+    assert proven(painted(white(), disc(64, 64, 30) | stars), likely) is likely
+
+
+def test_a_soft_shadow_proves_nothing():
+    mask = disc(60, 60, 30)
+    dark = 0.3 * ndimage.gaussian_filter(disc(68, 66, 32).astype(np.float32), 4)
+    image = painted(white() * (1 - dark[..., None]), mask)
+    likely = as_likely(mask)
+    assert proven(image, likely) is likely
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_an_enclosed_place_stays_as_the_segmenter_sees_it(seen):
+    whole, inner = disc(64, 64, 40), disc(64, 64, 34)
+    likely = as_likely(whole if seen else whole & ~inner)
+    out = proven(painted(white(), whole & ~inner, (0.1, 0.1, 0.1)), likely)
+    assert np.array_equal(out > 0.5, likely > 0.5)
