@@ -27,6 +27,9 @@ _KEY = "segmenter"
 SEGMENTER_FILE = Path(__file__).parent / "data" / "segmenter.safetensors"
 SIDE = 256
 """Longest side of the copy that the network sees, in pixels."""
+VIEWS = ((SIDE, False), (320, True))
+"""Sides at which the network looks at a picture, and whether at its mirror image. On tuning pictures two views gained
+.0025 IoU over one size and its mirror image; a third gained nothing."""
 LEAST = 8
 """Pictures with a side shorter than this many pixels count as showing no subject."""
 FEATURES = 18
@@ -138,19 +141,29 @@ def coarse_mask(image: np.ndarray) -> np.ndarray:
     All zero for pictures with a side below LEAST. Raises SealError if the network's file is missing or damaged.
     """
     network = small_networks.cached_network(load_segmenter, SEGMENTER_FILE)
-    height, width = image.shape[:2]
-    shrink = max(height, width) / SIDE
-    size = max(1, round(height / shrink)), max(1, round(width / shrink))
-    if min(height, width) < LEAST:
-        return np.zeros(size, np.float32)
-    return predict_mask(network, image if size == (height, width) else resize(image, *size))
+    if min(image.shape[:2]) < LEAST:
+        return np.zeros(_size(image, SIDE), np.float32)
+    return predict_mask(network, image)
+
+
+def predict_mask(network: Segmenter, image: np.ndarray) -> np.ndarray:
+    """Soft mask (h, w), its longer side SIDE, of an image (H, W, 3): the mean over VIEWS."""
+    size = _size(image, SIDE)
+    views = [resize(_seen(network, resize(image, *_size(image, side)), mirrored), *size) for side, mirrored in VIEWS]
+    return np.mean(views, 0)
+
+
+def _size(image: np.ndarray, longest: int) -> tuple[int, int]:
+    """Height and width of an image (H, W, 3) scaled to a longer side of so many pixels."""
+    height, width = (max(1, round(side * longest / max(image.shape[:2]))) for side in image.shape[:2])
+    return height, width
 
 
 @torch.inference_mode()
-def predict_mask(network: Segmenter, small: np.ndarray) -> np.ndarray:
-    """Soft mask (h, w) of an image (h, w, 3) of about SIDE pixels: the mean over the image and its mirror image."""
-    height, width = small.shape[:2]
-    picture = torch.from_numpy(np.ascontiguousarray(small, np.float32)).permute(2, 0, 1)[None]
+def _seen(network: Segmenter, image: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Soft mask (H, W) of an image (H, W, 3), as it is or by way of its mirror image."""
+    height, width = image.shape[:2]
+    picture = torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None]
     padded = F.pad(picture, (0, -width % _CELL, 0, -height % _CELL), mode="replicate")
-    both = network(torch.cat([padded, padded.flip(3)])).sigmoid()
-    return ((both[0] + both[1].flip(1)) / 2)[:height, :width].numpy()
+    likely = network(padded.flip(3)).sigmoid()[0].flip(1) if mirrored else network(padded).sigmoid()[0]
+    return likely[:height, :width].numpy()

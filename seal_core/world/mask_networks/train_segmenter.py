@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...masks.segmenter import SEGMENTER_FILE, SIDE, Segmenter, predict_mask, segmenter_bytes
+from ...masks.segmenter import SEGMENTER_FILE, Segmenter, predict_mask, segmenter_bytes
 from ...pictures.resize import resize
 from ..renderer import seeds
 from . import averaged
@@ -53,8 +53,7 @@ def measure_segmenter(network: Segmenter, characters: range, count: int) -> dict
     scores: dict[str, list[float]] = {}
     for seed in characters[:count]:
         sticker = render(character(seed), random_scene(random.Random(f"segmenter {seed}")), seed)
-        small = resize(sticker.image.astype(np.float32) / 255, SIDE, SIDE)
-        found = resize(predict_mask(network, small), *sticker.mask.shape) > 0.5
+        found = resize(predict_mask(network, sticker.image.astype(np.float32) / 255), *sticker.mask.shape) > 0.5
         truth = sticker.mask > 127
         iou = float((found & truth).sum() / max((found | truth).sum(), 1))
         for name in ("all", background_kind(sticker.scene.background), sticker.scene.style):
