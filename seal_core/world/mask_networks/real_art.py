@@ -116,13 +116,12 @@ def picture(family: str, code: str, side: int, fill: float = 0.8, svg: str | Non
     straight = np.asarray(cropped, np.float32) / 255
     premultiplied = np.dstack([straight[..., :3] * straight[..., 3:], straight[..., 3]])
     planes = [Image.fromarray(np.ascontiguousarray(premultiplied[..., i])) for i in range(4)]
-    small = np.dstack([np.asarray(p.resize((width, height), Image.Resampling.LANCZOS)) for p in planes]).clip(0, 1)
+    small = np.dstack([np.asarray(p.resize((width, height), Image.Resampling.LANCZOS)) for p in planes])
     out = np.zeros((side, side, 4), np.float32)
     top, left = (side - height) // 2, (side - width) // 2
-    alpha = small[..., 3:]
-    out[top : top + height, left : left + width] = np.dstack(
-        [np.where(alpha > 0, small[..., :3] / np.maximum(alpha, 1e-6), 0).clip(0, 1), alpha]
-    )
+    alpha = small[..., 3:]  # overshoots at edges, as the colours do: their quotient does not
+    straight = np.where(alpha > 1e-3, small[..., :3] / np.maximum(alpha, 1e-3), 0)
+    out[top : top + height, left : left + width] = np.dstack([straight, alpha]).clip(0, 1)
     return out
 
 
