@@ -30,7 +30,7 @@ STRANGE = 0.15
 """Difference (largest channel) from what the network proposes, from which a colour is not taken."""
 LOST = 0.5
 """Intersection over union with the given mask below which the network has lost the subject, and the mask stands."""
-CONTRAST, UNEXPLAINED, MISTAKEN = 0.15, 0.1, 0.55
+CONTRAST, UNEXPLAINED, MISTAKEN = 0.08, 0.1, 0.55
 """A mixture tells the opacity if its two colours differ by CONTRAST (RGB), at most a share UNEXPLAINED of that is left
 over, and the network is not further off than MISTAKEN: a thin line along the edge looks like a mixture, too."""
 
