@@ -18,6 +18,9 @@ BAND, ROUNDS = 3, 10
 """Pixels at each side that count as frame; rounds of the robust fit."""
 CRISP = 2.0
 """Change of colour between neighbours, and difference from the ground, that make a drawn edge; 1 is still alike."""
+FILLED = 0.65
+"""Mean likelihood from which an enclosed place is subject. On tuning pictures white faces had .9 and more, and what is
+seen through pretzels and handles had .1 to .7."""
 FEW = 5
 """As many things may have been overlooked; more are stars or confetti."""
 EXPLAINED = 0.98
@@ -78,21 +81,30 @@ def flood_mask(image: np.ndarray) -> np.ndarray | None:
 
 
 def proven(image: np.ndarray, likely: np.ndarray) -> np.ndarray:
-    """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), and what it overlooked on a plain ground: what
-    stands out from that behind a crisp edge is subject, too."""
+    """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), corrected by what a plain ground proves.
+
+    What stands out from it behind a crisp edge is subject, also where the segmenter overlooked it. A place of its
+    colour that an outline encloses is subject or ground as a whole, as the segmenter sees it on average.
+    """
     found = away_from_ground(image)
     if found is None:
         return likely
     away, unit = found
-    outside = away < 1
-    smooth = outside | (_steepest(image) < CRISP * unit)
-    outlined = ~ndimage.binary_propagation(_frame(outside & (likely < 0.5)), mask=smooth) & (away > CRISP)
+    like = away < 1
+    seeds = _frame(like & (likely < 0.5))
+    labels, count = ndimage.label(like & ~ndimage.binary_propagation(seeds, mask=like))
+    subject = ndimage.mean(likely, labels, np.arange(count + 1)) > FILLED
+    counts = np.bincount(labels.ravel()) >= PINHOLE * labels.size
+    counts[0] = False
+    judged = np.where(counts[labels], subject[labels], likely).astype(np.float32)
+    smooth = like | (_steepest(image) < CRISP * unit)
+    outlined = ~ndimage.binary_propagation(seeds, mask=smooth) & (away > CRISP)
     guessed = likely < 0.1
-    if not guessed.any() or (outside | outlined)[guessed].mean() < EXPLAINED:
-        return likely
+    if not guessed.any() or (like | outlined)[guessed].mean() < EXPLAINED:
+        return judged
     new = outlined & (likely < 0.5)
     new = ndimage.binary_propagation(ndimage.binary_opening(new, _BOX), mask=new)  # lines along an edge are no things
-    return likely if ndimage.label(new, _BOX)[1] > FEW else np.where(new, 1, likely).astype(np.float32)
+    return judged if ndimage.label(new, _BOX)[1] > FEW else np.where(new, 1, judged).astype(np.float32)
 
 
 def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:
