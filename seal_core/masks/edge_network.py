@@ -1,8 +1,8 @@
 """The edge network: opacity and the subject's own colours along an outline (ours).
 
 A small U-Net (Ronneberger et al. 2015) sees a picture and a mask that is right to a few pixels. It gives opacity and
-colours together, as FBA matting does (Forte and Pitié 2020). `python -m seal_core.world edges` trained it on rendered
-stickers and procedural objects, whose edges are known exactly.
+colours together, as FBA matting does (Forte and Pitié 2020). `python -m seal_core.world edges` trained it on sticker
+art, rendered stickers and procedural objects, whose edges are known exactly.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The learned segmenter: finds a sticker's subject where colours alone cannot (ours).
 
 A small U-Net (Ronneberger et al. 2015) sees the picture at `SIDE` pixels. `python -m seal_core.world segmenter` trained
-it on rendered and procedural stickers over procedural grounds. It knows die-cut rims on paper of the same colour,
-hearts beside a head, watercolour and scenery. It has never seen a photograph.
+it on sticker art of several hands, StickerWorld's stickers and procedural objects. It knows closed outlines, white on
+white, die-cut rims on paper of the same colour, hearts beside a head, watercolour and scenery. It has never seen a
+photograph.
 """
 
 from __future__ import annotations
