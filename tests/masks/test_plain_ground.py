@@ -90,3 +90,10 @@ def test_an_enclosed_place_is_judged_as_a_whole(certainty):
     likely = np.where(inner, unsure.clip(0, 1), as_likely(whole)).astype(np.float32)
     out = proven(painted(white(), whole & ~inner, (0.1, 0.1, 0.1)), likely)
     assert np.array_equal(out > 0.5, whole if certainty > 0.5 else whole & ~inner)
+
+
+def test_an_outline_drawing_is_filled_everywhere():
+    whole = disc(64, 64, 50)
+    lines = whole & (~disc(64, 64, 46) | (np.abs(X - 0.5) < 0.02) | (np.abs(Y - 0.5) < 0.02))
+    out = proven(painted(white(), lines, (0.1, 0.1, 0.1)), np.where(lines, 0.9, 0.3 * whole).astype(np.float32))
+    assert np.array_equal(out > 0.5, whole)
