@@ -24,7 +24,7 @@ seen through pretzels and handles had .1 to .7."""
 PANES, DRAWN = 4, 0.4
 """An outline drawing is filled everywhere: it encloses so many places, and so large a share of it has the ground's
 colour."""
-FEW = 5
+FEW = 8
 """As many things may have been overlooked; more are stars or confetti."""
 EXPLAINED = 0.98
 """Share of what the segmenter takes for ground that must be ground or outlined: a shadow is neither."""
@@ -37,9 +37,9 @@ colour."""
 _BOX = np.ones((3, 3), bool)
 
 
-def away_from_ground(image: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """How far each pixel is from a plain ground, (H, W) float32, and the difference that counts as one; None if the
-    frame shows no plain ground. Below 1 a pixel has the ground's colour.
+def off_ground(image: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """What each pixel has more than a plain ground, (H, W, 3) float32, and the difference that counts as one; None if
+    the frame shows no plain ground. Within 1 a pixel has the ground's colour.
 
     image: (H, W, 3). Each channel is a quadratic function of place, fitted to the frame by iterated least squares that
     come to ignore what does not fit (Tukey's weights, after a start with least absolute differences).
@@ -62,17 +62,18 @@ def away_from_ground(image: np.ndarray) -> tuple[np.ndarray, float] | None:
     fits = [(part < unit).mean() for part in np.split(off, lengths)]
     if sum(share >= MOSTLY for share in fits) < SIDES:
         return None
-    return np.abs(image - terms @ field).max(2).astype(np.float32) / unit, unit
+    return ((image - terms @ field) / unit).astype(np.float32), unit
 
 
 def flood_mask(image: np.ndarray) -> np.ndarray | None:
     """Foreground (H, W) bool of an image (H, W, 3) on a plain ground: what a flood from the frame does not reach, but
     for enclosed places such as the inside of a handle. All False if nothing differs from the ground; None if there is
     no plain ground."""
-    found = away_from_ground(image)
+    found = off_ground(image)
     if found is None:
         return None
-    away, like = found[0], found[0] < 1
+    away = np.abs(found[0]).max(2)
+    like = away < 1
     front = ~ndimage.binary_propagation(_frame(like), mask=like)
     soft = front & ~ndimage.binary_erosion(front, _BOX, border_value=1)
     front &= ~(soft & (away < ndimage.maximum_filter(away, 5) / 2))  # more ground than subject
@@ -86,13 +87,14 @@ def flood_mask(image: np.ndarray) -> np.ndarray | None:
 def proven(image: np.ndarray, likely: np.ndarray) -> np.ndarray:
     """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), corrected by what a plain ground proves.
 
-    What stands out from it behind a crisp edge is subject, also where the segmenter overlooked it. A place of its
-    colour that an outline encloses is subject or ground as a whole, as the segmenter sees it on average.
+    What stands out from it behind a crisp edge, or is brighter, is subject, also where the segmenter overlooked it. A
+    place of its colour that an outline encloses is subject or ground as a whole, as the segmenter sees it on average.
     """
-    found = away_from_ground(image)
+    found = off_ground(image)
     if found is None:
         return likely
-    away, unit = found
+    off, unit = found
+    away = np.abs(off).max(2)
     like = away < 1
     seeds = _frame(like & (likely < 0.5))
     reached = ndimage.binary_propagation(seeds, mask=like)
@@ -106,6 +108,7 @@ def proven(image: np.ndarray, likely: np.ndarray) -> np.ndarray:
     judged = np.where(places[labels], subject[labels], likely).astype(np.float32)
     smooth = like | (_steepest(image) < CRISP * unit)
     outlined = ~ndimage.binary_propagation(seeds, mask=smooth) & (away > CRISP)
+    outlined |= off.max(2) > CRISP  # a shadow only darkens
     guessed = likely < 0.1
     if not guessed.any() or (like | outlined)[guessed].mean() < EXPLAINED:
         return judged

@@ -98,7 +98,7 @@ def test_whiskers_of_the_cat_survive(ground):
     thin = (alpha > 0.9) & ~ndimage.binary_opening(alpha > 0.5, np.ones((7, 7), bool))
     assert thin.sum() > 100
     mask = semantic_mask(torch.from_numpy(image)[None])[0].numpy()
-    assert (mask[thin] > 0.5).mean() > 0.8
+    assert (mask[thin] > 0.5).mean() > 0.85
 
 
 @font
@@ -183,8 +183,8 @@ def test_nothing_but_noise_or_one_colour_is_an_error():
 def test_a_large_picture_is_flooded_on_a_small_copy_and_keeps_its_lines(monkeypatch):
     truth = disc(1536, 1536, 490)
     truth[760:763, 50:1470] = 1
-    seen, away = [], plain_ground.away_from_ground
-    monkeypatch.setattr(plain_ground, "away_from_ground", lambda image: seen.append(image.shape) or away(image))
+    seen, away = [], plain_ground.off_ground
+    monkeypatch.setattr(plain_ground, "off_ground", lambda image: seen.append(image.shape) or away(image))
     mask = border_mask(paint(truth))
     assert max(seen) == (512, 512, 3), "what a flood costs does not grow with the picture"
     assert glyphs.iou(mask, truth.numpy()) > 0.99

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seal_core.masks.plain_ground import ALIKE, away_from_ground, flood_mask, proven
+from seal_core.masks.plain_ground import ALIKE, flood_mask, off_ground, proven
 
 SIDE = 128
 Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float32) / SIDE
@@ -38,7 +38,8 @@ def as_likely(mask):
 @pytest.mark.parametrize("centre", [(64, 64), (124, 64)])  # the second one is cut by the frame
 def test_the_ground_is_known_behind_a_subject(ground, centre):
     mask = disc(*centre, 40)
-    away, unit = away_from_ground(painted(ground(), mask))
+    off, unit = off_ground(painted(ground(), mask))
+    away = np.abs(off).max(2)
     assert unit == ALIKE[0] and away[~mask].max() < 0.5 and away[mask].min() > 2
     assert np.array_equal(flood_mask(painted(ground(), mask)), mask)
 
@@ -47,8 +48,8 @@ def test_paper_with_grain_is_still_plain():
     rng = np.random.default_rng(1)
     mask = disc(64, 64, 40)
     image = (painted(white() * 0.9, mask) + rng.normal(0, 0.01, (SIDE, SIDE, 1))).clip(0, 1).astype(np.float32)
-    away, unit = away_from_ground(image)
-    assert ALIKE[0] <= unit <= ALIKE[1] and (away[~mask] < 1).mean() > 0.99
+    off, unit = off_ground(image)
+    assert ALIKE[0] <= unit <= ALIKE[1] and (np.abs(off).max(2)[~mask] < 1).mean() > 0.99
     found = flood_mask(image)
     assert (found & mask).sum() / (found | mask).sum() > 0.98
 
@@ -58,7 +59,7 @@ def test_what_is_not_plain_is_left_alone(pattern):
     on = {"dots": np.hypot(X * 8 % 1 - 0.1, Y * 8 % 1 - 0.1) < 0.3, "stripes": X * 8 % 1 < 0.5, "horizon": Y > 0.6}
     image = painted(white(), on[pattern], (0.5, 0.7, 0.9))
     likely = as_likely(disc(64, 64, 30))
-    assert away_from_ground(image) is None and flood_mask(image) is None
+    assert off_ground(image) is None and flood_mask(image) is None
     assert proven(image, likely) is likely
 
 
@@ -72,6 +73,15 @@ def test_many_small_things_are_a_pattern():
     stars = np.hypot(X * 8 % 1 - 0.5, Y * 8 % 1 - 0.5) < 0.2  # none touches the frame
     likely = as_likely(disc(64, 64, 30))
     assert np.array_equal(proven(painted(white(), disc(64, 64, 30) | stars), likely), likely)
+
+
+def test_what_is_brighter_than_the_ground_is_no_shadow():
+    """A yellow lamp that fades into orange has no crisp edge there."""
+    lamp = ndimage.gaussian_filter(disc(64, 100, 14).astype(np.float32), 4)[..., None]
+    ground = np.ones((SIDE, SIDE, 3), np.float32) * np.float32([1.0, 0.6, 0.15])
+    image = painted(ground * (1 - lamp) + np.float32([1.0, 0.85, 0.2]) * lamp, disc(64, 50, 30))
+    out = proven(image, as_likely(disc(64, 50, 30)))
+    assert (out > 0.5)[disc(64, 100, 11)].all() and not (out > 0.5)[~disc(64, 100, 20) & ~disc(64, 50, 30)].any()
 
 
 def test_a_soft_shadow_proves_nothing():
