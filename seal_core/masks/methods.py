@@ -131,7 +131,7 @@ def find(
     else:
         problem = ""
     likely = coarse_mask(pixels)
-    likely = proven(resize(pixels, *likely.shape), likely)
+    likely, sure = proven(resize(pixels, *likely.shape), likely)
     flooded = flood_mask(fitted_to(pixels, FLOOD_SIDE if method == "border" else SIDE))
     by_colour = None if flooded is None else flooded.astype(np.float32)
     remedy = "give the sticker a margin, wire a mask, or choose another method"
@@ -147,7 +147,7 @@ def find(
         method = "learned"
     found = with_holes(pixels, found, holes)
     other = other if other is not None and _is_usable(other) else None
-    promised = overlap(resize(likely, *found.shape), (found > 0.5).astype(np.float32))
+    promised = overlap(resize(sure, *found.shape), (found > 0.5).astype(np.float32))
     return FoundSubject(found, method, promised, tuple(doubts(pixels, found, other)), other)
 
 

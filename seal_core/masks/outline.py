@@ -1,7 +1,8 @@
 """A found subject at full size: its opacity along the outline, and its own colours there (ours).
 
 Whatever found the subject, the edge network draws its outline, and where two colours meet crisply their mixture makes
-it exact. Colours change only within TOUCHED pixels of the outline: what lies deeper is the picture's own, bit for bit.
+it exact. Within TOUCHED pixels of the outline colours change and the subject is seen through: what lies deeper is
+opaque, and the picture's own, bit for bit.
 """
 
 from __future__ import annotations
@@ -69,10 +70,11 @@ def _drawn(network: EdgeNetwork, image: np.ndarray, mask: np.ndarray, last: bool
             found = snapped(_unmixed(image[seen], found))
             colours[tile] = _clean(image[seen], proposed, found)[own]
         alpha[tile] = found[own]
-    if last:  # where two tiles drew the outline differently, it is another's colours that count
-        for tile, seen, own in _tiles(alpha > 0.5):
-            deep = ndimage.distance_transform_edt(alpha[seen] > 0.5)[own] > TOUCHED
-            colours[tile][deep] = image[tile][deep]
+    if last:  # only now is the outline known: two tiles may have drawn it differently
+        solid = alpha > 0.5
+        for tile, seen, own in _tiles(solid):
+            deep = ndimage.distance_transform_edt(solid[seen])[own] > TOUCHED
+            colours[tile][deep], alpha[tile][deep] = image[tile][deep], 1
     return colours, alpha
 
 

@@ -18,9 +18,9 @@ BAND, ROUNDS = 3, 10
 """Pixels at each side that count as frame; rounds of the robust fit."""
 CRISP = 2.0
 """Change of colour between neighbours, and difference from the ground, that make a drawn edge; 1 is still alike."""
-FILLED = 0.65
+FILLED = 0.55
 """Mean likelihood from which an enclosed place is subject. On tuning pictures white faces had .9 and more, and what is
-seen through pretzels and handles had .1 to .7."""
+seen through pretzels and handles had .1 to .7; but a face that is lost costs more than a handle that is filled."""
 PANES, DRAWN = 4, 0.4
 """An outline drawing is filled everywhere: it encloses so many places, and so large a share of it has the ground's
 colour."""
@@ -84,15 +84,16 @@ def flood_mask(image: np.ndarray) -> np.ndarray | None:
     return (sizes >= max(4, SPECK * sizes.max()))[labels] if count else front
 
 
-def proven(image: np.ndarray, likely: np.ndarray) -> np.ndarray:
+def proven(image: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), corrected by what a plain ground proves.
 
     What stands out from it behind a crisp edge, or is brighter, is subject, also where the segmenter overlooked it. A
     place of its colour that an outline encloses is subject or ground as a whole, as the segmenter sees it on average.
+    The second result is the same with such a place at that average: how sure all of it is.
     """
     found = off_ground(image)
     if found is None:
-        return likely
+        return likely, likely
     off, unit = found
     away = np.abs(off).max(2)
     like = away < 1
@@ -102,19 +103,22 @@ def proven(image: np.ndarray, likely: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels.ravel())
     places = sizes >= PINHOLE * labels.size
     places[0] = False
-    subject = ndimage.mean(likely, labels, np.arange(count + 1)) > FILLED
+    average = ndimage.mean(likely, labels, np.arange(count + 1))
+    subject = average > FILLED
     if places.sum() >= PANES and sizes[places].sum() > DRAWN * (~reached).sum():
         subject[:] = True
-    judged = np.where(places[labels], subject[labels], likely).astype(np.float32)
+    judged, sure = (np.where(places[labels], of[labels], likely).astype(np.float32) for of in (subject, average))
     smooth = like | (_steepest(image) < CRISP * unit)
     outlined = ~ndimage.binary_propagation(seeds, mask=smooth) & (away > CRISP)
     outlined |= off.max(2) > CRISP  # a shadow only darkens
     guessed = likely < 0.1
     if not guessed.any() or (like | outlined)[guessed].mean() < EXPLAINED:
-        return judged
+        return judged, sure
     new = outlined & (likely < 0.5)
     new = ndimage.binary_propagation(ndimage.binary_opening(new, _BOX), mask=new)  # lines along an edge are no things
-    return judged if ndimage.label(new, _BOX)[1] > FEW else np.where(new, 1, judged).astype(np.float32)
+    if ndimage.label(new, _BOX)[1] > FEW:
+        return judged, sure
+    return np.where(new, np.float32(1), judged), np.where(new, np.float32(1), sure)
 
 
 def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:
