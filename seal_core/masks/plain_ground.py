@@ -21,6 +21,8 @@ CRISP = 2.0
 FILLED = 0.55
 """Mean likelihood from which an enclosed place is subject. On tuning pictures white faces had .9 and more, and what is
 seen through pretzels and handles had .1 to .7; but a face that is lost costs more than a handle that is filled."""
+DOUBTED = 0.8
+"""Likelihood below which what a shadow explains is one: soft, and all channels darker by the same factor."""
 PANES, DRAWN = 4, 0.4
 """An outline drawing is filled everywhere: it encloses so many places, and so large a share of it has the ground's
 colour."""
@@ -87,9 +89,10 @@ def flood_mask(image: np.ndarray) -> np.ndarray | None:
 def proven(image: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), corrected by what a plain ground proves.
 
-    What stands out from it behind a crisp edge, or is brighter, is subject, also where the segmenter overlooked it. A
-    place of its colour that an outline encloses is subject or ground as a whole, as the segmenter sees it on average.
-    The second result is the same with such a place at that average: how sure all of it is.
+    What stands out from it behind a crisp edge, or is brighter, is subject, also where the segmenter overlooked it.
+    What is a shadow, and not surely subject, is ground. A place of its colour that an outline encloses is subject or
+    ground as a whole, as the segmenter sees it on average. The second result is the same with such a place at that
+    average: how sure all of it is.
     """
     found = off_ground(image)
     if found is None:
@@ -108,8 +111,10 @@ def proven(image: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if places.sum() >= PANES and sizes[places].sum() > DRAWN * (~reached).sum():
         subject[:] = True
     judged, sure = (np.where(places[labels], of[labels], likely).astype(np.float32) for of in (subject, average))
-    smooth = like | (_steepest(image) < CRISP * unit)
-    outlined = ~ndimage.binary_propagation(seeds, mask=smooth) & (away > CRISP)
+    soft = _steepest(image) < CRISP * unit
+    shadow = ndimage.binary_propagation(seeds, mask=like | soft & _darkened(image, off, unit)) & (judged < DOUBTED)
+    judged, sure = (np.where(shadow, np.float32(0), of) for of in (judged, sure))
+    outlined = ~ndimage.binary_propagation(seeds, mask=like | soft) & (away > CRISP)
     outlined |= off.max(2) > CRISP  # a shadow only darkens
     guessed = likely < 0.1
     if not guessed.any() or (like | outlined)[guessed].mean() < EXPLAINED:
@@ -137,6 +142,13 @@ def _frame(mask: np.ndarray) -> np.ndarray:
     inner = np.zeros(mask.shape, bool)
     inner[1:-1, 1:-1] = True
     return mask & ~inner
+
+
+def _darkened(image: np.ndarray, off: np.ndarray, unit: float) -> np.ndarray:
+    """Which pixels (H, W) show the ground's colour, darker: all channels by the same factor."""
+    field = image - off * unit
+    shade = (image * field).sum(2) / np.maximum((field**2).sum(2), 1e-6)
+    return (np.abs(image - shade[..., None] * field).max(2) < unit / 2) & (shade < 1)
 
 
 def _steepest(image: np.ndarray) -> np.ndarray:
