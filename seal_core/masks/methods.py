@@ -132,7 +132,10 @@ def find(
         problem = ""
     likely = coarse_mask(pixels)
     likely, sure = proven(resize(pixels, *likely.shape), likely)
-    flooded = flood_mask(fitted_to(pixels, FLOOD_SIDE if method == "border" else SIDE))
+    if method == "border":
+        flooded = flood_mask(fitted_to(pixels, FLOOD_SIDE), 2)
+    else:
+        flooded = flood_mask(fitted_to(pixels, SIDE))
     by_colour = None if flooded is None else flooded.astype(np.float32)
     remedy = "give the sticker a margin, wire a mask, or choose another method"
     if method == "attention" or (method == "auto" and attention is not None and not _is_usable(likely)):

@@ -39,7 +39,7 @@ colour."""
 _BOX = np.ones((3, 3), bool)
 
 
-def off_ground(image: np.ndarray) -> tuple[np.ndarray, float] | None:
+def off_ground(image: np.ndarray, sides_needed: int = SIDES) -> tuple[np.ndarray, float] | None:
     """What each pixel has more than a plain ground, (H, W, 3) float32, and the difference that counts as one; None if
     the frame shows no plain ground. Within 1 a pixel has the ground's colour.
 
@@ -62,16 +62,16 @@ def off_ground(image: np.ndarray) -> tuple[np.ndarray, float] | None:
         weight = 1 / np.maximum(off, unit / 3) if n < 3 else (1 - (off / unit) ** 2).clip(1e-4) ** 2
     lengths = np.cumsum([image[side].shape[0] * image[side].shape[1] for side in sides])[:-1]
     fits = [(part < unit).mean() for part in np.split(off, lengths)]
-    if sum(share >= MOSTLY for share in fits) < SIDES:
+    if sum(share >= MOSTLY for share in fits) < sides_needed:
         return None
     return ((image - terms @ field) / unit).astype(np.float32), unit
 
 
-def flood_mask(image: np.ndarray) -> np.ndarray | None:
+def flood_mask(image: np.ndarray, sides_needed: int = SIDES) -> np.ndarray | None:
     """Foreground (H, W) bool of an image (H, W, 3) on a plain ground: what a flood from the frame does not reach, but
     for enclosed places such as the inside of a handle. All False if nothing differs from the ground; None if there is
-    no plain ground."""
-    found = off_ground(image)
+    no plain ground. sides_needed: at so many sides of the frame it must show; 2 allow a subject in a corner."""
+    found = off_ground(image, sides_needed)
     if found is None:
         return None
     away = np.abs(found[0]).max(2)

@@ -160,8 +160,9 @@ def test_hairlines_survive():
     assert (mask[[50, 64, 78], 8:30] > 0.5).float().mean() > 0.95
 
 
-def test_subject_cut_by_the_frame():
-    truth = disc(128, 128, 50, (110, 64))
+@pytest.mark.parametrize(("centre", "radius"), [((110, 64), 50), ((115, 112), 34)])
+def test_subject_cut_by_the_frame(centre, radius):
+    truth = disc(128, 128, radius, centre)
     assert glyphs.iou(border_mask(paint(truth)), truth.numpy()) > 0.97
 
 
@@ -184,7 +185,7 @@ def test_a_large_picture_is_flooded_on_a_small_copy_and_keeps_its_lines(monkeypa
     truth = disc(1536, 1536, 490)
     truth[760:763, 50:1470] = 1
     seen, away = [], plain_ground.off_ground
-    monkeypatch.setattr(plain_ground, "off_ground", lambda image: seen.append(image.shape) or away(image))
+    monkeypatch.setattr(plain_ground, "off_ground", lambda image, *a: seen.append(image.shape) or away(image, *a))
     mask = border_mask(paint(truth))
     assert max(seen) == (512, 512, 3), "what a flood costs does not grow with the picture"
     assert glyphs.iou(mask, truth.numpy()) > 0.99
