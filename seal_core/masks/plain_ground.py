@@ -14,8 +14,9 @@ ALIKE = 0.03, 0.06
 paper or noise spreads the colours."""
 MOSTLY, SIDES = 0.95, 3
 """Share of a side of the frame that must fit, and how many sides: a subject may stand on the fourth."""
-BAND, ROUNDS = 3, 10
-"""Pixels at each side that count as frame; rounds of the robust fit."""
+BAND, ORDERS = 3, (1, 1, 1, 3, 3, 3, 6, 6, 6, 6, 6, 6)
+"""Pixels at each side that count as frame; terms in each round of the robust fit: constant, plane, quadratic. Bent from
+the start, it would bend to a subject in a corner."""
 CRISP = 2.0
 """Change of colour between neighbours, and difference from the ground, that make a drawn edge; 1 is still alike."""
 FILLED = 0.55
@@ -44,7 +45,7 @@ def off_ground(image: np.ndarray, sides_needed: int = SIDES) -> tuple[np.ndarray
     the frame shows no plain ground. Within 1 a pixel has the ground's colour.
 
     image: (H, W, 3). Each channel is a quadratic function of place, fitted to the frame by iterated least squares that
-    come to ignore what does not fit (Tukey's weights, after a start with least absolute differences).
+    come to ignore what does not fit (least absolute differences at first, Tukey's weights then).
     """
     height, width = image.shape[:2]
     if min(height, width) <= 2 * BAND:
@@ -54,12 +55,13 @@ def off_ground(image: np.ndarray, sides_needed: int = SIDES) -> tuple[np.ndarray
     sides = [np.s_[:BAND], np.s_[-BAND:], np.s_[:, :BAND], np.s_[:, -BAND:]]
     known, seen = (np.concatenate([a[side].reshape(-1, a.shape[2]) for side in sides]) for a in (terms, image))
     field, off, unit, weight = np.zeros((6, 3)), np.zeros(0), ALIKE[0], np.ones(len(known))
-    for n in range(ROUNDS):
-        weighted = known * weight[:, None]
-        field = np.linalg.solve(weighted.T @ known + 1e-6 * np.eye(6), weighted.T @ seen)
+    for n, order in enumerate(ORDERS):
+        weighted = known[:, :order] * weight[:, None]
+        field[:order] = np.linalg.solve(weighted.T @ known[:, :order] + 1e-6 * np.eye(order), weighted.T @ seen)
         off = np.abs(seen - known @ field).max(1)
         unit = float(np.clip(4 * np.median(off), *ALIKE))
-        weight = 1 / np.maximum(off, unit / 3) if n < 3 else (1 - (off / unit) ** 2).clip(1e-4) ** 2
+        bent = n >= len(ORDERS) // 2
+        weight = (1 - (off / unit) ** 2).clip(1e-4) ** 2 if bent else 1 / np.maximum(off, unit / 3)
     lengths = np.cumsum([image[side].shape[0] * image[side].shape[1] for side in sides])[:-1]
     fits = [(part < unit).mean() for part in np.split(off, lengths)]
     if sum(share >= MOSTLY for share in fits) < sides_needed:
