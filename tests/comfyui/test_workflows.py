@@ -176,7 +176,7 @@ def test_sticker_pack(comfy: ComfyServer, graph):
     sent[cut]["inputs"]["if_not_found"] = "stop"
     stopped = comfy.run(sent)
     assert stopped.status == "error" and stopped.executed == {cut}, "all before it came from the cache"
-    assert stopped.message.startswith("image: 1 of 12 pictures could not be cut out. Picture 5: image: the border")
+    assert stopped.message.startswith("image: 1 of 12 pictures could not be cut out. Picture 5: image: the learned")
 
 
 def test_sticker_pack_out_of_the_box(comfy: ComfyServer, graph):
