@@ -63,8 +63,8 @@ def cut_all(
     progress: OnProgress | None = None,
     **options: Any,
 ) -> tuple[list[Tensor], str, float]:
-    """Cut-outs (B, H, W, 4), straight alpha, for each batch; a report: a summary, and a line for each failure and each
-    doubt; and the lowest confidence, 0 to 1 (`masks.methods.FoundSubject`).
+    """Cut-outs (B, H, W, 4), straight alpha, for each batch; a report: a summary, and a line for each failure; and the
+    lowest confidence, 0 to 1 (`masks.methods.FoundSubject`). Doubts are notices, which the node adds to the report.
 
     batches: IMAGEs of any sizes. masks: none, one MASK for all batches, or one each. method, options: as for
     `cut_picture`. failing: one of FAILING. progress: called as (done, all) for each picture.
@@ -77,7 +77,7 @@ def cut_all(
     given = [masks[i if len(masks) > 1 else 0] if len(masks) else None for i in range(len(batches))]
     pairs = [pictures_and_masks(*pair) for pair in zip(batches, given)]
     total, done = sum(len(images) for images, _ in pairs), 0
-    cuts, failed, doubted, sure = [], {}, [], 1.0
+    cuts, failed, sure = [], {}, 1.0
     for images, own in pairs:
         made = []
         for picture, mask in zip(images, own):
@@ -85,7 +85,6 @@ def cut_all(
             try:
                 cut, found = cut_picture(picture, mask, method, **options)
                 tell_doubts(found, done - 1, total)
-                doubted += [f"picture {done}: {doubt}" for doubt in found.doubts]
                 sure = min(sure, found.confidence)
             except SealError as error:
                 failed[done], cut, sure = str(error), whole_card(picture), 0.0
@@ -96,8 +95,7 @@ def cut_all(
     if failed and (failing == STOP or len(failed) == total):
         raise SealError(_refusal(failed, total))
     lines = [f"{total - len(failed)} of {total} pictures cut out"]
-    lines += [f"picture {i} kept whole: {reason}" for i, reason in failed.items()]
-    return cuts, "\n".join(lines + doubted), sure
+    return cuts, "\n".join(lines + [f"picture {i} kept whole: {reason}" for i, reason in failed.items()]), sure
 
 
 def whole_card(picture: Tensor) -> Tensor:
