@@ -22,8 +22,8 @@ from .doubts import doubts, overlap
 from .grow_and_feather import feather_mask, grow_mask
 from .holes import with_holes
 from .outline import matte
-from .plain_ground import flood_mask, proven
-from .segmenter import SIDE, coarse_mask
+from .plain_ground import flood_mask, plain_ground, proven
+from .segmenter import coarse_mask
 
 METHODS = ("auto", "alpha", "border", "attention", "learned")
 MIN_COVERAGE, MAX_COVERAGE = 1e-4, 0.9999
@@ -131,12 +131,12 @@ def find(
     else:
         problem = ""
     likely = coarse_mask(pixels)
-    likely, sure = proven(resize(pixels, *likely.shape), likely)
-    if method == "border":
-        flooded = flood_mask(fitted_to(pixels, FLOOD_SIDE), 2)
-    else:
-        flooded = flood_mask(fitted_to(pixels, SIDE))
-    by_colour = None if flooded is None else flooded.astype(np.float32)
+    ground, sure = plain_ground(resize(pixels, *likely.shape)), likely
+    if ground is not None:
+        likely, sure = proven(ground, likely)
+    if method == "border":  # a subject may sit in a corner
+        ground = plain_ground(fitted_to(pixels, FLOOD_SIDE), sides_needed=2)
+    by_colour = None if ground is None else flood_mask(ground).astype(np.float32)
     remedy = "give the sticker a margin, wire a mask, or choose another method"
     if method == "attention" or (method == "auto" and attention is not None and not _is_usable(likely)):
         found, other = _by_attention(rgb, attention), None

@@ -40,12 +40,36 @@ colour."""
 _BOX = np.ones((3, 3), bool)
 
 
-def off_ground(image: np.ndarray, sides_needed: int = SIDES) -> tuple[np.ndarray, float] | None:
-    """What each pixel has more than a plain ground, (H, W, 3) float32, and the difference that counts as one; None if
-    the frame shows no plain ground. Within 1 a pixel has the ground's colour.
+class PlainGround:
+    """A picture (H, W, 3) on a plain ground.
 
-    image: (H, W, 3). Each channel is a quadratic function of place, fitted to the frame by iterated least squares that
-    come to ignore what does not fit (least absolute differences at first, Tukey's weights then).
+    off: (H, W, 3), what each pixel has more than the ground, in units of the difference that counts as one, which is
+    `unit`. away: (H, W), its largest channel. like: (H, W) bool, has the ground's colour.
+    """
+
+    def __init__(self, image: np.ndarray, off: np.ndarray, unit: float) -> None:
+        self.image, self.off, self.unit = image, off, unit
+        self.away = np.abs(off).max(2)
+        self.like = self.away < 1
+
+    def darkened(self) -> np.ndarray:
+        """Which pixels (H, W) show the ground's colour, darker: all channels by the same factor."""
+        colours = self.image - self.off * self.unit
+        shade = (self.image * colours).sum(2) / np.maximum((colours**2).sum(2), 1e-6)
+        return (np.abs(self.image - shade[..., None] * colours).max(2) < self.unit / 2) & (shade < 1)
+
+    def soft(self) -> np.ndarray:
+        """Which pixels (H, W) differ little from each of their four neighbours: no drawn edge is there."""
+        padded = np.pad(self.image, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        ways = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
+        return np.max([np.abs(self.image - way).max(2) for way in ways], 0) < CRISP * self.unit
+
+
+def plain_ground(image: np.ndarray, sides_needed: int = SIDES) -> PlainGround | None:
+    """The plain ground of an image (H, W, 3), or None if fewer than `sides_needed` sides of its frame show one.
+
+    Each channel is a quadratic function of place, fitted to the frame by iterated least squares that come to ignore
+    what does not fit (least absolute differences at first, Tukey's weights then).
     """
     height, width = image.shape[:2]
     if min(height, width) <= 2 * BAND:
@@ -66,45 +90,44 @@ def off_ground(image: np.ndarray, sides_needed: int = SIDES) -> tuple[np.ndarray
     fits = [(part < unit).mean() for part in np.split(off, lengths)]
     if sum(share >= MOSTLY for share in fits) < sides_needed:
         return None
-    return ((image - terms @ field) / unit).astype(np.float32), unit
+    return PlainGround(image, ((image - terms @ field) / unit).astype(np.float32), unit)
 
 
-def flood_mask(image: np.ndarray, sides_needed: int = SIDES) -> np.ndarray | None:
-    """Foreground (H, W) bool of an image (H, W, 3) on a plain ground: what a flood from the frame does not reach, but
-    for enclosed places such as the inside of a handle. All False if nothing differs from the ground; None if there is
-    no plain ground. sides_needed: at so many sides of the frame it must show; 2 allow a subject in a corner."""
-    found = off_ground(image, sides_needed)
-    if found is None:
-        return None
-    away = np.abs(found[0]).max(2)
-    like = away < 1
-    front = ~ndimage.binary_propagation(_frame(like), mask=like)
+def flood_mask(ground: PlainGround) -> np.ndarray:
+    """Foreground (H, W) bool of a picture: what a flood from the frame does not reach, but for enclosed places such as
+    the inside of a handle. All False if nothing differs from the ground."""
+    front = ~ndimage.binary_propagation(_frame(ground.like), mask=ground.like)
     soft = front & ~ndimage.binary_erosion(front, _BOX, border_value=1)
-    front &= ~(soft & (away < ndimage.maximum_filter(away, 5) / 2))  # more ground than subject
-    front &= ~enclosed(like, front)
+    front &= ~(soft & (ground.away < ndimage.maximum_filter(ground.away, 5) / 2))  # more ground than subject
+    front &= ~enclosed(ground.like, front)
     labels, count = ndimage.label(front, _BOX)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return (sizes >= max(4, SPECK * sizes.max()))[labels] if count else front
 
 
-def proven(image: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The segmenter's judgement `likely` (H, W) of an image (H, W, 3), corrected by what a plain ground proves.
+def proven(ground: PlainGround, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The segmenter's judgement `likely` (H, W), corrected by what a picture's plain ground proves.
 
     What stands out from it behind a crisp edge, or is brighter, is subject, also where the segmenter overlooked it.
     What is a shadow, and not surely subject, is ground. A place of its colour that an outline encloses is subject or
     ground as a whole, as the segmenter sees it on average. The second result is the same with such a place at that
     average: how sure all of it is.
     """
-    found = off_ground(image)
-    if found is None:
-        return likely, likely
-    off, unit = found
-    away = np.abs(off).max(2)
-    like = away < 1
-    seeds = _frame(like & (likely < 0.5))
-    reached = ndimage.binary_propagation(seeds, mask=like)
-    labels, count = ndimage.label(like & ~reached)
+    seeds, soft = _frame(ground.like & (likely < 0.5)), ground.soft()
+    judged, sure = _places_judged(ground, likely, seeds)
+    shadow = ndimage.binary_propagation(seeds, mask=ground.like | soft & ground.darkened()) & (judged < DOUBTED)
+    outlined = ~ndimage.binary_propagation(seeds, mask=ground.like | soft) & (ground.away > CRISP)
+    outlined |= ground.off.max(2) > CRISP  # a shadow only darkens
+    new = _overlooked(outlined, likely, ground.like)
+    judged, sure = (np.where(new, 1, np.where(shadow, 0, of)).astype(np.float32) for of in (judged, sure))
+    return judged, sure
+
+
+def _places_judged(ground: PlainGround, likely: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`likely` with each enclosed place of the ground's colour as the subject or none, and at its average."""
+    reached = ndimage.binary_propagation(seeds, mask=ground.like)
+    labels, count = ndimage.label(ground.like & ~reached)
     sizes = np.bincount(labels.ravel())
     places = sizes >= PINHOLE * labels.size
     places[0] = False
@@ -112,20 +135,18 @@ def proven(image: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarra
     subject = average > FILLED
     if places.sum() >= PANES and sizes[places].sum() > DRAWN * (~reached).sum():
         subject[:] = True
-    judged, sure = (np.where(places[labels], of[labels], likely).astype(np.float32) for of in (subject, average))
-    soft = _steepest(image) < CRISP * unit
-    shadow = ndimage.binary_propagation(seeds, mask=like | soft & _darkened(image, off, unit)) & (judged < DOUBTED)
-    judged, sure = (np.where(shadow, np.float32(0), of) for of in (judged, sure))
-    outlined = ~ndimage.binary_propagation(seeds, mask=like | soft) & (away > CRISP)
-    outlined |= off.max(2) > CRISP  # a shadow only darkens
+    one, two = (np.where(places[labels], of[labels], likely) for of in (subject, average))
+    return one, two
+
+
+def _overlooked(outlined: np.ndarray, likely: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Which pixels (H, W) of what is `outlined` the segmenter took for ground, if that was a mistake."""
     guessed = likely < 0.1
     if not guessed.any() or (like | outlined)[guessed].mean() < EXPLAINED:
-        return judged, sure
+        return np.zeros(like.shape, bool)
     new = outlined & (likely < 0.5)
     new = ndimage.binary_propagation(ndimage.binary_opening(new, _BOX), mask=new)  # lines along an edge are no things
-    if ndimage.label(new, _BOX)[1] > FEW:
-        return judged, sure
-    return np.where(new, np.float32(1), judged), np.where(new, np.float32(1), sure)
+    return new & (ndimage.label(new, _BOX)[1] <= FEW)
 
 
 def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:
@@ -144,17 +165,3 @@ def _frame(mask: np.ndarray) -> np.ndarray:
     inner = np.zeros(mask.shape, bool)
     inner[1:-1, 1:-1] = True
     return mask & ~inner
-
-
-def _darkened(image: np.ndarray, off: np.ndarray, unit: float) -> np.ndarray:
-    """Which pixels (H, W) show the ground's colour, darker: all channels by the same factor."""
-    field = image - off * unit
-    shade = (image * field).sum(2) / np.maximum((field**2).sum(2), 1e-6)
-    return (np.abs(image - shade[..., None] * field).max(2) < unit / 2) & (shade < 1)
-
-
-def _steepest(image: np.ndarray) -> np.ndarray:
-    """The largest change of a channel (H, W) towards any of four neighbours."""
-    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    ways = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
-    return np.max([np.abs(image - way).max(2) for way in ways], 0)

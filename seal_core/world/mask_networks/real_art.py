@@ -82,7 +82,8 @@ def is_drawn(family: str) -> bool:
 
 
 def redrawn(family: str, code: str, rng: np.random.Generator, whitened: float | None = None) -> str:
-    """An SVG of a picture as other hands would draw it: a dark line around each shape, and some fills turned white.
+    """An SVG of a picture as other hands would draw it: a dark line around each shape, at times with gaps, and some
+    fills turned white.
 
     whitened: share of the fills that turn white; drawn at random if None. Raises Missing for families that are not
     drawn in SVG.
@@ -93,6 +94,9 @@ def redrawn(family: str, code: str, rng: np.random.Generator, whitened: float | 
     unit = float(re.search(r'viewBox="[^"]* ([0-9.]+)"', source)[1])  # type: ignore[index]
     ink = "#{:02x}{:02x}{:02x}".format(*rng.integers(0, 70, 3))
     line = f'stroke="{ink}" stroke-width="{unit * rng.uniform(0.008, 0.035):.3g}" stroke-linejoin="round"'
+    if rng.random() < 0.35:
+        line += f' stroke-dasharray="{unit * rng.uniform(0.1, 0.7):.3g} {unit * rng.uniform(0.02, 0.07):.3g}"'
+        line += ' stroke-linecap="round"'
     white_share = rng.choice((0.0, 0.5, 1.0), p=(0.3, 0.4, 0.3)) if whitened is None else whitened
     seen: dict[str, str] = {}
 

@@ -6,6 +6,7 @@ background, characters outside validation and test) have exact masks too.
 
 from __future__ import annotations
 
+import io
 import os
 import random
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
 from torch import Generator, Tensor
 from tqdm import tqdm
 
@@ -43,7 +46,10 @@ _RAW = 0.3  # share of the renders that are only mirrored
 _EMPTY = 0.02
 _WHITE = 0.25  # share of compositions on one plain light colour, the commonest ground of stickers
 _COARSE = 0.15  # share of a batch that comes from a picture of half the size
-_GROUP = 0.12  # share of compositions whose subject is several things
+_GROUP = 0.18  # share of compositions whose subject is several things
+_JPEG = 0.15  # share of a batch that has been a JPEG file
+_SHADOWED, _FLOOR = 0.35, 0.25  # share of figures with a shadow; of these, one that lies on the floor
+_PART = 0.25  # share of sprites of which a part has another colour
 _CROPPED, _STANDING = 0.35, 0.5  # share of sprites that the frame may crop; of these, by one side alone
 
 
@@ -86,6 +92,8 @@ class SegmenterData:
             smaller = F.avg_pool2d(images[coarse], 2)
             images[coarse] = F.interpolate(smaller, scale_factor=2.0, mode="bilinear")
         images = torch.cat([images[:raw], degraded(images[raw:], generator)])
+        for i in np.flatnonzero(rng.random(count) < _JPEG):
+            images[i] = _jpeg_file(images[i], rng)
         return images, both[:, 3]
 
     def compositions(self, count: int, rng: np.random.Generator, generator: Generator) -> Tensor:
@@ -124,20 +132,25 @@ class SegmenterData:
         return kind[rng.integers(len(kind))]
 
     def _subject(self, rng: np.random.Generator) -> np.void | NDArray[np.void]:
-        """A sprite, or a group of two or three, alike or different."""
+        """A sprite, or a group of two or three, alike or different, or one with some small things around it."""
         first = self._sprite(rng)
         if rng.random() > _GROUP:
             return first
-        again = rng.random() < 0.4
         whole = np.zeros((SIDE, SIDE, 4), np.float32)  # premultiplied
-        for place in rng.permutation(4)[: rng.integers(2, 4)]:
-            one = first if again else self._sprite(rng)
-            size = int(SIDE * rng.uniform(0.35, 0.65))
-            rgb, alpha = (resize(one[n].astype(np.float32) / 255, size, size) for n in ("rgb", "alpha"))
-            corner = np.array([place // 2, place % 2])
-            top, left = ((SIDE - size) * np.abs(corner - rng.uniform(0, 0.3, 2))).astype(int)
-            spot = whole[top : top + size, left : left + size]
-            spot += np.dstack([rgb * alpha[..., None], alpha]) - spot * alpha[..., None]
+        if rng.random() < 0.65:
+            again = rng.random() < 0.4
+            for place in rng.permutation(4)[: rng.integers(2, 4)]:
+                size = int(SIDE * rng.uniform(0.35, 0.65))
+                corner = np.array([place // 2, place % 2])
+                at = ((SIDE - size) * np.abs(corner - rng.uniform(0, 0.3, 2))).astype(int)
+                _paste(whole, first if again else self._sprite(rng), size, at)
+        else:
+            size, small = int(SIDE * rng.uniform(0.6, 0.75)), self._sprite(rng)
+            _paste(whole, first, size, np.full(2, (SIDE - size) // 2))
+            for turn in rng.uniform(0, 2 * np.pi, rng.integers(1, 6)):
+                size = int(SIDE * rng.uniform(0.07, 0.17))
+                at = SIDE * (0.5 + 0.38 * np.array([np.sin(turn), np.cos(turn)])) - size / 2
+                _paste(whole, small, size, at.astype(int))
         rgb = whole[..., :3] / np.maximum(whole[..., 3:], 1e-6)
         found = sprites.sprite(np.rint(rgb.clip(0, 1) * 255).astype(np.uint8), whole[..., 3].clip(0, 1))
         return first if found is None else found
@@ -171,6 +184,13 @@ class SegmenterData:
                     cover = alpha[part][..., None]
                     back[y, x] = back[y, x] * (1 - cover) + rgb[part] * cover
         return back
+
+
+def _paste(whole: NDArray[np.floating], one: np.void, size: int, at: NDArray[np.integer]) -> None:
+    """A sprite of `size` pixels over the premultiplied picture `whole` (SIDE, SIDE, 4), its corner at (top, left)."""
+    rgb, alpha = (resize(one[n].astype(np.float32) / 255, size, size) for n in ("rgb", "alpha"))
+    spot = whole[at[0] : at[0] + size, at[1] : at[1] + size]
+    spot += np.dstack([rgb * alpha[..., None], alpha]) - spot * alpha[..., None]
 
 
 @dataclass(frozen=True)
@@ -220,23 +240,47 @@ def _placing(alpha: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _recoloured(rgb: Tensor, rng: np.random.Generator) -> Tensor:
-    """Half with permuted channels, all with another gamma."""
+    """Half with permuted channels, all with another gamma, some with a part of any colour: its shading stays."""
     order = torch.from_numpy(np.stack([rng.permutation(3) if rng.random() < 0.5 else np.arange(3) for _ in rgb]))
     rgb = rgb.gather(1, order[:, :, None, None].expand_as(rgb))
     power = torch.from_numpy(np.exp(rng.normal(0, 0.25, len(rgb))).astype(np.float32)).view(-1, 1, 1, 1)
-    return rgb.clamp(1e-3, 1) ** power
+    rgb = rgb.clamp(1e-3, 1) ** power
+    for i in np.flatnonzero(rng.random(len(rgb)) < _PART):
+        y, x = rng.integers(SIDE // 4, 3 * SIDE // 4, 2)
+        old, new = rgb[i, :, y, x].view(3, 1, 1).clone(), torch.from_numpy(random_colour(rng)).float().view(3, 1, 1)
+        part = (-((rgb[i] - old) ** 2).sum(0) / 0.12**2).exp()
+        rgb[i] = (rgb[i] + part * (new - old)).clamp(0, 1)
+    return rgb
 
 
 def _shadows(whole: Tensor, rng: np.random.Generator) -> Tensor:
-    """(B, 1, H, W): how much each figure's drop shadow darkens the background; most have none."""
-    dark = torch.from_numpy(np.where(rng.random(len(whole)) < 0.3, rng.uniform(0.1, 0.5, len(whole)), 0))
-    shift = [int(rng.integers(-7 * UNIT, 8 * UNIT)), int(rng.integers(-3 * UNIT, 9 * UNIT))]
-    soft = F.pad(whole, (shift[0], -shift[0], shift[1], -shift[1]))
-    reach = int(rng.integers(0, 4 * UNIT))
-    for _ in range(int(rng.integers(1, 4))):
-        soft = F.avg_pool2d(soft, (2 * reach + 1, 1), 1, (reach, 0))
-        soft = F.avg_pool2d(soft, (1, 2 * reach + 1), 1, (0, reach))
-    return soft * dark.float().view(-1, 1, 1, 1)
+    """(B, 1, H, W): how much each figure's shadow darkens the background; most have none."""
+    dark = torch.zeros_like(whole)
+    for i in np.flatnonzero(rng.random(len(whole)) < _SHADOWED):
+        figure = whole[i, 0].numpy()
+        if rng.random() < _FLOOR:
+            y, x = np.nonzero(figure > 0.5)
+            if not len(y):
+                continue
+            down, across = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+            wide = np.ptp(x) * rng.uniform(0.25, 0.6)
+            far = np.hypot((across - x.mean()) / wide, (down - y.max()) / (wide * rng.uniform(0.1, 0.3)))
+            cast = (far < 1).astype(np.float32)
+        else:
+            cast = ndimage.shift(figure, rng.uniform(-0.06, 0.06, 2) * SIDE, order=1)
+        soft = rng.uniform(0, 0.04) * SIDE if rng.random() < 0.85 else 0.5
+        dark[i, 0] = torch.from_numpy(rng.uniform(0.1, 0.55) * ndimage.gaussian_filter(cast, soft))
+    return dark
+
+
+def _jpeg_file(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """An image (3, SIDE, SIDE) that was once a JPEG file of this size or of twice the size."""
+    fine = SIDE * int(rng.integers(1, 3))
+    picture = Image.fromarray(np.rint(image.permute(1, 2, 0).clamp(0, 1).numpy() * 255).astype(np.uint8))
+    buffer = io.BytesIO()
+    picture.resize((fine, fine), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=int(rng.integers(25, 80)))
+    read = Image.open(buffer, formats=("JPEG",)).reduce(fine // SIDE)
+    return torch.from_numpy(np.asarray(read, np.float32) / 255).permute(2, 0, 1)
 
 
 def _moved(both: Tensor, generator: Generator) -> Tensor:
