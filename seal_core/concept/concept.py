@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..hosts.base import Family
 from ..messages import SealError
+from .low_rank import LowRank
 from .settings import Layers, Tokens
 
 
@@ -23,6 +24,7 @@ class Concept:
     clip_skip: ComfyUI's `clip.layer_idx` at training (-2 = skip one), or None for the model's default.
     file: stem of the file it is kept in, or "".
     provenance: plain JSON values: config, hash, leakage, versions.
+    weights: name of a linear layer in diffusers -> what is added to it. float32 on the CPU.
     """
 
     name: str
@@ -35,12 +37,14 @@ class Concept:
     clip_skip: int | None = None
     file: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, LowRank] = field(default_factory=dict)
 
     def __str__(self) -> str:
         counts = [vectors.shape[0] for vectors in self.vectors.values()]
         number = " and ".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
         kind = f"{number} {'tail position' if self.carrier == 'tail' else 'token'}{'s' * (max(counts) > 1)}"
-        return f"{self.name} ({self.class_word}): {kind} for {self.family}; layers {self.layers}"
+        weights = f" and weights for {len(self.weights)} layers" if self.weights else ""
+        return f"{self.name} ({self.class_word}): {kind}{weights} for {self.family}; layers {self.layers}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,10 @@
 """A concept's file: safetensors that ComfyUI's own `embedding:NAME` reads too.
 
 Tensors: `emb_params` (one text encoder), `clip_l` and `clip_g` (SDXL), or `tail` (an output tail). Nothing else,
-because ComfyUI takes the first tensor whatever its name. All that SEAL adds is in one metadata key, `seal`: sorted JSON
-without times, so that equal concepts give equal bytes, and a checksum of it and of the vectors. For files of other
-makers see `seal_core.concept.foreign_files`.
+because ComfyUI takes the first tensor whatever its name. With low-rank weights it is a LoRA that brings its embedding:
+`bundle_emb.*`, which ComfyUI reads, and the weights under the names of `lora_file`. All that SEAL adds is in one
+metadata key, `seal`: sorted JSON without times, so that equal concepts give equal bytes, and a checksum of it, of the
+vectors and of the weights. For files of other makers see `seal_core.concept.foreign_files`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ..hosts.base import Family
 from ..messages import SealError
 from .concept import Concept
 from .foreign_files import damaged_file, header_size, join_vectors, read_embedding_file, vectors_by_width
+from .lora_file import weights_from, weights_tensors
 from .settings import CARRIERS, Layers, Tokens
 
 FORMAT = 1
@@ -52,10 +54,10 @@ def save_concept(concept: Concept, folder: Path, stem: str, elsewhere: Iterable[
 def concept_bytes(concept: Concept) -> bytes:
     """The bytes of a concept's file. Raises SealError for vectors or a provenance that a file cannot hold."""
     vectors = _stored(concept)
-    return to_bytes(
-        {_key(concept.family, encoder): v for encoder, v in vectors.items()},
-        metadata={"seal": _metadata(concept, vectors)},
-    )
+    keys = _keys(concept.family, concept.carrier, bool(concept.weights))
+    weights = weights_tensors(concept.weights)
+    tensors = {keys[encoder]: v for encoder, v in vectors.items()} | weights
+    return to_bytes(tensors, metadata={"seal": _metadata(concept, vectors | weights)})
 
 
 def _stored(concept: Concept) -> dict[str, Tensor]:
@@ -76,9 +78,13 @@ def _widths(family: Family, carrier: str) -> dict[str, int]:
     return {"tail": sum(widths.values())} if carrier == "tail" else widths
 
 
-def _key(family: Family, encoder: str) -> str:
-    """The tensor's name in the file for an encoder's vectors, or the tail."""
-    return "emb_params" if len(family.widths) == 1 and encoder != "tail" else encoder
+def _keys(family: Family, carrier: str, bundled: bool) -> dict[str, str]:
+    """Key of `Concept.vectors` -> the tensor's name in the file. bundled: beside weights."""
+    keys = {encoder: encoder for encoder in _widths(family, carrier)}
+    if carrier == "input" and bundled:
+        suffix = {e: "string_to_param.*" if len(keys) == 1 else e for e in keys}
+        return {encoder: f"bundle_emb.concept.{suffix[encoder]}" for encoder in keys}
+    return keys if carrier == "tail" or len(keys) > 1 else dict.fromkeys(keys, "emb_params")
 
 
 def _check(vectors: Any, key: str, width: int, what: str) -> None:
@@ -97,8 +103,8 @@ def _check(vectors: Any, key: str, width: int, what: str) -> None:
         raise SealError(f"{what}: has values that are not finite (NaN); train again with a lower learning_rate.")
 
 
-def _metadata(concept: Concept, vectors: Mapping[str, Tensor]) -> str:
-    values = {
+def _metadata(concept: Concept, tensors: Mapping[str, Tensor]) -> str:
+    values: dict[str, Any] = {
         "format": FORMAT,
         "name": concept.name,
         "class_word": concept.class_word,
@@ -109,9 +115,11 @@ def _metadata(concept: Concept, vectors: Mapping[str, Tensor]) -> str:
         "clip_skip": concept.clip_skip,
         "provenance": dict(concept.provenance),
     }
+    if concept.weights:
+        values["weights"] = list(concept.weights)
     try:
         values = json.loads(_json(values))  # as it will be read: JSON's keys are texts
-        return _json({**values, "checksum": _checksum(values, vectors)})
+        return _json({**values, "checksum": _checksum(values, tensors)})
     except (TypeError, ValueError) as error:
         raise SealError(f"embedding: the provenance of {concept.name} is not plain JSON ({error}).") from error
 
@@ -120,12 +128,12 @@ def _json(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _checksum(values: Mapping[str, Any], vectors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the metadata without the checksum, and of the vectors (float32)."""
+def _checksum(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the metadata without the checksum, of the vectors by their encoder, and of the weights' tensors."""
     digest = hashlib.sha256(_json(values).encode())
-    for key in sorted(vectors):
-        digest.update(f"{key} {tuple(vectors[key].shape)}".encode())
-        digest.update(vectors[key].numpy().tobytes())
+    for key in sorted(tensors):
+        digest.update(f"{key} {tuple(tensors[key].shape)}".encode())
+        digest.update(tensors[key].numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -141,14 +149,16 @@ def load_concept(path: Path, class_word: str = "", name: str = "") -> Concept:
     what = f"name: {path.name}"
     tensors, metadata = read_embedding_file(path, what)
     if metadata is None:
-        recorded, carrier = {}, "input"
+        recorded, carrier, weights = {}, "input", {}
         family, vectors = vectors_by_width(tensors, what)
     else:
         values, checksum = _values(metadata, what)
         recorded = _recorded(values, what)
         family, carrier = recorded["family"], recorded["carrier"]
-        vectors = _ours(tensors, family, carrier, what)
-        if checksum is not None and checksum != _checksum(values, vectors):
+        named = recorded.pop("weights")
+        vectors = _ours(tensors, _keys(family, carrier, bool(named)), what)
+        weights = weights_from(tensors, named, what)
+        if checksum is not None and checksum != _checksum(values, vectors | weights_tensors(weights)):
             raise SealError(f"{what}: was changed since it was saved; copy it again, or train again.")
     for key, width in _widths(family, carrier).items():
         _check(vectors[key], key, width, what)
@@ -169,6 +179,7 @@ def load_concept(path: Path, class_word: str = "", name: str = "") -> Concept:
         clip_skip=recorded.get("clip_skip"),
         file=path.stem,
         provenance=recorded.get("provenance", {}),
+        weights=weights,
     )
 
 
@@ -199,6 +210,7 @@ def _recorded(values: Mapping[str, Any], what: str) -> dict[str, Any]:
             "layers": Layers(**_fields(Layers, values["layers"])),
             "clip_skip": None if skip is None else max(-100, min(_plain(skip, int), 0)),
             "provenance": _plain(values["provenance"], dict),
+            "weights": [_plain(name, str) for name in _plain(values.get("weights", []), list)],
         }
     except BROKEN as error:  # SealError too: for values that a training refuses
         raise damaged_file(what, error) from error
@@ -225,9 +237,8 @@ def _fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] if name in whole else _plain(values[name], type(d)) for name, d in known.items()}
 
 
-def _ours(tensors: Mapping[str, Tensor], family: Family, carrier: str, what: str) -> dict[str, Tensor]:
-    """The vectors (n, width) float32 of a file of ours."""
-    keys = {encoder: _key(family, encoder) for encoder in _widths(family, carrier)}
+def _ours(tensors: Mapping[str, Tensor], keys: Mapping[str, str], what: str) -> dict[str, Tensor]:
+    """The vectors (n, width) float32 of a file of ours, whose tensors are named `keys`."""
     missing = sorted(set(keys.values()) - tensors.keys())
     if missing:
         raise SealError(f"{what}: lacks {', '.join(missing)}; the file is damaged, copy it again.")

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ..hosts.base import Family
 from ..messages import SealError
+from .lora_file import PREFIX
 
 FAMILIES = (
     Family("sdxl", (("clip_l", 768), ("clip_g", 1280))),
@@ -89,14 +90,14 @@ def _safetensors(path: Path, what: str) -> tuple[dict[str, Tensor], str | None]:
         if len(keys) > _MAX_KEYS:
             raise SealError(f"{what}: holds {len(keys):,} tensors, which is no embedding; choose another file.")
         wanted = {name for encoder in _WIDTHS for name in keys_for_encoder(keys, encoder)}.union(_OURS)
-        tensors = {}
+        tensors, ours = {}, (file.metadata() or {}).get("seal")
         for key in keys:
-            if key in wanted:
+            if key in wanted or (ours is not None and key.startswith(PREFIX)):
                 shape = file.get_slice(key).get_shape()
                 small = torch.Size(shape).numel() <= MOST_VECTORS * max(_WIDTHS.values())
                 # A tensor that is too large is not read; its shape is enough for the error.
                 tensors[key] = file.get_tensor(key) if small else torch.empty(shape, device="meta")
-        return tensors, (file.metadata() or {}).get("seal")
+        return tensors, ours
 
 
 def _pickled(path: Path, size: int, what: str) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..messages import SealError, require_in_range, require_one_of, require_whole_number
+from .low_rank import LAYERS
 
 CARRIERS = ("input", "tail")
 """What a concept is: vectors at the text encoder's input, or the last positions of its output."""
@@ -70,6 +71,36 @@ class Tokens:
         how = "one token" if self.split == 1 else f"{self.split} tokens, merge {self.merge} at {self.merge_at:.0%}"
         how = f"the words that describe it, at most {self.split} tokens" if self.init == "described" else how
         return f"{self.concept} ({self.class_word}): {how}{', context token' if self.context_token else ''}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Low-rank weights that are learned beside the vectors (LoRA), in the transformer blocks of the allowed sites.
+
+    rank: of each layer's change; 0 = none. alpha: the change counts alpha / rank; 0 = as much as the rank, so as it is.
+    parts: which layers, of `low_rank.LAYERS`, separated by commas.
+    """
+
+    rank: int = 0
+    alpha: float = 0.0
+    parts: str = "attn2, attn1"
+
+    def __post_init__(self) -> None:
+        require_whole_number("rank", self.rank, 0, 256, "use 1 to 256, or 0 for no weights.")
+        require_in_range("alpha", self.alpha, 0.0, 1024.0, "use about the rank (0 = the rank).")
+        for part in self.named_parts or ("",):
+            require_one_of("parts", part, tuple(LAYERS))
+
+    @property
+    def named_parts(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.parts.split(",") if part.strip())
+
+    @property
+    def scale(self) -> float:
+        return self.alpha / self.rank if self.rank and self.alpha else 1.0
+
+    def __str__(self) -> str:
+        return f"weights of rank {self.rank} in {self.parts}" if self.rank else "no weights"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,10 +22,8 @@ def contexts(host: Host, concept: Concept | None, prompts: Sequence[str]) -> Con
     if concept is None:
         return host.encode([Prompt(text) for text in prompts], {})
     rows = [generate_context(host, concept, text) for text in prompts]
-    window = (rows[0].start_percent, rows[0].end_percent)
-    return RoutedContext(
-        stack_contexts([r.learned for r in rows]), stack_contexts([r.plain for r in rows]), rows[0].sites, *window
-    )
+    learned, plain = (stack_contexts([getattr(r, name) for r in rows]) for name in ("learned", "plain"))
+    return replace(rows[0], learned=learned, plain=plain)
 
 
 @torch.no_grad()
@@ -49,8 +48,7 @@ def generate_pictures(
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]
         if isinstance(asked, RoutedContext):
-            window = (asked.start_percent, asked.end_percent)
-            positive = RoutedContext(asked.learned.rows(part), asked.plain.rows(part), asked.sites, *window)
+            positive = replace(asked, learned=asked.learned.rows(part), plain=asked.plain.rows(part))
         else:
             positive = asked.rows(part)
         latents = sample(

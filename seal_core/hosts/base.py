@@ -99,13 +99,17 @@ class Site:
     """One cross-attention module (`attn2`): where text enters the U-Net.
 
     part is "down", "mid" or "up"; ordinal counts within the part in execution order; scale is how
-    many times smaller than the latents its map is (1, 2, 4, 8), rounded up.
+    many times smaller than the latents its map is (1, 2, 4, 8), rounded up. block: the transformer
+    block that it belongs to, with attn1, attn2 and ff; path: that block's name in diffusers, which
+    LoRA files use.
     """
 
     part: str
     ordinal: int
     scale: int
     module: Any = field(repr=False)  # each host's own class, with to_q, to_k, to_v and heads
+    block: Any = field(default=None, repr=False)
+    path: str = ""
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..concept.settings import CARRIERS, Layers, Tokens
+from ..concept.settings import CARRIERS, Layers, Tokens, Weights
 from ..messages import SealError, require_in_range, require_one_of, require_whole_number
 
 RATES = ("constant", "cosine")
@@ -56,6 +56,7 @@ class TrainConfig:
     templates: prompts with {} for the concept; "{background}" in one marks where the background is named.
     attributes: what is known of the reference, e.g. {"emotion": "happy"}. Prompts say it, so that words explain it and
     the token need not.
+    weights_rate: the learning rate of the low-rank weights, where there are any.
     describe_draws: how many examples judge the words of init "described"; 0 = as many as make the search about as long
     as the training, 4 to 48.
     """
@@ -82,6 +83,8 @@ class TrainConfig:
     attributes: tuple[tuple[str, str], ...] = ()
     tokens: Tokens = field(default_factory=Tokens)
     layers: Layers = field(default_factory=Layers)
+    weights: Weights = field(default_factory=Weights)
+    weights_rate: float = 1e-3
 
     def __post_init__(self) -> None:
         require_one_of("carrier", self.carrier, CARRIERS)
@@ -89,6 +92,7 @@ class TrainConfig:
         require_one_of("attention_loss", self.attention_loss, ATTENTION_LOSSES)
         require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
         require_in_range("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")
+        require_in_range("weights_rate", self.weights_rate, 1e-8, 1.0, "use something near 0.001.")
         require_in_range("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
         require_whole_number("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
         require_in_range("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")
@@ -124,8 +128,10 @@ class TrainConfig:
                 raise SealError(f"prompts: {line!r} must have exactly one {{}} where the concept stands.")
 
     def effective(self) -> dict[str, Any]:
-        """All settings as plain JSON values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """All settings as plain JSON values. Weights only where there are any: files from before there were keep their
+        hash."""
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values if self.weights.rank else {n: v for n, v in values.items() if not n.startswith("weights")}
 
     def hash(self, *inputs: str) -> str:
         """A short hash of all settings and of the given input hashes: the same training, or another."""

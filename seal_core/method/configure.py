@@ -130,7 +130,9 @@ def changed(preset: str, config: TrainConfig) -> dict[str, Any]:
     """
     theirs = _flat(PRESETS[preset].effective())
     return {
-        name: value for name, value in _flat(config.effective()).items() if name not in _GIVEN and value != theirs[name]
+        name: value
+        for name, value in _flat(config.effective()).items()
+        if name not in _GIVEN and value != theirs.get(name)
     }
 
 

@@ -14,6 +14,6 @@ RATE_LAWS: dict[str, Callable[[float], float]] = {
 """Share of the training that is done -> share of the learning rate. `config.RATES` names the same."""
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The learning rate of a step; steps count from 1."""
-    return config.learning_rate * RATE_LAWS[config.rate]((step - 1) / config.steps)
+def rate_share(config: TrainConfig, step: int) -> float:
+    """The share of the learning rate at a step; steps count from 1."""
+    return RATE_LAWS[config.rate]((step - 1) / config.steps)

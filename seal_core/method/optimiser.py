@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from ..hosts.base import Host
 from .config import TrainConfig
 from .learned import Learned
+from .low_rank_weights import LowRankWeights
 
 FIRST_LOSS_SCALE, GROW_AFTER = 2.0**12, 200
 """float16: the loss is scaled by this much, and by twice as much after so many steps without an overflow."""
@@ -24,8 +26,8 @@ class Descent:
     since torch 2.8 and DirectML lacks, and ComfyUI computes in float16 on both.
     """
 
-    def __init__(self, learned: Learned, config: TrainConfig, host: Host) -> None:
-        self._learned, self._config = learned, config
+    def __init__(self, learned: Learned, weights: LowRankWeights, config: TrainConfig, host: Host) -> None:
+        self._learned, self._weights, self._config = learned, weights, config
         self._half = host.dtype == torch.float16
         self._good = self._overflows = 0
         self.scale = FIRST_LOSS_SCALE if self._half else 1.0
@@ -35,25 +37,28 @@ class Descent:
     def start_anew(self) -> None:
         """A new optimiser for new leaf tensors: the old moments belong to the old ones."""
         config = self._config
-        self.optimizer = torch.optim.AdamW(
-            self._learned.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        groups: list[dict[str, Any]] = [{"params": self._learned.parameters(), "peak": config.learning_rate}]
+        if self._weights.parameters():
+            groups.append({"params": self._weights.parameters(), "peak": config.weights_rate})
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
 
-    def down(self, loss: Tensor, rate: float) -> bool:
-        """One step down the gradient. False where loss or gradients are not finite, and in float16 are so for long.
+    def down(self, loss: Tensor, share: float) -> bool:
+        """One step down the gradient, at this share of the learning rates. False where loss or gradients are not
+        finite, and in float16 are so for long.
 
         A single overflow in float16 only halves the scale; that step is left out.
         """
         if not math.isfinite(float(loss.detach())):
             return False
         (loss * self.scale).backward()
-        gradients = [p.grad for p in self._learned.parameters() if p.grad is not None]
+        moved = [*self._learned.parameters(), *self._weights.parameters()]
+        gradients = [p.grad for p in moved if p.grad is not None]
         for gradient in gradients:
             gradient /= self.scale
         finite = all(bool(gradient.isfinite().all()) for gradient in gradients)
         if finite:
             self._good, self._overflows = self._good + 1, 0
-            self._step(rate)
+            self._step(share)
             if self._half and self._good % GROW_AFTER == 0:
                 self.scale *= 2
         else:
@@ -62,8 +67,8 @@ class Descent:
         self.optimizer.zero_grad(set_to_none=True)
         return finite or (self._half and self._overflows <= MOST_OVERFLOWS)
 
-    def _step(self, rate: float) -> None:
+    def _step(self, share: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = share * group["peak"]
         self.optimizer.step()
         self._learned.constrain()

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..concept.concept import Concept
+from ..concept.low_rank import added, layers_named
 from ..concept.mentions import concepts_named, replace_names
 from ..concept.strength import check_strength, context_with_tail, vectors_at_strength
 from ..hosts.base import Context, Host, Prompt, Site, stack_contexts
@@ -26,7 +27,8 @@ class RoutedContext:
     """A prompt in two readings: with the learned token, and with the class word in its place.
 
     The learned one enters at `sites` only, and only between the two percents of the sampling (0 = noisiest). Everything
-    else, the pooled vector too, reads the plain one.
+    else, the pooled vector too, reads the plain one. weights: (layer, down, up) of what is added to the model's layers
+    between the same two percents.
     """
 
     learned: Context
@@ -34,6 +36,7 @@ class RoutedContext:
     sites: tuple[Site, ...]
     start_percent: float = 0.0
     end_percent: float = 1.0
+    weights: tuple[tuple[nn.Module, Tensor, Tensor], ...] = ()
 
     def active(self, timestep: float, last: int) -> bool:
         """Whether the token is active at a (fractional) training timestep of 0..last; percent p is (1 - p) last."""
@@ -66,7 +69,10 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
             )
     sites = host.sites()
     allowed = select(saved_sites(concept.layers.sites, sites), sites)
-    return RoutedContext(learned, plain, tuple(allowed), concept.layers.start_percent, concept.layers.end_percent)
+    found = zip(layers_named(sites, list(concept.weights)), concept.weights.values())
+    weights = tuple((layer, w.down.to(host.device), strength * w.up.to(host.device)) for layer, w in found)
+    window = concept.layers.start_percent, concept.layers.end_percent
+    return RoutedContext(learned, plain, tuple(allowed), *window, weights)
 
 
 def subject_prompt(concept: Concept, text: str) -> Prompt:
@@ -145,6 +151,7 @@ def sample(
         with contextlib.ExitStack() as stack:
             if routed is not None and learned is not None and routed.active(timestep, len(host.sigmas) - 1):
                 stack.enter_context(route(routed.sites, learned))
+                stack.enter_context(added(routed.weights))
             x0 = host.denoise(rows, torch.full((rows.shape[0],), sigma, device=x.device), main)
         if guided:
             wanted, unwanted = x0.chunk(2)

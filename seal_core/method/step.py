@@ -15,6 +15,7 @@ from .examples import Batch
 from .frozen_prefix import FrozenPrefix
 from .learned import Learned
 from .losses import attention_loss, denoising_errors
+from .low_rank_weights import LowRankWeights
 from .references import shrunk_mask
 from .sites import parse_sites, select, supervised
 
@@ -23,15 +24,16 @@ class Step:
     """What a training repeats. The method is `loss`; everything else prepares it.
 
     allowed: the sites that read the learned context; all others read the class word's. everywhere: whether those are
-    all. watched: the sites whose attention maps the loss reads.
+    all. watched: the sites whose attention maps the loss reads. weights: what is learned in the allowed sites' blocks.
     """
 
-    def __init__(self, host: Host, learned: Learned, config: TrainConfig) -> None:
+    def __init__(self, host: Host, learned: Learned, config: TrainConfig, generator: torch.Generator) -> None:
         self.host, self.learned, self.config = host, learned, config
         sites = host.sites()
         self.allowed = select(parse_sites(config.layers.sites, sites), sites)
         self.everywhere = len(self.allowed) == len(sites)
         self.watched = supervised(self.allowed)
+        self.weights = LowRankWeights(self.allowed, config.weights, generator, host.device)
         self.plain = ClassWordContexts(host, config.tokens.class_word)
         self.prefix = self.new_prefix() if config.pool else None
 
@@ -59,13 +61,14 @@ class Step:
         """
         x_t = self.host.add_noise(batch.latents, batch.noise, batch.sigma)
         if self.everywhere:
-            return self.host.denoise(x_t, batch.sigma, learned)
+            with self.weights.applied():
+                return self.host.denoise(x_t, batch.sigma, learned)
 
         def whole() -> Tensor:
             return self.host.denoise(x_t, batch.sigma, plain)
 
         replayed = prefix.replayed(batch.keys, batch.latents.device, whole) if prefix else nullcontext()
-        with replayed, route(self.allowed, learned.cross):
+        with replayed, route(self.allowed, learned.cross), self.weights.applied():
             return whole()
 
     def _attention_loss(self, maps: Maps, learned: Context, masks: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from .config import TrainConfig
 from .examples import Examples
 from .initial_words import start_from_words
 from .learned import make_learned
-from .learning_rate import learning_rate
+from .learning_rate import rate_share
 from .optimiser import Descent
 from .probe import look
 from .references import Reference
@@ -67,7 +67,9 @@ class Training:
         self.examples = Examples(host, references, self.config)
         generator = torch.Generator().manual_seed(config.seed + 1)
         self.learned = make_learned(host, self.config, generator, resume)
-        self.step = Step(host, self.learned, self.config)
+        self.step = Step(host, self.learned, self.config, generator)
+        if resume is not None:
+            self.step.weights.start_from(resume.weights)
         self.warnings: list[str] = []
         if config.attention_loss == "none" and config.attention_weight > 0:
             self.warnings.append(
@@ -116,12 +118,12 @@ class Training:
         words = None
         if self.starts_from_words:
             words = start_from_words(self.step, self.examples, config, lambda text: show(0, math.nan, text))
-        descent = Descent(self.learned, config, self.host)
+        descent = Descent(self.learned, self.step.weights, config, self.host)
         look_every = max(FEWEST_STEPS_BETWEEN, config.steps // PROBES)
         for step in range(1, config.steps + 1):
             loss, terms = self.step.loss(self.examples.next(config.batch_size))
             losses.append(float(loss.detach()))
-            if not descent.down(loss, learning_rate(config, step)):
+            if not descent.down(loss, rate_share(config, step)):
                 raise SealError(
                     f"training: the loss is not finite at step {step} of {config.steps} ({terms}). "
                     f"Lower learning_rate (now {config.learning_rate:g}) or attention_weight (now "
@@ -158,6 +160,7 @@ class Training:
             carrier=config.carrier,
             tokens=config.tokens,
             layers=config.layers,
+            weights=self.step.weights.result(),
             provenance={"seal": __version__},
         )
 

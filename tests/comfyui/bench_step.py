@@ -75,7 +75,7 @@ class Variant:
         self.name = f"{sites}{', prefix replayed' if pool else ''}"
         self.run = Training(host, [reference(resolution)], config)
         assert bool(self.run.step.prefix) == bool(pool)
-        self.descent = Descent(self.run.learned, self.run.config, host)
+        self.descent = Descent(self.run.learned, self.run.step.weights, self.run.config, host)
         self.seconds: list[float] = []
         for _ in range(pool or 1):  # also warms up
             self.step()

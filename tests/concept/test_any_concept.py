@@ -17,6 +17,8 @@ from safetensors.torch import save as to_bytes
 
 from seal_core.concept.concept import Concept
 from seal_core.concept.concept_file import FORMAT, _checksum, _json, concept_bytes, load_concept
+from seal_core.concept.lora_file import weights_tensors
+from seal_core.concept.low_rank import LowRank
 from seal_core.concept.settings import CARRIERS, INITS, MERGES, NORMS, Layers, Tokens
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
@@ -47,6 +49,13 @@ def tokens(draw) -> Tokens:
 
 
 @st.composite
+def weights(draw) -> LowRank:
+    rank, into, out = (draw(st.integers(1, 5)) for _ in range(3))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 1000)))
+    return LowRank(torch.randn(rank, into, generator=generator), torch.randn(out, rank, generator=generator))
+
+
+@st.composite
 def concepts(draw) -> Concept:
     family, carrier = draw(st.sampled_from(FAMILIES)), draw(st.sampled_from(CARRIERS))
     widths = dict(family.widths) if carrier == "input" else {"tail": sum(width for _, width in family.widths)}
@@ -65,6 +74,7 @@ def concepts(draw) -> Concept:
         draw(st.none() | st.integers(-100, 0)),
         "a",
         draw(st.dictionaries(st.text(max_size=8), JSON, max_size=4)),
+        draw(st.dictionaries(st.sampled_from(["up.0.to_q", "mid.to_out.0", "up.0.ff.net.2"]), weights(), max_size=3)),
     )
 
 
@@ -77,7 +87,13 @@ def same(one: Concept, other: Concept) -> bool:
     vectors = one.vectors.keys() == other.vectors.keys() and all(
         torch.equal(v, other.vectors[k]) for k, v in one.vectors.items()
     )
-    return vectors and vars(replace(one, vectors={})) == vars(replace(other, vectors={}))
+    weights = weights_tensors(one.weights), weights_tensors(other.weights)
+    return (
+        vectors
+        and weights[0].keys() == weights[1].keys()
+        and all(torch.equal(w, weights[1][k]) for k, w in weights[0].items())
+        and vars(replace(one, vectors={}, weights={})) == vars(replace(other, vectors={}, weights={}))
+    )
 
 
 def metadata(data: bytes) -> dict[str, Any]:
@@ -117,7 +133,16 @@ def test_keys_of_a_later_version_are_left_alone(path, concept, unknown, inside):
     path.write_bytes(to_bytes(tensors, {"seal": _json({**values, "checksum": checksum})}))
     with pytest.raises(SealError, match="was changed since it was saved"):
         load_concept(path)
-    path.write_bytes(to_bytes(tensors, {"seal": _json({**values, "checksum": _checksum(values, concept.vectors)})}))
+    path.write_bytes(
+        to_bytes(
+            tensors,
+            {
+                "seal": _json(
+                    {**values, "checksum": _checksum(values, concept.vectors | weights_tensors(concept.weights))}
+                )
+            },
+        )
+    )
     assert same(load_concept(path), concept)
     path.write_bytes(to_bytes(tensors, {"seal": _json({**values, "format": FORMAT + 1})}))
     with pytest.raises(SealError, match="newer SEAL; update"):

@@ -12,7 +12,7 @@ from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 from seal_core.method import config as settings
 from seal_core.method.config import TrainConfig
-from seal_core.method.learning_rate import RATE_LAWS, learning_rate
+from seal_core.method.learning_rate import RATE_LAWS, rate_share
 from seal_core.method.optimiser import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, Descent
 from seal_core.method.presets import PRESETS
 from seal_core.method.probe import look
@@ -284,13 +284,14 @@ class Half:
 
 
 def test_an_overflow_in_float16_leaves_the_step_out_and_halves_the_scale(host):
-    learned = Training(host, [reference()], quick("textual_inversion")).learned
-    descent, vector = Descent(learned, quick("textual_inversion"), Half()), learned.parameters()[0]
+    config = quick("textual_inversion", learning_rate=0.1)
+    run = Training(host, [reference()], config)
+    descent, vector = Descent(run.learned, run.step.weights, config, Half()), run.learned.parameters()[0]
     start, overflows = vector.detach().clone(), [1.0]
     vector.register_hook(lambda gradient: gradient * overflows[0])
 
     def down():
-        return descent.down((vector * 3).sum(), 0.1)
+        return descent.down((vector * 3).sum(), 1.0)
 
     overflows[0] = float("inf")
     assert down() and torch.equal(vector, start) and descent.scale == FIRST_LOSS_SCALE / 2
@@ -306,10 +307,10 @@ def test_an_overflow_in_float16_leaves_the_step_out_and_halves_the_scale(host):
 
 def test_an_overflow_in_other_precisions_ends_the_training(host):
     run = Training(host, [reference()], quick("textual_inversion"))
-    descent, vector = Descent(run.learned, run.config, host), run.learned.parameters()[0]
+    descent, vector = Descent(run.learned, run.step.weights, run.config, host), run.learned.parameters()[0]
     vector.register_hook(lambda gradient: gradient * float("inf"))
     assert not descent.down(vector.sum(), 0.1)
-    assert not Descent(run.learned, run.config, host).down(vector.sum() * float("nan"), 0.1)
+    assert not Descent(run.learned, run.step.weights, run.config, host).down(vector.sum() * float("nan"), 0.1)
 
 
 def test_tail_carrier_leaves_the_rest_of_the_context_alone(host):
@@ -353,11 +354,10 @@ def test_no_reference():
 
 def test_the_learning_rate_stays_or_falls_to_nearly_nothing():
     def rates(how):
-        return [learning_rate(quick("textual_inversion", steps=10, rate=how), step) for step in range(1, 11)]
+        return [rate_share(quick("textual_inversion", steps=10, rate=how), step) for step in range(1, 11)]
 
-    full = quick("textual_inversion").learning_rate
     assert tuple(RATE_LAWS) == settings.RATES
-    assert set(rates("constant")) == {full}
+    assert set(rates("constant")) == {1.0}
     falling = rates("cosine")
-    assert falling[0] == full and falling[-1] < 0.03 * full
+    assert falling[0] == 1.0 and falling[-1] < 0.03
     assert falling == sorted(falling, reverse=True)

@@ -116,7 +116,8 @@ class DiffusersHost:
     # -- U-Net -------------------------------------------------------------------------------------
 
     def sites(self) -> list[Site]:
-        return [Site(part, ordinal, scale, block.attn2) for part, ordinal, scale, block in diffusers_sites(self.unet)]
+        names = {module: name for name, module in self.unet.named_modules()}
+        return [Site(part, n, scale, b.attn2, b, names[b]) for part, n, scale, b in diffusers_sites(self.unet)]
 
     def self_attentions(self) -> list[tuple[int, nn.Module]]:
         """(scale, attn1) beside each site, in the same order."""
