@@ -7,6 +7,7 @@ from typing import Any
 from ..seal_core.concept.concept import Embedding
 from .comfy.api import io
 from .comfy.routing.apply import check_embedding, routed
+from .comfy.routing.weights import with_weights
 from .schema import EmbeddingType, schema
 
 
@@ -18,21 +19,36 @@ class SEALApplyEmbedding(io.ComfyNode):
             display_name="SEAL Apply Embedding",
             category="SEAL",
             description="Let learned concepts enter only the layers and times that they were trained for, in prompts "
-            "from SEAL Text Encode or SEAL Route Conditioning. Applying it twice changes nothing.",
+            "from SEAL Text Encode or SEAL Route Conditioning, and add the weights of concepts that have any. Applying "
+            "it twice changes nothing.",
             search_aliases=["layer restriction", "patch model", "route conditioning"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model. LoRAs and other patches stay."),
                 EmbeddingType.Input(
-                    "embedding", optional=True, tooltip="Only checked: was it trained for this kind of model?"
+                    "embedding",
+                    optional=True,
+                    tooltip="Needed for concepts with weights (LoRA), which it brings. Others are only checked: were "
+                    "they trained for this kind of model?",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="Of the weights, as in LoraLoader. Concepts without weights have their strength in SEAL "
+                    "Text Encode.",
                 ),
             ],
             outputs=[io.Model.Output("model", tooltip="A patched copy; the model that is wired in stays as it is.")],
         )
 
     @classmethod
-    def execute(cls, model: Any, embedding: Embedding | None = None) -> io.NodeOutput:
+    def execute(cls, model: Any, embedding: Embedding | None = None, strength: float = 1.0) -> io.NodeOutput:
         if embedding is not None:
             check_embedding(model, embedding)
+            model = with_weights(model, embedding, strength)
         return io.NodeOutput(routed(model))
 
 

@@ -36,6 +36,11 @@ def folder_of(carrier: str) -> Path:
     return folder
 
 
+def loras_folder() -> Path:
+    """Where a concept's weights are saved as a LoRA: the first of ComfyUI's loras folders."""
+    return Path(folder_paths.get_folder_paths("loras")[0])
+
+
 def output_folder() -> Path:
     """ComfyUI's output folder."""
     return Path(folder_paths.get_output_directory())

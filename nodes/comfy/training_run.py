@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.concept_file import BROKEN, files_with_hash, load_concept, save_concept
 from ...seal_core.concept.concept_stack import name_in_prompts
+from ...seal_core.concept.lora_file import save_lora, weights_tensors
 from ...seal_core.concept.mentions import concepts_named
 from ...seal_core.files.safe_names import safe_stem
 from ...seal_core.files.whole_file import ready_folder
@@ -32,7 +33,7 @@ from ...seal_core.method.training import PROBES, train
 from ...seal_core.plots import training_figures as plots
 from .comfy_host import ComfyHost
 from .deleted_files import watch_file
-from .folders import folder_of, spare_folders
+from .folders import folder_of, loras_folder, spare_folders
 
 SAMPLE_STEPS = 12
 
@@ -83,7 +84,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     references, warnings = fit_references(run.image, run.mask, config.resolution, run.mask_polarity)
     host.plan(config.batch_size, config.resolution)
     folder = folder_of(config.carrier)
-    start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)))
+    start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)), *_weights_of(resume))
     # The name counts: another name means another file.
     inputs = (digest(run.image, run.mask), run.mask_polarity, start, stem, str(run.run_id))
     models = host.identity()
@@ -110,11 +111,14 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save_concept(concept, folder, stem, spare_folders())
     watch_file(path, run.name)
+    lora = save_lora(concept, loras_folder(), path.stem, spare_folders()) if concept.weights else None
     concept = replace(concept, file=path.stem)
     if path.stem != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
     seconds = round(time.perf_counter() - started, 2)
     report = asked | _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
+    if lora is not None:
+        report["lora"] = str(lora)
     if host.copied_bytes:  # newer ComfyUIs stream the wired models, which gradients cannot pass
         report["copied_bytes"] = host.copied_bytes
     leak = report["leakage"]
@@ -132,6 +136,11 @@ def _reused(file: Path, reference: Reference, asked: dict[str, Any], warnings: l
     concept = load_concept(file)
     report = asked | _report(concept, warnings) | {"seconds": 0.0, "file": str(file), "reused": file.name}
     return _outcome(concept, reference, report, f"Reused {file.name}: same settings, same sticker.")
+
+
+def _weights_of(concept: Concept) -> Iterator[Tensor]:
+    """Their tensors, in order."""
+    yield from weights_tensors(concept.weights).values()
 
 
 def resumed(embedding: Embedding | None) -> Concept | None:

@@ -46,17 +46,25 @@ def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
     """Sites in execution order with their patch keys. The walk follows UNetModel._forward."""
     found: list[tuple[Site, SiteKey]] = []
     counts: dict[str, int] = dict.fromkeys(PARTS, 0)
-    scale = 1
+    scale, level, place = 1, dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
     for part, block, layers in _blocks(unet):
+        before = scale
         for layer in layers:
             if isinstance(layer, SpatialTransformer):
+                # diffusers counts the blocks of each size, and in each of them the residual blocks.
+                where = "mid_block" if part == "mid" else f"{part}_blocks.{level[part]}"
                 for index, transformer in enumerate(layer.transformer_blocks):
                     # In a temporal block the second attention may be self-attention: no text enters.
                     if _reads_text(transformer):
-                        site = Site(part, counts[part], scale, transformer.attn2)
+                        path = f"{where}.attentions.{place[part]}.transformer_blocks.{index}"
+                        site = Site(part, counts[part], scale, transformer.attn2, transformer, path)
                         found.append((site, (_KINDS[part], block, index)))
                         counts[part] += 1
             scale = _rescaled(scale, layer)
+        if scale != before:
+            level[part], place[part] = level[part] + 1, 0
+        elif any(isinstance(layer, ResBlock) for layer in layers):
+            place[part] += 1
     return found
 
 

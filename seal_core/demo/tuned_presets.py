@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..method.config import TrainConfig
-from ..method.presets import PRESETS
+from ..method.presets import PIPELINES, PRESETS, WITH_SEAL
 
 CONCEPT_NAME = "<seal-v>"
 """What prompts call the learned concept; the tiny model's tokenizer has no such word."""
@@ -21,18 +21,29 @@ BUDGET = {"steps": 150, "batch_size": 8}
 _TUNED: Mapping[str, Mapping[str, Any]] = {
     "hiper": {"learning_rate": 0.01},
     "paper": {"learning_rate": 0.02},
+    "hiper-seal": {"learning_rate": 0.01},
     "best": {"steps": 90},  # the search for initial words takes the rest of the budget
 }
 
-NAMES_ATTRIBUTES = frozenset({"best"})
+NAMES_ATTRIBUTES = frozenset({"best", "lora-seal"})
 """Presets that learn better when training prompts name what the sticker shows (emotion, background, ...)."""
 
-LABELS = {"textual_inversion": "Textual Inversion", "hiper": "HiPer", "paper": "SEAL paper", "best": "SEAL best"}
+LABELS = {
+    "textual_inversion": "Textual Inversion",
+    "hiper": "HiPer",
+    "lora": "LoRA",
+    "paper": "SEAL paper",
+    "best": "SEAL best",
+}
 
 
 def tuned_preset(name: str) -> TrainConfig:
-    """The preset with the tiny model's budget and learning rate. Raises KeyError for unknown names."""
-    return replace(PRESETS[name], **{**BUDGET, **_TUNED.get(name, {})})
+    """The preset, pipeline, or pipeline with SEAL ("hiper-seal") with the tiny model's budget and learning rate.
+
+    Raises KeyError for unknown names.
+    """
+    known = {**PRESETS, **PIPELINES, **{f"{pipeline}-seal": config for pipeline, config in WITH_SEAL.items()}}
+    return replace(known[name], **{**BUDGET, **_TUNED.get(name, {})})
 
 
 def for_sticker(

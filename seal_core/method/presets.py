@@ -14,7 +14,9 @@ cores.
 
 from __future__ import annotations
 
-from ..concept.settings import Layers, Tokens
+from dataclasses import replace
+
+from ..concept.settings import Layers, Tokens, Weights
 from .config import TrainConfig
 
 _ONE_TOKEN = Tokens(split=1, merge="mean", context_token=False)
@@ -53,3 +55,25 @@ PRESETS: dict[str, TrainConfig] = {
         pool=100,
     ),
 }
+
+LORA = TrainConfig(tokens=_ONE_TOKEN, steps=400, weights=Weights(4), weights_rate=1e-3)
+"""DreamBooth with LoRA as one trains it for a character: a token, and rank 4 in all attention (2208.12242, 2106.09685).
+"""
+
+PIPELINES: dict[str, TrainConfig] = {
+    "textual_inversion": PRESETS["textual_inversion"],
+    "hiper": PRESETS["hiper"],
+    "lora": LORA,
+}
+"""What existing ways to personalise learn, each as published."""
+
+_CONSTRAINED = {"attention_loss": "leak", "background_weight": 0.0, "layers": Layers("up")}
+
+WITH_SEAL: dict[str, TrainConfig] = {
+    "textual_inversion": replace(
+        PIPELINES["textual_inversion"], **_CONSTRAINED, attention_weight=0.05, tokens=Tokens(split=5), pool=100
+    ),
+    "hiper": replace(PIPELINES["hiper"], **_CONSTRAINED, attention_weight=0.2),
+    "lora": replace(PRESETS["best"], weights=Weights(8, parts="attn2, attn1, ff"), weights_rate=1e-3, pool=0),
+}
+"""The same pipelines under SEAL's constraints, in the form that suits each."""

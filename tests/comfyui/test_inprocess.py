@@ -17,6 +17,7 @@ SCRIPTS = [
     "inprocess_private_members.py",
     "inprocess_embedding_files.py",
     "inprocess_train.py",
+    "inprocess_weights.py",
     "inprocess_trained_files.py",
     "inprocess_pinned.py",
     "inprocess_noise.py",

@@ -77,7 +77,7 @@ def make_plan(
     """
     specs = dict.fromkeys(spec for route in routes.values() for spec in route.layers)
     allowed = {spec: set(saved_sites(spec.sites, [site for site, _ in sites])) for spec in specs}
-    window = {spec: _window(spec, sampling) for spec in specs}
+    window = {spec: window_of(spec, sampling) for spec in specs}
     windows = tuple(dict.fromkeys(window.values()))
     table: dict[tuple[bool, ...], dict[SiteKey, str]] = {}
     names: dict[tuple[Choice, ...], str] = {}
@@ -96,14 +96,21 @@ def make_plan(
     return Plan(windows, table, sampling, live_bases()), choices
 
 
-def _window(layers: Layers, sampling: Any) -> Window:
+def window_of(layers: Layers, sampling: Any) -> Window:
+    """The noise levels of a restriction's percents, for ComfyUI's model_sampling."""
     first, last = (sampling.percent_to_sigma(percent) for percent in (layers.start_percent, layers.end_percent))
     return float(first), float(last)
 
 
 def _open(windows: Sequence[Window], sigma: float) -> tuple[bool, ...]:
     """The state of the windows: which of them hold a noise level."""
-    return tuple(last <= sigma <= first for first, last in windows)
+    return tuple(within(window, sigma) for window in windows)
+
+
+def within(window: Window, sigma: float) -> bool:
+    """Whether a noise level lies in a window."""
+    first, last = window
+    return last <= sigma <= first
 
 
 def _moments(windows: Sequence[Window]) -> list[float]:

@@ -17,7 +17,7 @@ from typing import Any
 from ...demo.tuned_presets import BUDGET, LABELS, NAMES_ATTRIBUTES, for_sticker, tuned_preset
 from ...messages import SealError
 from ...method.config import TrainConfig
-from ...method.presets import PRESETS
+from ...method.presets import PIPELINES, PRESETS, WITH_SEAL
 
 TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
 """Where a curve is measured, as shares of its steps (twice the budget)."""
@@ -73,6 +73,7 @@ COMPONENTS: Mapping[str, Component] = {
     "context": Component("context token", {"tokens.context_token": False}, {"tokens.context_token": True}),
     "norm": Component("fixed norm", {"tokens.norm": "free"}, {"tokens.norm": "fixed"}),
     "pool": Component("finite pool of draws", {"pool": 0}, {"pool": 100}),
+    "weights": Component("low-rank weights", {"weights.rank": 0}, {"weights.rank": 8}),
     "rate": Component("falling learning rate", {"rate": "constant"}, {"rate": "cosine"}),
 }
 SEAL = ("attention", "split", "layers")
@@ -176,9 +177,9 @@ def method(name: str) -> Method:
 def _named(name: str) -> Method:
     if name in ("base", "oracle"):
         return Method(name)
-    if name in PRESETS:
+    if name in {**PRESETS, **PIPELINES} or name.removesuffix("-seal") in WITH_SEAL:
         return _preset(name)
-    if match := re.fullmatch(r"(\w+)-(without|with)-(\w+)", name):
+    if match := re.fullmatch(r"(.+)-(without|with)-(\w+)", name):
         return _switched(_named(match[1]), name, match[3], match[2] == "with")
     if match := re.fullmatch(r"only-(\w+)", name):
         return _switched(_preset("textual_inversion"), name, match[1], True)
@@ -215,14 +216,16 @@ def _parsed(found: Method, change: str) -> tuple[str, Any]:
 def label(name: str) -> str:
     """A method's name for readers."""
     base, *changes = name.split("~")
-    if match := re.fullmatch(r"(\w+)-(without|with)-(\w+)", base):
-        base = f"{match[1]} {match[2]} {COMPONENTS[match[3]].label}"
+    if match := re.fullmatch(r"(.+)-(without|with)-(\w+)", base):
+        base = f"{label(match[1])} {match[2]} {COMPONENTS[match[3]].label}"
     elif match := re.fullmatch(r"only-(\w+)", base):
         base = f"TI with {COMPONENTS[match[1]].label}"
     elif match := re.fullmatch(r"grid-(.+)@([\d.]+)-([\d.]+)", base):
         base = f"TI in {match[1]}, {float(match[2]):.0%} to {float(match[3]):.0%}"
     elif base.startswith("curve-"):
         base = f"{_LABELS.get(base[6:], base[6:])} along its steps"
+    elif base.endswith("-seal"):
+        base = f"{_LABELS[base.removesuffix('-seal')]} with SEAL"
     return ", ".join([_LABELS.get(base, base), *(c.replace("=", " = ") for c in changes)])
 
 

@@ -1,0 +1,86 @@
+"""Low-rank weights of learned concepts on a ComfyUI MODEL.
+
+Where a concept acts during all of the sampling its weights become a patch, as LoraLoader makes one of the same file:
+the pictures are equal bit for bit. Within a time window they are added to the layers' outputs in each pass that lies in
+it, which no patch of weights can do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import comfy.sd
+from comfy.patcher_extension import WrappersMP
+
+from ....seal_core.concept.concept import Concept, Embedding
+from ....seal_core.concept.lora_file import weights_tensors
+from ....seal_core.concept.low_rank import added, layers_named
+from ....seal_core.messages import notify_user
+from ..unet_sites import unet_sites
+from .plan import window_of, within
+from .route import KEY
+
+WEIGHTS = f"{KEY}_weights"
+"""In a MODEL's model_options: names of the concepts whose weights it has. Of the wrappers that add weights."""
+
+
+def with_weights(model: Any, embedding: Embedding, strength: float) -> Any:
+    """A clone of a ComfyUI MODEL with the weights of all concepts that have any; without any, the MODEL itself.
+
+    Concepts whose weights it has already are left out, with a notice. Raises SealError where the model lacks a layer.
+    """
+    for concept in embedding.concepts:
+        if not concept.weights or strength == 0:
+            continue
+        layers_named(unet_sites(model.model.diffusion_model), list(concept.weights))
+        has = model.model_options.get(WEIGHTS, ())
+        if concept.name in has:
+            notify_user(f"model: has the weights of {concept.name} already; they are not added twice.")
+            continue
+        if (concept.layers.start_percent, concept.layers.end_percent) == (0.0, 1.0):
+            model, _ = comfy.sd.load_lora_for_models(model, None, weights_tensors(concept.weights), strength, 0.0)
+        else:
+            model = _timed(model, concept, strength)
+        model.model_options[WEIGHTS] = (*has, concept.name)
+    return model
+
+
+def _timed(model: Any, concept: Concept, strength: float) -> Any:
+    """A clone that adds the weights in the passes that lie within the concept's time window."""
+
+    def outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
+        guider = executor.class_obj
+        sampling = guider.model_patcher.get_model_object("model_sampling")
+        device = guider.model_patcher.load_device
+        layers = layers_named(unet_sites(guider.model_patcher.model.diffusion_model), list(concept.weights))
+        pairs = [(p.down.to(device), p.up.to(device)) for p in concept.weights.values()]
+        options = guider.model_options["transformer_options"]
+        options[key] = (window_of(concept.layers, sampling), sampling, [(n, *p) for n, p in zip(layers, pairs)])
+        return executor(*args, **kwargs)
+
+    def diffusion_model(
+        executor: Any,
+        x: Any,
+        timesteps: Any = None,
+        context: Any = None,
+        y: Any = None,
+        control: Any = None,
+        transformer_options: Mapping[str, Any] = {},
+        **kwargs: Any,
+    ) -> Any:
+        adding = contextlib.nullcontext()
+        if key in transformer_options:
+            window, sampling, pairs = transformer_options[key]
+            sigmas = transformer_options.get("sigmas")
+            if within(window, float((sampling.sigma(timesteps) if sigmas is None else sigmas).max())):
+                adding = added(pairs, strength)
+        with adding:
+            return executor(x, timesteps, context, y, control, transformer_options, **kwargs)
+
+    key = f"{WEIGHTS}_{concept.name}"
+    model = model.clone()
+    model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, outer_sample)
+    model.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, diffusion_model)
+    return model
