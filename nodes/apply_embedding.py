@@ -37,7 +37,7 @@ class SEALApplyEmbedding(io.ComfyNode):
                     max=10.0,
                     step=0.05,
                     optional=True,
-                    tooltip="Of the weights, as in LoraLoader. Concepts without weights have their strength in SEAL "
+                    tooltip="Of the weights, as in Load LoRA. Concepts without weights have their strength in SEAL "
                     "Text Encode.",
                 ),
             ],

@@ -90,7 +90,7 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member("comfy.model_patcher.ModelPatcher.get_model_object", "noise levels of the token's time window"),
         Member("comfy.model_sampling.ModelSamplingDiscrete.percent_to_sigma", "the token's time window"),
         Member("comfy.model_sampling.ModelSamplingDiscrete.sigma", "the noise level of a pass that does not say it"),
-        Member("comfy.sd.load_lora_for_models", "weights of a concept, as LoraLoader adds them"),
+        Member("comfy.sd.load_lora_for_models", "weights of a concept, as Load LoRA adds them"),
         Member("comfy.model_patcher.ModelPatcher:load_device", "where weights are added"),
         Member("comfy.model_patcher.ModelPatcher:model_options", "which weights a model has already"),
         Member("comfy.samplers.CFGGuider:conds", "the conditionings of a sampling"),

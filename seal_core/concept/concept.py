@@ -10,8 +10,15 @@ from torch import Tensor
 
 from ..hosts.base import Family
 from ..messages import SealError
-from .low_rank import LowRank
 from .settings import Layers, Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """What is added to one linear layer: x -> up (down x), for down (rank, in) and up (out, rank)."""
+
+    down: Tensor
+    up: Tensor
 
 
 @dataclass(frozen=True, eq=False)

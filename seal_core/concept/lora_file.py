@@ -16,8 +16,7 @@ from torch import Tensor
 from ..files.safe_names import TAKEN_BY
 from ..files.whole_file import write_new_files
 from ..messages import SealError
-from .concept import Concept
-from .low_rank import LowRank
+from .concept import Concept, LowRank
 
 PREFIX = "lora_unet_"
 SUFFIX = ".safetensors"

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..hosts.base import Site
 from ..messages import SealError
-
-LAYERS: Mapping[str, tuple[str, ...]] = {
-    "attn1": ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0"),
-    "attn2": ("attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0"),
-    "kv": ("attn2.to_k", "attn2.to_v"),
-    "ff": ("ff.net.0.proj", "ff.net.2"),
-}
-"""Part of a transformer block -> its linear layers, as ComfyUI and diffusers name them alike. kv: what of the text is
-read, as Custom Diffusion trains (2212.04488)."""
-
-
-@dataclass(frozen=True, eq=False)
-class LowRank:
-    """What is added to one linear layer: x -> up (down x), for down (rank, in) and up (out, rank)."""
-
-    down: Tensor
-    up: Tensor
+from .settings import LAYERS
 
 
 def linear_layers(sites: Sequence[Site], parts: Sequence[str]) -> dict[str, nn.Module]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..messages import SealError, require_in_range, require_one_of, require_whole_number
-from .low_rank import LAYERS
 
 CARRIERS = ("input", "tail")
 """What a concept is: vectors at the text encoder's input, or the last positions of its output."""
 MERGES = ("mean", "concat", "none")
 INITS = ("class_word_noise", "class_word", "vocabulary", "described")
 NORMS = ("free", "fixed")
+
+LAYERS: Mapping[str, tuple[str, ...]] = {
+    "attn1": ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0"),
+    "attn2": ("attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0"),
+    "kv": ("attn2.to_k", "attn2.to_v"),
+    "ff": ("ff.net.0.proj", "ff.net.2"),
+}
+"""Part of a transformer block -> its linear layers, as ComfyUI and diffusers name them alike. kv: what of the text is
+read, as Custom Diffusion trains (2212.04488)."""
 
 MAX_WORDS = 400
 """Characters of a concept's name or class word: tokenisers take much longer for long words."""
@@ -74,11 +83,11 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Weights:
+class LowRankSpec:
     """Low-rank weights that are learned beside the vectors (LoRA), in the transformer blocks of the allowed sites.
 
     rank: of each layer's change; 0 = none. alpha: the change counts alpha / rank; 0 = as much as the rank, so as it is.
-    parts: which layers, of `low_rank.LAYERS`, separated by commas.
+    parts: which layers, of `LAYERS`, separated by commas.
     """
 
     rank: int = 0

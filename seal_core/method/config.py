@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..concept.settings import CARRIERS, Layers, Tokens, Weights
+from ..concept.settings import CARRIERS, Layers, LowRankSpec, Tokens
 from ..messages import SealError, require_in_range, require_one_of, require_whole_number
 
 RATES = ("constant", "cosine")
@@ -83,7 +83,7 @@ class TrainConfig:
     attributes: tuple[tuple[str, str], ...] = ()
     tokens: Tokens = field(default_factory=Tokens)
     layers: Layers = field(default_factory=Layers)
-    weights: Weights = field(default_factory=Weights)
+    weights: LowRankSpec = field(default_factory=LowRankSpec)
     weights_rate: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -128,8 +128,8 @@ class TrainConfig:
                 raise SealError(f"prompts: {line!r} must have exactly one {{}} where the concept stands.")
 
     def effective(self) -> dict[str, Any]:
-        """All settings as plain JSON values. Weights only where there are any: files from before there were keep their
-        hash."""
+        """All settings as plain JSON values. Weights only where there are any: files from before there were keep
+        their hash."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
         return values if self.weights.rank else {n: v for n, v in values.items() if not n.startswith("weights")}
 

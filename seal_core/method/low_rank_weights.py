@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..concept.low_rank import LowRank, added, linear_layers
-from ..concept.settings import Weights
+from ..concept.concept import LowRank
+from ..concept.low_rank import added, linear_layers
+from ..concept.settings import LowRankSpec
 from ..hosts.base import Site
 
 
@@ -20,7 +21,7 @@ class LowRankWeights:
     """
 
     def __init__(
-        self, sites: Sequence[Site], settings: Weights, generator: torch.Generator, device: torch.device
+        self, sites: Sequence[Site], settings: LowRankSpec, generator: torch.Generator, device: torch.device
     ) -> None:
         self._scale = settings.scale
         self._layers = linear_layers(sites, settings.named_parts) if settings.rank else {}

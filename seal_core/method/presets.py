@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..concept.settings import Layers, Tokens, Weights
+from ..concept.settings import Layers, LowRankSpec, Tokens
 from .config import TrainConfig
 
 _ONE_TOKEN = Tokens(split=1, merge="mean", context_token=False)
@@ -56,7 +56,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 
-LORA = TrainConfig(tokens=_ONE_TOKEN, steps=400, weights=Weights(4), weights_rate=1e-3)
+LORA = TrainConfig(tokens=_ONE_TOKEN, steps=400, weights=LowRankSpec(4), weights_rate=1e-3)
 """DreamBooth with LoRA as one trains it for a character: a token, and rank 4 in all attention (2208.12242, 2106.09685).
 """
 
@@ -74,6 +74,6 @@ WITH_SEAL: dict[str, TrainConfig] = {
         PIPELINES["textual_inversion"], **_CONSTRAINED, attention_weight=0.05, tokens=Tokens(split=5), pool=100
     ),
     "hiper": replace(PIPELINES["hiper"], **_CONSTRAINED, attention_weight=0.2),
-    "lora": replace(PRESETS["best"], weights=Weights(8, parts="attn2, attn1, ff"), weights_rate=1e-3, pool=0),
+    "lora": replace(PRESETS["best"], weights=LowRankSpec(8, parts="attn2, attn1, ff"), weights_rate=1e-3, pool=0),
 }
 """The same pipelines under SEAL's constraints, in the form that suits each."""

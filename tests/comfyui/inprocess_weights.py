@@ -35,11 +35,11 @@ import torch
 from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.nodes.comfy.unet_sites import unet_sites
-from seal_pack.seal_core.concept.concept import Embedding
+from seal_pack.seal_core.concept.concept import Embedding, LowRank
 from seal_pack.seal_core.concept.concept_file import load_concept, save_concept
 from seal_pack.seal_core.concept.lora_file import PREFIX, save_lora
-from seal_pack.seal_core.concept.low_rank import LowRank, linear_layers
-from seal_pack.seal_core.concept.settings import Layers, Weights
+from seal_pack.seal_core.concept.low_rank import linear_layers
+from seal_pack.seal_core.concept.settings import Layers, LowRankSpec
 from seal_pack.seal_core.method.configure import configure
 from seal_pack.seal_core.method.references import Reference
 from seal_pack.seal_core.method.training import train
@@ -155,7 +155,7 @@ def check_a_training_makes_weights_that_draw_as_they_were_trained():
     image, mask = sticker()
     config = configure("textual_inversion", name="x", class_word="cat", steps=8, resolution=64)
     config = replace(
-        config, layers=Layers("up"), weights=Weights(4, parts="attn1, attn2, ff"), weights_rate=0.02, pool=4
+        config, layers=Layers("up"), weights=LowRankSpec(4, parts="attn1, attn2, ff"), weights_rate=0.02, pool=4
     )
     with torch.inference_mode(False), ComfyHost(MODEL, CLIP, VAE) as host:
         result = train(host, [Reference(image[0], mask[0])], config)

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as to_bytes
 
-from seal_core.concept.concept import Concept
+from seal_core.concept.concept import Concept, LowRank
 from seal_core.concept.concept_file import FORMAT, _checksum, _json, concept_bytes, load_concept
 from seal_core.concept.lora_file import weights_tensors
-from seal_core.concept.low_rank import LowRank
 from seal_core.concept.settings import CARRIERS, INITS, MERGES, NORMS, Layers, Tokens
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError

@@ -9,10 +9,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import tiny_pipe
 
-from seal_core.concept.concept import Concept
+from seal_core.concept.concept import Concept, LowRank
 from seal_core.concept.concept_file import load_concept, save_concept
 from seal_core.concept.lora_file import lora_bytes, save_lora
-from seal_core.concept.low_rank import LowRank, linear_layers
+from seal_core.concept.low_rank import linear_layers
 from seal_core.hosts.base import Family, Prompt
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError

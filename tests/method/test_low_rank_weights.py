@@ -10,7 +10,7 @@ from quick import quick, reference
 from tiny import tiny_pipe
 
 from seal_core.concept.low_rank import added, layers_named, linear_layers
-from seal_core.concept.settings import Layers, Tokens, Weights
+from seal_core.concept.settings import Layers, LowRankSpec, Tokens
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 from seal_core.method.attention import tap
@@ -24,14 +24,14 @@ def host():
 
 
 def low_rank(**changes):
-    values = {"layers": Layers("up"), "weights": Weights(2), "weights_rate": 0.01, "pool": 4, **changes}
+    values = {"layers": Layers("up"), "weights": LowRankSpec(2), "weights_rate": 0.01, "pool": 4, **changes}
     return quick("textual_inversion", **values)
 
 
 def test_they_start_as_nothing_and_learn(host):
     config = low_rank(steps=30, tokens=Tokens("<x>", "cat", split=1, context_token=False))
     result = train(host, [reference()], config)
-    alone = train(host, [reference()], replace(config, weights=Weights()))
+    alone = train(host, [reference()], replace(config, weights=LowRankSpec()))
     assert result.losses[0] == alone.losses[0], "up starts at zero"
     assert sum(result.losses[-8:]) < sum(alone.losses[-8:])
     assert all(pair.up.abs().max() > 0 for pair in result.concept.weights.values())
@@ -40,7 +40,9 @@ def test_they_start_as_nothing_and_learn(host):
 
 def test_they_are_in_the_allowed_sites_blocks_and_the_model_stays_as_it_was(host):
     before = {n: t.clone() for n, t in host.unet.state_dict().items()}
-    result = train(host, [reference()], low_rank(steps=2, layers=Layers("up.1"), weights=Weights(2, parts="kv, ff")))
+    result = train(
+        host, [reference()], low_rank(steps=2, layers=Layers("up.1"), weights=LowRankSpec(2, parts="kv, ff"))
+    )
     [block] = [s.path for s in host.sites() if s.name == "up.1"]
     assert set(result.concept.weights) == {
         f"{block}.{name}" for name in ("attn2.to_k", "attn2.to_v", "ff.net.0.proj", "ff.net.2")
@@ -61,7 +63,7 @@ def test_replaying_the_prefix_changes_nothing(host):
 def test_alpha_scales_what_counts_and_the_file_holds_the_product(host):
     sites = host.sites()[:1]
     generator = torch.Generator().manual_seed(0)
-    weights = LowRankWeights(sites, Weights(4, alpha=2.0, parts="kv"), generator, host.device)
+    weights = LowRankWeights(sites, LowRankSpec(4, alpha=2.0, parts="kv"), generator, host.device)
     down, up = weights.parameters()[:2]
     with torch.no_grad():
         up.normal_(generator=generator)
@@ -72,7 +74,7 @@ def test_alpha_scales_what_counts_and_the_file_holds_the_product(host):
     plain = layer(x)
     with weights.applied():
         assert torch.allclose(layer(x), plain + x @ (pair.up @ pair.down).T, atol=1e-5)
-    again = LowRankWeights(sites, Weights(4, alpha=2.0, parts="kv"), generator, host.device)
+    again = LowRankWeights(sites, LowRankSpec(4, alpha=2.0, parts="kv"), generator, host.device)
     again.start_from(weights.result())
     assert torch.allclose(again.parameters()[1], up) and torch.equal(again.parameters()[0], down)
 
@@ -100,10 +102,10 @@ def test_weights_of_another_kind_of_model_are_refused(host):
 )
 def test_bad_settings(changes, told):
     with pytest.raises(SealError, match=told):
-        Weights(**changes)
+        LowRankSpec(**changes)
 
 
 def test_settings_without_weights_keep_their_hash():
     config = quick("best")
     assert "weights" not in config.effective() and config.hash() == replace(config, weights_rate=0.5).hash()
-    assert config.hash() != replace(config, weights=Weights(2)).hash()
+    assert config.hash() != replace(config, weights=LowRankSpec(2)).hash()

@@ -1,6 +1,6 @@
 """Low-rank weights of learned concepts on a ComfyUI MODEL.
 
-Where a concept acts during all of the sampling its weights become a patch, as LoraLoader makes one of the same file:
+Where a concept acts during all of the sampling its weights become a patch, as Load LoRA makes one of the same file:
 the pictures are equal bit for bit. Within a time window they are added to the layers' outputs in each pass that lies in
 it, which no patch of weights can do.
 """

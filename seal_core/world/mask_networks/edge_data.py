@@ -31,7 +31,7 @@ from ..renderer.render import own_colours, render
 from ..renderer.scenes import random_scene
 from . import real_art
 from .procedural import random_background, random_object
-from .segmenter_data import degraded, random_die_cut
+from .variations import degraded, random_die_cut
 
 CROP = 96
 """Side of a crop, in pixels."""
