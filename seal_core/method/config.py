@@ -56,7 +56,8 @@ class TrainConfig:
     templates: prompts with {} for the concept; "{background}" in one marks where the background is named.
     attributes: what is known of the reference, e.g. {"emotion": "happy"}. Prompts say it, so that words explain it and
     the token need not.
-    weights_rate: the learning rate of the low-rank weights, where there are any.
+    weights_rate: the learning rate of the low-rank weights, where there are any. weights_locality: how strongly they
+    must leave alone what the model makes of prompts with the class word (ours; DreamBooth needs pictures for that).
     describe_draws: how many examples judge the words of init "described"; 0 = as many as make the search about as long
     as the training, 4 to 48.
     """
@@ -85,6 +86,7 @@ class TrainConfig:
     layers: Layers = field(default_factory=Layers)
     weights: LowRankSpec = field(default_factory=LowRankSpec)
     weights_rate: float = 1e-3
+    weights_locality: float = 0.0
 
     def __post_init__(self) -> None:
         require_one_of("carrier", self.carrier, CARRIERS)
@@ -93,6 +95,7 @@ class TrainConfig:
         require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
         require_in_range("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")
         require_in_range("weights_rate", self.weights_rate, 1e-8, 1.0, "use something near 0.001.")
+        require_in_range("weights_locality", self.weights_locality, 0.0, 1e4, "use 0 (not at all) or about 10.")
         require_in_range("weight_decay", self.weight_decay, 0.0, 1.0, "use 0 to 1.")
         require_whole_number("batch_size", self.batch_size, 1, 64, "use 1 to 64.")
         require_in_range("attention_weight", self.attention_weight, 0.0, 1e4, "use 0 or more, e.g. 0.01.")

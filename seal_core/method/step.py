@@ -49,6 +49,8 @@ class Step:
         terms = {"denoising": errors.mean()}
         if attends:
             terms["attention"] = config.attention_weight * self._attention_loss(maps, learned, batch.masks)
+        if config.weights_locality > 0 and config.weights.rank:
+            terms["locality"] = config.weights_locality * self._locality(batch, plain)
         if config.contrast_weight > 0:
             terms["contrast"] = config.contrast_weight * self.learned.contrast()
         return torch.stack(list(terms.values())).sum(), {name: float(term.detach()) for name, term in terms.items()}
@@ -70,6 +72,24 @@ class Step:
         replayed = prefix.replayed(batch.keys, batch.latents.device, whole) if prefix else nullcontext()
         with replayed, route(self.allowed, learned.cross), self.weights.applied():
             return whole()
+
+    def _locality(self, batch: Batch, plain: Context) -> Tensor:
+        """How far the weights move what the model predicts under the class word; they belong to the concept alone."""
+        x_t = self.host.add_noise(batch.latents, batch.noise, batch.sigma)
+
+        def under_class_word() -> Tensor:
+            return self.host.denoise(x_t, batch.sigma, plain)
+
+        replayed = (
+            self.prefix.replayed(batch.keys, batch.latents.device, under_class_word) if self.prefix else nullcontext()
+        )
+        with replayed:
+            with torch.no_grad():
+                as_it_was = under_class_word()
+            with self.weights.applied():
+                now = under_class_word()
+        error = (now - as_it_was).square().mean(dim=(1, 2, 3))
+        return (batch.weights * error).mean()
 
     def _attention_loss(self, maps: Maps, learned: Context, masks: Tensor) -> Tensor:
         """The concept looks at the subject; the context token, where a prompt has it, at everything else."""

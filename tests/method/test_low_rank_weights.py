@@ -60,6 +60,37 @@ def test_replaying_the_prefix_changes_nothing(host):
     assert all(torch.equal(w.up, other.concept.weights[n].up) for n, w in one.concept.weights.items())
 
 
+def test_locality_keeps_what_the_class_word_gives(host):
+    """Trained alike, the weights hardly move a prompt without the concept any more."""
+    free = low_rank(steps=30, weights_rate=0.03, tokens=Tokens("<x>", "cat", split=1, context_token=False))
+
+    def moved(config):
+        run = Training(host, [reference()], config)
+        run.run()
+        batch = run.examples.next(4)
+        plain = run.step.plain(batch.prompts)
+        learned = run.learned.encode(batch.prompts, plain)
+        weights, run.step.weights = run.step.weights, LowRankWeights([], LowRankSpec(), torch.Generator(), host.device)
+
+        def both():
+            return host.denoise(batch.latents, batch.sigma, plain), run.step.denoise(batch, plain, learned, None)
+
+        with torch.no_grad():
+            before = both()
+            with weights.applied():
+                now = both()
+        return [float((one - other).square().mean()) for one, other in zip(now, before)]
+
+    loose, kept = moved(free), moved(replace(free, weights_locality=40.0))
+    assert kept[0] < 0.05 * loose[0]
+
+
+def test_locality_is_the_same_with_and_without_the_prefix(host):
+    config = low_rank(steps=6, weights_locality=10.0)
+    one, other = (train(host, [reference()], c) for c in (config, replace(config, pool_bytes=0)))
+    assert one.losses == other.losses
+
+
 def test_alpha_scales_what_counts_and_the_file_holds_the_product(host):
     sites = host.sites()[:1]
     generator = torch.Generator().manual_seed(0)

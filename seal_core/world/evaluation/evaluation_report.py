@@ -15,10 +15,13 @@ from .compared_methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL,
 from .figures import Strip, write_figures
 from .metrics import METRICS, Trials, Values, differences, gathered, metric_table, of_trial, resamples
 
-HEADLINE = ("identity", "identity_scaled", "controllability", "both", "leakage", "rigidity", "seconds")
+HEADLINE = ("identity", "identity_scaled", "controllability", "both", "leakage", "rigidity", "quality", "seconds")
 ATTRIBUTES = ("emotion", "action", "camera", "style", "background", "species", "traits")
-PROTOCOL = ("leakage_raw", "leakage_named", "rigidity_action", "rigidity_camera", "rigidity_named", "iou")
-COMPARED = ("identity", "controllability", "both", "leakage", "rigidity")
+PROTOCOL = (
+    *("leakage_raw", "leakage_named", "rigidity_action", "rigidity_camera", "rigidity_named", "iou"),
+    *("readable", "sharp"),
+)
+COMPARED = ("identity", "controllability", "both", "leakage", "rigidity", "quality")
 RIVALS = ("textual_inversion", LONG_TI, "hiper")
 
 Interval = Mapping[str, float]

@@ -39,6 +39,9 @@ METRICS: Mapping[str, str] = {
     "rigidity_camera": "camera left open: share that shows the reference's, minus the base model's",
     "rigidity_named": "another action or camera asked for: share that kept the reference's",
     "iou": "overlap of the figure with the reference's, where the prompt asks for a plain background",
+    "quality": "mean of the two below",
+    "readable": "how sure the judges are of what they see, as a share of the same on the base model's pictures",
+    "sharp": "how crisp outlines are, as a share of the same on the base model's pictures",
     "attention_outside": "share of the token's attention outside the subject, on the noised reference",
     "seconds": "training",
 }
@@ -66,6 +69,7 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
     found: dict[str, list[float]] = {"identity": [s["identity"] for _, s in pairs]}
     found["species"] = [s["traits"]["species"] for _, s in pairs if "species" in s["traits"]]
     found["traits"] = [right for _, s in pairs for t, right in s["traits"].items() if t != "species"]
+    found["readable"], found["sharp"] = [s["readable"] for _, s in pairs], [s["sharp"] for _, s in pairs]
     found["iou"] = [s["iou"] for _, s in pairs if s["iou"] is not None]
     for a in SCENE:
         found[a] = [s["judged"][a] == p["values"][a] for p, s in pairs if p["vary"] == a]
@@ -110,6 +114,11 @@ def gathered(rows: Sequence[Mapping[str, float]], base: Sequence[Mapping[str, fl
     for name, raw in MARGINAL.items():
         if raw in values and all(raw in b for b in base):
             values[name] = values[raw] - np.array([b[raw] for b in base])
+    for name in ("readable", "sharp"):
+        if name in values:
+            values[name] = values[name] / np.array([b[name] for b in base])
+    if "readable" in values and "sharp" in values:
+        values["quality"] = (values["readable"] + values["sharp"]) / 2
     if "rigidity_action" in values and "rigidity_camera" in values:
         values["rigidity"] = (values["rigidity_action"] + values["rigidity_camera"]) / 2
     return {m: v for m, v in values.items() if not m.startswith("_")}

@@ -139,7 +139,9 @@ def _judged(
     kit: TrialKit, plan: CharacterPlan, who: Character, mask: Tensor, targets: Tensor, images: Tensor
 ) -> list[dict[str, Any]]:
     """The judges' answers for each picture, and its figure's overlap with the reference's on plain backgrounds."""
-    found = {name: p.argmax(dim=1).tolist() for name, p in kit.judges.classify(images).items()}
+    classified = kit.judges.classify(images)
+    found = {name: p.argmax(dim=1).tolist() for name, p in classified.items()}
+    sure, sharp = torch.stack([p.amax(1) for p in classified.values()]).mean(0), sharpness(images)
     similarity = (kit.judges.identity(images) * targets.repeat_interleave(plan.samples, dim=0)).sum(dim=1)
     truth, samples = who.traits(), []
     for i, image in enumerate(images):
@@ -151,10 +153,18 @@ def _judged(
                 "judged": {a: VALUES[a][found[a][i]] for a in SCENE},
                 "traits": traits,
                 "identity": round(float(similarity[i]), 5),
+                "readable": round(float(sure[i]), 5),
+                "sharp": round(float(sharp[i]), 5),
                 "iou": _overlap(torch.from_numpy(coarse_mask(image.numpy())), mask) if _on_plain_ground(ask) else None,
             }
         )
     return samples
+
+
+def sharpness(images: Tensor) -> Tensor:
+    """(B,) of images (B, H, W, 3): the change of brightness between two pixels side by side that 5 % exceed."""
+    light = images.float().mean(3)
+    return (light[:, :, 1:] - light[:, :, :-1]).abs().flatten(1).quantile(0.95, dim=1)
 
 
 def shows(who: Character, trait: str) -> bool:

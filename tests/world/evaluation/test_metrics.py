@@ -185,9 +185,10 @@ def test_groups_expand_and_bring_what_all_is_measured_against():
 # -- numbers -------------------------------------------------------------------------------------------
 
 
-def sample(prompt, identity=0.5, traits=None, iou=None, **judged):
+def sample(prompt, identity=0.5, traits=None, iou=None, readable=0.8, sharp=0.1, **judged):
     judged = {**REFERENCE, **judged}
-    return {"prompt": prompt, "identity": identity, "traits": traits or {}, "iou": iou, "judged": judged}
+    seen = {"identity": identity, "traits": traits or {}, "iou": iou, "readable": readable, "sharp": sharp}
+    return {"prompt": prompt, "judged": judged, **seen}
 
 
 def a_trial(samples, seconds=3.0):
@@ -246,6 +247,13 @@ def test_open_shares_are_counted_above_the_base_models():
     assert not any(name.startswith("_") for name in values) and set(values) <= set(METRICS)
     own = gathered(base, base)
     assert not own["leakage"].any() and not own["rigidity"].any()
+
+
+def test_quality_is_a_share_of_the_base_models():
+    rows = [{"readable": 0.8, "sharp": 0.1}, {"readable": 0.4, "sharp": 0.05}]
+    base = [{"readable": 0.8, "sharp": 0.1}, {"readable": 0.8, "sharp": 0.1}]
+    values = gathered(rows, base)
+    assert values["readable"].tolist() == [1.0, 0.5] and values["quality"].tolist() == [1.0, 0.5]
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
