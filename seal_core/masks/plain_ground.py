@@ -27,6 +27,8 @@ DOUBTED = 0.8
 PANES, DRAWN = 4, 0.4
 """An outline drawing is filled everywhere: it encloses so many places, and so large a share of it has the ground's
 colour."""
+GAP = 2
+"""A flood enters no gap that a square of 2 GAP + 1 pixels does not fit through: drawn outlines have some."""
 FEW = 8
 """As many things may have been overlooked; more are stars or confetti."""
 EXPLAINED = 0.98
@@ -110,13 +112,13 @@ def proven(ground: PlainGround, likely: np.ndarray) -> tuple[np.ndarray, np.ndar
     """The segmenter's judgement `likely` (H, W), corrected by what a picture's plain ground proves.
 
     What stands out from it behind a crisp edge, or is brighter, is subject, also where the segmenter overlooked it.
-    What is a shadow, and not surely subject, is ground. A place of its colour that an outline encloses is subject or
-    ground as a whole, as the segmenter sees it on average. The second result is the same with such a place at that
-    average: how sure all of it is.
+    What is a shadow, and not surely subject, is ground. A place of its colour that an outline encloses, small gaps
+    apart, is subject or ground as a whole, as the segmenter sees it on average. The second result is the same with such
+    a place at that average: how sure all of it is.
     """
     seeds, soft = _frame(ground.like & (likely < 0.5)), ground.soft()
     judged, sure = _places_judged(ground, likely, seeds)
-    shadow = ndimage.binary_propagation(seeds, mask=ground.like | soft & ground.darkened()) & (judged < DOUBTED)
+    shadow = _flooded(seeds, ground.like | soft & ground.darkened()) & (judged < DOUBTED)
     outlined = ~ndimage.binary_propagation(seeds, mask=ground.like | soft) & (ground.away > CRISP)
     outlined |= ground.off.max(2) > CRISP  # a shadow only darkens
     new = _overlooked(outlined, likely, ground.like)
@@ -126,7 +128,7 @@ def proven(ground: PlainGround, likely: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _places_judged(ground: PlainGround, likely: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`likely` with each enclosed place of the ground's colour as the subject or none, and at its average."""
-    reached = ndimage.binary_propagation(seeds, mask=ground.like)
+    reached = _flooded(seeds, ground.like)
     labels, count = ndimage.label(ground.like & ~reached)
     sizes = np.bincount(labels.ravel())
     places = sizes >= PINHOLE * labels.size
@@ -158,6 +160,13 @@ def enclosed(like: np.ndarray, subject: np.ndarray) -> np.ndarray:
     chosen[np.unique(labels[ndimage.binary_dilation(~subject, _BOX)])] = False
     places = chosen[labels]
     return ndimage.binary_dilation(places, _BOX) & ~ndimage.binary_erosion(~like, _BOX) & subject | places
+
+
+def _flooded(seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """What a ball that starts at `seeds` (H, W) and stays within `mask` covers (trapped-ball segmentation)."""
+    room = ndimage.binary_erosion(mask, _BOX, iterations=GAP, border_value=1)
+    reached = ndimage.binary_propagation(seeds & room, mask=room)
+    return ndimage.binary_dilation(reached, _BOX, iterations=GAP + 1, mask=mask)
 
 
 def _frame(mask: np.ndarray) -> np.ndarray:

@@ -104,6 +104,16 @@ def test_an_enclosed_place_is_judged_as_a_whole(certainty):
     assert np.array_equal(out > 0.5, whole if certainty > 0.5 else whole & ~inner)
 
 
+@pytest.mark.parametrize("certainty", [0.7, 0.3])
+def test_a_small_gap_does_not_open_an_outline(certainty):
+    whole, inner = disc(64, 64, 40), disc(64, 64, 34)
+    line = whole & ~inner & ~((np.abs(SIDE * X - 64) < 2) & (Y < 0.5))
+    likely = np.where(inner, certainty, as_likely(line)).astype(np.float32)
+    out = judged(painted(white(), line, (0.1, 0.1, 0.1)), likely)[0] > 0.5
+    truth = whole if certainty > 0.5 else line
+    assert (out & truth).sum() / (out | truth).sum() > 0.97
+
+
 def test_a_soft_shadow_that_was_taken_for_the_subject_is_ground():
     mask, fallen = disc(60, 60, 30), disc(70, 68, 32)
     dark = 0.4 * ndimage.gaussian_filter(fallen.astype(np.float32), 4)
