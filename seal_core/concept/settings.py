@@ -88,15 +88,19 @@ class LowRankSpec:
 
     rank: of each layer's change; 0 = none. alpha: the change counts alpha / rank; 0 = as much as the rank, so as it is.
     parts: which layers, of `LAYERS`, separated by commas.
+    kept: share of the learned change that is kept. Weights that leave the empty prompt alone are multiplied by
+    classifier-free guidance as words are, and were trained without it (ours).
     """
 
     rank: int = 0
     alpha: float = 0.0
     parts: str = "attn2, attn1"
+    kept: float = 1.0
 
     def __post_init__(self) -> None:
         require_whole_number("rank", self.rank, 0, 256, "use 1 to 256, or 0 for no weights.")
         require_in_range("alpha", self.alpha, 0.0, 1024.0, "use about the rank (0 = the rank).")
+        require_in_range("kept", self.kept, 0.01, 1.0, "use a share, e.g. 0.5; 1 = all of it.")
         for part in self.named_parts or ("",):
             require_one_of("parts", part, tuple(LAYERS))
 

@@ -23,7 +23,7 @@ class LowRankWeights:
     def __init__(
         self, sites: Sequence[Site], settings: LowRankSpec, generator: torch.Generator, device: torch.device
     ) -> None:
-        self._scale = settings.scale
+        self._scale, self._kept = settings.scale, settings.kept
         self._layers = linear_layers(sites, settings.named_parts) if settings.rank else {}
         self._factors: dict[str, tuple[Tensor, Tensor]] = {}
         for name, layer in self._layers.items():
@@ -38,7 +38,7 @@ class LowRankWeights:
             if name in weights:
                 with torch.no_grad():
                     down.copy_(weights[name].down)
-                    up.copy_(weights[name].up / self._scale)
+                    up.copy_(weights[name].up / (self._scale * self._kept))
 
     def parameters(self) -> list[Tensor]:
         """What the optimiser moves."""
@@ -50,7 +50,8 @@ class LowRankWeights:
 
     def result(self) -> dict[str, LowRank]:
         """What is kept, float32 on the CPU: the product counts as it is."""
+        share = self._scale * self._kept
         return {
-            name: LowRank(down.detach().float().cpu().clone(), self._scale * up.detach().float().cpu())
+            name: LowRank(down.detach().float().cpu().clone(), share * up.detach().float().cpu())
             for name, (down, up) in self._factors.items()
         }

@@ -74,6 +74,6 @@ WITH_SEAL: dict[str, TrainConfig] = {
         PIPELINES["textual_inversion"], **_CONSTRAINED, attention_weight=0.05, tokens=Tokens(split=5), pool=100
     ),
     "hiper": replace(PIPELINES["hiper"], **_CONSTRAINED, attention_weight=0.2),
-    "lora": replace(PRESETS["best"], weights=LowRankSpec(8, parts="attn2, attn1, ff"), weights_locality=40.0),
+    "lora": replace(PRESETS["best"], weights=LowRankSpec(8, parts="attn2, attn1, ff", kept=0.5), weights_locality=40.0),
 }
 """The same pipelines under SEAL's constraints, in the form that suits each."""

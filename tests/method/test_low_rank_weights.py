@@ -9,6 +9,7 @@ import torch
 from quick import quick, reference
 from tiny import tiny_pipe
 
+from seal_core.concept.concept import LowRank
 from seal_core.concept.low_rank import added, layers_named, linear_layers
 from seal_core.concept.settings import Layers, LowRankSpec, Tokens
 from seal_core.hosts.diffusers.host import DiffusersHost
@@ -105,8 +106,10 @@ def test_alpha_scales_what_counts_and_the_file_holds_the_product(host):
     plain = layer(x)
     with weights.applied():
         assert torch.allclose(layer(x), plain + x @ (pair.up @ pair.down).T, atol=1e-5)
-    again = LowRankWeights(sites, LowRankSpec(4, alpha=2.0, parts="kv"), generator, host.device)
-    again.start_from(weights.result())
+    for kept in (1.0, 0.4):
+        again = LowRankWeights(sites, LowRankSpec(4, alpha=2.0, parts="kv", kept=kept), generator, host.device)
+        again.start_from({n: LowRank(w.down, kept * w.up) for n, w in weights.result().items()})
+        assert torch.allclose(next(iter(again.result().values())).up, kept * pair.up)
     assert torch.allclose(again.parameters()[1], up) and torch.equal(again.parameters()[0], down)
 
 
@@ -129,7 +132,13 @@ def test_weights_of_another_kind_of_model_are_refused(host):
 
 @pytest.mark.parametrize(
     ("changes", "told"),
-    [({"rank": -1}, "rank"), ({"alpha": -1.0}, "alpha"), ({"parts": "attn3"}, "parts"), ({"parts": " "}, "parts")],
+    [
+        ({"rank": -1}, "rank"),
+        ({"alpha": -1.0}, "alpha"),
+        ({"parts": "attn3"}, "parts"),
+        ({"parts": " "}, "parts"),
+        ({"kept": 0.0}, "kept"),
+    ],
 )
 def test_bad_settings(changes, told):
     with pytest.raises(SealError, match=told):
