@@ -46,7 +46,7 @@ def sites_with_keys(unet: UNetModel) -> list[tuple[Site, SiteKey]]:
     """Sites in execution order with their patch keys. The walk follows UNetModel._forward."""
     found: list[tuple[Site, SiteKey]] = []
     counts: dict[str, int] = dict.fromkeys(PARTS, 0)
-    scale, level, place = 1, dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
+    level, place, scale = counts.copy(), counts.copy(), 1
     for part, block, layers in _blocks(unet):
         before = scale
         for layer in layers:

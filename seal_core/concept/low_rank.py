@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from ..messages import SealError
 from .settings import LAYERS
 
 
-def linear_layers(sites: Sequence[Site], parts: Sequence[str]) -> dict[str, nn.Module]:
+def linear_layers(sites: Sequence[Site], parts: Sequence[str]) -> dict[str, Any]:
     """The layers of these parts of the sites' transformer blocks, by their name in diffusers, in execution order."""
     found = {}
     for site in sites:

@@ -76,4 +76,4 @@ WITH_SEAL: dict[str, TrainConfig] = {
     "hiper": replace(PIPELINES["hiper"], **_CONSTRAINED, attention_weight=0.2),
     "lora": replace(PRESETS["best"], weights=LowRankSpec(8, parts="attn2, attn1, ff", kept=0.5), weights_locality=40.0),
 }
-"""The same pipelines under SEAL's constraints, in the form that suits each."""
+"""The same pipelines under SEAL's constraints. First forms: not tuned yet, and not offered to users."""
