@@ -14,6 +14,9 @@ SIDE = 512
 """Longest side at which holes are looked for, in pixels, unless the mask is finer."""
 APART, MANY = 4, 2000
 """Pixels from a subject at which its soft edge and its halo are over; colours that are enough to know a ground."""
+SEEN_THROUGH = 0.3
+"""Mean likelihood below which a hole in the segmenter's subject is one. On tuning pictures with grounds of any kind, 21
+of 23 holes above it were grey eyes, noses and shaded fur, and all below it were ground."""
 HOLES = ("auto", "keep", "cut")
 """auto: as the method judges. keep: all that is enclosed belongs to the subject. cut: enclosed places that look like
 the background are background."""
@@ -33,6 +36,15 @@ def with_holes(image: np.ndarray, mask: np.ndarray, holes: str) -> np.ndarray:
         mask = mask if mask.shape == small.shape[:2] else resize(mask, *small.shape[:2])
         return np.where(enclosed(_ground_like(small, mask > 0.5), mask > 0.5), 0, mask).astype(np.float32)
     return mask
+
+
+def without_doubtful_holes(likely: np.ndarray) -> np.ndarray:
+    """The segmenter's judgement (h, w) with those holes filled that it is not sure of."""
+    solid = likely > 0.5
+    labels, count = ndimage.label(ndimage.binary_fill_holes(solid) & ~solid)
+    doubtful = ndimage.mean(likely, labels, np.arange(count + 1)) > SEEN_THROUGH
+    doubtful[0] = False
+    return np.where(doubtful[labels], np.float32(1), likely)
 
 
 def _ground_like(image: np.ndarray, solid: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from ..pictures.polarity import fix_inverted_alpha, foreground_from_mask
 from ..pictures.resize import fitted_to, resize
 from .doubts import doubts, overlap
 from .grow_and_feather import feather_mask, grow_mask
-from .holes import with_holes
+from .holes import with_holes, without_doubtful_holes
 from .outline import matte
 from .plain_ground import flood_mask, plain_ground, proven
 from .segmenter import coarse_mask
@@ -134,6 +134,7 @@ def find(
     ground, sure = plain_ground(resize(pixels, *likely.shape)), likely
     if ground is not None:
         likely, sure = proven(ground, likely)
+    likely = without_doubtful_holes(likely)
     if method == "border":  # a subject may sit in a corner
         ground = plain_ground(fitted_to(pixels, FLOOD_SIDE), sides_needed=2)
     by_colour = None if ground is None else flood_mask(ground).astype(np.float32)
