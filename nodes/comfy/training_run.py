@@ -111,7 +111,7 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save_concept(concept, folder, stem, spare_folders())
     watch_file(path, run.name)
-    lora = save_lora(concept, loras_folder(), path.stem, spare_folders()) if concept.weights else None
+    lora = _saved_lora(concept, path.stem, warnings) if concept.weights else None
     concept = replace(concept, file=path.stem)
     if path.stem != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
@@ -136,6 +136,15 @@ def _reused(file: Path, reference: Reference, asked: dict[str, Any], warnings: l
     concept = load_concept(file)
     report = asked | _report(concept, warnings) | {"seconds": 0.0, "file": str(file), "reused": file.name}
     return _outcome(concept, reference, report, f"Reused {file.name}: same settings, same sticker.")
+
+
+def _saved_lora(concept: Concept, stem: str, warnings: list[str]) -> Path | None:
+    """The LoRA for other loaders; the concept is saved already, so trouble with this one is no more than a warning."""
+    try:
+        return save_lora(concept, loras_folder(), stem, spare_folders())
+    except SealError as error:
+        warnings.append(str(error))
+        return None
 
 
 def _weights_of(concept: Concept) -> Iterator[Tensor]:

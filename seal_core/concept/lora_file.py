@@ -42,17 +42,11 @@ def weights_from(tensors: Mapping[str, Tensor], names: Iterable[str], what: str)
         alpha, down, up = (tensors.get(f"{stem}.{kind}") for kind in ("alpha", "lora_down.weight", "lora_up.weight"))
         if alpha is None or down is None or up is None:
             raise SealError(f"{what}: lacks the weights of {name}; the file is damaged, copy it again.")
-        if (
-            down.ndim != 2
-            or up.ndim != 2
-            or len(down) != up.shape[1]
-            or down.is_meta
-            or up.is_meta
-            or float(alpha) != len(down)
-        ):
-            raise SealError(
-                f"{what}: {tuple(down.shape)} and {tuple(up.shape)} are no weights of {name}; copy it again."
-            )
+        flat = down.ndim == up.ndim == 2 and alpha.numel() == 1 and not any(t.is_meta for t in (alpha, down, up))
+        if not flat or len(down) != up.shape[1] or float(alpha) != len(down):
+            raise SealError(f"{what}: {(*down.shape,)} and {(*up.shape,)} are no weights of {name}; copy it again.")
+        if not bool(down.isfinite().all() and up.isfinite().all()):
+            raise SealError(f"{what}: the weights of {name} are not finite (NaN); train again with a lower rate.")
         weights[name] = LowRank(down.float(), up.float())
     return weights
 

@@ -53,9 +53,11 @@ def test_edited_weights_are_refused(tmp_path):
         about = file.metadata()
     tensors = load_file(path)
     name = next(n for n in tensors if n.endswith("lora_up.weight"))
+    nan = torch.full_like(tensors[name], float("nan"))
     for change, told in (
         (0.5 * tensors[name], "was changed"),
         (tensors[name][:, :2], "are no weights of"),
+        (nan, "not finite"),
         (None, "lacks"),
     ):
         changed = {n: t for n, t in tensors.items() if n != name} | ({} if change is None else {name: change.clone()})
