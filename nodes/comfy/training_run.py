@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,9 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     references, warnings = fit_references(run.image, run.mask, config.resolution, run.mask_polarity)
     host.plan(config.batch_size, config.resolution)
     folder = folder_of(config.carrier)
-    start = "" if resume is None else digest(*(resume.vectors[k] for k in sorted(resume.vectors)), *_weights_of(resume))
+    start = ""
+    if resume is not None:
+        start = digest(*(resume.vectors[k] for k in sorted(resume.vectors)), *weights_tensors(resume.weights).values())
     # The name counts: another name means another file.
     inputs = (digest(run.image, run.mask), run.mask_polarity, start, stem, str(run.run_id))
     models = host.identity()
@@ -145,11 +147,6 @@ def _saved_lora(concept: Concept, stem: str, warnings: list[str]) -> Path | None
     except SealError as error:
         warnings.append(str(error))
         return None
-
-
-def _weights_of(concept: Concept) -> Iterator[Tensor]:
-    """Their tensors, in order."""
-    yield from weights_tensors(concept.weights).values()
 
 
 def resumed(embedding: Embedding | None) -> Concept | None:

@@ -29,8 +29,7 @@ def with_holes(image: np.ndarray, mask: np.ndarray, holes: str) -> np.ndarray:
     """
     require_one_of("holes", holes, HOLES)
     if holes == "keep":
-        solid = mask > 0.5
-        return np.where(ndimage.binary_fill_holes(solid) & ~solid, 1, mask).astype(np.float32)
+        return np.where(_holes(mask), 1, mask).astype(np.float32)
     if holes == "cut":
         small = fitted_to(image, max(SIDE, *mask.shape))
         mask = mask if mask.shape == small.shape[:2] else resize(mask, *small.shape[:2])
@@ -40,11 +39,16 @@ def with_holes(image: np.ndarray, mask: np.ndarray, holes: str) -> np.ndarray:
 
 def without_doubtful_holes(likely: np.ndarray) -> np.ndarray:
     """The segmenter's judgement (h, w) with those holes filled that it is not sure of."""
-    solid = likely > 0.5
-    labels, count = ndimage.label(ndimage.binary_fill_holes(solid) & ~solid)
+    labels, count = ndimage.label(_holes(likely))
     doubtful = ndimage.mean(likely, labels, np.arange(count + 1)) > SEEN_THROUGH
     doubtful[0] = False
     return np.where(doubtful[labels], np.float32(1), likely)
+
+
+def _holes(mask: np.ndarray) -> np.ndarray:
+    """Which pixels (h, w) a mask encloses without holding them."""
+    solid = mask > 0.5
+    return ndimage.binary_fill_holes(solid) & ~solid
 
 
 def _ground_like(image: np.ndarray, solid: np.ndarray) -> np.ndarray:

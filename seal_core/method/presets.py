@@ -56,14 +56,11 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 
-LORA = TrainConfig(tokens=_ONE_TOKEN, steps=400, weights=LowRankSpec(4), weights_rate=1e-3)
-"""DreamBooth with LoRA as one trains it for a character: a token, and rank 4 in all attention (2208.12242, 2106.09685).
-"""
-
 PIPELINES: dict[str, TrainConfig] = {
     "textual_inversion": PRESETS["textual_inversion"],
     "hiper": PRESETS["hiper"],
-    "lora": LORA,
+    # DreamBooth with LoRA (2208.12242, 2106.09685), as one trains it for a character: a token, rank 4 in all attention.
+    "lora": TrainConfig(tokens=_ONE_TOKEN, steps=400, weights=LowRankSpec(4), weights_rate=1e-3),
 }
 """What existing ways to personalise learn, each as published."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -69,8 +70,7 @@ class Step:
         def whole() -> Tensor:
             return self.host.denoise(x_t, batch.sigma, plain)
 
-        replayed = prefix.replayed(batch.keys, batch.latents.device, whole) if prefix else nullcontext()
-        with replayed, route(self.allowed, learned.cross), self.weights.applied():
+        with _replayed(prefix, batch, whole), route(self.allowed, learned.cross), self.weights.applied():
             return whole()
 
     def _locality(self, batch: Batch, plain: Context) -> Tensor:
@@ -80,10 +80,7 @@ class Step:
         def under_class_word() -> Tensor:
             return self.host.denoise(x_t, batch.sigma, plain)
 
-        replayed = (
-            self.prefix.replayed(batch.keys, batch.latents.device, under_class_word) if self.prefix else nullcontext()
-        )
-        with replayed:
+        with _replayed(self.prefix, batch, under_class_word):
             with torch.no_grad():
                 as_it_was = under_class_word()
             with self.weights.applied():
@@ -107,3 +104,8 @@ class Step:
         """A frozen prefix with nothing kept yet, or None where nothing can be replayed."""
         stages = None if self.everywhere else self.host.stages()
         return FrozenPrefix.find(stages, self.allowed[0], self.config.pool_bytes)
+
+
+def _replayed(prefix: FrozenPrefix | None, batch: Batch, run: Callable[[], Tensor]) -> AbstractContextManager[None]:
+    """What comes before the allowed sites from the pool, if there is a prefix; `run` records what is new."""
+    return prefix.replayed(batch.keys, batch.latents.device, run) if prefix else nullcontext()

@@ -113,6 +113,12 @@ def within(window: Window, sigma: float) -> bool:
     return last <= sigma <= first
 
 
+def noise_level(sampling: Any, timesteps: Any, options: Mapping[str, Any]) -> float:
+    """The noise level of a pass, from its transformer_options, or else from its timesteps."""
+    sigmas = options.get("sigmas")
+    return float((sampling.sigma(timesteps) if sigmas is None else sigmas).max())
+
+
 def _moments(windows: Sequence[Window]) -> list[float]:
     """Noise levels at which every state of the windows occurs: their ends, between these, and beyond both."""
     ends = sorted({end for window in windows for end in window})

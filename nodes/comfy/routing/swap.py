@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..unet_sites import SiteKey
-from .plan import BASE, PREFIX, Plan
+from .plan import BASE, PREFIX, Plan, noise_level
 from .route import KEY
 
 CHANGED = (
@@ -55,8 +55,7 @@ def diffusion_model(
     contexts = {name: kwargs.pop(name) for name in list(kwargs) if name.startswith(PREFIX)}
     plan = transformer_options.get(KEY)
     if plan is not None and context is not None:
-        sigmas = transformer_options.get("sigmas")
-        names = plan.swaps(float((plan.sampling.sigma(timesteps) if sigmas is None else sigmas).max()))
+        names = plan.swaps(noise_level(plan.sampling, timesteps, transformer_options))
         if BASE in contexts and contexts.keys() >= set(names.values()):
             plan.watch.met |= not names
         elif names:

@@ -19,7 +19,7 @@ from ....seal_core.concept.lora_file import weights_tensors
 from ....seal_core.concept.low_rank import added, layers_named
 from ....seal_core.messages import notify_user
 from ..unet_sites import unet_sites
-from .plan import window_of, within
+from .plan import noise_level, window_of, within
 from .route import KEY
 
 WEIGHTS = f"{KEY}_weights"
@@ -73,8 +73,7 @@ def _timed(model: Any, concept: Concept, strength: float) -> Any:
         adding = contextlib.nullcontext()
         if key in transformer_options:
             window, sampling, pairs = transformer_options[key]
-            sigmas = transformer_options.get("sigmas")
-            if within(window, float((sampling.sigma(timesteps) if sigmas is None else sigmas).max())):
+            if within(window, noise_level(sampling, timesteps, transformer_options)):
                 adding = added(pairs, strength)
         with adding:
             return executor(x, timesteps, context, y, control, transformer_options, **kwargs)
