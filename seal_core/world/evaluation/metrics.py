@@ -21,6 +21,8 @@ VERIFIED = 0.58
 METRICS: Mapping[str, str] = {
     "identity": "similarity to the character in the context asked for, -1 to 1 (identity judge)",
     "identity_scaled": "identity between the base model (0) and the renderer (1)",
+    "own": "share of samples nearer to the character than to any of its three twins, who are alike in all that has a name "
+    "(a guess: .25)",
     "traits": "share of visible traits that are right, species apart",
     "species": "share of samples that show the species",
     "controllability": "mean of the five attributes' accuracies",
@@ -67,6 +69,7 @@ def of_trial(trial: Mapping[str, Any], samples: Sequence[Mapping[str, Any]] | No
     prompts, reference = trial["prompts"], trial["reference"]
     pairs = [(prompts[s["prompt"]], s) for s in (trial["samples"] if samples is None else samples)]
     found: dict[str, list[float]] = {"identity": [s["identity"] for _, s in pairs]}
+    found["own"] = [s["own"] for _, s in pairs]
     found["species"] = [s["traits"]["species"] for _, s in pairs if "species" in s["traits"]]
     found["traits"] = [right for _, s in pairs for t, right in s["traits"].items() if t != "species"]
     found["readable"], found["sharp"] = [s["readable"] for _, s in pairs], [s["sharp"] for _, s in pairs]

@@ -41,6 +41,8 @@ TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the sampling at which attention is measured."""
 KEPT = ("config", "losses", "described", "leakage", "probe_loss", "warnings")
 """Parts of a training's report that a trial keeps."""
+TWINS = 3
+"""Characters alike in all that has a name, against which a picture is compared."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
     """(the trial as plain JSON values, one sample per prompt, side by side (H, P * W, 3) uint8)."""
     plan, who = plan_character(seed, setup.prompts, setup.samples), character(seed)
     sticker = kit.render(who, plan.reference, seed=seed)
-    targets = _targets(kit, plan, who)
+    targets = torch.stack([_targets(kit, plan, one) for one in (who, *_twins(who))])
     trial: dict[str, Any] = {
         "format": FORMAT,
         "method": method.name,
@@ -94,6 +96,11 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
 
 def _float(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.asarray(image, np.float32) / 255)
+
+
+def _twins(who: Character) -> list[Character]:
+    """Seeds follow the character's own in a range that no split uses."""
+    return [character(1_000_000_000 + TWINS * who.seed + i, **who.traits()) for i in range(TWINS)]
 
 
 def _targets(kit: TrialKit, plan: CharacterPlan, who: Character) -> Tensor:
@@ -138,11 +145,15 @@ def _pictures(host: Host, concept: Concept | None, plan: CharacterPlan, who: Cha
 def _judged(
     kit: TrialKit, plan: CharacterPlan, who: Character, mask: Tensor, targets: Tensor, images: Tensor
 ) -> list[dict[str, Any]]:
-    """The judges' answers for each picture, and its figure's overlap with the reference's on plain backgrounds."""
+    """The judges' answers for each picture, and its figure's overlap with the reference's on plain backgrounds.
+
+    targets (1 + TWINS, P, D): the character's identity in each prompt's scene, and its twins'.
+    """
     classified = kit.judges.classify(images)
     found = {name: p.argmax(dim=1).tolist() for name, p in classified.items()}
     sure, sharp = torch.stack([p.amax(1) for p in classified.values()]).mean(0), sharpness(images)
-    similarity = (kit.judges.identity(images) * targets.repeat_interleave(plan.samples, dim=0)).sum(dim=1)
+    similarity = (kit.judges.identity(images) * targets.repeat_interleave(plan.samples, dim=1)).sum(dim=2)
+    own = similarity[0] > similarity[1:].amax(0)
     truth, samples = who.traits(), []
     for i, image in enumerate(images):
         ask = plan.asks[i // plan.samples]
@@ -152,7 +163,8 @@ def _judged(
                 "prompt": i // plan.samples,
                 "judged": {a: VALUES[a][found[a][i]] for a in SCENE},
                 "traits": traits,
-                "identity": round(float(similarity[i]), 5),
+                "identity": round(float(similarity[0, i]), 5),
+                "own": bool(own[i]),
                 "readable": round(float(sure[i]), 5),
                 "sharp": round(float(sharp[i]), 5),
                 "iou": _overlap(torch.from_numpy(coarse_mask(image.numpy())), mask) if _on_plain_ground(ask) else None,

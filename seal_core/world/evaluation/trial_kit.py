@@ -18,7 +18,7 @@ from ..judges.judge_networks import JUDGES_FILE, Judges
 from ..renderer.characters import character
 from .character_plan import plan_character
 
-FORMAT = 2
+FORMAT = 3
 """Format of stored trials; raise it to run all trials again."""
 
 

@@ -155,8 +155,8 @@ def _across(one: Tensor, other: Tensor) -> float:
 
 
 def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
-    """AUC over all pairs, over pairs of one species, of one species and main colour, in similar scenes; and how much
-    the scene adds to the similarity of two characters."""
+    """AUC over all pairs, over pairs of one species, of one species and main colour, of twins, in similar scenes; and how
+    much the scene adds to the similarity of two characters."""
     vectors, truth = vectors[:_PAIRED], truth[:_PAIRED]
     similar = vectors @ vectors.T
     positive, negative, owner = _split(similar)
@@ -173,6 +173,7 @@ def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
         "auc": auc(positive, negative),
         "auc_same_species": auc(positive, similar[other & alike("species")]),
         "auc_same_species_and_colour": auc(positive, similar[other & alike("species", "main")]),
+        "auc_twins": auc(positive, similar[owner[:, None] == (owner ^ 1)]),
         "auc_negatives_share_context": auc(positive, similar[other & (shared >= 3)]),
         "same": _spread(positive),
         "other": _spread(negative),
@@ -224,6 +225,7 @@ def judges_markdown(judges: Judges, figures: Mapping[str, Any]) -> str:
         *_table(["pairs of other characters", "AUC"],
                 [["any", f"{checks['auc']:.4f}"], ["same species", f"{checks['auc_same_species']:.4f}"],
                  ["same species and main colour", f"{checks['auc_same_species_and_colour']:.4f}"],
+                 ["twins, alike in all that has a name", f"{checks['auc_twins']:.4f}"],
                  ["at least 3 of 5 context values shared", f"{checks['auc_negatives_share_context']:.4f}"],
                  ["any, backgrounds masked grey", f"{checks['masked']:.4f}"]]),
         "",

@@ -110,17 +110,24 @@ STEPS: Mapping[str, Callable[[JudgeStage, JudgeNetwork, RecordSampler, torch.Gen
 
 
 def train_stage(
-    stage: JudgeStage, source: RecordSampler, state_file: Path, quiet: bool = False, begin: Path | None = None
+    stage: JudgeStage,
+    source: RecordSampler,
+    state_file: Path,
+    quiet: bool = False,
+    begin: Path | None = None,
+    finished: JudgeNetwork | None = None,
 ) -> tuple[JudgeNetwork, float]:
     """The trained network of a stage, normalisations folded in, and the seconds that it took.
 
     Resumes from `state_file`. If that is finished but the stage now has more steps, training goes on with a new cycle
-    of the learning rate. A new training starts from the weights in another stage's file `begin`, except the last layer.
-    Returns the exponential moving average of the weights.
+    of the learning rate. A new training starts from the weights in another stage's file `begin`, except the last layer, or
+    from a `finished` network, which has no normalisations and needs a lower rate. Returns the exponential moving average
+    of the weights.
     """
     torch.manual_seed(17)
-    network = channels_last(JudgeNetwork(LAYOUTS[stage.name], norm=True))
-    if begin:
+    network = channels_last(copy.deepcopy(finished) if finished else JudgeNetwork(LAYOUTS[stage.name], norm=True))
+    network.requires_grad_(True)
+    if begin and not finished:
         learned = torch.load(begin, weights_only=True)["average"]
         network.load_state_dict({k: v for k, v in learned.items() if not k.startswith("out.")}, strict=False)
     average = copy.deepcopy(network).requires_grad_(False)
@@ -199,6 +206,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=2400, help="of the classifier (%(default)s)")
     parser.add_argument("--identity-steps", type=int, default=2400, help="of the identity encoder (%(default)s)")
     parser.add_argument("--batch", type=int, default=96, help="pictures a step, an even number (%(default)s)")
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--begin", type=Path, metavar="JUDGES", help="start from finished judges (with --rate 5e-4)")
     parser.add_argument("--threads", type=int, default=1, help="of the training (%(default)s)")
     parser.add_argument(
         "--workers", type=int, default=1, help="processes that render during the training (%(default)s)"
@@ -235,7 +244,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _trained(options: argparse.Namespace, cache: RenderCache) -> Judges:
     steps = {"classifier": options.steps, "encoder": options.identity_steps}
-    stages = [JudgeStage(name, count, options.batch) for name, count in steps.items()]
+    stages = [JudgeStage(name, count, options.batch, options.rate) for name, count in steps.items()]
+    finished = Judges.load(options.begin) if options.begin else None
     card: dict[str, Any] = {"pictures": options.chunks * CHARACTERS * POSES, "renderer": cache.folder.name}
     networks: dict[str, JudgeNetwork] = {}
     with cache.grow(options.chunks, options.workers):
@@ -246,7 +256,9 @@ def _trained(options: argparse.Namespace, cache: RenderCache) -> Judges:
         begin = None
         for stage in stages:
             file = cache.folder / f"{stage.name}.pt"
-            networks[stage.name], seconds = train_stage(stage, source, file, options.quiet, begin)
+            networks[stage.name], seconds = train_stage(
+                stage, source, file, options.quiet, begin, finished and getattr(finished, stage.name)
+            )
             begin = file
             card[stage.name] = {"steps": stage.steps, "batch": stage.batch, "minutes": round(seconds / 60, 1)}
     return Judges(networks["classifier"], networks["encoder"], card)

@@ -66,10 +66,14 @@ def seen(who: Character, scene: Scene) -> dict[str, str]:
 
 
 def records(characters: range, poses: int = POSES, draw: Draw = draw) -> NDArray[np.void]:
-    """len(characters) * poses records, a character's poses in a row. Deterministic."""
+    """len(characters) * poses records, a character's poses in a row. Deterministic.
+
+    Every character of an odd seed is the twin of the one before: alike in all that has a name.
+    """
     result = np.zeros(len(characters) * poses, RECORD)
     for i, seed in enumerate(characters):
-        who, rng = character(seed), random.Random(f"judge {seed}")
+        who = character(seed, **character(seed - 1).traits()) if seed % 2 else character(seed)
+        rng = random.Random(f"judge {seed}")
         for pose in range(poses):
             scene, record = random_scene(rng), result[i * poses + pose]
             sticker = draw(who, scene, rng.getrandbits(31))
@@ -215,10 +219,13 @@ class RecordSampler:
         return self._take(self.generator.integers(len(self.records), size=count))
 
     def characters(self, count: int) -> np.ndarray:
-        """`count` characters in PAIR scenes each, in rows; half of the time of two species only, which
-        are harder to tell apart."""
-        among = np.arange(len(self.records) // POSES)
-        if self.generator.random() < 0.5:
+        """`count` characters in PAIR scenes each, in rows. Two times in three they are hard to tell apart: of two species
+        only, or twins."""
+        among, kind = np.arange(len(self.records) // POSES), self.generator.random()
+        if kind < 1 / 3:
+            pairs = self.generator.choice(len(among) // 2, size=min(-(-count // 2), len(among) // 2), replace=False)
+            among = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
+        elif kind < 2 / 3:
             species = self.records["label"][::POSES, list(HEADS).index("species")]
             wanted = self.generator.choice(len(HEADS["species"]), size=2, replace=False)
             among = among[np.isin(species, wanted)]

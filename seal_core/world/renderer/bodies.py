@@ -16,6 +16,7 @@ from .wear import around_neck, headwear
 
 HEAD = 0.32
 """Half the head's width in figure units."""
+_SIDES = ("left", "right")
 
 
 def figure(pen: Pen, who: Character, emotion: str, action: str, only_head: bool = False) -> None:
@@ -34,10 +35,10 @@ def figure(pen: Pen, who: Character, emotion: str, action: str, only_head: bool 
         _arms(pen, who, pose)
 
 
-def _limb(pen: Pen, who: Character, path: Curve, width: float, tip: RGB) -> None:
-    main = who.rgb[0]
+def _limb(pen: Pen, who: Character, path: Curve, width: float, tip: RGB, name: str) -> None:
+    main = who.marks.odd_colour if name == who.marks.odd_limb else who.rgb[0]
     pen.fill(stroke(path, width, width * 0.9), main, ink=True)
-    if tip != main:
+    if tip != who.rgb[0]:
         pen.fill(stroke(path[-4:], width * 0.93, width * 0.93), tip, solid=False)
 
 
@@ -47,19 +48,20 @@ def _tip(who: Character) -> RGB:
 
 def _arms(pen: Pen, who: Character, pose: Pose) -> None:
     width = 0.095 * who.limb
-    for joint, through, end in pose.arms:
+    for side, (joint, through, end) in zip(_SIDES, pose.arms):
+        name = f"{side} arm"
         if who.species == "penguin":  # a flipper: flat and pointed
             flipper = stroke(bend(joint, through, end), width * 1.1, width * 0.65)
-            pen.fill(flipper, who.rgb[0], ink=True)
+            pen.fill(flipper, who.marks.odd_colour if name == who.marks.odd_limb else who.rgb[0], ink=True)
             continue
-        _limb(pen, who, bend(joint, through, end), width, _tip(who))
+        _limb(pen, who, bend(joint, through, end), width, _tip(who), name)
 
 
 def _legs(pen: Pen, who: Character, pose: Pose) -> None:
     width = 0.115 * who.limb
-    for side, (joint, through, end) in zip((-1, 1), pose.legs):
+    for side, name, (joint, through, end) in zip((-1, 1), _SIDES, pose.legs):
         feet = BEAK if who.species == "penguin" else _tip(who)
-        _limb(pen, who, bend(joint, through, end), width, feet)
+        _limb(pen, who, bend(joint, through, end), width, feet, f"{name} leg")
         if pose.soles:
             pen.fill(ellipse(end, 0.085 * who.limb, 0.1 * who.limb), feet, ink=True)
             pen.fill(ellipse(end + 0.015j, 0.045, 0.05), PINK if feet != BEAK else tone(BEAK, -0.2), solid=False)
@@ -85,6 +87,9 @@ def _body(pen: Pen, who: Character, pose: Pose) -> None:
             place.line([complex(-half, y * ry), complex(half, y * ry)], 0.2 * ry, second)
     elif who.pattern == "patch":
         place.fill(ellipse(complex(who.side * 0.4 * rx, 0.25 * ry), 0.5 * rx, 0.45 * ry), second, solid=False)
+    blot = who.marks.body
+    if blot:
+        place.fill(blot.curve(0.16, complex(blot.at.real * rx, blot.at.imag * ry)), blot.colour, solid=False)
 
 
 def _tail(pen: Pen, who: Character, pose: Pose) -> None:

@@ -1,4 +1,4 @@
-"""Who is on a StickerWorld sticker: species, colours, pattern, accessory and proportions, all from one seed."""
+"""Who is on a StickerWorld sticker: species, colours, pattern, accessory, proportions and marks, all from one seed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ...demo.animals import SPECIES
 from ...messages import SealError
 from .drawing_colours import COLOURS, RGB, luminance, tone
+from .marks import Marks, marks
 
 PATTERNS = ("plain", "spots", "stripes", "belly", "patch", "socks")
 ACCESSORIES = ("nothing", "bow", "party hat", "scarf", "glasses", "crown", "flower", "headphones", "cap", "bow tie")
@@ -20,7 +21,7 @@ TRAITS: Mapping[str, tuple[str, ...]] = {
     "accessory": ACCESSORIES,
     "accessory_colour": tuple(COLOURS),
 }
-"""Discrete traits and their values: 8 x 12 x 11 x 6 x (9 x 11 + 1), over 600,000 characters before proportions."""
+"""Traits that have names, and their values: 8 x 12 x 11 x 6 x (9 x 11 + 1), over 600,000 combinations."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Character:
     eye: float
     gap: float
     side: int
+    marks: Marks
 
     def __post_init__(self) -> None:
         for name, values in TRAITS.items():
@@ -49,6 +51,7 @@ class Character:
                 raise SealError(f"{name}: StickerWorld has no {getattr(self, name)!r}; use one of {', '.join(values)}.")
 
     def traits(self) -> dict[str, str]:
+        """What has a name."""
         return {name: getattr(self, name) for name in TRAITS}
 
     def wears(self, coloured: bool = True) -> str:
@@ -67,7 +70,10 @@ class Character:
 
 
 def character(seed: int, **fixed: str) -> Character:
-    """The character of a seed (any integer >= 0; ranges: `seeds`), with some traits fixed."""
+    """The character of a seed (any integer >= 0; ranges: `seeds`), with some traits fixed.
+
+    With all traits of another one it is that one's *twin*: the same in words, another one to look at.
+    """
     rng = random.Random(f"character {seed}")
     main, second = rng.sample(list(COLOURS), 2)
     accessory = rng.choice(ACCESSORIES)
@@ -81,13 +87,14 @@ def character(seed: int, **fixed: str) -> Character:
         accessory=accessory,
         accessory_colour=third,
         rgb=((0, 0, 0), (0, 0, 0), (0, 0, 0)),
-        head=rng.uniform(0.92, 1.1),
-        body=rng.uniform(0.85, 1.25),
-        limb=rng.uniform(0.85, 1.2),
-        ear=rng.uniform(0.82, 1.2),
-        eye=rng.uniform(0.88, 1.15),
-        gap=rng.uniform(0.9, 1.1),
+        head=rng.uniform(0.9, 1.12),
+        body=rng.uniform(0.8, 1.3),
+        limb=rng.uniform(0.8, 1.25),
+        ear=rng.uniform(0.78, 1.25),
+        eye=rng.uniform(0.82, 1.2),
+        gap=rng.uniform(0.86, 1.16),
         side=rng.choice((-1, 1)),
+        marks=marks(seed, (fixed.get("main", main), fixed.get("second", second))),
     )
     drawn = replace(drawn, **fixed)
     jitter = [[rng.randint(-9, 9) for _ in range(3)] for _ in range(3)]

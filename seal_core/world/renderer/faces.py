@@ -47,23 +47,24 @@ def _line_colour(who: Character, at: complex) -> RGB:
 
 def _eye(pen: Pen, who: Character, emotion: str, at: complex, side: int) -> None:
     r = 0.23 * who.eye
+    wide, tall = who.marks.eye_shape
     line = _line_colour(who, at)
     if who.species == "frog":
         r *= 1.12
     if emotion == "happy":
-        pen.line(arc(at + 0.1j, r * 1.05, r * 1.15, math.pi * 1.05, math.pi * 1.95), 0.13, line)
+        pen.line(arc(at + 0.1j, r * 1.05 * wide, r * 1.15 * tall, math.pi * 1.05, math.pi * 1.95), 0.13, line)
     elif emotion == "sleepy":
-        pen.line(arc(at - 0.02j, r * 1.05, r * 0.75, math.pi * 0.08, math.pi * 0.92), 0.13, line)
+        pen.line(arc(at - 0.02j, r * 1.05 * wide, r * 0.75 * tall, math.pi * 0.08, math.pi * 0.92), 0.13, line)
     elif emotion == "in love":
         pen.fill(heart(at + 0.02j, r * 1.5), WHITE, solid=False)
         pen.fill(heart(at + 0.02j, r * 1.28), LOVE, solid=False)
     elif emotion == "surprised":
-        pen.fill(ellipse(at, r * 1.42, r * 1.42), DARK, solid=False)
-        pen.fill(ellipse(at, r * 1.22, r * 1.22), WHITE, solid=False)
-        pen.fill(ellipse(at, r * 0.42, r * 0.42), DARK, solid=False)
+        pen.fill(ellipse(at, r * 1.42 * wide, r * 1.42 * tall), DARK, solid=False)
+        pen.fill(ellipse(at, r * 1.22 * wide, r * 1.22 * tall), WHITE, solid=False)
+        pen.fill(ellipse(at, r * 0.42 * wide, r * 0.42 * tall), DARK, solid=False)
     elif emotion == "angry":
-        pen.fill(ellipse(at, r * 1.12, r * 1.12), WHITE, solid=False)
-        pen.fill(ellipse(at - side * 0.06 + 0.03j, r * 0.6, r * 0.6), DARK, solid=False)
+        pen.fill(ellipse(at, r * 1.12 * wide, r * 1.12 * tall), WHITE, solid=False)
+        pen.fill(ellipse(at - side * 0.06 + 0.03j, r * 0.6 * wide, r * 0.6 * tall), DARK, solid=False)
         slope = 0.34j if who.species != "frog" else 0.24j
         inner, outer = at - side * r * 1.25 + 0.02j, at + side * r * 1.3 - slope
         height = 0.3j if who.species != "frog" else 0.1j
@@ -71,10 +72,10 @@ def _eye(pen: Pen, who: Character, emotion: str, at: complex, side: int) -> None
         pen.fill(np.array(lid), _under(who, at), solid=False)
         pen.line([inner, outer], 0.16, line)
     else:  # sad
-        pen.fill(ellipse(at, r * 1.12, r * 1.2), WHITE if line == CREAM else DARK, solid=False)
-        pen.fill(ellipse(at, r * 0.98, r * 1.05), DARK, solid=False)
-        pen.fill(ellipse(at - 0.07 - 0.08j, r * 0.42, r * 0.42), WHITE, solid=False)
-        pen.fill(ellipse(at + 0.08 + 0.1j, r * 0.26, r * 0.26), WHITE, solid=False)
+        pen.fill(ellipse(at, r * 1.12 * wide, r * 1.2 * tall), WHITE if line == CREAM else DARK, solid=False)
+        pen.fill(ellipse(at, r * 0.98 * wide, r * 1.05 * tall), DARK, solid=False)
+        pen.fill(ellipse(at - 0.07 - 0.08j, r * 0.42 * wide, r * 0.42 * tall), WHITE, solid=False)
+        pen.fill(ellipse(at + 0.08 + 0.1j, r * 0.26 * wide, r * 0.26 * tall), WHITE, solid=False)
         high = 0.48j if who.species != "frog" else 0.34j
         pen.line([at - side * r * 1.0 - high, at + side * r * 1.1 - high + 0.18j], 0.11, line)
 

@@ -11,6 +11,8 @@ from .drawing_colours import PINK, RGB, tone
 from .shapes import Curve, Pen, ellipse, smooth
 
 _WIDE = {"frog": 1.1, "pig": 1.04, "penguin": 0.97, "fox": 1.06, "rabbit": 0.94}
+_ROOTS = {"rabbit": 0.4 - 0.55j, "dog": 0.8 - 0.7j, "pig": 0.7 - 0.65j}
+"""What a right ear turns about."""
 _TALL = {"frog": 0.78, "pig": 0.86, "penguin": 0.92, "bear": 0.88, "rabbit": 0.9}
 
 
@@ -29,12 +31,17 @@ def ears(pen: Pen, who: Character) -> None:
     own = second if who.pattern in ("patch", "socks") else main
     for side, colour in ((-1, main), (1, main)):
         colour = own if who.pattern == "socks" or (who.pattern == "patch" and side == who.side) else colour
+        colour = who.marks.odd_colour if side == who.marks.odd_ear else colour
+        root, turn = _ROOTS.get(who.species, 0.6 - 0.6j), np.exp(1j * who.marks.ears[side > 0])
 
-        def ear(points: list[complex], inner: list[complex] | None, fill: RGB, inside: RGB, side: int = side) -> None:
-            turned = [complex(side * z.real, z.imag) for z in points]
-            pen.fill(smooth(turned), fill, ink=True)
+        def placed(points: list[complex], side: int = side, root: complex = root, turn: complex = turn) -> list[complex]:
+            turned = [root + turn * (z - root) for z in points]
+            return [complex(side * z.real, z.imag) for z in turned]
+
+        def ear(points: list[complex], inner: list[complex] | None, fill: RGB, inside: RGB, placed=placed) -> None:
+            pen.fill(smooth(placed(points)), fill, ink=True)
             if inner:
-                pen.fill(smooth([complex(side * z.real, z.imag) for z in inner]), inside, solid=False)
+                pen.fill(smooth(placed(inner)), inside, solid=False)
 
         if who.species in ("cat", "fox"):
             tall = (1.5 if who.species == "fox" else 1.28) * e
@@ -49,7 +56,7 @@ def ears(pen: Pen, who: Character) -> None:
             ear(
                 [0.5 - 0.8j, 1.0 - 0.75j, 1.42 * e - 0.1j, 1.25 * e + 0.62j * e, 0.95 + 0.5j * e, 0.78 - 0.2j],
                 None,
-                second if who.pattern != "patch" else colour,
+                second if who.pattern != "patch" and side != who.marks.odd_ear else colour,
                 second,
             )
         elif who.species == "rabbit":
@@ -116,6 +123,10 @@ def head(pen: Pen, who: Character) -> None:
     if who.species in ("dog", "bear"):
         muzzle = second if who.pattern == "belly" else pale(who)
         pen.fill(ellipse(0.42j, 0.46, 0.34), muzzle, solid=False)
+    blot = who.marks.face
+    if blot:
+        centre = complex(0.0, -0.3) if who.species == "frog" and blot.at.imag < 0 else blot.at
+        pen.fill(blot.curve(at=centre), blot.colour, solid=False)
 
 
 def _head_pattern(pen: Pen, who: Character, ry: float) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import multiprocessing
 import os
 import random
@@ -22,21 +21,19 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.attribute_values import SCENE, VALUES
 from ...demo.model import LATENT, VAE, moved
 from ...files.tensor_file import read_shipped_tensors
-from ...files.whole_file import write_output
 from ...messages import SealError
 from ..array_files import write_array
 from ..renderer import seeds
 from ..renderer.characters import character
 from ..renderer.render import render
 from ..renderer.scenes import Scene, random_scene
-from .ready_vae import KEY, READY, REMEDY, ready_vae
+from .ready_vae import KEY, READY, REMEDY, adopt_vae, ready_vae, write_ready_vae
 from .time_budget import WORK, cores
 from .train_vae import STATE, trained
 
@@ -92,10 +89,7 @@ def prepare_vae(folder: Path, device: str = "cpu") -> Path:
     latents = encode(vae, np.stack(images)).transpose(0, 1).flatten(1)
     means, stds = latents.mean(1), latents.std(1)
     balance(vae, means.to(device), stds.to(device))
-    about = {"step": step, "config": {**VAE, "scaling_factor": 1.0}}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
-    write_output(path, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
-    return path
+    return write_ready_vae(folder, vae, {"step": step, "config": {**VAE, "scaling_factor": 1.0}})
 
 
 @torch.no_grad()
@@ -206,10 +200,13 @@ class Latents:
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--folder", type=Path, default=WORK, help="states of the trainings (%(default)s)")
+    add("--begin", type=Path, metavar="MODEL", help="take the autoencoder of this finished model")
     add("--images", type=int, default=60_000, help="encode until there are so many; existing ones count (%(default)s)")
     add("--workers", type=int, default=cores(), help="processes (%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.begin:
+        adopt_vae(options.folder, options.begin)
     print(make_latents(options.folder, options.images, options.workers, options.device))

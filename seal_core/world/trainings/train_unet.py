@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from ...demo.animals import SPECIES
 from ...demo.attribute_values import VALUES
-from ...demo.model import SIZE, TOKENS, TinyModel, build, host, moved, save_model, used_ids
+from ...demo.model import SIZE, TOKENS, TinyModel, build, host, load_model, moved, save_model, used_ids
 from ...demo.model_file import TABLE, VOCABULARY
 from ...hosts.base import Prompt
 from ...messages import SealError
@@ -113,12 +113,13 @@ def v_loss(unet: nn.Module, latents: Tensor, noise: Tensor, t: Tensor, kept: Ten
 class UnetTraining:
     """The model in training, its data and its state in `folder`."""
 
-    def __init__(self, folder: Path, device: str, rate: float, seed: int = 0) -> None:
+    def __init__(self, folder: Path, device: str, rate: float, seed: int = 0, begin: Path | None = None) -> None:
+        """begin: a finished model to start from, where the folder holds no training yet."""
         self.folder, self.device, self.seed, self.ranks = folder, torch.device(device), seed, Ranks()
         self.vae = ready_vae(folder)
         self.mark = latents_fingerprint(self.vae)
         self.latents = Latents(folder / "latents" / self.mark)
-        model = build(seed)
+        model = load_model(begin) if begin else build(seed)
         self.text = Text(model, caption_token_ids(model)).to(self.device)
         self.unet = moved(model.unet, self.device)
         if self.device.type == "cpu":  # twice as fast there as scaled_dot_product_attention's backward
@@ -126,7 +127,8 @@ class UnetTraining:
             self.text.encoder.set_attn_implementation("eager")
         self.weights = Weights({"unet": self.unet, "text": self.text.encoder}, torch.bfloat16, rate)
         self.kept = model.scheduler.alphas_cumprod.to(self.device)
-        self.about: dict[str, Any] = {"samples": 0, "seconds": 0.0, "run": {}}
+        before = model.card.get("unet", {"samples": 0, "minutes": 0.0})
+        self.about: dict[str, Any] = {"samples": before["samples"], "seconds": 60 * before["minutes"], "run": {}}
         if (folder / STATE).exists():
             self.about = self.weights.load(folder / STATE)
             if self.about["latents"] != self.mark:
@@ -210,7 +212,7 @@ class UnetTraining:
 def train_unet(options: argparse.Namespace) -> Path:
     """Run the training of the command line; returns the exported model's path."""
     folder: Path = options.folder
-    job = UnetTraining(folder, options.device, options.rate)
+    job = UnetTraining(folder, options.device, options.rate, begin=options.begin)
     run = TimeBudget(job.about, options.minutes, job.weights.steps, options.new_run)
     losses: deque[float] = deque(maxlen=100)
     with (
@@ -252,6 +254,7 @@ def _look(job: UnetTraining) -> dict[str, float]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--folder", type=Path, default=WORK, help="states of the trainings (%(default)s)")
+    add("--begin", type=Path, metavar="MODEL", help="start from this finished model's weights, not from random ones")
     add("--minutes", type=float, default=80, help="time budget of a new run; a stopped run goes on to its own end")
     add("--new-run", action="store_true", help="begin a new run (learning rate up again) even if the last was stopped")
     add("--batch", type=int, default=64, help="samples a step (%(default)s)")
