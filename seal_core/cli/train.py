@@ -24,6 +24,7 @@ from ..messages import SealError, collected_notices
 from ..method.config import TrainConfig
 from ..method.configure import changed, in_words
 from ..method.fit_references import fit_references
+from ..method.probe import gains_in_words
 from ..method.references import Reference, digest
 from ..method.results import TrainResult
 from ..method.training import train
@@ -142,6 +143,5 @@ def _print_results(path: Path, concept: Concept, report: dict) -> None:
         print(f"{report['preset']}, but {in_words(report['changed'])}")
     if report["described"]:
         print(f'started as "{report["described"]["text"]}"')
-    before, after = report["leakage"]["before"], report["leakage"]["after"]
-    print(f"{path}: attention outside the subject {before:.0%} -> {after:.0%}, {report['seconds']:.0f} s")
+    print(f"{path}: {gains_in_words(report['restored'])}, {report['seconds']:.0f} s")
     print(f"in prompts: {concept.name}" + (f" or embedding:{path.stem}" if concept.carrier == "input" else ""))
