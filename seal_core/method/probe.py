@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..hosts.base import Host
 from .attention import tap
+from .augment import VISIBLE
 from .config import TrainConfig
 from .examples import Batch, Example, Examples
 from .losses import denoising_errors, leakage
@@ -44,14 +45,14 @@ class Look:
 class Probe:
     """Looks at the first reference, and at its subject elsewhere: the same views and noise at every look.
 
-    Nothing of the training is moved by it. The prompts say nothing of the sticker but the token, so that methods that do
-    say more compare with those that do not.
+    Nothing of the training is moved by it. The prompts name the token and nothing else of the sticker, so that methods
+    that name more compare with those that do not.
     """
 
     def __init__(self, host: Host, references: Sequence[Reference], config: TrainConfig, step: Step) -> None:
         self._step, self._config = step, config
         first = references[0]
-        pasted = bool((first.mask > 0.5).any())
+        pasted = bool((first.mask > VISIBLE).any())
         own = replace(config, augment=float(pasted), views=ELSEWHERE, pool=0, attributes=(), seed=config.seed + 2)
         self._examples = Examples(host, [first], own)
 
