@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..concept.concept import Concept
 from ..concept.concept_file import concept_bytes
+from ..concept.lora_file import lora_bytes
 from ..concept.vocabulary import require_new_name
 from ..files.safe_names import TAKEN_BY, safe_stem
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
@@ -34,6 +35,9 @@ from ..plots.training_figures import before_after, loss_plot
 from .model_and_concept import memory_errors_of_device, open_model, read_concept
 from .progress_bars import step_bar, training_bar
 from .train_options import train_config
+
+LORA = ".lora.safetensors"
+"""Ending of the file with a concept's weights alone, which other programs read as a LoRA."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def _references(
 
 
 def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) -> tuple[Path, dict]:
-    """Write the four files under one stem; returns the embedding's path and the report."""
+    """Write the files under one stem; returns the embedding's path and the report."""
     stem, report = concept.file, dict(result.report)
     warnings = [*found.notices, *report["warnings"]]
 
@@ -132,6 +136,8 @@ def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) ->
         ".attention.png": png_bytes(attention),
         ".json": report_bytes,
     }
+    if concept.weights:
+        files[LORA] = lora_bytes(concept)
     written = write_new_files(folder, stem, files, "out", taken_by=TAKEN_BY, elsewhere=temporary_folders())
     return written[".safetensors"], report
 
@@ -144,4 +150,6 @@ def _print_results(path: Path, concept: Concept, report: dict) -> None:
     if report["described"]:
         print(f'started as "{report["described"]["text"]}"')
     print(f"{path}: {gains_in_words(report['restored'])}, {report['seconds']:.0f} s")
+    if concept.weights:
+        print(f"its weights as a LoRA for other programs: {path.with_suffix('')}{LORA}")
     print(f"in prompts: {concept.name}" + (f" or embedding:{path.stem}" if concept.carrier == "input" else ""))
