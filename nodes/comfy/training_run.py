@@ -181,10 +181,9 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
     maps = {k: torch.tensor(v) for k, v in concept.provenance["attention"].items()}
     merged = report["merged_at"]
     plot = plots.loss_plot(report["losses"], [merged] if merged else [])
-    leak = report["leakage"]
-    shown = plots.before_after(
-        reference.image, maps["before"], maps["after"], reference.mask, leak["before"], leak["after"]
-    )
+    # Files of older versions tell nothing of this.
+    restored = report.get("restored")
+    shown = plots.before_after(reference.image, maps["before"], maps["after"], reference.mask, restored)
     return Outcome(Embedding((concept,)), name_in_prompts(concept), plot[None], shown[None], report, headline)
 
 

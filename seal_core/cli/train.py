@@ -121,15 +121,9 @@ def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) ->
         report["file"], report["warnings"] = f"{free}.safetensors", [*taken, *warnings]
         return json.dumps(report, indent=2).encode()
 
-    reference, leak = found.references[0], report["leakage"]
-    attention = before_after(
-        reference.image,
-        result.attention_before,
-        result.attention_after,
-        reference.mask,
-        leak["before"],
-        leak["after"],
-    )
+    reference = found.references[0]
+    maps = result.attention_before, result.attention_after
+    attention = before_after(reference.image, *maps, reference.mask, report["restored"])
     files = {
         ".safetensors": concept_bytes(concept),
         ".loss.png": png_bytes(loss_plot(result.losses, [result.merged_at] if result.merged_at else [])),
