@@ -37,7 +37,7 @@ class SEALTrainEmbedding(io.ComfyNode):
                 EmbeddingType.Output("embedding", tooltip="For SEAL Text Encode and SEAL Apply Embedding."),
                 io.String.Output("name", tooltip="embedding:NAME for any text encode node; empty for preset hiper."),
                 io.Image.Output("loss_plot", tooltip="The loss along the steps. It is noisy: look at its trend."),
-                io.Image.Output("attention_map", tooltip="Where the new word looks on the sticker, before and after."),
+                io.Image.Output("attention_map", tooltip="Where the new word looks, and what was learned."),
                 io.String.Output("report", tooltip="JSON: settings, seed, device, seconds, losses, warnings."),
             ],
         )

@@ -13,6 +13,7 @@ from ...seal_core.concept.strength import check_strength, context_with_tail, vec
 from ...seal_core.messages import SealError, log_warning
 from .prompt_tokens import PromptTokens, literal, tokenize
 from .routing.route import KEY, Route, is_restricted
+from .routing.weights import WEIGHTS, weights_named
 from .text_encoders import ComfyText, family, text_models
 
 MAX_RESTRICTIONS = 4  # 2^4 encodings of the prompt
@@ -51,8 +52,10 @@ def encode_prompt(clip: Any, text: str, embedding: Embedding, strength: float = 
             encodings[frozenset(let_in)] = _encode(clip, text, used, active, strength) if active else plain
     full = encodings[frozenset(range(len(restrictions)))]
     result = _conditioning(clip, full, plain)
-    if restrictions:
-        for i, (_, extras) in enumerate(result):
+    for i, (_, extras) in enumerate(result):
+        if needed := weights_named(used):
+            extras[WEIGHTS] = needed
+        if restrictions:
             extras[KEY] = Route(restrictions, {let_in: each[i][0] for let_in, each in encodings.items()})
     return result
 

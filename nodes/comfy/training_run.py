@@ -26,6 +26,7 @@ from ...seal_core.method.config import TrainConfig
 from ...seal_core.method.configure import changed, in_words
 from ...seal_core.method.fit_references import fit_references
 from ...seal_core.method.initial_words import most_notices
+from ...seal_core.method.probe import gains_in_words
 from ...seal_core.method.references import Reference, digest
 from ...seal_core.method.results import Progress, TrainResult
 from ...seal_core.method.sampling import generate_context, sample
@@ -123,12 +124,10 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
         report["lora"] = str(lora)
     if host.copied_bytes:  # newer ComfyUIs stream the wired models, which gradients cannot pass
         report["copied_bytes"] = host.copied_bytes
-    leak = report["leakage"]
     seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
     differs = f" {run.preset}, but {in_words(changes)}." if changes else ""
     headline = (
-        f"{path.stem}: {config.steps} steps in {seconds:.0f} s; attention outside the subject "
-        f"{leak['before']:.0%} -> {leak['after']:.0%}.{seen}{differs}"
+        f"{path.stem}: {config.steps} steps in {seconds:.0f} s; {gains_in_words(report['restored'])}.{seen}{differs}"
     )
     return _outcome(concept, references[0], report, headline)
 
@@ -182,10 +181,9 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
     maps = {k: torch.tensor(v) for k, v in concept.provenance["attention"].items()}
     merged = report["merged_at"]
     plot = plots.loss_plot(report["losses"], [merged] if merged else [])
-    leak = report["leakage"]
-    shown = plots.before_after(
-        reference.image, maps["before"], maps["after"], reference.mask, leak["before"], leak["after"]
-    )
+    # Files of older versions tell nothing of this.
+    restored = report.get("restored")
+    shown = plots.before_after(reference.image, maps["before"], maps["after"], reference.mask, restored)
     return Outcome(Embedding((concept,)), name_in_prompts(concept), plot[None], shown[None], report, headline)
 
 

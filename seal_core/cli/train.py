@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..concept.concept import Concept
 from ..concept.concept_file import concept_bytes
+from ..concept.lora_file import lora_bytes
 from ..concept.vocabulary import require_new_name
 from ..files.safe_names import TAKEN_BY, safe_stem
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
@@ -24,6 +25,7 @@ from ..messages import SealError, collected_notices
 from ..method.config import TrainConfig
 from ..method.configure import changed, in_words
 from ..method.fit_references import fit_references
+from ..method.probe import gains_in_words
 from ..method.references import Reference, digest
 from ..method.results import TrainResult
 from ..method.training import train
@@ -33,6 +35,9 @@ from ..plots.training_figures import before_after, loss_plot
 from .model_and_concept import memory_errors_of_device, open_model, read_concept
 from .progress_bars import step_bar, training_bar
 from .train_options import train_config
+
+LORA = ".lora.safetensors"
+"""Ending of the file with a concept's weights alone, which other programs read as a LoRA."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def _references(
 
 
 def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) -> tuple[Path, dict]:
-    """Write the four files under one stem; returns the embedding's path and the report."""
+    """Write the files under one stem; returns the embedding's path and the report."""
     stem, report = concept.file, dict(result.report)
     warnings = [*found.notices, *report["warnings"]]
 
@@ -116,21 +121,17 @@ def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) ->
         report["file"], report["warnings"] = f"{free}.safetensors", [*taken, *warnings]
         return json.dumps(report, indent=2).encode()
 
-    reference, leak = found.references[0], report["leakage"]
-    attention = before_after(
-        reference.image,
-        result.attention_before,
-        result.attention_after,
-        reference.mask,
-        leak["before"],
-        leak["after"],
-    )
+    reference = found.references[0]
+    maps = result.attention_before, result.attention_after
+    attention = before_after(reference.image, *maps, reference.mask, report["restored"])
     files = {
         ".safetensors": concept_bytes(concept),
         ".loss.png": png_bytes(loss_plot(result.losses, [result.merged_at] if result.merged_at else [])),
         ".attention.png": png_bytes(attention),
         ".json": report_bytes,
     }
+    if concept.weights:
+        files[LORA] = lora_bytes(concept)
     written = write_new_files(folder, stem, files, "out", taken_by=TAKEN_BY, elsewhere=temporary_folders())
     return written[".safetensors"], report
 
@@ -142,6 +143,7 @@ def _print_results(path: Path, concept: Concept, report: dict) -> None:
         print(f"{report['preset']}, but {in_words(report['changed'])}")
     if report["described"]:
         print(f'started as "{report["described"]["text"]}"')
-    before, after = report["leakage"]["before"], report["leakage"]["after"]
-    print(f"{path}: attention outside the subject {before:.0%} -> {after:.0%}, {report['seconds']:.0f} s")
+    print(f"{path}: {gains_in_words(report['restored'])}, {report['seconds']:.0f} s")
+    if concept.weights:
+        print(f"its weights as a LoRA for other programs: {path.with_suffix('')}{LORA}")
     print(f"in prompts: {concept.name}" + (f" or embedding:{path.stem}" if concept.carrier == "input" else ""))

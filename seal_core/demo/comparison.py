@@ -13,6 +13,7 @@ from torch import Tensor
 from ..hosts.base import Host
 from ..masks.methods import semantic_mask
 from ..method.fit_references import fit_references
+from ..method.probe import gains_in_words
 from ..method.references import Reference
 from ..method.results import Progress, TrainResult
 from ..method.training import train
@@ -132,27 +133,15 @@ def learn(
 
     images = draw(1)
     if scorer is None:
-        return MethodResult(result, images, {}, _in_words(training_figures(result)))
+        return MethodResult(result, images, {}, gains_in_words(result.report["restored"]))
     return MethodResult(result, images, *scorer(subject, columns, draw(scorer.samples)))
 
 
 def training_figures(result: TrainResult) -> dict[str, Any]:
     """What a training knows of its own success, before and after, as JSON values.
 
-    attention_on_subject: share of the token's attention that falls on the subject, 0 to 1. loss: the denoising loss,
-    on the same noised views both times. words: the description that the training started from, "" for none.
+    restored: how much better the model restores the subject elsewhere (what was learned), and the sticker's own ground
+    (what leaks). words: the description that the training started from, "" for none.
     """
     report = result.report
-    return {
-        "attention_on_subject": {when: round(1 - share, 4) for when, share in report["leakage"].items()},
-        "loss": report["probe_loss"],
-        "words": (report["described"] or {"text": ""})["text"],
-    }
-
-
-def _in_words(figures: Mapping[str, Any]) -> str:
-    looks, loss = figures["attention_on_subject"], figures["loss"]
-    return (
-        f"attention on the subject {looks['before']:.0%} to {looks['after']:.0%}, "
-        f"loss {loss['before']:.3f} to {loss['after']:.3f}"
-    )
+    return {"restored": report["restored"], "words": (report["described"] or {"text": ""})["text"]}

@@ -20,7 +20,7 @@ from .initial_words import start_from_words
 from .learned import make_learned
 from .learning_rate import rate_share
 from .optimiser import Descent
-from .probe import look
+from .probe import Probe, gains
 from .references import Reference
 from .results import Progress, TrainResult
 from .sites import parse_sites, spelled
@@ -68,6 +68,7 @@ class Training:
         generator = torch.Generator().manual_seed(config.seed + 1)
         self.learned = make_learned(host, self.config, generator, resume)
         self.step = Step(host, self.learned, self.config, generator)
+        self.probe = Probe(host, references, self.config, self.step)
         if resume is not None:
             self.step.weights.start_from(resume.weights)
         self.warnings: list[str] = []
@@ -108,7 +109,7 @@ class Training:
         """Train to the end. Raises SealError when the loss is not finite any more."""
         config, losses = self.config, list[float]()
         terms: dict[str, float] = {}
-        before = look(self.step, self.examples)
+        before = self.probe.look()
         attention = before.attention
 
         def show(step: int, loss: float, note: str = "") -> None:
@@ -133,13 +134,13 @@ class Training:
                 self.learned.merge()
                 descent.start_anew()
             if step % look_every == 0 and step < config.steps and callback is not None:
-                attention = look(self.step, self.examples, shares=(0.5,)).attention
+                attention = self.probe.attention()
             show(step, losses[-1])
-        after = look(self.step, self.examples)
+        after = self.probe.look()
         report = self._report(losses, terms)
         report["described"] = words and {"text": words.text, "parts": words.parts, "passes": words.passes}
         report["leakage"] = {"before": round(before.leakage, 4), "after": round(after.leakage, 4)}
-        report["probe_loss"] = {"before": round(before.loss, 6), "after": round(after.loss, 6)}
+        report["restored"] = gains(before, after)
         concept = self.concept()
         kept = {"config": report["config"], "leakage": report["leakage"], "steps": config.steps}
         concept = replace(concept, provenance={**concept.provenance, **kept})

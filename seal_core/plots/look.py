@@ -12,6 +12,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+RGB = tuple[int, int, int]
+
 PAPER, CARD, GRID = (19, 20, 29), (27, 29, 41), (47, 50, 68)
 INK, MUTED, CURVE, MARK = (236, 237, 244), (146, 150, 172), (255, 148, 82), (167, 139, 250)
 FINE = 3  # shapes are drawn this many times larger

@@ -6,7 +6,7 @@ Node outputs are (H, W, 3) float32 tensors in [0, 1]. Drawn with Pillow alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,22 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from .attention_overlay import heat_colours, overlaid
-from .look import CARD, CURVE, GRID, INK, MUTED, PAPER, array_of, fitted, picture_of, rounded, tensor_of, typeface
+from .look import (
+    CARD,
+    CURVE,
+    GRID,
+    INK,
+    MARK,
+    MUTED,
+    PAPER,
+    RGB,
+    array_of,
+    fitted,
+    picture_of,
+    rounded,
+    tensor_of,
+    typeface,
+)
 from .loss_chart import draw_loss_chart
 
 
@@ -41,13 +56,13 @@ def before_after(
     before: Tensor,
     after: Tensor,
     mask: Tensor,
-    leakage_before: float,
-    leakage_after: float,
+    restored: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Tensor:
-    """The attention before and after training side by side, with what share of it lies outside the subject.
+    """The attention before and after training side by side, and below what was learned of the subject and its ground.
 
-    image (H, W, 3), maps (h, w), mask (H, W), leakages 0..1. Both maps are shown as shares of their sum
-    on one colour scale, so that they compare. The picture's longer side is brought to 384 to 768 pixels.
+    image (H, W, 3), maps (h, w), mask (H, W). restored: see `probe.gains`; None leaves its bars out. Both maps are
+    shown as shares of their sum on one colour scale, so that they compare. The picture's longer side is brought to 384
+    to 768 pixels.
     """
     maps = [_density(before), _density(after)]
     peak = max(float(m.max()) for m in maps) or 1.0
@@ -55,33 +70,49 @@ def before_after(
     panels = [overlaid(image, torch.from_numpy(m), mask, peak, side) for m in maps]
     width, height = panels[0].size
     gap, text = side // 24, max(15, side // 24)
-    wide = max(width, text * 12)
-    canvas = Image.new("RGB", (2 * wide + 3 * gap, height + 3 * gap + round(text * 3.6)), PAPER)
-    for i, (panel, name, leak) in enumerate(zip(panels, ("before", "after"), (leakage_before, leakage_after))):
+    wide = max(width, text * 15)
+    bars = round(text * 2.6) if restored else 0
+    canvas = Image.new("RGB", (2 * wide + 3 * gap, height + 3 * gap + round(text * 2.6) + bars), PAPER)
+    draw, lines = ImageDraw.Draw(canvas), gap * 2 + height
+    for i, (panel, name) in enumerate(zip(panels, ("before", "after"))):
         left = gap + i * (wide + gap)
         canvas.paste(panel, (left + (wide - width) // 2, gap), rounded(panel.size, side // 40))
-        _leak_bar(canvas, (left, gap * 2 + height), wide, text, name, leak)
+        words = f"attention {name} the training"
+        draw.text((left + wide / 2, lines + text * 0.5), words, fill=MUTED, font=typeface(text), anchor="mm")
+    for i, (key, (words, colour)) in enumerate(_SIDES.items() if restored else ()):
+        gain = restored[key]["gain"] if restored else 0.0
+        _gain_bar(canvas, (gap + i * (wide + gap), lines + round(text * 1.5)), wide, text, words, gain, colour)
     _scale(canvas, (gap, canvas.height - gap // 2 - text), canvas.width - 2 * gap, text)
     return tensor_of(canvas)
+
+
+_SIDES = {"subject": ("subject, elsewhere", CURVE), "ground": ("its old ground (leak)", MARK)}
+"""What is restored -> words and colour of its bar."""
+_FULL_BAR = 0.5
+"""The gain that fills a bar."""
 
 
 def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %") if math.isfinite(share) else "?"
 
 
-def _leak_bar(canvas: Image.Image, at: tuple[int, int], width: int, text: int, name: str, leak: float) -> None:
-    """A caption such as "after: 12 % outside" over a bar that is filled as far."""
-    draw = ImageDraw.Draw(canvas)
-    draw.text((at[0], at[1] + text * 0.6), f"{name}:", fill=MUTED, font=typeface(text), anchor="lm")
-    indent = typeface(text).getlength(f"{name}: ")
-    words = f"{_percent(leak)} outside"
-    draw.text((at[0] + indent, at[1] + text * 0.6), words, fill=INK, font=typeface(text), anchor="lm")
-    thick = max(4, text // 3)
-    filled = round(width * min(max(leak, 0.0), 1.0)) if math.isfinite(leak) else 0
-    where = (at[0], at[1] + round(text * 1.6))
-    canvas.paste(GRID, where, rounded((width, thick), thick // 2))
-    if filled >= thick:
-        canvas.paste(CURVE, where, rounded((filled, thick), thick // 2))
+def _gain_bar(
+    canvas: Image.Image, at: tuple[int, int], width: int, text: int, words: str, gain: float, colour: RGB
+) -> None:
+    """ "subject, elsewhere: 12 % better" over a bar that grows to the right of its middle, or to the left for worse."""
+    draw, middle = ImageDraw.Draw(canvas), at[1] + text * 0.6
+    draw.text((at[0], middle), f"{words}: ", fill=MUTED, font=typeface(text), anchor="lm")
+    indent = typeface(text).getlength(f"{words}: ")
+    told = f"{_percent(abs(gain))} {'worse' if gain < 0 else 'better'}"
+    draw.text((at[0] + indent, middle), told, fill=INK, font=typeface(text), anchor="lm")
+    thick, half = max(4, text // 3), width // 2
+    top = at[1] + round(text * 1.5)
+    canvas.paste(GRID, (at[0], top), rounded((2 * half, thick), thick // 2))
+    length = round(half * min(abs(gain) / _FULL_BAR, 1.0)) if math.isfinite(gain) else 0
+    start = at[0] + half - (length if gain < 0 else 0)
+    if length:
+        draw.rectangle([start, top, start + length - 1, top + thick - 1], fill=colour)
+    draw.line([(at[0] + half, top - 2), (at[0] + half, top + thick + 1)], fill=MUTED)
 
 
 def _scale(canvas: Image.Image, at: tuple[int, int], width: int, text: int) -> None:
@@ -118,12 +149,8 @@ def preview_panel(
     text = max(10, size // 38)
     canvas = Image.new("RGB", (size, size), PAPER)
     draw = ImageDraw.Draw(canvas)
-    heat = _density(attention)
-    covered = array_of(mask)
-    inside = np.array(Image.fromarray(covered).resize(heat.shape[::-1], Image.Resampling.BOX))
-    leak = float((heat * (1 - inside)).sum() / heat.sum()) if heat.sum() > 0 else math.nan
     shown = [
-        (overlaid(image, attention, mask, side=tile), f"attention: {_percent(leak)} outside"),
+        (overlaid(image, attention, mask, side=tile), "attention"),
         (picture_of(image), "reference") if sample is None else (picture_of(sample), "sample"),
     ]
     for i, (picture, words) in enumerate(shown):

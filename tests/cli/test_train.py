@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from dataclasses import replace
 
 import pytest
 import torch
 from command_line import RESTRICTED, names, train_arguments
 from full_disk import full_in
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
 from seal_core.cli import train as cli_train
 from seal_core.cli.main import main
+from seal_core.concept.concept import LowRank
 from seal_core.concept.concept_file import load_concept
+from seal_core.concept.lora_file import weights_tensors
 from seal_core.method.config import TrainConfig
 
 
@@ -117,6 +121,20 @@ def test_a_file_that_comes_during_the_training_is_left_alone(trains_at_once, mod
     report = json.loads((tmp_path / "my-cat-2.json").read_text())
     assert report["file"] == "my-cat-2.safetensors"
     assert [w for w in report["warnings"] if "my-cat is taken" in w and "saved as my-cat-2" in w]
+
+
+def test_weights_are_written_as_a_lora_too(training, model, sticker, tmp_path, capsys, monkeypatch):
+    _, result, host = training
+    layer = f"{host.sites()[-1].path}.attn2.to_k"
+    pair = LowRank(torch.ones(2, 16), torch.ones(32, 2))
+    learned = replace(result, concept=replace(result.concept, weights={layer: pair}), report=dict(result.report))
+    monkeypatch.setattr(cli_train, "open_model", lambda options: host)
+    monkeypatch.setattr(cli_train, "train", lambda *_: learned)
+    assert main(train_arguments(model, sticker, tmp_path)) == 0
+    path = tmp_path / "my-cat.lora.safetensors"
+    assert str(path) in capsys.readouterr().out
+    assert sorted(load_file(path)) == sorted(weights_tensors({layer: pair}))
+    assert load_concept(tmp_path / "my-cat.safetensors").weights.keys() == {layer}
 
 
 def test_a_full_disk_is_told_before_the_training(model, sticker, tmp_path, capsys, monkeypatch):

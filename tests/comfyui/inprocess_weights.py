@@ -118,6 +118,26 @@ def check_applying_twice_is_applying_once():
         assert not torch.allclose(sample(both, text), sample(once, text), atol=1e-3), "another concept's are added"
 
 
+def check_a_prompt_whose_weights_the_model_lacks_is_told():
+    x, y = weighted(), weighted(seed=9, name="<y>")
+    path = save_lora(y, FOLDER / "loras", "lacking")
+    by_core, _ = comfy.sd.load_lora_for_models(MODEL, None, comfy.utils.load_torch_file(str(path)), 1.0, 0.0)
+    text = learned("<x> and a dog", x)
+    for model, said in (
+        (apply(), ["the model lacks the weights of <x>"]),
+        (applied(y), ["the model lacks the weights of <x>"]),
+        (applied(x), []),
+        (apply(by_core), []),  # the same layers: Load LoRA has brought some
+    ):
+        with Log() as log:
+            sample(model, text)
+        found = [line for line in log.lines if "lacks the weights" in line]
+        assert len(found) == len(said) and all(part in line for part, line in zip(said, found)), found
+    with Log() as log:
+        sample(apply(), learned("<x>", concept(layers=EVERYWHERE)))
+    assert not any("lacks" in line for line in log.lines)
+
+
 def check_the_wired_model_stays_as_it_was():
     text = plain("a cat")
     before = sample(MODEL, text)

@@ -31,7 +31,7 @@ def small(few_words, monkeypatch):
 def test_the_demo_writes_sheet_mask_and_report(small, tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path), "--steps", "6"]) == 0
     out = capsys.readouterr().out
-    assert str(tmp_path / "contact-sheet.png") in out and "Textual Inversion: attention on the subject " in out
+    assert str(tmp_path / "contact-sheet.png") in out and "Textual Inversion: restores the subject elsewhere " in out
     assert {p.name for p in tmp_path.iterdir()} == FILES
     sheet = np.asarray(Image.open(tmp_path / "contact-sheet.png"))
     assert sheet.shape[2] == 3 and sheet.shape[1] > 7 * CELL and sheet.shape[0] > 3 * CELL
@@ -41,8 +41,9 @@ def test_the_demo_writes_sheet_mask_and_report(small, tmp_path, capsys):
     assert set(report["training"]) == {"textual_inversion", "best"} and report["class_word"] == "cat"
     assert report["attributes"] == dict(BUILT_IN["orange cat, running on a beach"]) and "scores" not in report
     for found in report["training"].values():
-        assert all(0 <= share <= 1 for share in found["attention_on_subject"].values())
-        assert set(found["loss"]) == {"before", "after"} and all(value > 0 for value in found["loss"].values())
+        assert set(found["restored"]) == {"subject", "ground"}
+        for side in found["restored"].values():
+            assert side["gain"] == pytest.approx(1 - side["after"] / side["before"], abs=1e-4)
     assert report["training"]["best"]["words"] and not report["training"]["textual_inversion"]["words"]
 
 

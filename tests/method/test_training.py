@@ -15,7 +15,6 @@ from seal_core.method.config import TrainConfig
 from seal_core.method.learning_rate import RATE_LAWS, rate_share
 from seal_core.method.optimiser import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, Descent
 from seal_core.method.presets import PRESETS
-from seal_core.method.probe import look
 from seal_core.method.training import Training, train
 
 pytestmark = pytest.mark.usefixtures("few_words")
@@ -31,7 +30,7 @@ def host():
 def test_every_preset_trains_on_every_family(preset, kind):
     host = DiffusersHost(tiny_pipe(kind))
     start = Training(host, [reference()], quick(preset))
-    first, before = start.learned.result(), look(start.step, start.examples)
+    first, before = start.learned.result(), start.probe.look()
     run = Training(host, [reference()], quick(preset))
     result = run.run()
     assert len(result.losses) == 6 and all(torch.tensor(result.losses).isfinite())
@@ -39,14 +38,15 @@ def test_every_preset_trains_on_every_family(preset, kind):
         assert vector.dtype == torch.float32 and vector.device.type == "cpu" and not vector.requires_grad
         assert (vector - first[name]).abs().max() > 1e-4, "did not move"
     # "before" in the report is what a training that never ran sees, "after" what the finished one sees.
-    after = look(run.step, run.examples)
+    after = run.probe.look()
     for when, seen, attention in (
         ("before", before, result.attention_before),
         ("after", after, result.attention_after),
     ):
         assert torch.equal(seen.attention, attention)
         assert result.report["leakage"][when] == round(seen.leakage, 4)
-        assert result.report["probe_loss"][when] == round(seen.loss, 6)
+        for side in ("subject", "ground"):
+            assert result.report["restored"][side][when] == round(getattr(seen, side), 6) > 0
     assert not torch.equal(result.attention_before, result.attention_after)
 
 

@@ -124,7 +124,7 @@ def test_maps_on_a_graph_in_half_or_with_nan_are_shown():
     valid(attention_overlay(image.half(), torch.rand(4, 4).half(), mask))
     for odd in (torch.full((4, 4), torch.nan), torch.zeros(4, 4), torch.full((4, 4), -1.0)):
         valid(attention_overlay(image, odd, mask))
-        valid(before_after(image, odd, torch.rand(4, 4), mask, math.nan, 1.0))
+        valid(before_after(image, odd, torch.rand(4, 4), mask, restored(math.nan, 1.0)))
         assert isinstance(preview_panel([0.1], image, odd, mask), Image.Image)
 
 
@@ -133,14 +133,22 @@ def test_before_after_holds_both_side_by_side(size):
     image, mask = sticker(*size)
     hot = torch.zeros(8, 8)
     hot[4, 4] = 1
-    picture = before_after(image * 0 + 0.5, torch.ones(8, 8), hot, mask, 0.61, 0.12)
+    picture = before_after(image * 0 + 0.5, torch.ones(8, 8), hot, mask, restored(0.4, -0.1))
     valid(picture)
-    left, right = picture[:, : picture.shape[1] // 2], picture[:, picture.shape[1] // 2 :]
-    assert 256 <= picture.shape[0] <= 1000 and picture.shape[1] > 256
+    right = picture[:, picture.shape[1] // 2 :]
+    assert 256 <= picture.shape[0] <= 1100 and picture.shape[1] > 256
     assert right[: int(picture.shape[0] * 0.7)].mean(-1).max() > 0.5
-    # The captions' bars, longest orange row below the pictures, are as long as the leakages.
-    bars = [int(near(half[-int(max(size) * 0.2 + 60) :], CURVE).sum(1).max()) for half in (left, right)]
-    assert bars[1] / bars[0] == pytest.approx(0.12 / 0.61, abs=0.05)
+    below = picture[-int(max(size) * 0.2 + 70) :]
+    # Both bars begin in the middle of their half: a gain goes to the right, a loss to the left.
+    subject, ground = (near(below, colour).any(0).nonzero().flatten() for colour in (CURVE, MARK))
+    assert len(subject) / len(ground) == pytest.approx(4, rel=0.1)
+    middle = (int(subject.min()) + int(ground.max())) / 2
+    assert middle == pytest.approx(picture.shape[1] / 2, abs=picture.shape[1] * 0.02)
+    assert len(before_after(image, hot, hot, mask)) < len(picture)
+
+
+def restored(subject, ground):
+    return {"subject": {"gain": subject}, "ground": {"gain": ground}}
 
 
 def test_words_of_shares():

@@ -21,6 +21,7 @@ from ..unet_sites import require_unet, sites_with_keys, unet_sites
 from .plan import BASE, make_plan
 from .route import KEY, Route, warn_if_lost
 from .swap import LOST, diffusion_model
+from .weights import warn_of_lacking
 
 
 def routed(model: Any) -> Any:
@@ -55,6 +56,7 @@ def _outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
     conds = [cond for group in guider.conds.values() for cond in group]
     routes = dict(_live_routes(conds))
     model = guider.model_patcher
+    warn_of_lacking(model, guider.model_options, conds)
     sites = sites_with_keys(require_unet(model))
     plan, choices = make_plan(sites, model.get_model_object("model_sampling"), routes)
     if not plan.learned:
