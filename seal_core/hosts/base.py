@@ -141,8 +141,8 @@ class Stage:
 class Words(Protocol):
     """The part of a host that knows words; a CLIP alone has it.
 
-    It may also have `trained_ids(encoder) -> frozenset[int] | None`: the tokens that the encoder ever saw, so that words
-    which mean nothing to a small model are not tried on it. None, or no such method: not known.
+    It may also have `trained_ids(encoder) -> frozenset[int] | None`: the tokens that the encoder ever saw, so that
+    words which mean nothing to a small model are not tried on it. None, or no such method: not known.
     """
 
     family: Family

@@ -18,27 +18,28 @@ _OPENING = re.compile(
     r"^.*?\b(?:sticker|picture|image|photo|photograph|drawing|illustration|painting|cartoon|emoji|icon|portrait|render"
     r"|rendering|artwork|close-up|clipart|sketch)s?\b(?:\s+(?:style|art))?\s+(?:of|showing|featuring|depicting|with)\s+"
 )
-_MEDIUM = frozenset(
-    "sticker picture image photo drawing illustration painting cartoon emoji icon portrait art artwork clipart style "
-    "cute adorable lovely funny die-cut diecut vector digital simple isolated there this that is it its his her their "
-    "are who which".split()
+_MEDIUM = re.compile(
+    r"(?:sticker|picture|image|photo|drawing|illustration|painting|cartoon|emoji|icon|portrait|art|artwork|clipart|style"
+    r"|cute|adorable|lovely|funny|die-?cut|vector|digital|simple|isolated|there|this|that|is|its?|his|her|their|are|who"
+    r"|which)"
 )
 _KEPT_LEADS = ("wearing", "with", "having", "has", "wears", "made", "dressed", "in")
-_LEFT_OUT_LEADS = frozenset(
-    "on at against under near over behind beside by from into inside among above below for while as holding to".split()
+_LEFT_OUT_LEADS = re.compile(
+    r"(?:on|at|against|under|near|over|behind|beside|by|from|into|inside|among|above|below|for|while|as|holding|to)"
 )
 _CONTEXT = re.compile(
-    r"\b(?:backgrounds?|backdrop|outline|border|expressions?|smiles?|grin|mood|pose|open mouth|mouth open|tongue out|tears|text"
-    r"|letters|words|speech bubble|(?:eyes|mouth) closed|closed eyes|arms? raised|thumbs? up)\b"
+    r"\b(?:backgrounds?|backdrop|outline|border|expressions?|smiles?|grin|mood|pose|open mouth|mouth open|tongue out|tears"
+    r"|text|letters|words|speech bubble|(?:eyes|mouth) closed|closed eyes|arms? raised|thumbs? up)\b"
 )
+_LAST_THING = re.compile(r" and an? (?!.* and an? ).*$")
 _END = re.compile(r"^(?:(?:a|an|the|and)\s+)+|(?:\s+(?:and|a|an|the|of|with|in|wearing))+$")
 
 
 def with_looks(class_word: str, said: str, fits: Callable[[str], bool]) -> str:
     """The class word with as much of the looks that are said as `fits`; the class word alone where there are none.
 
-    A piece that holds the class word, "grey cat", stands in its place. What does not fit is left out, a piece
-    from its last "and" on.
+    A piece that holds the class word, "grey cat", stands in its place. What does not fit is left out: of
+    "wearing a scarf and a hat" first the hat.
     """
     phrase, name = class_word, class_word.lower()
     pieces = looks_in(said)
@@ -47,7 +48,7 @@ def with_looks(class_word: str, said: str, fits: Callable[[str], bool]) -> str:
         phrase = own
     for piece in pieces:
         while piece and not fits(f"{phrase}, {piece}"):
-            piece = piece.rpartition(" and ")[0]
+            piece = _LAST_THING.sub("", piece) if _LAST_THING.search(piece) else ""
         if piece and piece != own:
             phrase = f"{phrase}, {piece}"
     return phrase
@@ -82,7 +83,11 @@ def _segments(clause: str) -> list[str]:
     """The clause cut where "wearing", "with", "on", "sitting" begin something; what tells no looks is left out."""
     segments: list[list[str]] = [[]]
     for word in clause.split():
-        if word in _KEPT_LEADS or word in _LEFT_OUT_LEADS or (word.endswith("ing") and word not in _own_words()):
+        if (
+            word in _KEPT_LEADS
+            or _LEFT_OUT_LEADS.fullmatch(word)
+            or (word.endswith("ing") and word not in _own_words())
+        ):
             if word == "in" and segments[-1] == ["dressed"]:  # "dressed in"
                 segments[-1].append(word)
                 continue
@@ -95,13 +100,13 @@ def _looks(segment: list[str]) -> str:
     """A segment as words for looks; empty where it tells something else."""
     text = " ".join(segment)
     lead = segment[0] if segment else ""
-    if not segment or _CONTEXT.search(text) or lead in _LEFT_OUT_LEADS:
+    if not segment or _CONTEXT.search(text) or _LEFT_OUT_LEADS.fullmatch(lead):
         return ""
     if lead.endswith("ing") and lead not in (*_KEPT_LEADS, *_own_words()):
         return ""
     if lead == "in" and not set(segment) & _worn():
         return ""
-    text = " ".join(w for w in segment if w not in _MEDIUM)
+    text = " ".join(w for w in segment if not _MEDIUM.fullmatch(w))
     text = _END.sub("", _END.sub("", text)).strip()
     return "" if text in (*_KEPT_LEADS, "a", "an", "the") else text
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from ...demo.model_file import clip_bpe
 from ...files.whole_file import write_output
-from ...method.describing_words import WORDS_FILE
 from ...messages import SealError
+from ...method.describing_words import WORDS_FILE
 from .wordnet import WordNet, read_wordnet
 
 GROUPS_FILE = Path(__file__).with_name("word_groups.json")
