@@ -28,8 +28,8 @@ _LEFT_OUT_LEADS = re.compile(
     r"(?:on|at|against|under|near|over|behind|beside|by|from|into|inside|among|above|below|for|while|as|holding|to)"
 )
 _CONTEXT = re.compile(
-    r"\b(?:backgrounds?|backdrop|outline|border|expressions?|smiles?|grin|mood|pose|open mouth|mouth open|tongue out|tears"
-    r"|text|letters|words|speech bubble|(?:eyes|mouth) closed|closed eyes|arms? raised|thumbs? up)\b"
+    r"\b(?:backgrounds?|backdrop|outline|border|expressions?|smiles?|grin|mood|pose|open mouth|mouth open|tongue out"
+    r"|tears|text|letters|words|speech bubble|(?:eyes|mouth) closed|closed eyes|arms? raised|thumbs? up)\b"
 )
 _LAST_THING = re.compile(r" and an? (?!.* and an? ).*$")
 _END = re.compile(r"^(?:(?:a|an|the|and)\s+)+|(?:\s+(?:and|a|an|the|of|with|in|wearing))+$")

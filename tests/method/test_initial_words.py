@@ -10,7 +10,11 @@ from quick import quick, reference
 from tiny import tiny_pipe
 
 from seal_core.concept.settings import Layers, Tokens
-from seal_core.concept.vocabulary import word_vectors
+from seal_core.concept.vocabulary import trained_ids, word_vectors
+from seal_core.demo.model import host as host_of
+from seal_core.demo.model import load_model
+from seal_core.demo.sticker_files import built_in_sticker
+from seal_core.demo.tuned_presets import for_sticker, tuned_preset
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 from seal_core.method.describing_words import coloured, grammar
@@ -21,6 +25,7 @@ from seal_core.method.initial_words import (
     start_from_words,
     subject_errors,
 )
+from seal_core.method.references import Reference
 from seal_core.method.training import Training, train
 
 DRAWS = 16
@@ -272,3 +277,21 @@ def test_a_merge_is_refused_and_room_for_the_words_is_checked_first(host):
     with pytest.raises(SealError, match="token"):
         Training(host, [reference()], described(templates=long, tokens=tokens))
     Training(host, [reference()], described(templates=long, tokens=dataclasses.replace(tokens, split=4)))
+
+
+def test_the_tiny_model_sees_the_colour_and_is_asked_only_for_words_that_it_knows():
+    """Of the built-in "orange cat, running on a beach", from 8 noised views, through the model that ships."""
+    model = load_model()
+    tiny, sticker = host_of(model), built_in_sticker("orange cat, running on a beach")
+    picture, mask = (torch.as_tensor(a).float() / 255 for a in (sticker.image, sticker.mask))
+    config = for_sticker(tuned_preset("best"), "cat", {"background": "beach", "action": "running"}, 128, 0)
+    run = Training(tiny, [Reference(picture, mask)], dataclasses.replace(config, describe_draws=8))
+    found = start(run)
+    assert "orange cat" in found.text and found.passes / 8 < 60
+    known = tiny.trained_ids("clip_l")
+    assert known and known.issuperset(tiny.token_ids("clip_l", found.text))
+
+
+def test_a_host_that_cannot_tell_its_words_is_asked_for_all(host):
+    assert host.trained_ids("clip_l") is None and trained_ids(host, "clip_l") is None
+    assert trained_ids(object(), "clip_l") is None

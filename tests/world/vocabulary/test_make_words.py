@@ -57,7 +57,7 @@ def test_articles():
 
 
 def test_a_folder_without_the_database_is_refused(tmp_path):
-    with pytest.raises(SealError, match="wordnet: .* has no index.noun and data.noun"):
+    with pytest.raises(SealError, match=r"wordnet: .* has no index\.noun and data\.noun"):
         read_wordnet(tmp_path)
 
 
