@@ -59,6 +59,10 @@ class ComfyText:
     def token_ids(self, encoder: str, text: str) -> list[int]:
         return token_ids(self.clip, text)[encoder]
 
+    def trained_ids(self, encoder: str) -> frozenset[int] | None:
+        """Of the tiny model, which saw few words; see `seal_core.hosts.base.Words`."""
+        return getattr(self.clip.cond_stage_model, "seal_trained_ids", None)
+
 
 @contextlib.contextmanager
 def out_of_place(root: nn.Module) -> Iterator[None]:

@@ -169,6 +169,7 @@ def _clip(file: ModelFile) -> comfy.sd.CLIP:
     )
     clip.load_sd(weights)
     _fits(clip.cond_stage_model.clip_l.transformer, weights, "text_encoder")
+    clip.cond_stage_model.seal_trained_ids = frozenset(file.ids)  # ComfyText.trained_ids reads them
     return clip
 
 

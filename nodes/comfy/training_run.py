@@ -198,7 +198,7 @@ def _watcher(
     bar = comfy.utils.ProgressBar(config.steps)
     show_every = max(1, config.steps // (2 * PROBES))
     picture: list[Tensor] = []
-    sought, candidates = 0, most_notices()
+    sought, candidates = 0, most_notices(config.tokens.class_word)
     every = preview.every if preview.prompt.strip() else 0
 
     def watch(progress: Progress) -> None:

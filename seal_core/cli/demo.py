@@ -1,6 +1,7 @@
 """`python -m seal_core demo`: one sticker, Textual Inversion and SEAL side by side on the tiny model that ships.
 
-It downloads nothing and opens nothing; it writes a contact sheet, the sticker's mask and a report.
+It downloads nothing and opens nothing; it writes a contact sheet, the sticker's mask, a report, and each method's
+embedding and pictures.
 """
 
 from __future__ import annotations
@@ -105,8 +106,11 @@ def _learned(
 def _write(
     out: Path, subject: Subject, columns: list[Column], learned: dict[str, MethodResult], seconds: float
 ) -> Path:
-    """Write contact-sheet.png, mask.png and report.json; returns the sheet's path."""
+    """Write contact-sheet.png, mask.png, report.json and for each method its embedding and its pictures; returns the
+    sheet's path."""
+    from ..concept.concept_file import concept_bytes
     from ..demo.comparison import training_figures
+    from ..files.safe_names import safe_stem
     from ..pictures.png import png_bytes
 
     scores = {name: found.scores for name, found in learned.items() if found.scores}
@@ -120,6 +124,10 @@ def _write(
     }
     write_output(out / "report.json", json.dumps(report, indent=2).encode())
     write_output(out / "mask.png", png_bytes(subject.reference.mask))
+    for name, found in learned.items():
+        write_output(out / f"{name}.safetensors", concept_bytes(found.result.concept))
+        for column, image in zip(columns, found.images):
+            write_output(out / f"{name}-{safe_stem(column.label.replace(' ', '-'))}.png", png_bytes(image))
     path = out / "contact-sheet.png"
     write_output(path, png_bytes(_sheet(subject, columns, learned)))
     return path
@@ -130,6 +138,5 @@ def _sheet(subject: Subject, columns: list[Column], learned: dict[str, MethodRes
     from ..demo.tuned_presets import LABELS
 
     image, mask = subject.reference.image, subject.reference.mask
-    before = next(iter(learned.values())).result.attention_before
-    rows = [Row(LABELS[name], m.words, m.result.attention_after, m.images) for name, m in learned.items()]
-    return comparison_sheet(f"SEAL: {subject.source}", image, mask, before, [c.label for c in columns], rows)[0]
+    rows = [Row(LABELS[name], m.words, m.images) for name, m in learned.items()]
+    return comparison_sheet(f"SEAL: {subject.source}", image, mask, [c.label for c in columns], rows)[0]

@@ -14,12 +14,15 @@ from ..hosts.base import Context, Host, Prompt
 from ..messages import SealError
 from ..method.sampling import RoutedContext, generate_context, sample
 from ..pictures.png import png_bytes
+from .included import usual_guidance
 from .model_and_concept import errors_name_option, memory_errors_of_device, open_model, read_concept
 from .progress_bars import step_bar
 
 
 def run(options: Namespace) -> None:
     """Generate --count pictures, each from its own seed, and write each as it is finished. Raises SealError."""
+    if options.cfg is None:
+        options.cfg = usual_guidance(options)
     _check(options)
     size = _size(options.size)
     concept = read_concept("embedding", options.embedding, options.class_word)

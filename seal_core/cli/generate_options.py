@@ -16,7 +16,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--prompt", required=True, help='the concept\'s name stands for the subject: "a sticker of <my-cat> jumping"')
     add("--negative", default="", metavar="TEXT", help="what pictures should not show")
     add("--steps", type=int, default=25, help="sampling steps (default 25)")
-    add("--cfg", type=float, default=7.0, help="guidance scale, 1 = none (default 7)")
+    add("--cfg", type=float, help="guidance scale, 1 = none (default 7, with the included model 4)")
     add("--count", type=int, default=1, help="how many pictures, with seeds counting up from --seed (default 1)")
     add("--size", default="", metavar="WxH", help="pixels, e.g. 512 or 768x512 (default: the model's own)")
     add("--strength", type=float, default=1.0, help="0 = class word, 1 = as learned (default)")

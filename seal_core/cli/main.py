@@ -45,7 +45,8 @@ COMMANDS = {
         "cli.train:run",
         "learn a concept from one sticker",
         "Learn a concept from one sticker, or from several pictures of one character. "
-        "Writes NAME.safetensors, NAME.loss.png, NAME.attention.png and NAME.json.",
+        "Writes NAME.safetensors, NAME.loss.png, NAME.attention.png and NAME.json. Without --model it learns on the "
+        "included tiny model and draws with it, too: NAME.pictures.png.",
         "example: python -m seal_core train --model sd15 --image a.png --class-word cat --name my-cat",
     ),
     "generate": Command(

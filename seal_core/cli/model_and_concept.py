@@ -14,13 +14,17 @@ import torch
 from ..concept.concept import Concept
 from ..concept.concept_file import load_concept
 from ..messages import SealError
+from .included import open_included
 
 if TYPE_CHECKING:
     from ..hosts.diffusers.host import DiffusersHost
 
 
 def open_model(options: Namespace) -> DiffusersHost:
-    """The model in --model on --device. Raises SealError naming the option, also where diffusers is not installed."""
+    """The model in --model, or the included one, on --device.
+
+    Raises SealError naming the option, also where diffusers is not installed.
+    """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # transformers reads it when it is imported
     try:
         from ..hosts.diffusers.host import DiffusersHost, quiet
@@ -35,6 +39,8 @@ def open_model(options: Namespace) -> DiffusersHost:
     except RuntimeError:
         raise SealError(f"device: {options.device!r} is not known; use cpu, cuda, cuda:1 or mps.") from None
     dtype = None if options.dtype == "auto" else getattr(torch, options.dtype)
+    if options.model is None:
+        return open_included(device, dtype)
     return DiffusersHost.from_folder(options.model, device, dtype)
 
 

@@ -11,7 +11,11 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 def add_model_option(command: argparse.ArgumentParser) -> None:
     """--model, the base model."""
     command.add_argument(
-        "--model", type=Path, required=True, metavar="DIR", help="diffusers folder, the one with model_index.json"
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="diffusers folder, the one with model_index.json (default: the included tiny model, which knows eight "
+        "animals and is for trying)",
     )
 
 

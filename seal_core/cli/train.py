@@ -19,6 +19,7 @@ from ..concept.lora_file import lora_bytes
 from ..concept.vocabulary import require_new_name
 from ..files.safe_names import TAKEN_BY, safe_stem
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
+from ..hosts.base import Host
 from ..masks.methods import semantic_mask
 from ..masks.self_attention import SelfAttentionHost, attention_mask
 from ..messages import SealError, collected_notices
@@ -32,12 +33,16 @@ from ..method.training import train
 from ..pictures.picture_file import read_picture
 from ..pictures.png import png_bytes
 from ..plots.training_figures import before_after, loss_plot
+from ..stickers.contact_sheet import contact_sheet
+from .included import built_in_pictures, complete
 from .model_and_concept import memory_errors_of_device, open_model, read_concept
 from .progress_bars import step_bar, training_bar
 from .train_options import train_config
 
 LORA = ".lora.safetensors"
 """Ending of the file with a concept's weights alone, which other programs read as a LoRA."""
+PICTURES, SHEET_CELL = ".pictures.png", 176
+"""Ending of the sheet of pictures that the included model draws, and the side of one in pixels."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,12 @@ class Found:
 
 def run(options: Namespace) -> None:
     """Train, then write embedding, pictures and report. Raises SealError before the long part where it can."""
+    complete(options)
     resume = read_concept("resume", options.resume, options.class_word) if options.resume else None
     config = train_config(options, resume)
     asked = {"preset": options.preset, "changed": changed(options.preset, config)}
     stem = safe_stem(options.name)
-    images, masks = [read_picture(p, "image") for p in options.image], _masks(options)
+    images, masks = _pictures(options) if options.image else built_in_pictures()
     options.out = ready_folder(options.out, "out")
     host = open_model(options)
     require_new_name(host, config.tokens)
@@ -68,19 +74,21 @@ def run(options: Namespace) -> None:
     inputs = digest(*images, *(r.mask for r in found.references))
     key = config.hash(host.fingerprint(), inputs, str(resume.provenance.get("hash", resume.file)) if resume else "")
     concept = replace(result.concept, file=stem, provenance={**result.concept.provenance, "hash": key})
-    path, report = _write(result, concept, found, options.out)
+    sheet = None if options.model else _sheet(host, concept, config, options.seed)
+    path, report = _write(result, concept, found, options.out, sheet)
     _print_results(path, concept, report)
 
 
 # -- pictures --------------------------------------------------------------------------------------
 
 
-def _masks(options: Namespace) -> list[Tensor]:
-    """The masks given, (H, W) each."""
+def _pictures(options: Namespace) -> tuple[list[Tensor], list[Tensor]]:
+    """The stickers given, and the masks given, (H, W) each."""
+    images = [read_picture(p, "image") for p in options.image]
     masks = [_grey(read_picture(p, "mask")) for p in options.mask or ()]
     if len(masks) not in (0, 1, len(options.image)):
         raise SealError(f"mask: {len(masks)} masks for {len(options.image)} images; give one for all, or one each.")
-    return masks
+    return images, masks
 
 
 def _grey(picture: Tensor) -> Tensor:
@@ -111,8 +119,19 @@ def _references(
 # -- results ---------------------------------------------------------------------------------------
 
 
-def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) -> tuple[Path, dict]:
-    """Write the files under one stem; returns the embedding's path and the report."""
+def _sheet(host: Host, concept: Concept, config: TrainConfig, seed: int) -> Tensor:
+    """What the demo's prompts give with the concept, as one picture (H, W, 3)."""
+    from ..demo.comparison import column_pictures, columns_for
+
+    columns = columns_for(dict(config.attributes))
+    images = list(column_pictures(host, concept, columns, 1, seed))
+    return contact_sheet(images, [column.label for column in columns], cell=SHEET_CELL, ground="white")[0]
+
+
+def _write(
+    result: TrainResult, concept: Concept, found: Found, folder: Path, sheet: Tensor | None = None
+) -> tuple[Path, dict]:
+    """Write the files under one stem; returns the embedding's path and the report. sheet: pictures made with it."""
     stem, report = concept.file, dict(result.report)
     warnings = [*found.notices, *report["warnings"]]
 
@@ -130,6 +149,8 @@ def _write(result: TrainResult, concept: Concept, found: Found, folder: Path) ->
         ".attention.png": png_bytes(attention),
         ".json": report_bytes,
     }
+    if sheet is not None:
+        files[PICTURES] = png_bytes(sheet)
     if concept.weights:
         files[LORA] = lora_bytes(concept)
     written = write_new_files(folder, stem, files, "out", taken_by=TAKEN_BY, elsewhere=temporary_folders())

@@ -28,10 +28,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add(
         "--image",
         type=Path,
-        required=True,
         nargs="+",
+        default=(),
         metavar="PNG",
-        help="the sticker; several pictures = several references",
+        help="the sticker; several pictures = several references (default with the included model: a built-in one)",
     )
     add(
         "--class-word",
@@ -39,7 +39,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
         metavar="WORD",
         help="what it shows, in a word or two: cat (may be left out with --resume)",
     )
-    add("--name", required=True, help="the files' name without ending: letters, digits, _ and -")
+    name = "the files' name without ending: letters, digits, _ and - (default: my-sticker)"
+    add("--name", default="my-sticker", help=name)
     add("--concept", default="", metavar="TEXT", help="its name in prompts; not an ordinary word (default: <NAME>)")
     add("--preset", choices=tuple(PRESETS), default="best", help="default: best")
     found = "the image's alpha, else a cut-out by the background's colour, else by the model's attention"

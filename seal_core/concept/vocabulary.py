@@ -17,6 +17,12 @@ def word_vectors(host: Words, encoder: str, words: str) -> Tensor:
     return table[ids].float().cpu()
 
 
+def trained_ids(host: Words, encoder: str) -> frozenset[int] | None:
+    """Ids of the tokens that a text encoder saw in its own training, or None where the host cannot tell."""
+    tell = getattr(host, "trained_ids", None)
+    return tell(encoder) if tell else None
+
+
 def class_word_vector(host: Words, encoder: str, word: str) -> Tensor:
     """Token embedding of a class word, (width,) float32: the mean where it has several tokens.
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..concept.concept import Concept
 from ..hosts.base import Host
 from ..masks.methods import semantic_mask
 from ..method.fit_references import fit_references
@@ -20,7 +21,7 @@ from ..method.training import train
 from ..prompts.attribute_prompt import attribute_prompt
 from .generation import generate_pictures
 from .sticker_files import BUILT_IN, built_in_sticker
-from .tuned_presets import CONCEPT_NAME, NAMES_ATTRIBUTES, for_sticker, tuned_preset
+from .tuned_presets import NAMES_ATTRIBUTES, for_sticker, tuned_preset
 
 METHODS = ("textual_inversion", "best")
 """The two presets that are compared."""
@@ -126,15 +127,20 @@ def learn(
     known = subject.attributes if method in NAMES_ATTRIBUTES else {}
     config = for_sticker(preset, subject.class_word, known, host.resolution, seed)
     result = train(host, [subject.reference], replace(config, steps=training_steps(method, steps)), callback)
-    prompts = [attribute_prompt(CONCEPT_NAME, **column.values).prompt for column in columns]
 
     def draw(samples: int) -> Tensor:
-        return generate_pictures(host, result.concept, prompts, samples, seed=seed)
+        return column_pictures(host, result.concept, columns, samples, seed)
 
     images = draw(1)
     if scorer is None:
         return MethodResult(result, images, {}, gains_in_words(result.report["restored"]))
     return MethodResult(result, images, *scorer(subject, columns, draw(scorer.samples)))
+
+
+def column_pictures(host: Host, concept: Concept, columns: Sequence[Column], samples: int, seed: int) -> Tensor:
+    """(columns * samples, H, W, 3) in [0, 1]: what the columns' prompts give with a concept, column by column."""
+    prompts = [attribute_prompt(concept.name, **column.values).prompt for column in columns]
+    return generate_pictures(host, concept, prompts, samples, seed=seed)
 
 
 def training_figures(result: TrainResult) -> dict[str, Any]:

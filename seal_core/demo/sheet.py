@@ -1,4 +1,4 @@
-"""The demo's contact sheet: where each method looks at the sticker, above what it draws."""
+"""The demo's contact sheet: the sticker and its mask, above what each method draws."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..masks.preview import mask_overlay
-from ..plots.attention_overlay import attention_overlay
 from ..stickers.contact_sheet import contact_sheet
 
 CELL = 176
@@ -18,43 +17,38 @@ CELL = 176
 
 @dataclass(frozen=True)
 class Row:
-    """One method: its label, the figures in words, its attention map (h, w) after the training, its pictures."""
+    """One method: its label, the figures in words, its pictures."""
 
     label: str
     words: str
-    attention: Tensor
     images: Tensor
 
 
-def comparison_sheet(
-    title: str, image: Tensor, mask: Tensor, before: Tensor, columns: Sequence[str], rows: Sequence[Row]
-) -> Tensor:
+def comparison_sheet(title: str, image: Tensor, mask: Tensor, columns: Sequence[str], rows: Sequence[Row]) -> Tensor:
     """(1, H, W, 3) float32 in [0, 1].
 
-    image (H, W, 3) and mask (H, W): the sticker. before: the attention map (h, w) before any training. columns: what
-    the pictures of each row were asked to show.
+    image (H, W, 3) and mask (H, W): the sticker. columns: what the pictures of each row were asked to show.
     """
-    top, bottom = _attention_row(title, image, mask, before, rows), _picture_rows(columns, rows)
+    cells = {"the one sticker": image, "its mask": mask_overlay(image, mask)}
+    top = contact_sheet(list(cells.values()), list(cells), columns=len(cells), cell=CELL, ground="white", title=title)
+    bottom = _picture_rows(columns, rows)
     width = max(top.shape[2], bottom.shape[2])
     return torch.cat([_widened(top, width), _widened(bottom, width)], dim=1)
 
 
-def _attention_row(title: str, image: Tensor, mask: Tensor, before: Tensor, rows: Sequence[Row]) -> Tensor:
-    cells = {
-        "the one sticker": image,
-        "its mask": mask_overlay(image, mask),
-        "attention before": attention_overlay(image, before, mask),
-        **{f"after {row.label}": attention_overlay(image, row.attention, mask) for row in rows},
-    }
-    pictures, labels = list(cells.values()), list(cells)
-    return contact_sheet(pictures, labels, columns=len(cells), cell=CELL, ground="white", title=title)
-
-
 def _picture_rows(columns: Sequence[str], rows: Sequence[Row]) -> Tensor:
-    images = [image for row in rows for image in row.images]
-    labels = [f"{row.label}, {column}" for row in rows for column in columns]
-    title = "  |  ".join(f"{row.label}: {row.words}" for row in rows)
-    return contact_sheet(images, labels, cell=CELL, ground="white", title=title)
+    parts = [
+        contact_sheet(
+            list(row.images),
+            list(columns),
+            columns=len(columns),
+            cell=CELL,
+            ground="white",
+            title=f"{row.label}: {row.words}",
+        )
+        for row in rows
+    ]
+    return torch.cat(parts, dim=1)
 
 
 def _widened(sheet: Tensor, width: int) -> Tensor:

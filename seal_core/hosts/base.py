@@ -139,7 +139,11 @@ class Stage:
 
 
 class Words(Protocol):
-    """The part of a host that knows words; a CLIP alone has it."""
+    """The part of a host that knows words; a CLIP alone has it.
+
+    It may also have `trained_ids(encoder) -> frozenset[int] | None`: the tokens that the encoder ever saw, so that
+    words which mean nothing to a small model are not tried on it. None, or no such method: not known.
+    """
 
     family: Family
 

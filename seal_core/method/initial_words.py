@@ -2,28 +2,30 @@
 
 A denoiser ranks captions: it restores a noised picture best under the words that fit it (zero-shot diffusion
 classifiers, 2303.16203). So a phrase grows from the class word, "cat" -> "grey cat" -> "grey cat, wearing a crown", as
-long as it restores the same noised pictures of the subject clearly better. Its token embeddings start the training. A
-token that starts from the class word alone fits the one picture instead of the character: its loss ends lower, and its
-pictures are less like the character (measured on StickerWorld).
+long as it restores the same noised pictures of the subject clearly better. There are about a thousand things to say, so
+the search goes from groups to their members: where "a hat" helps it tries a beanie. Its token embeddings start the
+training. A token that starts from the class word alone fits the one picture instead of the character: its loss ends
+lower, and its pictures are less like the character (measured on StickerWorld).
 """
 
 from __future__ import annotations
 
-import functools
-import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..concept.vocabulary import word_vectors
+from ..concept.vocabulary import trained_ids, word_vectors
 from ..prompts.attributes import clean_value
 from .config import TrainConfig
+from .describing_words import Grammar, Part, coloured, grammar
 from .examples import Example, Examples
 from .frozen_prefix import FrozenPrefix
+from .given_looks import with_looks
 from .learned import LearnedTokens
 from .losses import denoising_errors
 from .step import Step
@@ -32,36 +34,34 @@ NOISE_LEVELS = (0.1, 0.7)
 """At which noise levels words are judged, as shares of the token's time window, 0 = its cleanest. Chosen on
 StickerWorld: colours tell at the noisy end, small things at the clean one."""
 STEPS_PER_EXAMPLE = 15
-"""The search passes each of its examples through the U-Net about 42 times; a step, with its gradient, costs about three
-passes. So with one example for 15 steps the search takes about as long as the training."""
+"""The search passes each of its examples through the U-Net 50 to 58 times; a step, with its gradient, costs about three
+passes. So with one example for 15 steps the search takes about as long as the training, or a fifth longer."""
+MOST_PASSES = 84
+"""Passes per example, at most: where they run short, the rarer words are not tried."""
 FEWEST, MOST = 4, 48
 """Examples that judge the words, unless the config says how many."""
 FEWEST_ROWS = 4
 """Rows that are passed at once, at least: without a gradient they take little memory."""
 
-ROUNDS = ((0.25, 1 / 3), (0.5, 0.0), (1.0, 0.0))
-"""Successive halving: which share of the examples judges, and which share of the candidates stays, FINALISTS
-at least."""
-FINALISTS = 3
+STANDING = 2
+"""The first words of a group stand for it."""
+OPENED = 2
+"""How many groups are looked into."""
+FIRST_LOOK = 4.0
+"""Passes per example that the first look at all candidates should cost: each is judged by 1/8 to 1/4 of the examples,
+fewer the more candidates there are."""
+SEEN_AGAIN, FINALISTS = 9, 3
+ROUNDS = ((0.25, FINALISTS), (0.5, FINALISTS), (1.0, 1))
+"""Successive halving of the SEEN_AGAIN that a first look leaves: which share of the examples judges, and how many
+candidates stay."""
+LAST_ROUNDS = 8
+"""Passes per example that are kept back for the rounds after a first look, and for the colour of what was found."""
 CONVINCED = 1.0
 """By how many standard errors a new part must lower the loss, on examples that did not choose the finalists (on those
 that did, the best of many looks better than it is). A colour must only lower it."""
 
 Errors = Callable[[str, int, int], Tensor]
 """errors(words, first, last): denoising errors (last - first,) of those examples, with `words` for the subject."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One thing that may be said: phrase holds {subject} and {thing}; without things, {thing} is a colour."""
-
-    name: str
-    phrase: str
-    things: tuple[str, ...]
-
-    def say(self, subject: str, thing: str) -> str:
-        """The subject with this thing said of it."""
-        return self.phrase.replace("{subject}", subject).replace("{thing}", thing)
 
 
 @dataclass(frozen=True)
@@ -76,38 +76,22 @@ class Description:
     passes: int = 0
 
 
-@functools.lru_cache(maxsize=1)
-def grammar() -> tuple[tuple[str, ...], tuple[Part, ...]]:
-    """(colours, parts in the order in which they are looked for)."""
-    data = json.loads(Path(__file__).with_name("initial_words.json").read_text(encoding="utf-8"))
-    return tuple(data["colours"]), tuple(Part(p["name"], p["phrase"], tuple(p["things"])) for p in data["parts"])
+def most_notices(class_word: str) -> int:
+    """How often the search for this class word calls its notice at most: a length for a progress bar."""
 
+    def looks(groups: Sequence[Sequence[str]]) -> int:
+        sizes = sorted(map(len, groups), reverse=True)
+        shown = sizes[0] if len(sizes) == 1 else sum(min(STANDING, n) for n in sizes)
+        candidates = shown + sum(max(0, n - STANDING) for n in sizes[:OPENED] if len(sizes) > 1)
+        staying = (SEEN_AGAIN, *(most for _, most in ROUNDS[:-1]))
+        return candidates + sum(min(candidates, most) for most in staying)
 
-def most_notices() -> int:
-    """How often the search calls its notice at most: a length for a progress bar."""
-
-    def rounds(candidates: int) -> int:
-        total = 0
-        for _, share in ROUNDS:
-            total += candidates
-            candidates = _kept(candidates, share)
-        return total
-
-    colours, parts = grammar()
-    return sum(rounds(len(p.things or colours)) + (rounds(len(colours)) if p.things else 0) for p in parts)
-
-
-def _kept(candidates: int, share: float) -> int:
-    """How many candidates a round leaves."""
-    return min(candidates, max(FINALISTS, round(share * candidates)))
-
-
-def coloured(thing: str, colour: str) -> str:
-    """ "a bow", "orange" -> "an orange bow"; "glasses", "red" -> "red glasses"."""
-    article, _, noun = thing.partition(" ")
-    if article not in ("a", "an"):
-        return f"{colour} {thing}"
-    return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {noun}"
+    words = grammar()
+    total = 0
+    for part in words.parts_for(class_word):
+        closer = words.colours if part.coloured else () if part.groups else words.shades
+        total += looks(part.groups or (words.colours,)) + (looks([closer]) if closer else 0)
+    return total
 
 
 def start_from_words(
@@ -115,7 +99,7 @@ def start_from_words(
 ) -> Description:
     """Find the words under which the model sees the subject, and let the learned tokens start there.
 
-    What is known of the appearance is said from the beginning, where it fits. notice: called with the phrase so far
+    Where the appearance is known, its words are taken and nothing is looked for. notice: called with the phrase so far
     before each candidate; may raise to cancel.
     """
     host, learned = step.host, step.learned
@@ -126,9 +110,11 @@ def start_from_words(
         return all(len(host.token_ids(e, text)) <= config.tokens.split for e in encoders)
 
     subject = " ".join(config.tokens.class_word.split())
-    looks = clean_value("appearance", dict(config.attributes).get("appearance"))
-    if looks and fits(f"{subject}, {looks}"):
-        subject = f"{subject}, {looks}"
+    known = with_looks(subject, clean_value("appearance", dict(config.attributes).get("appearance")), fits)
+    if known != subject:
+        found = Description(known, {"appearance": {"thing": known, "accepted": True}})
+        learned.start_from({e: word_vectors(host, e, known) for e in encoders})
+        return found
     as_long = min(max(config.steps * config.batch_size // STEPS_PER_EXAMPLE, FEWEST), MOST)
     judges = examples.spread(config.describe_draws or as_long, *NOISE_LEVELS)
     prefix = step.new_prefix()
@@ -136,7 +122,10 @@ def start_from_words(
     def errors(words: str, first: int, last: int) -> Tensor:
         return subject_errors(step, examples, words, judges[first:last], prefix)
 
-    found = grow_phrase(subject, errors, len(judges), fits, notice)
+    def knows(text: str) -> bool:
+        return all((ids := trained_ids(host, e)) is None or ids.issuperset(host.token_ids(e, text)) for e in encoders)
+
+    found = grow_phrase(subject, errors, len(judges), fits, notice, grammar().known(knows))
     learned.start_from({e: word_vectors(host, e, found.text) for e in encoders})
     return found
 
@@ -157,44 +146,68 @@ def subject_errors(
 
 
 def grow_phrase(
-    subject: str, errors: Errors, count: int, fits: Callable[[str], bool], notice: Callable[[str], None] | None = None
+    subject: str,
+    errors: Errors,
+    count: int,
+    fits: Callable[[str], bool],
+    notice: Callable[[str], None] | None = None,
+    words: Grammar | None = None,
 ) -> Description:
-    """Add to the subject, a class word and what is known of its looks, whatever words lower `errors`.
+    """Add to the class word `subject` whatever words lower `errors`, then drop those that help no more.
 
     count: how many examples there are to judge by. fits: whether a phrase has few enough tokens. notice: as in
-    `start_from_words`.
+    `start_from_words`. words: those that may be tried; default all.
     """
+    words = words or grammar()
     search = _Search(errors, count, notice or (lambda text: None))
-    colours, parts = grammar()
-    now, seen = subject, {}
-    for part in parts:
-        things = part.things or colours
-        found = search.best(now, {t: part.say(now, t) for t in things if fits(part.say(now, t))})
+    said, seen, body = list[tuple[Part, str]](), dict[str, dict[str, Any]](), ""
+    parts = words.parts_for(subject)
+    for number, part in enumerate(parts, 1):
+        search.most = number * MOST_PASSES * count // len(parts)
+        now = _phrase(subject, said)
+
+        def options(things: Sequence[str], part: Part = part, now: str = now) -> dict[str, str]:
+            return {t: text for t in things if fits(text := part.say(now, t))}
+
+        found = search.best(now, [options(group) for group in part.groups or (words.colours,)])
         if found is None:
             continue
-        thing, said, gain, sigmas = found
-        accepted = sigmas > (CONVINCED if part.things else 0)  # everything has some colour, few things wear a cape
+        thing, gain, sigmas = found
+        accepted = sigmas > (CONVINCED if part.groups else 0)  # everything has some colour, few things wear a cape
         seen[part.name] = {"thing": thing, "gain": gain, "sigmas": sigmas, "accepted": accepted}
         if not accepted:
             continue
-        if part.things:
-            others = (c for c in colours if not now.startswith(f"{c} "))  # spots of the ground's own colour are none
-            options = {(t := coloured(thing, c)): part.say(now, t) for c in others}
-            closer = search.best(said, {t: text for t, text in options.items() if fits(text)})
-            if closer is not None and closer[2] > 0:
-                said = closer[1]
-                seen[part.name] |= {"thing": closer[0], "gain": round(gain + closer[2], 6)}
-        now = said
-    return Description(now, seen, search.passes)
+        closer, enough = [f"{shade} {thing}" for shade in words.shades], CONVINCED
+        if part.groups:  # spots of the ground's own colour are none
+            closer, enough = [coloured(thing, c) for c in words.colours if c != body and part.coloured], 0.0
+        else:
+            body = thing
+        better = search.best(part.say(now, thing), [options(closer)])
+        if better is not None and better[2] > enough:
+            thing = better[0]
+            seen[part.name] |= {"thing": thing, "gain": round(gain + better[1], 6)}
+        said.append((part, thing))
+    for step in list(said):
+        fewer = [s for s in said if s is not step]
+        if search.mean(_phrase(subject, fewer)) <= search.mean(_phrase(subject, said)):
+            said, seen[step[0].name] = fewer, seen[step[0].name] | {"accepted": False}
+    return Description(_phrase(subject, said), seen, search.passes)
+
+
+def _phrase(subject: str, said: Sequence[tuple[Part, str]]) -> str:
+    """The subject with all that is said of it."""
+    for part, thing in said:
+        subject = part.say(subject, thing)
+    return subject
 
 
 class _Search:
-    """Finds the best of several phrases with few passes, and counts them."""
+    """Finds the best of several phrases with few passes, and counts them. most: passes that it may have made by now."""
 
     def __init__(self, errors: Errors, count: int, notice: Callable[[str], None]) -> None:
         self._errors, self._count, self._notice = errors, count, notice
         self._known: dict[str, Tensor] = {}
-        self.passes = 0
+        self.passes, self.most = 0, MOST_PASSES * count
 
     def errors(self, text: str, count: int) -> Tensor:
         """Of the first `count` examples, the same for every text; what was measured before is kept."""
@@ -204,21 +217,45 @@ class _Search:
             known = self._known[text] = torch.cat([known, self._errors(text, len(known), count).cpu()])
         return known[:count]
 
-    def best(self, now: str, texts: Mapping[str, str]) -> tuple[str, str, float, float] | None:
-        """(key, text, mean gain over `now`, the gain in standard errors) of the best of texts (key -> phrase)."""
-        alive: Sequence[str] = list(texts)
-        if not alive:
+    def mean(self, text: str) -> float:
+        """Of all examples."""
+        return float(self.errors(text, self._count).mean())
+
+    def _scores(self, now: str, texts: Mapping[str, str], count: int) -> dict[str, float]:
+        """Mean errors of the texts (key -> phrase) over the first `count` examples."""
+        scores = {}
+        for key, text in texts.items():
+            self._notice(now)
+            scores[key] = float(self.errors(text, count).mean())
+        return scores
+
+    def _first_look(self, now: str, groups: Sequence[Mapping[str, str]]) -> tuple[dict[str, str], list[str]]:
+        """(all texts that were looked at, the keys that stay): what stands for a group first, then the best groups."""
+        standing = {k: t for g in groups for k, t in islice(g.items(), STANDING if len(groups) > 1 else None)}
+        share = min(max(FIRST_LOOK / len(standing), ROUNDS[0][0] / 2), ROUNDS[0][0])
+        count = max(2, round(share * self._count))
+        spare = self.most - self.passes - LAST_ROUNDS * self._count
+        texts = dict(islice(standing.items(), max(FINALISTS, spare // count)))
+        scores = self._scores(now, texts, count)
+        if len(groups) > 1:
+            best = sorted(groups, key=lambda g: min(scores.get(k, math.inf) for k in g))[:OPENED]
+            members = {k: t for g in best for k, t in g.items() if k not in standing}
+            spare = self.most - self.passes - LAST_ROUNDS * self._count
+            members = dict(islice(members.items(), max(0, spare // count)))
+            texts, scores = texts | members, scores | self._scores(now, members, count)
+        return texts, sorted(scores, key=scores.__getitem__)[:SEEN_AGAIN]
+
+    def best(self, now: str, groups: Sequence[Mapping[str, str]]) -> tuple[str, float, float] | None:
+        """(key, mean gain over `now`, the gain in standard errors) of the best of all texts (key -> phrase)."""
+        groups = [group for group in groups if group]
+        if not groups:
             return None
+        texts, alive = self._first_look(now, groups)
         for judging, staying in ROUNDS:
-            count = max(2, round(judging * self._count))
-            scores: dict[str, float] = {}
-            for key in alive:
-                self._notice(now)
-                scores[key] = float(self.errors(texts[key], count).mean())
-            alive = sorted(alive, key=scores.__getitem__)[: _kept(len(alive), staying)]
-        winner = alive[0]
-        gains = self.errors(now, self._count) - self.errors(texts[winner], self._count)
+            scores = self._scores(now, {key: texts[key] for key in alive}, max(2, round(judging * self._count)))
+            alive = sorted(alive, key=scores.__getitem__)[:staying]
+        gains = self.errors(now, self._count) - self.errors(texts[alive[0]], self._count)
         gains = gains[round(ROUNDS[-2][0] * self._count) :]
         spread = float(gains.std()) / len(gains) ** 0.5
         mean = float(gains.mean())
-        return winner, texts[winner], round(mean, 6), round(mean / max(spread, torch.finfo().tiny), 2)
+        return alive[0], round(mean, 6), round(mean / max(spread, torch.finfo().tiny), 2)

@@ -19,6 +19,7 @@ COMMANDS = {
     "train unet": ("trainings.train_unet", "3. U-Net and text encoder; continues a stopped or a finished training"),
     "train decoder": ("trainings.train_decoder", "trains the autoencoder's decoder further, any time after 2."),
     "train export": ("trainings.export", "4. the trained model as the file that ships"),
+    "words": ("vocabulary.make_words", "the words that the search of `described` tries, out of WordNet"),
     "built-in": ("renderer.built_in", "draw the demo's stickers again, as the files that ship"),
     "render": ("renderer.folder", "stickers with their masks and tags, as a folder"),
     "segmenter": ("mask_networks.train_segmenter", "train and measure the segmenter that cut-outs use"),

@@ -1,6 +1,7 @@
 """Words to start from: the search on errors that are known, and as a training does it on a real forward pass."""
 
 import dataclasses
+import random
 import zlib
 
 import pytest
@@ -9,17 +10,22 @@ from quick import quick, reference
 from tiny import tiny_pipe
 
 from seal_core.concept.settings import Layers, Tokens
-from seal_core.concept.vocabulary import word_vectors
+from seal_core.concept.vocabulary import trained_ids, word_vectors
+from seal_core.demo.model import host as host_of
+from seal_core.demo.model import load_model
+from seal_core.demo.sticker_files import built_in_sticker
+from seal_core.demo.tuned_presets import for_sticker, tuned_preset
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
+from seal_core.method.describing_words import coloured, grammar
 from seal_core.method.initial_words import (
-    coloured,
-    grammar,
+    MOST_PASSES,
     grow_phrase,
     most_notices,
     start_from_words,
     subject_errors,
 )
+from seal_core.method.references import Reference
 from seal_core.method.training import Training, train
 
 DRAWS = 16
@@ -60,6 +66,84 @@ def test_finds_what_shows_and_leaves_out_what_does_not():
     assert found.passes == world.rows
 
 
+class GroupWorld(World):
+    """A subject that wears one thing: words of the same group are nearly right, so that the group can be found."""
+
+    def __init__(self, thing, group, colour, **others):
+        super().__init__(f"{colour} cat", thing, **others)
+        self.thing, self.near = thing, [bare(t) for t in group]
+
+    def __call__(self, words, first, last):
+        near = 0 if self.thing in words else 0.5 * any(t in words for t in self.near)
+        return super().__call__(words, first, last) - near
+
+
+def bare(thing):
+    return thing.removeprefix("an ").removeprefix("a ")
+
+
+def rare_thing(seed):
+    """(a thing that stands for no group, its group, a colour)."""
+    choose = random.Random(seed)
+    group = choose.choice([g for p in grammar().parts if p.name == "worn" for g in p.groups])
+    return bare(choose.choice(group[2:])), group, choose.choice(grammar().colours)
+
+
+def test_a_rare_word_is_found_by_way_of_its_group():
+    hits, passes = 0, []
+    for seed in range(10):
+        thing, group, colour = rare_thing(seed)
+        found = grow_phrase("cat", GroupWorld(thing, group, colour, noise=0.1, seed=seed), DRAWS, everything_fits)
+        hits += thing in found.text and f"{colour} cat" in found.text
+        passes.append(found.passes / DRAWS)
+    assert hits >= 9
+    assert max(passes) <= MOST_PASSES and sum(passes) / len(passes) < 62  # few examples are dear: none fewer than two
+
+
+@pytest.mark.parametrize("draws", [4, 8, 16, 26, 48])
+@pytest.mark.parametrize("subject", ["cat", "character"])
+def test_the_search_keeps_to_its_passes_however_much_it_finds(draws, subject):
+    def errors(words, first, last):
+        own = torch.Generator().manual_seed(zlib.crc32(words.encode()))
+        return -0.2 * len(words.split()) + torch.randn(draws, generator=own)[first:last]
+
+    found = grow_phrase(subject, errors, draws, everything_fits)
+    assert found.passes <= MOST_PASSES * draws
+
+
+def test_only_a_vague_class_word_is_said_more_exactly():
+    fox = grow_phrase("cartoon character", World("fox", "red fox"), DRAWS, everything_fits)
+    assert fox.text == "red fox" and fox.parts["species"]["accepted"]
+    assert "species" not in grow_phrase("cat", World("fox", noise=0.1), DRAWS, everything_fits).parts
+
+
+def test_a_part_that_helps_no_more_is_dropped():
+    class Replaced(World):
+        """Stripes explain what a crown seemed to explain, and then a crown is in the way."""
+
+        def __call__(self, words, first, last):
+            gain = ("crown" in words) + 3 * ("stripes" in words) - 2 * ("crown" in words and "stripes" in words)
+            return super().__call__(words, first, last) - gain
+
+    found = grow_phrase("cat", Replaced("grey cat"), DRAWS, everything_fits)
+    assert found.text.endswith("grey cat, with stripes"), found.text
+    assert not found.parts["worn"]["accepted"] and found.parts["marks"]["accepted"]
+
+
+def test_a_shade_is_said_where_it_shows():
+    assert grow_phrase("cat", World("blue cat", "light blue cat"), DRAWS, everything_fits).text == "light blue cat"
+
+
+def test_words_that_the_model_never_saw_are_not_tried():
+    words = grammar().known(lambda text: not {"crown", "tiara", "grey", "dark", "light"} & set(text.split()))
+    world = World("grey cat", "crown", "hat")
+    grow_phrase("cat", world, DRAWS, everything_fits, words=words)
+    asked = " ".join(words for words, _, _ in world.asked)
+    assert "hat" in asked and not {"crown", "grey", "dark", "tiara"} & set(asked.replace(",", "").split())
+    nothing = grow_phrase("cat", World("grey cat"), DRAWS, everything_fits, words=grammar().known(lambda text: False))
+    assert nothing.text == "cat" and not nothing.parts
+
+
 def test_nothing_shows_so_the_class_word_stays():
     found = grow_phrase("cat", World(noise=0.0), DRAWS, everything_fits)
     assert found.text == "cat" and not any(p["accepted"] for p in found.parts.values())
@@ -68,8 +152,8 @@ def test_nothing_shows_so_the_class_word_stays():
 def test_the_luckiest_of_many_words_is_seldom_believed():
     """Where every thing is as good as none, about one sixth may pass the bar of one standard error."""
     found = [grow_phrase("cat", World(noise=1.0, seed=seed), DRAWS, everything_fits).parts for seed in range(60)]
-    believed = [parts[name]["accepted"] for parts in found for name in ("worn", "marks")]
-    assert len(believed) == 120 and sum(believed) / len(believed) < 0.25
+    believed = [parts[name]["accepted"] for parts in found for name in ("worn", "marks", "texture")]
+    assert len(believed) == 180 and sum(believed) / len(believed) < 0.25
 
 
 def test_no_row_is_computed_twice_and_few_candidates_see_every_draw():
@@ -78,8 +162,7 @@ def test_no_row_is_computed_twice_and_few_candidates_see_every_draw():
     seen = [(words, i) for words, first, last in world.asked for i in range(first, last)]
     assert len(seen) == len(set(seen))
     whole = {words for words, i in seen if i == DRAWS - 1}
-    colours, parts = grammar()
-    assert 3 <= len(whole) < len(colours) + sum(len(p.things) for p in parts) / 2
+    assert 3 <= len(whole) < 40
 
 
 def test_what_does_not_fit_is_never_tried():
@@ -94,7 +177,7 @@ def test_a_notice_sees_the_phrase_grow_and_may_cancel():
     assert heard[0] == "cat" and heard[-1].startswith("grey cat, wearing a")
     heard.clear()
     grow_phrase("cat", World("red", "crown", "spots", "blue"), DRAWS, everything_fits, heard.append)
-    assert 0.9 * most_notices() < len(heard) <= most_notices()
+    assert 0.8 * most_notices("cat") < len(heard) <= most_notices("cat")
 
     def cancel(text):
         raise KeyboardInterrupt
@@ -108,9 +191,8 @@ def test_articles_and_colours():
     assert coloured("an apron", "red") == "a red apron"
     assert coloured("a party hat", "blue") == "a blue party hat"
     assert coloured("glasses", "red") == "red glasses"
-    colours, parts = grammar()
-    assert len(set(colours)) == len(colours) and not parts[0].things
-    assert all(len(set(p.things)) == len(p.things) for p in parts)
+    assert coloured("armor", "silver") == "silver armor"
+    assert coloured("an eye patch", "black") == "a black eye patch"
 
 
 # In a training
@@ -139,14 +221,21 @@ def test_a_training_starts_at_the_words_that_it_found(host):
     assert all(p.note for p in seen if not p.step) and not any(p.note for p in seen if p.step)
 
 
-def test_a_known_appearance_is_where_the_search_begins(host):
+def test_a_known_appearance_needs_no_search(host):
     said = described(attributes=(("appearance", "golden"), ("emotion", "happy")))
+    heard, run = [], Training(host, [reference()], said)
+    found = start(run, heard.append)
+    assert (found.text, found.passes, heard) == ("cat, golden", 0, [])
+    for encoder, vectors in run.learned.result().items():
+        assert torch.equal(vectors, word_vectors(host, encoder, "cat, golden"))
+    report = train(host, [reference()], said).report["described"]
+    assert report["text"] == "cat, golden" and report["parts"]["appearance"]["accepted"]
+
+
+def test_an_appearance_without_looks_leaves_the_search_to_be_done(host, few_words):
     heard = []
-    assert "golden" in start(Training(host, [reference()], said), heard.append).text and heard[0] == "cat, golden"
-    long = described(attributes=(("appearance", "wearing a superhero cape and a pirate hat"),))
-    heard.clear()
-    start(Training(host, [reference()], long), heard.append)
-    assert heard[0] == "cat", "what does not fit into the vectors is not said"
+    start(Training(host, [reference()], described(attributes=(("appearance", "smiling"),))), heard.append)
+    assert heard[0] == "cat"
 
 
 def test_words_are_judged_as_the_learned_vectors_will_be_used(host):
@@ -188,3 +277,21 @@ def test_a_merge_is_refused_and_room_for_the_words_is_checked_first(host):
     with pytest.raises(SealError, match="token"):
         Training(host, [reference()], described(templates=long, tokens=tokens))
     Training(host, [reference()], described(templates=long, tokens=dataclasses.replace(tokens, split=4)))
+
+
+def test_the_tiny_model_sees_the_colour_and_is_asked_only_for_words_that_it_knows():
+    """Of the built-in "orange cat, running on a beach", from 8 noised views, through the model that ships."""
+    model = load_model()
+    tiny, sticker = host_of(model), built_in_sticker("orange cat, running on a beach")
+    picture, mask = (torch.as_tensor(a).float() / 255 for a in (sticker.image, sticker.mask))
+    config = for_sticker(tuned_preset("best"), "cat", {"background": "beach", "action": "running"}, 128, 0)
+    run = Training(tiny, [Reference(picture, mask)], dataclasses.replace(config, describe_draws=8))
+    found = start(run)
+    assert "orange cat" in found.text and found.passes / 8 < 60
+    known = tiny.trained_ids("clip_l")
+    assert known and known.issuperset(tiny.token_ids("clip_l", found.text))
+
+
+def test_a_host_that_cannot_tell_its_words_is_asked_for_all(host):
+    assert host.trained_ids("clip_l") is None and trained_ids(host, "clip_l") is None
+    assert trained_ids(object(), "clip_l") is None

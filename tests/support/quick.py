@@ -7,15 +7,15 @@ import dataclasses
 import torch
 
 from seal_core.method.configure import configure
-from seal_core.method.initial_words import Part
+from seal_core.method.describing_words import Grammar, Part
 from seal_core.method.references import Reference
 
-FEW_WORDS = (
+FEW_WORDS = Grammar(
     ("red", "blue", "grey"),
     (
-        Part("colour", "{thing} {subject}", ()),
-        Part("worn", "{subject}, wearing {thing}", ("a bow", "glasses")),
-        Part("marks", "{subject}, with {thing}", ("spots", "a tail")),
+        Part("colour", "{thing} {subject}"),
+        Part("worn", "{subject}, wearing {thing}", (("a bow", "glasses"),), coloured=True),
+        Part("marks", "{subject}, with {thing}", (("spots", "a tail"),), coloured=True),
     ),
 )
 """What `initial_words.grammar` returns, in short."""

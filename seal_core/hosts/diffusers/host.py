@@ -101,6 +101,11 @@ class DiffusersHost:
     def token_ids(self, encoder: str, text: str) -> list[int]:
         return self._encoder(encoder).ids(text)
 
+    def trained_ids(self, encoder: str) -> frozenset[int] | None:
+        """Of a pipe that tells them in `ids`, as the tiny model does; see `Words`."""
+        ids = getattr(self.pipe, "ids", None)
+        return frozenset(ids) if ids else None
+
     def encode(self, prompts: Sequence[Prompt], vectors: Vectors) -> Context:
         """Contexts (B, max_tokens, D), the encoders' outputs side by side; see `Host.encode`."""
         crosses, pooled = [], None
