@@ -21,8 +21,8 @@ VERIFIED = 0.58
 METRICS: Mapping[str, str] = {
     "identity": "similarity to the character in the context asked for, -1 to 1 (identity judge)",
     "identity_scaled": "identity between the base model (0) and the renderer (1)",
-    "own": "share of samples nearer to the character than to any of its three twins, who are alike in all that has a name "
-    "(a guess: .25)",
+    "own": "share of samples nearer to the character than to any of its three twins, who are alike in all that has a "
+    "name (a guess: .25)",
     "traits": "share of visible traits that are right, species apart",
     "species": "share of samples that show the species",
     "controllability": "mean of the five attributes' accuracies",

@@ -155,8 +155,8 @@ def _across(one: Tensor, other: Tensor) -> float:
 
 
 def _verification(vectors: Tensor, truth: Tensor) -> dict[str, Any]:
-    """AUC over all pairs, over pairs of one species, of one species and main colour, of twins, in similar scenes; and how
-    much the scene adds to the similarity of two characters."""
+    """AUC over all pairs, over pairs of one species, of one species and main colour, of twins, in similar scenes; and
+    how much the scene adds to the similarity of two characters."""
     vectors, truth = vectors[:_PAIRED], truth[:_PAIRED]
     similar = vectors @ vectors.T
     positive, negative, owner = _split(similar)

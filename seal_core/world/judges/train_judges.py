@@ -120,9 +120,9 @@ def train_stage(
     """The trained network of a stage, normalisations folded in, and the seconds that it took.
 
     Resumes from `state_file`. If that is finished but the stage now has more steps, training goes on with a new cycle
-    of the learning rate. A new training starts from the weights in another stage's file `begin`, except the last layer, or
-    from a `finished` network, which has no normalisations and needs a lower rate. Returns the exponential moving average
-    of the weights.
+    of the learning rate. A new training starts from the weights in another stage's file `begin`, except the last layer,
+    or from a `finished` network, which has no normalisations and needs a lower rate. Returns the exponential moving
+    average of the weights.
     """
     torch.manual_seed(17)
     network = channels_last(copy.deepcopy(finished) if finished else JudgeNetwork(LAYOUTS[stage.name], norm=True))

@@ -219,8 +219,8 @@ class RecordSampler:
         return self._take(self.generator.integers(len(self.records), size=count))
 
     def characters(self, count: int) -> np.ndarray:
-        """`count` characters in PAIR scenes each, in rows. Two times in three they are hard to tell apart: of two species
-        only, or twins."""
+        """`count` characters in PAIR scenes each, in rows. Two times in three they are hard to tell apart: of two
+        species only, or twins."""
         among, kind = np.arange(len(self.records) // POSES), self.generator.random()
         if kind < 1 / 3:
             pairs = self.generator.choice(len(among) // 2, size=min(-(-count // 2), len(among) // 2), replace=False)

@@ -34,7 +34,9 @@ def ears(pen: Pen, who: Character) -> None:
         colour = who.marks.odd_colour if side == who.marks.odd_ear else colour
         root, turn = _ROOTS.get(who.species, 0.6 - 0.6j), np.exp(1j * who.marks.ears[side > 0])
 
-        def placed(points: list[complex], side: int = side, root: complex = root, turn: complex = turn) -> list[complex]:
+        def placed(
+            points: list[complex], side: int = side, root: complex = root, turn: complex = turn
+        ) -> list[complex]:
             turned = [root + turn * (z - root) for z in points]
             return [complex(side * z.real, z.imag) for z in turned]
 

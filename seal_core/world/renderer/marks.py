@@ -55,6 +55,9 @@ class Marks:
     eye_shape: tuple[float, float]
 
 
+NO_MARKS = Marks(None, None, "", 0, (0, 0, 0), (0.0, 0.0), (1.0, 1.0))
+
+
 def marks(seed: int, taken: tuple[str, str]) -> Marks:
     """The marks of a character's seed. taken: its main and second colour, which they do not have."""
     rng = random.Random(f"marks {seed}")

@@ -185,9 +185,9 @@ def test_groups_expand_and_bring_what_all_is_measured_against():
 # -- numbers -------------------------------------------------------------------------------------------
 
 
-def sample(prompt, identity=0.5, traits=None, iou=None, readable=0.8, sharp=0.1, **judged):
+def sample(prompt, identity=0.5, traits=None, iou=None, readable=0.8, sharp=0.1, own=False, **judged):
     judged = {**REFERENCE, **judged}
-    seen = {"identity": identity, "traits": traits or {}, "iou": iou, "readable": readable, "sharp": sharp}
+    seen = {"identity": identity, "own": own, "traits": traits or {}, "iou": iou, "readable": readable, "sharp": sharp}
     return {"prompt": prompt, "judged": judged, **seen}
 
 
@@ -207,7 +207,7 @@ def test_metrics_of_a_trial_by_hand():
         [
             sample(0, 0.8, {"species": True, "main": True}, 0.25, background="forest", action="standing"),
             sample(0, 0.6, {"species": False, "main": False}, 0.75),  # kept the beach and the jump
-            sample(1, 0.4, {"main": True}, action="running", background="hearts"),
+            sample(1, 0.4, {"main": True}, action="running", background="hearts", own=True),
             sample(1, 0.2),  # kept the jump
             sample(2, 0.5),  # open: beach and full body as the reference; the action cannot be told
             sample(2, 0.5, background="snowy", camera="close-up"),
@@ -217,6 +217,7 @@ def test_metrics_of_a_trial_by_hand():
     )
     found = of_trial(trial)
     assert found["identity"] == pytest.approx(0.5)
+    assert found["own"] == 1 / 8
     assert found["species"] == 0.5 and found["traits"] == pytest.approx(2 / 3) and found["iou"] == 0.5
     assert found["background"] == 0.5 and found["action"] == 0.5 and "emotion" not in found
     # Background: named in the first prompt only; of the six other samples four show the reference's.
