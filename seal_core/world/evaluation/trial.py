@@ -31,7 +31,7 @@ from ...method.sampling import generate_context
 from ...method.sites import supervised
 from ...method.training import train
 from ...pictures.inputs import resize_mask
-from ..renderer.characters import TRAITS, Character, character
+from ..renderer.characters import TRAITS, Character, character, twin
 from ..renderer.scenes import random_scene
 from .character_plan import Ask, CharacterPlan, plan_character
 from .compared_methods import Method
@@ -100,7 +100,7 @@ def _float(image: np.ndarray) -> Tensor:
 
 def _twins(who: Character) -> list[Character]:
     """Seeds follow the character's own in a range that no split uses."""
-    return [character(1_000_000_000 + TWINS * who.seed + i, **who.traits()) for i in range(TWINS)]
+    return [twin(who, 1_000_000_000 + TWINS * who.seed + i) for i in range(TWINS)]
 
 
 def _targets(kit: TrialKit, plan: CharacterPlan, who: Character) -> Tensor:

@@ -25,7 +25,7 @@ from ...demo.attribute_values import VALUES
 from ...messages import SealError
 from ..array_files import write_array
 from ..renderer import seeds
-from ..renderer.characters import Character, character
+from ..renderer.characters import Character, character, twin
 from ..renderer.scenes import Scene, random_scene
 from .judge_networks import HEADS, SIZE
 from .round_trip import RoundTrip, round_trip
@@ -72,7 +72,7 @@ def records(characters: range, poses: int = POSES, draw: Draw = draw) -> NDArray
     """
     result = np.zeros(len(characters) * poses, RECORD)
     for i, seed in enumerate(characters):
-        who = character(seed, **character(seed - 1).traits()) if seed % 2 else character(seed)
+        who = twin(character(seed - 1), seed) if seed % 2 else character(seed)
         rng = random.Random(f"judge {seed}")
         for pose in range(poses):
             scene, record = random_scene(rng), result[i * poses + pose]

@@ -104,13 +104,19 @@ def character(seed: int, marked: bool = MARKED, **fixed: str) -> Character:
         eye=factor(0.88, 1.15, 0.82, 1.2),
         gap=factor(0.9, 1.1, 0.86, 1.16),
         side=rng.choice((-1, 1)),
-        marks=marks(seed, (fixed.get("main", main), fixed.get("second", second))) if marked else NO_MARKS,
+        marks=marks(seed, (fixed.get("main", main), fixed.get("second", second)), COLOURS) if marked else NO_MARKS,
     )
     drawn = replace(drawn, **fixed)
     jitter = [[rng.randint(-9, 9) for _ in range(3)] for _ in range(3)]
     names = (drawn.main, drawn.second, drawn.accessory_colour)
     main_rgb, second_rgb, third_rgb = (_shifted(COLOURS[name], shift) for name, shift in zip(names, jitter))
     return replace(drawn, rgb=(main_rgb, second_rgb, third_rgb))
+
+
+def twin(who: Character, seed: int) -> Character:
+    """The character of another seed with all that has a name as `who`."""
+    named = {name: getattr(who, name) for name in TRAITS}
+    return character(seed, MARKED, **named)
 
 
 def _shifted(rgb: RGB, by: Sequence[int]) -> RGB:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .drawing_colours import COLOURS, RGB
-from .shapes import Curve
+RGB = tuple[int, int, int]
 
 _FACE = (0.0 - 0.5j, -0.68 + 0.36j, 0.68 + 0.36j, -0.3 - 0.48j, 0.3 - 0.48j)
 """Where a face's blot can be, in head units."""
@@ -33,7 +34,7 @@ class Blot:
     bent: float
     colour: RGB
 
-    def curve(self, unit: float = 1.0, at: complex | None = None) -> Curve:
+    def curve(self, unit: float = 1.0, at: complex | None = None) -> NDArray[np.complexfloating]:
         """unit: factor on the size. at: another centre."""
         t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
         radius = 1 + self.depth * np.cos(self.lobes * t) + 0.25 * self.bent * np.cos(t + 1.0)
@@ -58,10 +59,10 @@ class Marks:
 NO_MARKS = Marks(None, None, "", 0, (0, 0, 0), (0.0, 0.0), (1.0, 1.0))
 
 
-def marks(seed: int, taken: tuple[str, str]) -> Marks:
-    """The marks of a character's seed. taken: its main and second colour, which they do not have."""
+def marks(seed: int, taken: tuple[str, str], colours: Mapping[str, RGB]) -> Marks:
+    """The marks of a character's seed. taken: its own two colours, which they lack. colours: all of them."""
     rng = random.Random(f"marks {seed}")
-    free = [name for name in COLOURS if name not in taken]
+    free = [name for name in colours if name not in taken]
 
     def blot(at: complex, low: float, high: float) -> Blot:
         return Blot(
@@ -71,13 +72,13 @@ def marks(seed: int, taken: tuple[str, str]) -> Marks:
             depth=rng.uniform(0.1, 0.5),
             turn=rng.uniform(0, 2 * math.pi),
             bent=rng.uniform(0, 1),
-            colour=COLOURS[rng.choice(free)],
+            colour=colours[rng.choice(free)],
         )
 
     face = blot(rng.choice(_FACE), 0.18, 0.28)
     body = blot(complex(rng.choice((-0.4, 0.4)), rng.choice((-0.15, 0.35))), 0.36, 0.52)
     shown = [rng.random() < share for share in (0.75, 0.6, 0.35, 0.35)]
-    limb, ear, colour = rng.choice(_LIMBS), rng.choice((-1, 1)), COLOURS[rng.choice(free)]
+    limb, ear, colour = rng.choice(_LIMBS), rng.choice((-1, 1)), colours[rng.choice(free)]
     wide = rng.uniform(0.8, 1.25)
     return Marks(
         face=face if shown[0] else None,

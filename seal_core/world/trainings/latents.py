@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...demo.attribute_values import SCENE, VALUES
-from ...demo.model import LATENT, VAE, moved
+from ...demo.model import LATENT, VAE, load_model, moved
 from ...files.tensor_file import read_shipped_tensors
 from ...messages import SealError
 from ..array_files import write_array
@@ -33,7 +33,7 @@ from ..renderer import seeds
 from ..renderer.characters import character
 from ..renderer.render import render
 from ..renderer.scenes import Scene, random_scene
-from .ready_vae import KEY, READY, REMEDY, adopt_vae, ready_vae, write_ready_vae
+from .ready_vae import KEY, READY, REMEDY, ready_vae, write_ready_vae
 from .time_budget import WORK, cores
 from .train_vae import STATE, trained
 
@@ -90,6 +90,17 @@ def prepare_vae(folder: Path, device: str = "cpu") -> Path:
     means, stds = latents.mean(1), latents.std(1)
     balance(vae, means.to(device), stds.to(device))
     return write_ready_vae(folder, vae, {"step": step, "config": {**VAE, "scaling_factor": 1.0}})
+
+
+def adopt_vae(folder: Path, model: Path) -> Path:
+    """Give a training folder without a VAE that of a finished model, so that training can go on from the model."""
+    if (folder / READY).exists():
+        return folder / READY
+    folder.mkdir(parents=True, exist_ok=True)
+    finished = load_model(model)
+    scale = finished.vae.config["scaling_factor"]
+    about = {"model": model.name, "config": {**finished.config["vae"], "scaling_factor": scale}}
+    return write_ready_vae(folder, finished.vae, about)
 
 
 @torch.no_grad()

@@ -8,7 +8,6 @@ from pathlib import Path
 from diffusers import AutoencoderKL
 from safetensors.torch import save as to_bytes
 
-from ...demo.model import load_model
 from ...files.tensor_file import read_shipped_tensors
 from ...files.whole_file import write_output
 
@@ -28,15 +27,5 @@ def ready_vae(folder: Path) -> AutoencoderKL:
 def write_ready_vae(folder: Path, vae: AutoencoderKL, about: dict[str, object]) -> Path:
     """about: "config" and whatever tells where it is from."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.state_dict().items()}
-    return write_output(folder / READY, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
-
-
-def adopt_vae(folder: Path, model: Path) -> Path:
-    """Give a training folder without a VAE that of a finished model, so that training can go on from the model."""
-    if (folder / READY).exists():
-        return folder / READY
-    folder.mkdir(parents=True, exist_ok=True)
-    finished = load_model(model)
-    scale = finished.vae.config["scaling_factor"]
-    about = {"model": model.name, "config": {**finished.config["vae"], "scaling_factor": scale}}
-    return write_ready_vae(folder, finished.vae, about)
+    write_output(folder / READY, to_bytes(tensors, metadata={KEY: json.dumps(about)}))
+    return folder / READY
