@@ -51,7 +51,7 @@ class Checkpointing:
         return checkpointed(dict.fromkeys(layers, contextlib.nullcontext))
 
     def of_tail(self, latents: Tensor, routed: Tensor | None = None) -> AbstractContextManager[None]:
-        """For a pass through the U-Net with the weights. routed: the context that `route` lets the allowed sites read."""
+        """For a pass through the U-Net with the weights. routed: what `route` lets the allowed sites read."""
         layers = self._tail if self.wanted(latents) else {}
         return checkpointed({layer: partial(self._as_in_pass, site, routed) for layer, site in layers.items()})
 

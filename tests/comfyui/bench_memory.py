@@ -1,8 +1,8 @@
 """Memory of a training step on a GPU, counted on none: `PYTHON bench_memory.py COMFY_DIR [--layouts sd15 sdxl] ...`.
 
 Run by ComfyUI's interpreter. ComfyUI's own U-Net and text encoders at full size stand on torch's meta device, where a
-step, backward and optimiser included, computes shapes alone: seconds, and no memory. float16 weights, learned tensors in
-float32, attention as CUDA's flash attention keeps it. Prints a Markdown table:
+step, backward and optimiser included, computes shapes alone: seconds, and no memory. float16 weights, learned tensors
+in float32, attention as CUDA's flash attention keeps it. Prints a Markdown table:
 
 saved: bytes of distinct storages that autograd keeps for the backward pass, weights left out, inputs of checkpointed
 layers included. peak: the most bytes alive at once during the step, gradients and AdamW's moments included, weights
@@ -161,7 +161,7 @@ def figures(case: Case) -> tuple[int, int]:
 
     case.step.plain(case.batch.prompts)  # kept for the whole training
     optimizer = torch.optim.AdamW(case.parameters())
-    with Alive() as alive:
+    with Alive(case.frozen()) as alive:
         with saved(case.frozen(), checkpointing) as counted:
             loss = sum(case.step.terms(case.batch).values())
         kept = counted.bytes

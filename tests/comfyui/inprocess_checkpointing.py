@@ -62,9 +62,7 @@ def stepped(model, clip, settings):
 def check_gradients_are_the_same_to_the_last_bit_and_fewer_bytes_are_saved():
     for name, (model, clip) in WIRED.items():
         for sites in ("up", "all"):
-            (whole, one), (little, other) = (
-                stepped(model, clip, config(sites, checkpointing=mode)) for mode in MODES
-            )
+            (whole, one), (little, other) = (stepped(model, clip, config(sites, checkpointing=mode)) for mode in MODES)
             for a, b in zip(one, other, strict=True):
                 assert all(torch.equal(x, y) and float(x.abs().max()) > 0 for x, y in zip(a, b, strict=True)), name
             assert little < 0.6 * whole, (name, sites, little, whole)

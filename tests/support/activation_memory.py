@@ -63,11 +63,15 @@ def saved(weights: Iterable[Tensor], checkpointing: Any) -> Iterator[Saved]:
 
 
 class Alive(TorchDispatchMode):
-    """Bytes of the storages that were made while it is entered and are alive: `now`, and at `most`."""
+    """Bytes of the storages that were made while it is entered and are alive: `now`, and at `most`.
 
-    def __init__(self) -> None:
+    weights: what was there before, all of whose views are left out.
+    """
+
+    def __init__(self, weights: Iterable[Tensor]) -> None:
         super().__init__()
         self.now = self.most = 0
+        self._weights = {p.untyped_storage()._cdata for p in weights}
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -78,7 +82,7 @@ class Alive(TorchDispatchMode):
         return result
 
     def _add(self, storage: Any) -> None:
-        if storage._cdata in self._known:
+        if storage._cdata in self._known or storage._cdata in self._weights:
             return
         self._known.add(storage._cdata)
         self.now += storage.nbytes()
