@@ -35,8 +35,9 @@ from .trainable_models import (
 )
 from .unet_sites import native_resolution, require_unet, unet_sites
 
-TRAINING_MEMORY = 4.0
-"""Memory of a training pass in units of ComfyUI's estimate for sampling: backward needs the activations."""
+TRAINING_MEMORY = 32.0
+"""Memory of a training pass in units of ComfyUI's estimate for sampling: backward needs the activations. With low-rank
+weights 18 (SD 1.5, up) to 43 (SDXL, up), with checkpointing 4 to 6 (tests/comfyui/bench_memory.py)."""
 
 
 class ComfyHost(ComfyText):

@@ -22,11 +22,10 @@ from ..hosts.frozen_modules import passing_gradients
 from .attention import route, swapped_forwards
 from .config import TrainConfig
 from .frozen_prefix import cut_at
-from .low_rank_weights import LowRankWeights
 
-MAPS = 40.0
+MAPS = 45.0
 """What backward keeps of a transformer block and of the residual blocks beside it, in units of one map of that block
-(rows x pixels x channels)."""
+(rows x pixels x channels). tests/comfyui/bench_memory.py counts 37 (tokens) to 43 (weights in all parts)."""
 
 Again = Callable[[], AbstractContextManager[Any]]
 """Makes the context that a layer runs in when the backward pass runs it again."""
@@ -36,9 +35,16 @@ class Checkpointing:
     """What a step's passes keep for the backward pass: everything, or little where memory is short.
 
     Little: the inputs of the layers from the first allowed site on, and of the text encoders' layers.
+    weights: makes the context in which one site's block computes with the low-rank weights.
     """
 
-    def __init__(self, host: Host, allowed: Sequence[Site], weights: LowRankWeights, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        host: Host,
+        allowed: Sequence[Site],
+        weights: Callable[[Site], AbstractContextManager[None]],
+        config: TrainConfig,
+    ) -> None:
         self._host, self._weights, self._config = host, weights, config
         self._sites = list(dropwhile(lambda site: site.name != allowed[0].name, host.sites()))
         # None where other packs' code runs in the U-Net: run twice, it may do something else.
@@ -62,7 +68,7 @@ class Checkpointing:
             if site is not None:
                 if routed is not None:
                     stack.enter_context(route([site], routed))
-                stack.enter_context(self._weights.applied(site))
+                stack.enter_context(self._weights(site))
             yield
 
     def wanted(self, latents: Tensor) -> bool:
@@ -78,7 +84,7 @@ class Checkpointing:
     def _activation_bytes(self, height: int, width: int) -> float:
         """What backward keeps of one example's passes through the U-Net, about."""
         maps = [math.prod(site.map_size(height, width)) * site.module.to_q.weight.shape[0] for site in self._sites]
-        passes = 2 if self._weights.parameters() and self._config.weights_locality > 0 else 1
+        passes = 2 if self._config.weights.rank and self._config.weights_locality > 0 else 1
         return MAPS * passes * sum(maps) * self._host.dtype.itemsize
 
     def _text_bytes(self) -> int:

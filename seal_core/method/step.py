@@ -36,7 +36,7 @@ class Step:
         self.everywhere = len(self.allowed) == len(sites)
         self.watched = supervised(self.allowed)
         self.weights = LowRankWeights(self.allowed, config.weights, generator, host.device)
-        self.checkpointing = Checkpointing(host, self.allowed, self.weights, config)
+        self.checkpointing = Checkpointing(host, self.allowed, self.weights.applied, config)
         self.plain = ClassWordContexts(host, config.tokens.class_word)
         self.prefix = self.new_prefix() if config.pool else None
         self._known: dict[int, Tensor] = {}  # an example's key -> what the model made of it under the class word
