@@ -24,7 +24,7 @@ from ...seal_core.messages import SealError
 from .model_identity import Identity, identity, not_ours
 from .noising import Noising
 from .prompt_tokens import PromptTokens, literal, tokenize
-from .text_encoders import ComfyText, out_of_place, text_models
+from .text_encoders import ComfyText, out_of_place, text_layers, text_models
 from .trainable_models import (
     Gradients,
     in_training,
@@ -35,8 +35,9 @@ from .trainable_models import (
 )
 from .unet_sites import native_resolution, require_unet, unet_sites
 
-TRAINING_MEMORY = 4.0
-"""Memory of a training pass in units of ComfyUI's estimate for sampling: backward needs the activations."""
+TRAINING_MEMORY = 32.0
+"""Memory of a training pass in units of ComfyUI's estimate for sampling: backward needs the activations. With low-rank
+weights 18 (SD 1.5, up) to 43 (SDXL, up), with checkpointing 4 to 6 (tests/comfyui/bench_memory.py)."""
 
 
 class ComfyHost(ComfyText):
@@ -163,6 +164,9 @@ class ComfyHost(ComfyText):
             )
         return read
 
+    def text_layers(self) -> list[nn.Module]:
+        return text_layers(self.clip.cond_stage_model)
+
     # -- image -------------------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -244,6 +248,10 @@ class ComfyHost(ComfyText):
         options["cond_or_uncond"] = [0]
         options["sigmas"] = sigma
         return options
+
+    def spare_memory(self) -> int | None:
+        self._load()
+        return int(comfy.model_management.get_free_memory(self.device))
 
     # -- identity ----------------------------------------------------------------------------------
 

@@ -98,6 +98,7 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member("comfy.samplers.CFGGuider:model_patcher", "the model of a sampling"),
     ),
     "training": (
+        Member("comfy.model_management.get_free_memory", "gradient checkpointing where memory is short"),
         Member("comfy.model_management.load_models_gpu", "whole models", takes=("memory_required", "force_full_load")),
         Member("comfy.model_patcher.ModelPatcher", "the wired model"),
         Member("comfy.model_patcher.ModelPatcher:load_device", "where a model computes"),

@@ -64,10 +64,15 @@ class ComfyText:
         return getattr(self.clip.cond_stage_model, "seal_trained_ids", None)
 
 
+def text_layers(root: nn.Module) -> list[nn.Module]:
+    """The transformer layers of all text encoders in it, in order."""
+    return [m for m in root.modules() if isinstance(m, comfy.clip_model.CLIPLayer)]
+
+
 @contextlib.contextmanager
 def out_of_place(root: nn.Module) -> Iterator[None]:
     """Makes ComfyUI's CLIP layers add out of place, since their `x += ...` breaks autograd. Restored on exit."""
-    layers = [m for m in root.modules() if isinstance(m, comfy.clip_model.CLIPLayer)]
+    layers = text_layers(root)
 
     def make(layer: Any) -> Any:
         def forward(x: Any, mask: Any = None, optimized_attention: Any = None) -> Any:

@@ -201,6 +201,17 @@ class Host(Words, Protocol):
         """The U-Net's layers in execution order, or None where replaying them would not be exact."""
         ...
 
+    def text_layers(self) -> list[nn.Module]:
+        """The transformer layers of the text encoder(s), which `encode` runs one after another."""
+        ...
+
+    def spare_memory(self) -> int | None:
+        """Bytes that a training pass may take where the U-Net computes, or None where nobody can tell.
+
+        To be asked when U-Net and text encoders are in place.
+        """
+        ...
+
     def encode_image(self, images: Tensor) -> Tensor:
         """Latents (B, 4, h, w) of images (B, H, W, 3) in [0, 1]; the mode of the posterior; no gradient."""
         ...

@@ -17,6 +17,7 @@ from ..messages import SealError, require_in_range, require_one_of, require_whol
 
 RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
+CHECKPOINTING = ("auto", "on", "off")
 
 REVISION = 4
 """Raise it when equal settings come to learn something else: files that were trained before are then not used again."""
@@ -60,6 +61,8 @@ class TrainConfig:
     must leave alone what the model makes of prompts with the class word (ours; DreamBooth needs pictures for that).
     describe_draws: how many examples judge the words of init "described"; 0 = as many as make the search about as long
     as the training, 4 to 48.
+    checkpointing: whether the backward pass computes activations again in place of keeping them: "auto" where memory is
+    short, "on", "off". What is learned is the same, so the hash leaves it out.
     """
 
     carrier: str = "input"
@@ -87,11 +90,13 @@ class TrainConfig:
     weights: LowRankSpec = field(default_factory=LowRankSpec)
     weights_rate: float = 1e-3
     weights_locality: float = 0.0
+    checkpointing: str = "auto"
 
     def __post_init__(self) -> None:
         require_one_of("carrier", self.carrier, CARRIERS)
         require_one_of("rate", self.rate, RATES)
         require_one_of("attention_loss", self.attention_loss, ATTENTION_LOSSES)
+        require_one_of("checkpointing", self.checkpointing, CHECKPOINTING)
         require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps (0 = the preset's).")
         require_in_range("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.005 (0 = the preset's).")
         require_in_range("weights_rate", self.weights_rate, 1e-8, 1.0, "use something near 0.001.")
@@ -131,9 +136,10 @@ class TrainConfig:
                 raise SealError(f"prompts: {line!r} must have exactly one {{}} where the concept stands.")
 
     def effective(self) -> dict[str, Any]:
-        """All settings as plain JSON values. Weights only where there are any: files from before there were keep
-        their hash."""
+        """All settings of what is learned, as plain JSON values. Weights only where there are any: files from before
+        there were keep their hash."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
+        del values["checkpointing"]
         return values if self.weights.rank else {n: v for n, v in values.items() if not n.startswith("weights")}
 
     def hash(self, *inputs: str) -> str:

@@ -44,9 +44,11 @@ class LowRankWeights:
         """What the optimiser moves."""
         return [tensor for pair in self._factors.values() for tensor in pair]
 
-    def applied(self) -> contextlib.AbstractContextManager[None]:
-        """Let the model compute with them inside the block; gradients reach them."""
-        return added([(self._layers[n], *factors) for n, factors in self._factors.items()], self._scale)
+    def applied(self, site: Site | None = None) -> contextlib.AbstractContextManager[None]:
+        """Let the model compute with them inside the block, or one site's transformer block; gradients reach them."""
+        of = f"{site.path}." if site else ""
+        chosen = {name: factors for name, factors in self._factors.items() if name.startswith(of)}
+        return added([(self._layers[name], *factors) for name, factors in chosen.items()], self._scale)
 
     def result(self) -> dict[str, LowRank]:
         """What is kept, float32 on the CPU: the product counts as it is."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..hosts.base import Context, Host
 from .attention import Maps, route, tap
+from .checkpointing import Checkpointing
 from .class_word import ClassWordContexts
 from .config import TrainConfig
 from .examples import Batch
@@ -35,14 +36,22 @@ class Step:
         self.everywhere = len(self.allowed) == len(sites)
         self.watched = supervised(self.allowed)
         self.weights = LowRankWeights(self.allowed, config.weights, generator, host.device)
+        self.checkpointing = Checkpointing(host, self.allowed, self.weights.applied, config)
         self.plain = ClassWordContexts(host, config.tokens.class_word)
         self.prefix = self.new_prefix() if config.pool else None
+        self._known: dict[int, Tensor] = {}  # an example's key -> what the model made of it under the class word
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """The training loss of a batch, a scalar, and its terms by name."""
+        terms = self.terms(batch)
+        return torch.stack(list(terms.values())).sum(), {name: float(term.detach()) for name, term in terms.items()}
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """What the loss is the sum of, by name."""
         config = self.config
         plain = self.plain(batch.prompts)
-        learned = self.learned.encode(batch.prompts, plain)
+        with self.checkpointing.of_text(batch.latents):
+            learned = self.learned.encode(batch.prompts, plain)
         attends = config.attention_loss != "none" and config.attention_weight > 0
         with tap(self.watched if attends else ()) as maps:
             x_0 = self.denoise(batch, plain, learned, self.prefix)
@@ -54,7 +63,7 @@ class Step:
             terms["locality"] = config.weights_locality * self._locality(batch, plain)
         if config.contrast_weight > 0:
             terms["contrast"] = config.contrast_weight * self.learned.contrast()
-        return torch.stack(list(terms.values())).sum(), {name: float(term.detach()) for name, term in terms.items()}
+        return terms
 
     def denoise(self, batch: Batch, plain: Context, learned: Context, prefix: FrozenPrefix | None) -> Tensor:
         """x_0 (B, 4, h, w) as the U-Net predicts it, with the learned context entering at the allowed sites only.
@@ -64,13 +73,18 @@ class Step:
         """
         x_t = self.host.add_noise(batch.latents, batch.noise, batch.sigma)
         if self.everywhere:
-            with self.weights.applied():
+            with self.checkpointing.of_tail(x_t), self.weights.applied():
                 return self.host.denoise(x_t, batch.sigma, learned)
 
         def whole() -> Tensor:
             return self.host.denoise(x_t, batch.sigma, plain)
 
-        with _replayed(prefix, batch, whole), route(self.allowed, learned.cross), self.weights.applied():
+        with (
+            _replayed(prefix, batch, whole),
+            self.checkpointing.of_tail(x_t, learned.cross),
+            route(self.allowed, learned.cross),
+            self.weights.applied(),
+        ):
             return whole()
 
     def _locality(self, batch: Batch, plain: Context) -> Tensor:
@@ -81,12 +95,21 @@ class Step:
             return self.host.denoise(x_t, batch.sigma, plain)
 
         with _replayed(self.prefix, batch, under_class_word):
-            with torch.no_grad():
-                as_it_was = under_class_word()
-            with self.weights.applied():
+            as_it_was = self._as_it_was(batch, under_class_word)
+            with self.checkpointing.of_tail(x_t), self.weights.applied():
                 now = under_class_word()
         error = (now - as_it_was).square().mean(dim=(1, 2, 3))
         return (batch.weights * error).mean()
+
+    def _as_it_was(self, batch: Batch, under_class_word: Callable[[], Tensor]) -> Tensor:
+        """x_0 (B, 4, h, w) without the weights. That of a fixed example never changes, so it is computed once."""
+        if all(key in self._known for key in batch.keys):
+            return torch.stack([self._known[key] for key in batch.keys]).to(batch.latents.device)
+        with torch.no_grad():
+            x_0 = under_class_word()
+        if min(batch.keys) >= 0 and (len(self._known) + len(x_0)) * x_0[0].nbytes <= self.config.pool_bytes:
+            self._known.update(zip(batch.keys, x_0.cpu(), strict=True))
+        return x_0
 
     def _attention_loss(self, maps: Maps, learned: Context, masks: Tensor) -> Tensor:
         """The concept looks at the subject; the context token, where a prompt has it, at everything else."""

@@ -92,6 +92,24 @@ def test_locality_is_the_same_with_and_without_the_prefix(host):
     assert one.losses == other.losses
 
 
+def test_what_the_class_word_gave_is_computed_once_an_example(host, monkeypatch):
+    passes = {"with gradient": 0, "without": 0}
+    denoise = host.denoise
+
+    def counted(*args):
+        passes["with gradient" if torch.is_grad_enabled() else "without"] += 1
+        return denoise(*args)
+
+    monkeypatch.setattr(host, "denoise", counted)
+    for pool_bytes, without in ((1 << 30, 2), (0, 6)):  # without a pool nothing is kept
+        run = Training(host, [reference()], low_rank(pool=2, pool_bytes=pool_bytes, weights_locality=10.0))
+        run.step.prefix = None  # its recording pass would count as well
+        passes.update(dict.fromkeys(passes, 0))
+        for _ in range(6):
+            run.step.loss(run.examples.next(1))
+        assert passes == {"with gradient": 12, "without": without}
+
+
 def test_alpha_scales_what_counts_and_the_file_holds_the_product(host):
     sites = host.sites()[:1]
     generator = torch.Generator().manual_seed(0)

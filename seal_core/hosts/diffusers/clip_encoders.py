@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
+from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
 from ...messages import SealError
 from ..base import Family, Prompt, Vectors
@@ -36,6 +37,11 @@ class TextEncoder:
     @property
     def width(self) -> int:
         return int(self.table.shape[1])
+
+    @property
+    def layers(self) -> list[Any]:
+        """Its transformer layers in order."""
+        return [module for module in self.model.modules() if isinstance(module, CLIPEncoderLayer)]
 
     def ids(self, text: str) -> list[int]:
         """Token ids without start and end.

@@ -7,10 +7,9 @@ that a pass needs otherwise (requires_grad, training) are set for that pass only
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from ...messages import SealError
 from ..base import Context, Prompt, Site, Stage, Vectors
+from ..frozen_modules import passing_gradients
 from ..weights_digest import add_weights
 from .clip_encoders import TextEncoder, text_encoders, text_family
 from .load_folder import load_pipeline
@@ -118,6 +118,9 @@ class DiffusersHost:
             positions = positions or places
         return Context(torch.cat(crosses, dim=-1), pooled if self._takes_size else None, positions)
 
+    def text_layers(self) -> list[nn.Module]:
+        return [layer for encoder in self._encoders for layer in encoder.layers]
+
     # -- U-Net -------------------------------------------------------------------------------------
 
     def sites(self) -> list[Site]:
@@ -176,6 +179,13 @@ class DiffusersHost:
         row = torch.tensor([height, width, 0, 0, height, width], dtype=self.dtype, device=x.device)
         return row.expand(x.shape[0], -1)
 
+    def spare_memory(self) -> int | None:
+        if self.device.type != "cuda":
+            return None
+        free, _ = torch.cuda.mem_get_info(self.device)
+        # What torch holds and does not use is free, too.
+        return free + torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+
     # -- image -------------------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -203,28 +213,6 @@ class DiffusersHost:
         for module in (self.unet, *(e.model for e in self._encoders), self.vae):
             add_weights(digest, module.state_dict().items())
         return digest.hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def passing_gradients(module: nn.Module) -> Iterator[None]:
-    """Run passes through a module as if frozen: no gradient for its weights, no dropout. Restored on exit.
-
-    Autograd settles during the forward pass which tensors get a gradient, so the weights can have
-    their flags back before the backward pass.
-    """
-    wanting = [p for p in module.parameters() if p.requires_grad]
-    training = [m for m in module.modules() if m.training]
-    try:
-        for parameter in wanting:
-            parameter.requires_grad_(False)
-        for part in training:
-            part.training = False
-        yield
-    finally:
-        for parameter in wanting:
-            parameter.requires_grad_(True)
-        for part in training:
-            part.training = True
 
 
 def quiet() -> None:
