@@ -52,8 +52,9 @@ def encode_prompt(clip: Any, text: str, embedding: Embedding, strength: float = 
             encodings[frozenset(let_in)] = _encode(clip, text, used, active, strength) if active else plain
     full = encodings[frozenset(range(len(restrictions)))]
     result = _conditioning(clip, full, plain)
+    needed = weights_named(used)
     for i, (_, extras) in enumerate(result):
-        if needed := weights_named(used):
+        if needed:
             extras[WEIGHTS] = needed
         if restrictions:
             extras[KEY] = Route(restrictions, {let_in: each[i][0] for let_in, each in encodings.items()})

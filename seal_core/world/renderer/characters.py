@@ -115,8 +115,7 @@ def character(seed: int, marked: bool = MARKED, **fixed: str) -> Character:
 
 def twin(who: Character, seed: int) -> Character:
     """The character of another seed with all that has a name as `who`."""
-    named = {name: getattr(who, name) for name in TRAITS}
-    return character(seed, MARKED, **named)
+    return character(seed, MARKED, **who.traits())
 
 
 def _shifted(rgb: RGB, by: Sequence[int]) -> RGB:
