@@ -10,6 +10,7 @@ from .comfy.api import io
 _KNOWN = {field.name for field in dataclasses.fields(io.Schema)}
 
 TokensType = io.Custom("SEAL_TOKENS")
+WeightsType = io.Custom("SEAL_WEIGHTS")
 LayersType = io.Custom("SEAL_LAYERS")
 EmbeddingType = io.Custom("SEAL_EMBEDDING")
 

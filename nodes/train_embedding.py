@@ -18,7 +18,7 @@ from .comfy.deleted_files import times_deleted
 from .comfy.node_ui import picture_on_node
 from .comfy.training_run import Preview, Run, resumed, train_or_reuse
 from .input_checks import inputs_checked
-from .schema import EmbeddingType, LayersType, TokensType, schema
+from .schema import EmbeddingType, LayersType, TokensType, WeightsType, schema
 
 
 class SEALTrainEmbedding(io.ComfyNode):
@@ -78,6 +78,7 @@ class SEALTrainEmbedding(io.ComfyNode):
         preview_prompt: str = "a sticker of {}",
         preview_every: int = 0,
         run_id: int = 0,
+        weights: Any = None,
     ) -> io.NodeOutput:
         start = resumed(resume)
         config = configure(
@@ -93,6 +94,7 @@ class SEALTrainEmbedding(io.ComfyNode):
             seed=seed,
             tokens=tokens,
             layers=layers,
+            weights=weights,
             attention_loss=attention_loss,
             attention_weight=attention_weight,
             background_weight=background_weight,
@@ -139,10 +141,11 @@ def _required() -> list[io.Input]:
         ),
         io.Combo.Input(
             "preset",
-            options=["best", "paper", "textual_inversion", "hiper"],
+            options=list(PRESETS),
             default="best",
-            tooltip="best: start here. paper: SEAL as its abstract describes it, the rest filled in by us. "
-            "textual_inversion, hiper: older methods to compare with.",
+            tooltip="best: start here; a word and a small LoRA. best_embedding: the word alone, a few kilobytes. "
+            "paper: SEAL as its abstract describes it, the rest filled in by us. The others: older methods, plain and "
+            "under SEAL, to compare with.",
         ),
         io.Int.Input(
             "steps",
@@ -267,6 +270,7 @@ def _optional() -> list[io.Input]:
             optional=True,
             tooltip="Settings that were trained before reuse the file. Change this number to train again.",
         ),
+        WeightsType.Input("weights", optional=True, tooltip="From SEAL Low-Rank Weights. Changes the preset's."),
     ]
 
 

@@ -14,6 +14,7 @@ from .private_members import READ_IN
 NEEDS: dict[str, tuple[str, ...]] = {
     "semantic_mask": (),
     "split_merge_tokenizer": (),
+    "low_rank_spec": (),
     "layer_restriction_spec": ("sites",),
     "train_embedding": ("text", "sites", "training"),
     "load_embedding": (),

@@ -28,7 +28,7 @@ def open_included(device: torch.device | None, dtype: torch.dtype | None) -> Dif
 def complete(options: Namespace) -> None:
     """Give a `train` without --model what it leaves open; without --image that is a built-in sticker.
 
-    Raises SealError where another model has no sticker.
+    Raises SealError where another model has no sticker, or a mask no image.
     """
     from ..demo.sticker_files import BUILT_IN, built_in_sticker
     from ..demo.tuned_presets import tuned_preset
@@ -38,6 +38,8 @@ def complete(options: Namespace) -> None:
             raise SealError("image: give the sticker: --image a.png (without --model, a built-in one is learned).")
         return
     if not options.image:
+        if options.mask:
+            raise SealError("mask: it belongs to no image; give the sticker too: --image a.png.")
         name = next(iter(BUILT_IN))
         options.class_word = options.class_word or built_in_sticker(name).class_word
         options.attributes = options.attributes or json.dumps(dict(BUILT_IN[name]))

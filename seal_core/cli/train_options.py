@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..concept.settings import INITS, MERGES, NORMS, Layers
+from ..concept.settings import INITS, LAYERS, MERGES, NORMS, Layers
 from ..method.config import ATTENTION_LOSSES, TrainConfig
-from ..method.configure import ON_OFF, PRESET, TokenChoices, configure
+from ..method.configure import ON_OFF, PRESET, TokenChoices, WeightChoices, configure
 from ..method.presets import PRESETS
 from ..prompts.attributes import parse_attributes
 from .shared_options import add_model_option, add_run_options
@@ -68,6 +68,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--resume", type=Path, metavar="FILE", help="continue from this trained embedding")
     _token_options(command.add_argument_group("tokens", "default: the preset's"))
     _loss_options(command.add_argument_group("layers and losses", "default: the preset's"))
+    _weight_options(command.add_argument_group("low-rank weights", "default: the preset's"))
     add_run_options(command)
 
 
@@ -114,6 +115,16 @@ def _loss_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _weight_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--rank", type=int, default=-1, metavar="N", help="of the weights beside the vectors, 1 to 256; 0 = none")
+    add("--alpha", type=float, default=-1.0, metavar="A", help="they count A / rank; 0 = as they are")
+    add("--parts", default=PRESET, metavar="NAMES", help=f"where they sit, comma-separated: {', '.join(LAYERS)}")
+    add("--weights-rate", type=float, default=0.0, metavar="LR", help="their learning rate")
+    add("--kept", type=float, default=0.0, metavar="SHARE", help="how much of them is kept, 0.01 to 1")
+    add("--locality", type=float, default=-1.0, metavar="W", help="how strongly prompts without the concept must stay")
+
+
 def train_config(options: Namespace, resume: Concept | None) -> TrainConfig:
     """The training that the options ask for, made as the node makes it from its inputs."""
     return configure(
@@ -131,6 +142,9 @@ def train_config(options: Namespace, resume: Concept | None) -> TrainConfig:
             options.split, options.merge, options.merge_at, options.context_token, options.init, options.norm
         ),
         layers=_layers(options),
+        weights=WeightChoices(
+            options.rank, options.alpha, options.parts, options.kept, options.weights_rate, options.locality
+        ),
         attention_loss=options.attention_loss,
         attention_weight=options.attention_weight,
         background_weight=options.background_weight,

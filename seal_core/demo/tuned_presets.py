@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..method.config import TrainConfig
-from ..method.presets import PIPELINES, PRESETS, WITH_SEAL
+from ..method.presets import PRESETS
 
 CONCEPT_NAME = "<seal-v>"
 """What prompts call the learned concept; the tiny model's tokenizer has no such word."""
@@ -22,10 +22,10 @@ _TUNED: Mapping[str, Mapping[str, Any]] = {
     "hiper": {"learning_rate": 0.01},
     "paper": {"learning_rate": 0.02},
     "hiper-seal": {"learning_rate": 0.01},
-    "best": {"steps": 90},  # the search for initial words takes the rest of the budget
+    "best_embedding": {"steps": 90},  # the search for initial words takes the rest of the budget
 }
 
-NAMES_ATTRIBUTES = frozenset({"best", "lora-seal"})
+NAMES_ATTRIBUTES = frozenset({"best", "best_embedding", "hiper-seal", "textual_inversion-seal"})
 """Presets that learn better when training prompts name what the sticker shows (emotion, background, ...)."""
 
 LABELS = {
@@ -33,17 +33,14 @@ LABELS = {
     "hiper": "HiPer",
     "lora": "LoRA",
     "paper": "SEAL paper",
-    "best": "SEAL best",
+    "best_embedding": "SEAL, vectors only",
+    "best": "LoRA with SEAL (best)",
 }
 
 
 def tuned_preset(name: str) -> TrainConfig:
-    """The preset, pipeline, or pipeline with SEAL ("hiper-seal") with the tiny model's budget and learning rate.
-
-    Raises KeyError for unknown names.
-    """
-    known = {**PRESETS, **PIPELINES, **{f"{pipeline}-seal": config for pipeline, config in WITH_SEAL.items()}}
-    return replace(known[name], **{**BUDGET, **_TUNED.get(name, {})})
+    """The preset with the tiny model's budget and learning rate. Raises KeyError for unknown names."""
+    return replace(PRESETS[name], **{**BUDGET, **_TUNED.get(name, {})})
 
 
 def for_sticker(

@@ -19,7 +19,7 @@ RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 CHECKPOINTING = ("auto", "on", "off")
 
-REVISION = 4
+REVISION = 5
 """Raise it when equal settings come to learn something else: files that were trained before are then not used again."""
 
 ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}
@@ -60,7 +60,7 @@ class TrainConfig:
     weights_rate: the learning rate of the low-rank weights, where there are any. weights_locality: how strongly they
     must leave alone what the model makes of prompts with the class word (ours; DreamBooth needs pictures for that).
     describe_draws: how many examples judge the words of init "described"; 0 = as many as make the search about as long
-    as the training, 4 to 48.
+    as the training, 4 to 32.
     checkpointing: whether the backward pass computes activations again in place of keeping them: "auto" where memory is
     short, "on", "off". What is learned is the same, so the hash leaves it out.
     """
@@ -135,11 +135,16 @@ class TrainConfig:
             if line.count("{}") != 1:
                 raise SealError(f"prompts: {line!r} must have exactly one {{}} where the concept stands.")
 
-    def effective(self) -> dict[str, Any]:
-        """All settings of what is learned, as plain JSON values. Weights only where there are any: files from before
-        there were keep their hash."""
+    def settings(self) -> dict[str, Any]:
+        """All settings of what is learned, as plain JSON values."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
         del values["checkpointing"]
+        return values
+
+    def effective(self) -> dict[str, Any]:
+        """The settings that count. Those of weights only where there are any: files from before there were keep their
+        hash."""
+        values = self.settings()
         return values if self.weights.rank else {n: v for n, v in values.items() if not n.startswith("weights")}
 
     def hash(self, *inputs: str) -> str:

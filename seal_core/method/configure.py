@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..concept.settings import Layers, Tokens
+from ..concept.settings import Layers, LowRankSpec, Tokens
 from ..files.safe_names import safe_stem
 from ..messages import SealError
 from .config import ATTENTION_WEIGHTS, TrainConfig
@@ -63,6 +63,43 @@ class TokenChoices:
         return in_words(self.changes()) or "as in the preset"
 
 
+@dataclass(frozen=True)
+class WeightChoices:
+    """What is changed of a preset's low-rank weights (SEAL_WEIGHTS); the defaults change nothing. See `LowRankSpec`.
+
+    Raises SealError for what no preset could be changed to.
+    rank: 1..256, 0 = no weights, -1 = the preset's. alpha: 0..1024, 0 = the rank, -1 = the preset's. parts: as in
+    LowRankSpec, or "preset". kept: 0.01..1, 0 = the preset's. rate, locality: TrainConfig's weights_rate (0 = the
+    preset's) and weights_locality (-1 = the preset's).
+    """
+
+    rank: int = -1
+    alpha: float = -1.0
+    parts: str = PRESET
+    kept: float = 0.0
+    rate: float = 0.0
+    locality: float = -1.0
+
+    def __post_init__(self) -> None:
+        LowRankSpec(**self._of_spec())
+
+    def _chosen(self) -> dict[str, Any]:
+        fields = dataclasses.fields(self)
+        return {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
+
+    def _of_spec(self) -> dict[str, Any]:
+        return {name: value for name, value in self._chosen().items() if name not in ("rate", "locality")}
+
+    def changes(self, weights: LowRankSpec) -> dict[str, Any]:
+        """Field of TrainConfig -> its new value. weights: the preset's."""
+        chosen = self._chosen()
+        own = {f"weights_{name}": chosen[name] for name in ("rate", "locality") if name in chosen}
+        return {"weights": dataclasses.replace(weights, **self._of_spec()), **own}
+
+    def __str__(self) -> str:
+        return in_words(self._chosen()) or "as in the preset"
+
+
 def configure(
     preset: str,
     *,
@@ -77,6 +114,7 @@ def configure(
     seed: int = 0,
     tokens: TokenChoices | None = None,
     layers: Layers | None = None,
+    weights: WeightChoices | None = None,
     attention_loss: str = PRESET,
     attention_weight: float = -1.0,
     background_weight: float = -1.0,
@@ -116,6 +154,8 @@ def configure(
         changes["attributes"] = tuple(sorted(attributes.items()))
     if layers is not None:
         changes["layers"] = layers
+    if weights is not None:
+        changes |= weights.changes(PRESETS[preset].weights)
     return dataclasses.replace(PRESETS[preset], **changes)
 
 
@@ -128,11 +168,9 @@ def changed(preset: str, config: TrainConfig) -> dict[str, Any]:
 
     Names, class word, attributes and seed are the sticker's own and not in it.
     """
-    theirs = _flat(PRESETS[preset].effective())
+    theirs = _flat(PRESETS[preset].settings())
     return {
-        name: value
-        for name, value in _flat(config.effective()).items()
-        if name not in _GIVEN and value != theirs.get(name)
+        name: value for name, value in _flat(config.settings()).items() if name not in _GIVEN and value != theirs[name]
     }
 
 

@@ -107,13 +107,15 @@ class Examples:
                 yield places, self.batch([examples[i] for i in places])
 
     def spread(self, count: int, low: float, high: float) -> list[Example]:
-        """Fresh examples with keys 0 to count - 1, in random order, their noise levels spread evenly over a range.
+        """Fresh examples of the references as they are, their noise levels spread evenly over a range.
+
+        Their keys are 0 to count - 1, in random order.
 
         low, high: shares of the token's time window, 0 = its cleanest.
         """
         first, last = self.window()
         window = round(first + low * (last - first)), round(first + high * (last - first))
-        examples = [self._draw(i, count, window=window) for i in range(count)]
+        examples = [self._draw(i, count, self._pick(self._framed), window) for i in range(count)]
         order = torch.randperm(count, generator=self._generator).tolist()
         return [replace(examples[j], key=i) for i, j in enumerate(order)]
 

@@ -30,15 +30,16 @@ from .learned import LearnedTokens
 from .losses import denoising_errors
 from .step import Step
 
-NOISE_LEVELS = (0.1, 0.7)
-"""At which noise levels words are judged, as shares of the token's time window, 0 = its cleanest. Chosen on
-StickerWorld: colours tell at the noisy end, small things at the clean one."""
-STEPS_PER_EXAMPLE = 15
-"""The search passes each of its examples through the U-Net 50 to 58 times; a step, with its gradient, costs about three
-passes. So with one example for 15 steps the search takes about as long as the training, or a fifth longer."""
+NOISE_LEVELS = (0.4, 1.0)
+"""At which noise levels words are judged, as shares of the token's time window, 0 = its cleanest. Where the picture
+still shows what it is, words tell little. Only the references as they are judge: pasted on painted grounds, a picture
+is so unlike what the model has seen that words tell a fifth as much (measured on StickerWorld)."""
+STEPS_PER_EXAMPLE = 25
+"""The search passes each of its examples through the U-Net 40 to 80 times; a step, with its gradient, costs about three
+passes. So with one example for 25 steps the search takes about as long as the training."""
 MOST_PASSES = 84
 """Passes per example, at most: where they run short, the rarer words are not tried."""
-FEWEST, MOST = 4, 48
+FEWEST, MOST = 4, 32
 """Examples that judge the words, unless the config says how many."""
 FEWEST_ROWS = 4
 """Rows that are passed at once, at least: without a gradient they take little memory."""
@@ -54,9 +55,11 @@ SEEN_AGAIN, FINALISTS = 9, 3
 ROUNDS = ((0.25, FINALISTS), (0.5, FINALISTS), (1.0, 1))
 """Successive halving of the SEEN_AGAIN that a first look leaves: which share of the examples judges, and how many
 candidates stay."""
+COLOURED = 2
+"""How many of the best things are tried in every colour."""
 LAST_ROUNDS = 8
 """Passes per example that are kept back for the rounds after a first look, and for the colour of what was found."""
-CONVINCED = 1.0
+CONVINCED = 1.5
 """By how many standard errors a new part must lower the loss, on examples that did not choose the finalists (on those
 that did, the best of many looks better than it is). A colour must only lower it."""
 
@@ -89,8 +92,11 @@ def most_notices(class_word: str) -> int:
     words = grammar()
     total = 0
     for part in words.parts_for(class_word):
-        closer = words.colours if part.coloured else () if part.groups else words.shades
-        total += looks(part.groups or (words.colours,)) + (looks([closer]) if closer else 0)
+        total += looks(part.groups or (words.colours,))
+        if part.coloured:
+            total += looks([words.colours * COLOURED]) + looks(part.groups)
+        elif not part.groups and words.shades:
+            total += looks([words.shades])
     return total
 
 
@@ -169,23 +175,26 @@ def grow_phrase(
         def options(things: Sequence[str], part: Part = part, now: str = now) -> dict[str, str]:
             return {t: text for t in things if fits(text := part.say(now, t))}
 
-        found = search.best(now, [options(group) for group in part.groups or (words.colours,)])
-        if found is None:
+        ranked = search.best(now, [options(group) for group in part.groups or (words.colours,)])
+        if not ranked:
             continue
-        thing, gain, sigmas = found
+        thing = ranked[0]
+        if part.coloured:  # a thing said without its colour is drawn in any: it helps little, or not at all
+            hues = {coloured(t, c): c for t in ranked[:COLOURED] for c in words.colours if c != body}
+            for name in search.best(now, [options(list(hues))])[:1]:
+                alike = [options([coloured(t, hues[name]) for t in group]) for group in part.groups]
+                thing = search.better(now, options([thing, name, *search.best(now, alike)[:1]]))
+        gain, sigmas = search.gain(now, part.say(now, thing))
         accepted = sigmas > (CONVINCED if part.groups else 0)  # everything has some colour, few things wear a cape
         seen[part.name] = {"thing": thing, "gain": gain, "sigmas": sigmas, "accepted": accepted}
         if not accepted:
             continue
-        closer, enough = [f"{shade} {thing}" for shade in words.shades], CONVINCED
-        if part.groups:  # spots of the ground's own colour are none
-            closer, enough = [coloured(thing, c) for c in words.colours if c != body and part.coloured], 0.0
-        else:
-            body = thing
-        better = search.best(part.say(now, thing), [options(closer)])
-        if better is not None and better[2] > enough:
-            thing = better[0]
-            seen[part.name] |= {"thing": thing, "gain": round(gain + better[1], 6)}
+        if not part.groups:
+            body, so_far = thing, part.say(now, thing)
+            shades = search.best(so_far, [options([f"{shade} {thing}" for shade in words.shades])])
+            if shades and search.gain(so_far, part.say(now, shades[0]))[1] > CONVINCED:
+                thing = shades[0]
+                seen[part.name] |= {"thing": thing, "gain": search.gain(now, part.say(now, thing))[0]}
         said.append((part, thing))
     for step in list(said):
         fewer = [s for s in said if s is not step]
@@ -245,17 +254,27 @@ class _Search:
             texts, scores = texts | members, scores | self._scores(now, members, count)
         return texts, sorted(scores, key=scores.__getitem__)[:SEEN_AGAIN]
 
-    def best(self, now: str, groups: Sequence[Mapping[str, str]]) -> tuple[str, float, float] | None:
-        """(key, mean gain over `now`, the gain in standard errors) of the best of all texts (key -> phrase)."""
+    def best(self, now: str, groups: Sequence[Mapping[str, str]]) -> list[str]:
+        """Keys of the best of all texts (key -> phrase), the best first; none where there are no texts."""
         groups = [group for group in groups if group]
         if not groups:
-            return None
+            return []
         texts, alive = self._first_look(now, groups)
+        ranked = list[str]()
         for judging, staying in ROUNDS:
             scores = self._scores(now, {key: texts[key] for key in alive}, max(2, round(judging * self._count)))
-            alive = sorted(alive, key=scores.__getitem__)[:staying]
-        gains = self.errors(now, self._count) - self.errors(texts[alive[0]], self._count)
+            ranked = sorted(alive, key=scores.__getitem__)
+            alive = ranked[:staying]
+        return ranked
+
+    def better(self, now: str, texts: Mapping[str, str]) -> str:
+        """Key of the text that gains most over `now`."""
+        return max(texts, key=lambda key: self.gain(now, texts[key])[0])
+
+    def gain(self, now: str, text: str) -> tuple[float, float]:
+        """(mean gain of a finalist over `now`, the same in standard errors), on examples that chose no finalist."""
+        gains = self.errors(now, self._count) - self.errors(text, self._count)
         gains = gains[round(ROUNDS[-2][0] * self._count) :]
         spread = float(gains.std()) / len(gains) ** 0.5
         mean = float(gains.mean())
-        return alive[0], round(mean, 6), round(mean / max(spread, torch.finfo().tiny), 2)
+        return round(mean, 6), round(mean / max(spread, torch.finfo().tiny), 2)

@@ -23,7 +23,7 @@ def small(few_words, monkeypatch):
 
 def test_train_alone_learns_a_built_in_sticker_and_draws(small, tmp_path, capsys):
     assert main(["train", "--steps", "3", "--out", str(tmp_path)]) == 0
-    endings = ("attention.png", "json", "loss.png", "pictures.png", "safetensors")
+    endings = ("attention.png", "json", "lora.safetensors", "loss.png", "pictures.png", "safetensors")
     assert names(tmp_path) == [f"my-sticker.{ending}" for ending in endings]
     out = capsys.readouterr().out
     first = next(iter(BUILT_IN))
@@ -41,6 +41,8 @@ def test_own_stickers_need_a_class_word_and_real_models_a_sticker(small, sticker
     assert "class-word: empty" in capsys.readouterr().err
     assert main(["train", "--model", "m", "--class-word", "cat", "--out", str(tmp_path)]) == 2
     assert "image: give the sticker" in capsys.readouterr().err
+    assert main(["train", "--mask", str(sticker), "--out", str(tmp_path)]) == 2
+    assert "mask: it belongs to no image" in capsys.readouterr().err
     assert not names(tmp_path)
 
 

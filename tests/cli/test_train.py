@@ -22,8 +22,11 @@ from seal_core.concept.lora_file import weights_tensors
 from seal_core.method.config import TrainConfig
 
 
-def test_train_writes_four_files(trained):
-    assert names(trained) == ["my-cat.attention.png", "my-cat.json", "my-cat.loss.png", "my-cat.safetensors"]
+GROUP = ("attention.png", "json", "lora.safetensors", "loss.png", "safetensors")
+
+
+def test_train_writes_five_files(trained):
+    assert names(trained) == [f"my-cat.{each}" for each in GROUP]
     concept = load_concept(trained / "my-cat.safetensors")
     assert (concept.name, concept.class_word, concept.layers.sites) == ("<my-cat>", "cat", "up.2, up.3, up.4")
     report = json.loads((trained / "my-cat.json").read_text())
@@ -108,12 +111,9 @@ def test_an_interrupt_leaves_nothing(model, sticker, tmp_path, capsys, monkeypat
     assert names(tmp_path) == [] and "stopped" in capsys.readouterr().err
 
 
-GROUP = ("attention.png", "json", "loss.png", "safetensors")
-
-
 @pytest.mark.parametrize("kind", GROUP)
 def test_a_file_that_comes_during_the_training_is_left_alone(trains_at_once, model, sticker, tmp_path, kind):
-    """The name is claimed at the end, for all four files: whatever lies there by then stays."""
+    """The name is claimed at the end, for all files: whatever lies there by then stays."""
     trains_at_once(lambda: (tmp_path / f"my-cat.{kind}").write_text("somebody's"))
     assert main(train_arguments(model, sticker, tmp_path)) == 0
     assert (tmp_path / f"my-cat.{kind}").read_text() == "somebody's"

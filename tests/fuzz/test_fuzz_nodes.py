@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from stand_ins import loaded_pack, nodes
 
 SHARES = {
-    "StickerAttributePrompt": 500, "SEALStickerAttributeSweep": 400, "SplitMergeTokenizer": 250,
+    "StickerAttributePrompt": 500, "SEALStickerAttributeSweep": 400, "SplitMergeTokenizer": 150, "SEALLowRankSpec": 100,
     "SEALLoadEmbedding": 150, "SEALRouteConditioning": 250, "SemanticMask": 300, "SEALStickerCutout": 200,
     "SEALStickerBorder": 150, "SEALStickerLayout": 400, "SEALStickerText": 300,
     "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALDemoModel": 50,

@@ -19,7 +19,7 @@ from seal_core.demo.sticker_files import built_in_sticker
 from seal_core.demo.tuned_presets import for_sticker, tuned_preset
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
-from seal_core.method.configure import PRESET, TokenChoices, changed, configure, in_words
+from seal_core.method.configure import PRESET, TokenChoices, WeightChoices, changed, configure, in_words
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.attributes import parse_attributes
 
@@ -46,14 +46,19 @@ def test_untouched_inputs_are_the_preset(preset):
     assert changed(preset, wired) == {} and str(TokenChoices()) == "as in the preset"
 
 
-def test_the_tokens_nodes_defaults_change_nothing():
-    """Read from the schema, whose defaults are what an untouched node sends."""
-    tree = ast.parse((ROOT / "nodes/split_merge_tokenizer.py").read_text(encoding="utf-8"))
+def defaults_of(node: str) -> dict[str, object]:
+    """Input -> its default, read from the schema: what an untouched node sends."""
+    tree = ast.parse((ROOT / f"nodes/{node}.py").read_text(encoding="utf-8"))
     defaults = {}
     for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"):
         name, given = ast.literal_eval(call.args[0]), {k.arg: k.value for k in call.keywords}
         default = given["default"]
         defaults[name] = PRESET if isinstance(default, ast.Name) else ast.literal_eval(default)
+    return defaults
+
+
+def test_the_tokens_nodes_defaults_change_nothing():
+    defaults = defaults_of("split_merge_tokenizer")
     assert list(defaults) == [field.name for field in dataclasses.fields(TokenChoices)]
     assert TokenChoices(**defaults) == TokenChoices()
 
@@ -97,6 +102,59 @@ def test_bad_choices_name_the_input(choice, named):
         TokenChoices(**choice)
 
 
+WEIGHTS_NODE = {"rank": "rank", "alpha": "alpha", "parts": "parts", "kept": "kept", "rate": "learning_rate"}
+
+
+def test_the_weights_nodes_defaults_change_nothing():
+    defaults = defaults_of("low_rank_spec")
+    names = [WEIGHTS_NODE.get(field.name, field.name) for field in dataclasses.fields(WeightChoices)]
+    assert list(defaults) == names
+    assert WeightChoices(*defaults.values()) == WeightChoices()
+    for preset in PRESETS:
+        assert asked(preset, weights=WeightChoices()) == asked(preset)
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"rank": 4}, {"weights.rank": 4}),
+        ({"rank": 2, "alpha": 8.0, "parts": "kv"}, {"weights.rank": 2, "weights.alpha": 8.0, "weights.parts": "kv"}),
+        ({"rank": 2, "kept": 0.5, "rate": 0.1}, {"weights.rank": 2, "weights.kept": 0.5, "weights_rate": 0.1}),
+        ({"rank": 2, "locality": 3.0}, {"weights.rank": 2, "weights_locality": 3.0}),
+    ],
+)
+def test_weights_for_a_preset_without(choice, said):
+    assert changed("paper", asked("paper", weights=WeightChoices(**choice))) == said
+
+
+def test_weights_of_a_preset_changed_and_taken_away():
+    mine = asked("best", weights=WeightChoices(rank=4))
+    assert mine.weights == dataclasses.replace(PRESETS["best"].weights, rank=4)
+    none = asked("best", weights=WeightChoices(rank=0))
+    assert changed("best", none) == {"weights.rank": 0} and not none.weights.rank
+    assert none.hash("a") != asked("best").hash("a")
+
+
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        ({"rank": 257}, "rank"),
+        ({"rank": -2}, "rank"),
+        ({"alpha": NAN}, "alpha"),
+        ({"alpha": -0.5}, "alpha"),
+        ({"parts": "attn3"}, "parts"),
+        ({"parts": ""}, "parts"),
+        ({"kept": 1.5}, "kept"),
+        ({"kept": -1.0}, "kept"),
+        ({"rate": -1.0}, "weights_rate"),
+        ({"locality": NAN}, "weights_locality"),
+    ],
+)
+def test_bad_weights_name_the_input(choice, named):
+    with pytest.raises(SealError, match=f"^{named}:"):
+        asked("best", weights=WeightChoices(**choice))
+
+
 def test_choices_that_do_not_go_with_the_preset():
     assert TokenChoices(init="described", split=8).changes() == {"init": "described", "split": 8}
     with pytest.raises(SealError, match=r"^init: described .*set merge to none"):
@@ -132,7 +190,10 @@ CASES = [
     {"preset": "paper", "attention_loss": "none", "background_weight": 0.0, "layers": Layers("mid", 0.1, 0.9)},
     {"preset": "paper", "tokens": TokenChoices(3, "concat", 0.5, "off", "class_word", "fixed")},
     {"preset": "best", "class_word": "", "resume": known()},
+    {"preset": "hiper-seal", "weights": WeightChoices(4, 2.0, "kv", 0.5, 0.01, 3.0)},
 ]
+CALLED = {"rate": "weights_rate"}
+"""Fields of WeightChoices -> the command line's names."""
 
 
 def options_of(inputs):
@@ -140,6 +201,8 @@ def options_of(inputs):
     given = {"name": "x", "class_word": "cat"} | inputs
     given.pop("resume", None)
     given |= dataclasses.asdict(given.pop("tokens", TokenChoices()))
+    weights = dataclasses.asdict(given.pop("weights", WeightChoices()))
+    given |= {CALLED.get(name, name): value for name, value in weights.items()}
     if "layers" in given:
         where = dataclasses.asdict(given.pop("layers"))
         given |= {"layers": where.pop("sites"), **where}
@@ -148,7 +211,11 @@ def options_of(inputs):
     arguments = ["train", "--model", "m", "--image", "a.png"]
     for name, value in given.items():
         values = value.splitlines() if name == "prompts" else [str(value)]
-        arguments += ["--" + name.replace("_", "-"), *values] if name != "merge_at" else [f"--merge-at={value}"]
+        arguments += (
+            ["--" + name.replace("_", "-"), *values]
+            if not str(value).startswith("-")
+            else [f"--{name.replace('_', '-')}={value}"]
+        )
     return cli.parser(arguments).parse_args(arguments)
 
 
@@ -168,10 +235,20 @@ def test_the_command_line_has_every_input_of_the_node():
         if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"
     }
     options = set(vars(options_of({})))
-    only_node = {"clip", "vae", "tokens", "preview_prompt", "preview_every", "run_id", "reference_attributes"}
+    only_node = {
+        "clip",
+        "vae",
+        "tokens",
+        "weights",
+        "preview_prompt",
+        "preview_every",
+        "run_id",
+        "reference_attributes",
+    }
     assert {"class_word", "concept", "name", "preset"} < inputs
     assert inputs - options == only_node
     assert {field.name for field in dataclasses.fields(TokenChoices)} | {"attributes"} <= options
+    assert {CALLED.get(field.name, field.name) for field in dataclasses.fields(WeightChoices)} <= options
 
 
 @pytest.mark.parametrize("workflow", ["seal_demo", "sticker_pack"])

@@ -97,7 +97,7 @@ def test_a_rare_word_is_found_by_way_of_its_group():
         hits += thing in found.text and f"{colour} cat" in found.text
         passes.append(found.passes / DRAWS)
     assert hits >= 9
-    assert max(passes) <= MOST_PASSES and sum(passes) / len(passes) < 62  # few examples are dear: none fewer than two
+    assert max(passes) <= MOST_PASSES and sum(passes) / len(passes) < 78  # few examples are dear: none fewer than two
 
 
 @pytest.mark.parametrize("draws", [4, 8, 16, 26, 48])
@@ -109,6 +109,22 @@ def test_the_search_keeps_to_its_passes_however_much_it_finds(draws, subject):
 
     found = grow_phrase(subject, errors, draws, everything_fits)
     assert found.passes <= MOST_PASSES * draws
+
+
+class Coloured(World):
+    """A subject in a grey crown: a crown of no colour is drawn in any, which is worse than none."""
+
+    def __call__(self, words, first, last):
+        worn = words.partition("wearing ")[2]
+        gain = 2.0 * (worn == "a grey crown") + 0.5 * ("grey" in worn) - 0.5 * bool(worn)
+        return super().__call__(words, first, last) - gain
+
+
+def test_a_thing_that_helps_only_in_its_colour_is_found_and_by_way_of_the_colour_too():
+    """A bow in its colour helps a little; from there the search comes to the crown that it really is."""
+    found = grow_phrase("cat", Coloured("red cat"), DRAWS, everything_fits)
+    assert found.text == "red cat, wearing a grey crown"
+    assert grow_phrase("cat", World("red cat"), DRAWS, everything_fits).text == "red cat"
 
 
 def test_only_a_vague_class_word_is_said_more_exactly():
@@ -177,7 +193,7 @@ def test_a_notice_sees_the_phrase_grow_and_may_cancel():
     assert heard[0] == "cat" and heard[-1].startswith("grey cat, wearing a")
     heard.clear()
     grow_phrase("cat", World("red", "crown", "spots", "blue"), DRAWS, everything_fits, heard.append)
-    assert 0.8 * most_notices("cat") < len(heard) <= most_notices("cat")
+    assert 0.6 * most_notices("cat") < len(heard) <= most_notices("cat")
 
     def cancel(text):
         raise KeyboardInterrupt
@@ -244,6 +260,7 @@ def test_words_are_judged_as_the_learned_vectors_will_be_used(host):
     run = Training(host, [reference()], config)
     draws = run.examples.spread(6, 0.1, 0.7)
     assert [d.key for d in draws] == list(range(6))
+    assert not any(run.examples.views[d.view].background for d in draws), "only the picture as it is"
     low, high = run.examples.window()
     times = sorted(d.timestep for d in draws)
     assert low < times[0] < times[-1] < high and times[-1] - times[0] > 0.4 * (high - low)

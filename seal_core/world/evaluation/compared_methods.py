@@ -17,7 +17,7 @@ from typing import Any
 from ...demo.tuned_presets import BUDGET, LABELS, NAMES_ATTRIBUTES, for_sticker, tuned_preset
 from ...messages import SealError
 from ...method.config import TrainConfig
-from ...method.presets import PIPELINES, PRESETS, WITH_SEAL
+from ...method.presets import PRESETS
 
 TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
 """Where a curve is measured, as shares of its steps (twice the budget)."""
@@ -25,26 +25,22 @@ TRADE_OFF = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0)
 
 @dataclass(frozen=True)
 class Component:
-    """A part of the method that can be switched: the fields for off, and for on (as in `best`, if `best` has it).
+    """A part of the method that can be switched: the fields for off, and for on (None: as `best` has them).
 
     used: given a function from field to value, whether the component is on. None: on if any field differs from `off`.
     """
 
     label: str
     off: Mapping[str, Any]
-    on: Mapping[str, Any]
+    on: Mapping[str, Any] | None = None
     used: Callable[[Callable[[str], Any]], bool] | None = None
 
 
 _FREE: Mapping[str, Any] = {"tokens.init": "class_word_noise", "learning_rate": 0.02, "steps": BUDGET["steps"]}
-"""Vectors that start from the class word, with a fitting learning rate and the whole budget of steps."""
+"""Vectors that start from the class word, with a fitting learning rate and at least the budget's steps."""
 
 COMPONENTS: Mapping[str, Component] = {
-    "attention": Component(
-        "spatial attention loss",
-        {"attention_loss": "none", "attention_weight": 0.0},
-        {"attention_loss": "leak", "attention_weight": 0.01},
-    ),
+    "attention": Component("spatial attention loss", {"attention_loss": "none", "attention_weight": 0.0}),
     "split": Component(
         "split-merge tokens",
         {"tokens.split": 1, "tokens.merge": "mean", "contrast_weight": 0.0},
@@ -60,21 +56,21 @@ COMPONENTS: Mapping[str, Component] = {
     "described": Component(
         "start from describing words",
         _FREE | {"tokens.split": 8, "tokens.merge": "none"},
-        {"tokens.init": "described", "tokens.split": 16, "tokens.merge": "none", "steps": 90},
-        lambda get: get("tokens.init") == "described",
+        used=lambda get: get("tokens.init") == "described",
     ),
-    "layers": Component("layer restriction", {"layers.sites": "all"}, {"layers.sites": "up"}),
+    "layers": Component("layer restriction", {"layers.sites": "all"}),
     "time": Component(
         "time gating", {"layers.start_percent": 0.0, "layers.end_percent": 1.0}, {"layers.start_percent": 0.2}
     ),
-    "masked": Component("masked denoising loss", {"background_weight": 1.0}, {"background_weight": 0.3}),
-    "augment": Component("context augmentation", {"augment": 0.0}, {"augment": 0.7, "views": 16}),
-    "words": Component("context by words", {"words": False}, {"words": True}),
-    "context": Component("context token", {"tokens.context_token": False}, {"tokens.context_token": True}),
+    "masked": Component("masked denoising loss", {"background_weight": 1.0}),
+    "augment": Component("context augmentation", {"augment": 0.0, "views": 8}),
+    "words": Component("context by words", {"words": False}),
+    "context": Component("context token", {"tokens.context_token": False}),
     "norm": Component("fixed norm", {"tokens.norm": "free"}, {"tokens.norm": "fixed"}),
-    "pool": Component("finite pool of draws", {"pool": 0}, {"pool": 100}),
-    "weights": Component("low-rank weights", {"weights.rank": 0}, {"weights.rank": 8}),
-    "rate": Component("falling learning rate", {"rate": "constant"}, {"rate": "cosine"}),
+    "pool": Component("finite pool of draws", {"pool": 0}),
+    "weights": Component("low-rank weights", {"weights.rank": 0}),
+    "locality": Component("locality", {"weights_locality": 0.0}),
+    "rate": Component("falling learning rate", {"rate": "constant"}),
 }
 SEAL = ("attention", "split", "layers")
 """The three components of SEAL's abstract; the others are ours or from related papers."""
@@ -163,13 +159,17 @@ def _switched(method: Method, name: str, component: str, on: bool) -> Method:
         raise SealError(f"methods: {component!r} is no component; choose one of {', '.join(COMPONENTS)}.")
     known = COMPONENTS[component]
     if on:
-        return method.but(name, known.on)
-    return method.but(name, known.off if method.uses(component) else {})
+        best = _preset("best")
+        return method.but(name, known.on or {field: best.get(field) for field in known.off})
+    off = dict(known.off) if method.uses(component) else {}
+    if method.config and off.get("steps", 0) < method.config.steps:
+        off.pop("steps", None)  # what it was given for less is not taken away
+    return method.but(name, off)
 
 
 def method(name: str) -> Method:
-    """The method with a name. Raises SealError listing the known names."""
-    base, *changes = name.split("~")
+    """The method with a name; LoRA's pair with SEAL is the preset `best`. Raises SealError listing the known names."""
+    base, *changes = name.replace("lora-seal", "best").split("~")
     found = _named(base)
     return found.but(name, dict(_parsed(found, c) for c in changes)) if changes else found
 
@@ -177,7 +177,7 @@ def method(name: str) -> Method:
 def _named(name: str) -> Method:
     if name in ("base", "oracle"):
         return Method(name)
-    if name in {**PRESETS, **PIPELINES} or name.removesuffix("-seal") in WITH_SEAL:
+    if name in PRESETS:
         return _preset(name)
     if match := re.fullmatch(r"(.+)-(without|with)-(\w+)", name):
         return _switched(_named(match[1]), name, match[3], match[2] == "with")
@@ -238,18 +238,31 @@ def _tuning() -> list[str]:
     return [f"{name}~learning_rate={rate:g}" for name in PRESETS for rate in rates]
 
 
+PAIRS: Mapping[str, str] = {"textual_inversion": "textual_inversion-seal", "hiper": "hiper-seal", "lora": "best"}
+"""Pipeline -> the same under SEAL."""
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "textual_inversion-seal": ("attention", "split", "layers", "masked"),
+    "hiper-seal": ("attention", "layers", "masked"),
+    "best": ("attention", "layers", "masked", "augment", "described", "weights", "locality"),
+}
+"""Pair -> the components that are taken away from it."""
 LONG_TI = "textual_inversion~steps=600"
 """Textual Inversion is published with thousands of steps; within our budget it hardly learns, nor leaks."""
-MAIN = ("base", "oracle", "textual_inversion", LONG_TI, "hiper", "paper", "best")
+MAIN = (
+    *("base", "oracle", "textual_inversion", LONG_TI, "textual_inversion-seal", "hiper", "hiper-seal", "lora"),
+    *("paper", "best_embedding", "best"),
+)
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "main": MAIN,
+    "pairs": tuple(name for pair in PAIRS.items() for name in pair),
+    "parts": tuple(f"{pair}-without-{part}" for pair, parts in PARTS.items() for part in parts),
     # `best` without its initial words already is several vectors in a row: no extra row for `vectors`.
     "ablation": tuple(
         f"best-{'without' if _preset('best').uses(c) else 'with'}-{c}" for c in COMPONENTS if c != "vectors"
     ),
     "alone": tuple(f"only-{c}" for c in COMPONENTS if c != "pool"),  # without a layer restriction there is no pool
     "grid": tuple(grid_name(s, *t) for s in GRID_SITES for t in GRID_TIMES),
-    "curves": ("curve-textual_inversion", "curve-hiper", "curve-best"),
+    "curves": ("curve-textual_inversion", "curve-hiper", "curve-lora", "curve-best"),
     "tuning": tuple(_tuning()),
 }
 

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files.whole_file import write_output
-from .compared_methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, SEAL, Method, grid_name, label
+from .compared_methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, PAIRS, PARTS, SEAL, Method, grid_name, label
 from .figures import Strip, write_figures
 from .metrics import METRICS, Trials, Values, differences, gathered, metric_table, of_trial, resamples
 
-HEADLINE = ("identity", "identity_scaled", "controllability", "both", "leakage", "rigidity", "quality", "seconds")
+HEADLINE = ("identity", "own", "controllability", "both", "leakage", "rigidity", "quality", "seconds")
 ATTRIBUTES = ("emotion", "action", "camera", "style", "background", "species", "traits")
 PROTOCOL = (
     *("leakage_raw", "leakage_named", "rigidity_action", "rigidity_camera", "rigidity_named", "iou"),
-    *("readable", "sharp"),
+    *("readable", "sharp", "identity_scaled"),
 )
-COMPARED = ("identity", "controllability", "both", "leakage", "rigidity", "quality")
-RIVALS = ("textual_inversion", LONG_TI, "hiper")
+COMPARED = ("identity", "own", "controllability", "both", "leakage", "rigidity", "quality")
+RIVALS = ("textual_inversion", LONG_TI, "hiper", "lora")
 
 Interval = Mapping[str, float]
 
@@ -88,12 +88,12 @@ def _curve(
 
 
 def components(values: Mapping[str, Values], index: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
-    """Component -> its gain: added to Textual Inversion, and in `best` (with minus without)."""
+    """Component -> its gain, with minus without: added to Textual Inversion, in each pair, added to `best`."""
     found: dict[str, dict[str, Any]] = {}
     for name in COMPONENTS:
         pairs = {
             "alone": (f"only-{name}", "textual_inversion"),
-            "in_best": ("best", f"best-without-{name}"),
+            **{f"in {pair}": (pair, f"{pair}-without-{name}") for pair in PARTS},
             "added_to_best": (f"best-with-{name}", "best"),
         }
         rows = {k: differences(values[a], values[b], index) for k, (a, b) in pairs.items() if {a, b} <= set(values)}
@@ -128,23 +128,25 @@ def claims(methods: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, Any]
         if rival in methods:
             raw = methods[rival]["leakage_raw"]
             claim(f"{label(rival)} leaks in at least half of the open samples", raw["mean"] >= 0.5, told(raw))
-    if best and base:
-        gap = base["controllability"]["mean"] - best["controllability"]["mean"]
-        numbers = f"{told(best['controllability'])} against {told(base['controllability'])}"
-        claim("best: controllability within 5 points of the base model's", gap <= 0.05, numbers)
-    for rival in RIVALS:
-        other = methods.get(rival)
-        if best and other:
-            for m in ("identity", "controllability", "both"):
-                numbers = f"{told(best[m])} against {told(other[m])}"
-                claim(f"best beats {label(rival)} on {m}, intervals apart", best[m]["lo"] > other[m]["hi"], numbers)
-    for rival in RIVALS[:2]:
-        other = methods.get(rival)
-        if not (best and other):
+    for pipeline, pair in PAIRS.items():
+        plain, seal = methods.get(pipeline), methods.get(pair)
+        if not (plain and seal):
             continue
-        for m, share, words in (("leakage", 1 / 3, "a third"), ("rigidity", 1 / 2, "half")):
-            holds = best[m]["mean"] <= share * other[m]["mean"]
-            claim(f"best: {m} at most {words} of {label(rival)}'s", holds, f"{told(best[m])} to {told(other[m])}")
+        name = label(pair)
+        for m in ("leakage", "rigidity"):
+            holds = seal[m]["mean"] <= max(plain[m]["mean"], 0.0) / 5
+            claim(f"{name}: {m} at most a fifth of {label(pipeline)}'s", holds, f"{told(seal[m])} to {told(plain[m])}")
+        numbers = f"{told(seal['identity'])} against {told(plain['identity'])}"
+        claim(f"{name}: identity not lower", seal["identity"]["mean"] >= plain["identity"]["mean"], numbers)
+        if base:
+            gap = base["controllability"]["mean"] - seal["controllability"]["mean"]
+            numbers = f"{told(seal['controllability'])} against {told(base['controllability'])}"
+            claim(f"{name}: controllability within 2 points of the base model's", gap <= 0.02, numbers)
+    if best:
+        for m, low in (("identity", 0.7), ("both", 0.65), ("quality", 0.9)):
+            claim(f"best: {m} at least {low:g}", best[m]["mean"] >= low, told(best[m]))
+        for m in ("leakage", "rigidity"):
+            claim(f"best: {m} at most .05", best[m]["mean"] <= 0.05, told(best[m]))
     return found
 
 
@@ -221,12 +223,12 @@ def _claims(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _components(found: Mapping[str, Mapping[str, Any]]) -> str:
     """One row for each component and comparison; the paper's three come first."""
-    ways = {"alone": "alone, on Textual Inversion", "in_best": "in best", "added_to_best": "added to best (not in it)"}
+    ways = {"alone": "alone, on Textual Inversion", "added_to_best": "added to best (not in it)"}
     rows = []
     for name in sorted(found, key=lambda n: n not in SEAL):
         label = COMPONENTS[name].label + (" (SEAL)" if name in SEAL else "")
         for way, change in found[name].items():
-            rows.append([label, ways[way], *(told(change.get(m), True) for m in COMPARED)])
+            rows.append([label, ways.get(way, way), *(told(change.get(m), True) for m in COMPARED)])
     if not rows:
         return ""
     head = ["component", "difference that it makes", *COMPARED]

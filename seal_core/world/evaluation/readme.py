@@ -19,7 +19,7 @@ from PIL import Image
 from ...files.whole_file import write_output
 from ...messages import SealError
 from ..commands import main
-from .compared_methods import LONG_TI, MAIN, SEAL, method
+from .compared_methods import COMPONENTS, LONG_TI, MAIN, PARTS, SEAL, method
 from .evaluation_report import markdown_table, told
 from .metrics import VERIFIED
 
@@ -32,12 +32,13 @@ COLUMNS = {
     "both": "does it and is the character",
     "leakage": "leaks the background",
     "rigidity": "keeps the pose",
+    "quality": "picture quality",
     "seconds": "training, s",
 }
 """Metric -> its words in the README."""
+PARTED = ("identity", "controllability", "leakage", "rigidity")
+"""Metrics by which parts are told."""
 NEEDED = tuple(name for name in MAIN if name != LONG_TI)
-COMPONENTS = tuple(f"best-{way}-{name}" for name in (*SEAL, "described") for way in ("without", "with"))
-ROWS = (*MAIN, *COMPONENTS)
 QUALITY = 88
 
 
@@ -52,7 +53,7 @@ def readme_table(results: Mapping[str, Any]) -> str:
         raise SealError(f"results: no figures of {', '.join(missing)}; run `python -m seal_core.world eval` first.")
     rows = [
         [method(name).label, *(told(numbers[name].get(metric)) for metric in COLUMNS)]
-        for name in ROWS
+        for name in MAIN
         if name in numbers
     ]
     head = (
@@ -63,9 +64,26 @@ def readme_table(results: Mapping[str, Any]) -> str:
         "\nIdentity is the similarity to the same character drawn in the context asked for (1 = the same). From "
         f"{VERIFIED} on two pictures count as one character: the third column is the share of samples that do and also "
         "obey. Leaks and keeps are measured where the prompt leaves background or pose open, minus the base model's "
-        "own share; less is better.\n"
+        "own share; less is better. Picture quality: how sure the judges are of what they see and how crisp outlines "
+        "are, as a share of the base model's own.\n"
     )
     return head + markdown_table(["method", *COLUMNS.values()], rows) + foot
+
+
+def parts_table(details: Mapping[str, Any]) -> str:
+    """What each part changes in each pipeline under SEAL, from details.json; "" where nothing was measured."""
+    measured = details["components"]
+    order = sorted(measured, key=lambda name: name not in SEAL)
+    rows = [
+        [method(pair).label, COMPONENTS[name].label, *(told(measured[name][f"in {pair}"].get(m), True) for m in PARTED)]
+        for pair in PARTS
+        for name in order
+        if f"in {pair}" in measured[name]
+    ]
+    if not rows:
+        return ""
+    head = "\nWhat each part changes, with it minus without it; an interval that holds 0 shows no effect:\n\n"
+    return head + markdown_table(["method", "part", *(COLUMNS[m] for m in PARTED)], rows)
 
 
 def replaced(text: str, block: str) -> str:
@@ -87,11 +105,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the demo, write its sheet, then the README. Evaluates nothing."""
     try:
-        results = json.loads((options.results / "results.json").read_text(encoding="utf-8"))
+        results, details = (
+            json.loads((options.results / f"{name}.json").read_text(encoding="utf-8"))
+            for name in ("results", "details")
+        )
         text = options.readme.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise SealError(f"results or readme: cannot be read ({error}); run `python -m seal_core.world eval`.") from None
-    block = f"![One sticker, what two methods make of it]({options.sheet})\n\n{readme_table(results)}"
+    block = (
+        f"![One sticker, what two methods make of it]({options.sheet})\n\n{readme_table(results)}{parts_table(details)}"
+    )
     new = replaced(text, block)  # fails before the demo's two minutes
     with tempfile.TemporaryDirectory() as folder:
         if main(["demo", "--out", folder]):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ...demo.animals import SPECIES
 from ...messages import SealError
 from .drawing_colours import COLOURS, RGB, luminance, tone
-from .marks import NO_MARKS, Marks, marks
+from .marks import Marks, marks
 
 PATTERNS = ("plain", "spots", "stripes", "belly", "patch", "socks")
 ACCESSORIES = ("nothing", "bow", "party hat", "scarf", "glasses", "crown", "flower", "headphones", "cap", "bow tie")
@@ -69,24 +69,15 @@ class Character:
         return f"{self.main} {self.species}{marks}{f', {self.wears()}' if self.wears() else ''}"
 
 
-MARKED = False
-"""Whether characters have marks and wider proportions unless told: on once the model and the judges that ship know
-them."""
-
-
-def character(seed: int, marked: bool = MARKED, **fixed: str) -> Character:
+def character(seed: int, **fixed: str) -> Character:
     """The character of a seed (any integer >= 0; ranges: `seeds`), with some traits fixed.
 
-    With all traits of another one it is that one's *twin*: the same in words, another one to look at. marked: with
-    marks, and with proportions that differ more.
+    With all traits of another one it is that one's *twin*: the same in words, another one to look at.
     """
     rng = random.Random(f"character {seed}")
     main, second = rng.sample(list(COLOURS), 2)
     accessory = rng.choice(ACCESSORIES)
     third = rng.choice([c for c in COLOURS if c != main])
-
-    def factor(low: float, high: float, widest_low: float, widest_high: float) -> float:
-        return rng.uniform(widest_low, widest_high) if marked else rng.uniform(low, high)
 
     drawn = Character(
         seed=seed,
@@ -97,14 +88,14 @@ def character(seed: int, marked: bool = MARKED, **fixed: str) -> Character:
         accessory=accessory,
         accessory_colour=third,
         rgb=((0, 0, 0), (0, 0, 0), (0, 0, 0)),
-        head=factor(0.92, 1.1, 0.9, 1.12),
-        body=factor(0.85, 1.25, 0.8, 1.3),
-        limb=factor(0.85, 1.2, 0.8, 1.25),
-        ear=factor(0.82, 1.2, 0.78, 1.25),
-        eye=factor(0.88, 1.15, 0.82, 1.2),
-        gap=factor(0.9, 1.1, 0.86, 1.16),
+        head=rng.uniform(0.9, 1.12),
+        body=rng.uniform(0.8, 1.3),
+        limb=rng.uniform(0.8, 1.25),
+        ear=rng.uniform(0.78, 1.25),
+        eye=rng.uniform(0.82, 1.2),
+        gap=rng.uniform(0.86, 1.16),
         side=rng.choice((-1, 1)),
-        marks=marks(seed, (fixed.get("main", main), fixed.get("second", second)), COLOURS) if marked else NO_MARKS,
+        marks=marks(seed, (fixed.get("main", main), fixed.get("second", second)), COLOURS),
     )
     drawn = replace(drawn, **fixed)
     jitter = [[rng.randint(-9, 9) for _ in range(3)] for _ in range(3)]
@@ -115,7 +106,7 @@ def character(seed: int, marked: bool = MARKED, **fixed: str) -> Character:
 
 def twin(who: Character, seed: int) -> Character:
     """The character of another seed with all that has a name as `who`."""
-    return character(seed, MARKED, **who.traits())
+    return character(seed, **who.traits())
 
 
 def _shifted(rgb: RGB, by: Sequence[int]) -> RGB:

@@ -56,7 +56,6 @@ class Marks:
     eye_shape: tuple[float, float]
 
 
-NO_MARKS = Marks(None, None, "", 0, (0, 0, 0), (0.0, 0.0), (1.0, 1.0))
 
 
 def marks(seed: int, taken: tuple[str, str], colours: Mapping[str, RGB]) -> Marks:

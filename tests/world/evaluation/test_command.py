@@ -132,7 +132,7 @@ def test_results_have_the_promised_form(tmp_path, known):
     assert results["config"]["methods"]["best"]["words"] and results["config"]["characters"] == [SEED, SEED + 1]
     details = json.loads((tmp_path / "details.json").read_text())
     assert [p["steps"] for p in details["curves"]["curve-hiper"]][-1] == 4
-    assert "textual_inversion" in details["differences"]["best"] and "in_best" in details["components"]["layers"]
+    assert "textual_inversion" in details["differences"]["best"] and "in best" in details["components"]["layers"]
     report = (tmp_path / "report.md").read_text()
     for words in ("SEAL best", "What each component buys", "Sites and times", "Along the steps", "identity scaled"):
         assert words in report
