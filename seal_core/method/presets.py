@@ -23,7 +23,7 @@ from .config import TrainConfig
 _ONE_TOKEN = Tokens(split=1, merge="mean", context_token=False)
 _ON_THE_SUBJECT: dict[str, Any] = {
     "attention_loss": "leak",
-    "attention_weight": 0.05,
+    "attention_weight": 0.1,
     "background_weight": 0.0,
     "layers": Layers("up"),
 }
@@ -78,5 +78,5 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     **_PLAIN,
     "textual_inversion-seal": replace(_PLAIN["textual_inversion"], **_ON_THE_SUBJECT, tokens=Tokens(split=5), pool=100),
-    "hiper-seal": replace(_PLAIN["hiper"], **_ON_THE_SUBJECT),
+    "hiper-seal": replace(_PLAIN["hiper"], **_ON_THE_SUBJECT, pool=100),
 }
