@@ -12,6 +12,7 @@ from inprocess_train import VAE
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.seal_core.concept.concept_file import concept_bytes
 from seal_pack.seal_core.method.configure import configure
+from seal_pack.seal_core.method.presets import PRESETS
 from seal_pack.seal_core.method.references import Reference
 from seal_pack.seal_core.method.training import train
 
@@ -32,20 +33,9 @@ def _check(preset):
     pinned.check("comfyui", preset, made)
 
 
-def check_textual_inversion():
-    _check("textual_inversion")
-
-
-def check_hiper():
-    _check("hiper")
-
-
-def check_paper():
-    _check("paper")
-
-
-def check_best():
-    _check("best")
+def check_every_preset():
+    for preset in PRESETS:
+        _check(preset)
 
 
 if __name__ == "__main__":
