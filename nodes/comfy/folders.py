@@ -46,6 +46,29 @@ def output_folder() -> Path:
     return Path(folder_paths.get_output_directory())
 
 
+def input_folders() -> list[str]:
+    """ComfyUI's input folder as "input", and the folders in it, two levels deep, as "input/NAME"."""
+    root = Path(folder_paths.get_input_directory())
+    found = [path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir() and path.name[0] != "."]
+    return ["input", *sorted(f"input/{path.relative_to(root).as_posix()}" for path in found)]
+
+
+def input_folder(name: str) -> Path:
+    """The folder of a name from `input_folders`. Raises SealError for others."""
+    if name not in input_folders():
+        raise SealError(f"folder: {name!r} is no folder in ComfyUI's input folder; press R and choose another.")
+    return Path(folder_paths.get_input_directory(), *name.split("/")[1:])
+
+
+def folder_times(name: str) -> list[tuple[str, int, int]]:
+    """Name, time and size of what lies in an input folder and its sub-folders; nothing where there is none."""
+    try:
+        paths = [path for pattern in ("*", "*/*") for path in input_folder(name).glob(pattern)]
+        return sorted((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+    except (OSError, SealError):
+        return []
+
+
 def spare_folders() -> list[Path]:
     """Where a result is kept that its own folder does not take: ComfyUI's output, else its temp folder."""
     return [output_folder(), Path(folder_paths.get_temp_directory())]
