@@ -7,7 +7,7 @@ from typing import Any
 from ..seal_core.messages import SealError
 from ..seal_core.stickers.pack.load_files import KINDS, load_stickers
 from .comfy.api import io
-from .comfy.folders import folder_times, input_folder, input_folders
+from .comfy.folders import folder_times, picture_folder, picture_folders
 from .comfy.node_ui import progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
@@ -21,15 +21,15 @@ class SEALLoadStickers(io.ComfyNode):
             node_id="SEALLoadStickers",
             display_name="SEAL Load Stickers",
             category=STICKERS,
-            description="Load several GIFs, animated WebPs or PNGs, or pictures at once from ComfyUI's input folder, "
-            "transparency and timing kept. Wire all outputs to SEAL Save Sticker Pack.",
+            description="Load several GIFs, animated WebPs or PNGs, or pictures at once from ComfyUI's input or output "
+            "folder, transparency and timing kept. Wire all outputs to SEAL Save Sticker Pack.",
             search_aliases=["gif", "animated gif", "load gif", "webp", "apng", "load images from folder", "frames"],
             inputs=[
                 io.Combo.Input(
                     "folder",
-                    options=input_folders(),
+                    options=picture_folders(),
                     default="input",
-                    tooltip="ComfyUI's input folder or a folder in it. Press R after adding one.",
+                    tooltip="ComfyUI's input or output folder, or a folder in them. Press R after adding one.",
                 ),
                 io.String.Input(
                     "files",
@@ -67,7 +67,7 @@ class SEALLoadStickers(io.ComfyNode):
     @classmethod
     @inputs_checked
     def execute(cls, folder: str, files: str, kind: str, fps: float) -> io.NodeOutput:
-        found = load_stickers(input_folder(folder), files.splitlines(), kind, fps, progress_bar())
+        found = load_stickers(picture_folder(folder), files.splitlines(), kind, fps, progress_bar())
         return io.NodeOutput(
             [sticker.images for sticker in found],
             [sticker.name for sticker in found],
@@ -78,7 +78,7 @@ class SEALLoadStickers(io.ComfyNode):
     def validate_inputs(cls, folder: str | None = None) -> bool | str:
         """Looks for the folder itself: ComfyUI's list may be older than it. None: it is wired."""
         try:
-            return folder is None or bool(input_folder(folder))
+            return folder is None or bool(picture_folder(folder))
         except SealError as error:
             return str(error)
 

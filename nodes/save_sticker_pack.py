@@ -80,8 +80,8 @@ class SEALSaveStickerPack(io.ComfyNode):
                 io.String.Input(
                     "name",
                     default="",
-                    tooltip="The pack's folder. Empty: made from the title. The platform is added: My_Stickers-telegram. "
-                    "A name that exists gets -2, -3, ...",
+                    tooltip="The pack's folder. Empty: made from the title. The platform is added, as in "
+                    "My_Stickers-telegram. A name that exists gets -2, -3, ...",
                 ),
                 io.Combo.Input(
                     "format",
