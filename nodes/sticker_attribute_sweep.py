@@ -47,8 +47,8 @@ class SEALStickerAttributeSweep(io.ComfyNode):
                     min=0,
                     max=100_000,
                     optional=True,
-                    tooltip="0: all prompts in one run; Cancel then loses it whole. 1, 2, ...: this prompt alone; after "
-                    "the last the first again. Wire an Int set to increment and let Run repeat: what is done stays.",
+                    tooltip="0: all prompts in one run; Cancel then loses all. 1, 2, ...: this prompt alone; after the "
+                    "last the first again. Wire an Int set to increment and let Run repeat: what is done stays.",
                 ),
             ],
             outputs=[
