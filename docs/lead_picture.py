@@ -1,5 +1,4 @@
-"""Makes the README's first picture: runs the workflow `sticker_pack_telegram_whatsapp_signal` in a real ComfyUI and lays
-out its output.
+"""Makes the README's first picture: runs the template with three packs in a real ComfyUI and lays out its output.
 
     python docs/lead_picture.py [COMFYUI_FOLDER]
 
