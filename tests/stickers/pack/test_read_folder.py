@@ -47,7 +47,7 @@ def test_the_command_line_reads_files_and_frames(tmp_path, capsys):
     got = check_pack(tmp_path / "out" / "Cat-discord")
     assert list(got) == ["01_sticker_1.png", "02_sticker_2.png", "03_sticker_3.png", "04_10_walk.png"]
     assert [sum(s.times) for s in got.values()] == [400, 400, 400, 625]
-    report = json.loads((tmp_path / "out" / "Cat" / "pack.json").read_text(encoding="utf-8"))
+    report = json.loads((tmp_path / "out" / "Cat-discord" / "pack.json").read_text(encoding="utf-8"))
     assert [s["tags"] for s in report["stickers"]] == ["grinning_face", "crying_face", "party_popper", "thumbs_up_sign"]
 
 
