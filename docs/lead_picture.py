@@ -1,4 +1,4 @@
-"""Makes the README's first picture: runs the `sticker_pack` workflow in a real ComfyUI and lays out its output.
+"""Makes the README's first picture: runs the template with three packs in a real ComfyUI and lays out its output.
 
     python docs/lead_picture.py [COMFYUI_FOLDER]
 
@@ -36,7 +36,10 @@ def made(comfyui: Path) -> tuple[Image.Image, list[Image.Image]]:
     with tempfile.TemporaryDirectory() as folder:
         server = ComfyServer(comfyui, Path(folder)).start()
         try:
-            graph = to_api(json.loads((ROOT / "workflows/sticker_pack.json").read_text()), server.object_info())
+            graph = to_api(
+                json.loads((ROOT / "workflows/sticker_pack_telegram_whatsapp_signal.json").read_text()),
+                server.object_info(),
+            )
             outputs = server.run(graph, timeout=1800).ok().outputs
             model = of_type(graph, "SEALDemoModel")[0]  # also gives the sticker
             first = next(n for n in of_type(graph, "PreviewImage") if graph[n]["inputs"]["images"][0] == model)

@@ -17,7 +17,8 @@ function show(node, text) {
       color: "var(--input-text, #ddd)", background: "var(--comfy-input-bg, #222)",
     });
     // Widget values are saved by position: this one comes last and saves none.
-    const options = { serialize: false, getMinHeight: () => 64, getMaxHeight: () => 64 };
+    const height = node.comfyClass === "SEALSaveStickerPack" ? 96 : 64; // a pack says where it is and how to upload it
+    const options = { serialize: false, getMinHeight: () => height, getMaxHeight: () => height };
     widget = node.addDOMWidget?.("seal_report", "seal_report", box, options);
     if (!widget) return;
     widget.serialize = false;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..seal_core.prompts.attributes import attribute_schema, default_template
 from .comfy.api import io
 
-SEARCH = ("sticker", "emotion", "action", "pose", "style", "background", "prompt builder", "seal")
+SEARCH = ("sticker", "character", "emotion", "action", "pose", "style", "background", "prompt builder", "seal")
 
 
 def concept_input() -> io.Input:

@@ -8,11 +8,11 @@ import torch
 
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
 from .comfy.api import io
-from .comfy.fonts import chosen_fonts, font_times
+from .comfy.fonts import AUTOMATIC, chosen_fonts, font_fault, font_times, spare_fonts
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import FONT, STICKERS
+from .shared_inputs import STICKERS, font_input
 
 
 class SEALContactSheet(io.ComfyNode):
@@ -41,12 +41,7 @@ class SEALContactSheet(io.ComfyNode):
                     "also where the sheet would be over 8192 pixels.",
                 ),
                 io.String.Input("title", default="", tooltip="Words above the grid."),
-                io.String.Input(
-                    "font",
-                    default="",
-                    optional=True,
-                    tooltip=f"{FONT} Characters that no font has appear as code points such as U+65E5.",
-                ),
+                font_input(" Characters that no font has appear as code points such as U+65E5.", optional=True),
                 io.String.Input(
                     "labels",
                     optional=True,
@@ -79,10 +74,16 @@ class SEALContactSheet(io.ComfyNode):
         words = [w for w in labels or [] if w is not None]
         marks = [float(s) for s in scores or [] if s is not None]
         look = {"columns": columns[0], "cell": cell[0], "ground": ground[0], "title": title[0]}
-        fonts = chosen_fonts((font or [""])[0])
+        chosen = (font or [AUTOMATIC])[0]
+        fonts = {"fonts": chosen_fonts(chosen), "spare": spare_fonts(chosen)}
         with notes_on_node() as ui:
-            sheet = contact_sheet(images, words, marks, **look, fonts=fonts, progress=progress_bar())
+            sheet = contact_sheet(images, words, marks, **look, **fonts, progress=progress_bar())
         return io.NodeOutput(sheet, ui=ui)
+
+    @classmethod
+    def validate_inputs(cls, font: list[str] | str | None = None) -> str | bool:
+        """Accepts fonts that are not listed: what was typed when the widget was a text field."""
+        return font_fault(font[0] if isinstance(font, list) else font)
 
     @classmethod
     def fingerprint_inputs(cls, font: list[str] | None = None, **_: Any) -> Any:

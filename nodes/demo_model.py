@@ -21,7 +21,7 @@ class SEALDemoModel(io.ComfyNode):
             category="SEAL/demo",
             description="A tiny sticker model that comes with the pack, and a sticker of a character that it never "
             "saw. It draws 128 x 128 px and runs on a CPU, so you can try every workflow without a download.",
-            search_aliases=["seal", "demo", "tiny model", "example", "stickerworld", "no download"],
+            search_aliases=["seal", "demo", "tiny model", "example", "stickerworld", "no download", "character"],
             inputs=[
                 io.Combo.Input(
                     "example",

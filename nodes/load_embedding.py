@@ -23,7 +23,7 @@ class SEALLoadEmbedding(io.ComfyNode):
             category="SEAL",
             description="Load a learned concept: one trained with SEAL, or any Textual Inversion file. "
             "Chain several through `previous` to use them in one prompt.",
-            search_aliases=["textual inversion", "load concept", "sticker embedding"],
+            search_aliases=["textual inversion", "load concept", "sticker embedding", "character", "load character"],
             inputs=[
                 io.Combo.Input(
                     "name",

@@ -9,11 +9,12 @@ import torch
 from ..seal_core.messages import escaped_surrogates
 from ..seal_core.stickers.pack.batches import lines_of, stickers_of
 from ..seal_core.stickers.pack.pack_request import PackRequest, with_emoji
-from ..seal_core.stickers.pack.save_pack import save_pack
+from ..seal_core.stickers.pack.save_pack import pack_in_words, save_pack
 from ..seal_core.stickers.platforms import PLATFORMS
-from .comfy.api import io, ui
+from .comfy.api import io
 from .comfy.folders import output_folder
 from .comfy.node_ui import notes_on_node, progress_bar, stop_on_cancel
+from .comfy.pack_ui import pack_on_node
 from .comfy.workflow_tags import workflow_tags
 from .input_checks import inputs_checked
 from .schema import schema
@@ -34,7 +35,10 @@ class SEALSaveStickerPack(io.ComfyNode):
             category=STICKERS,
             description="Save stickers, still or animated, as a pack for a chat platform, every file within its "
             "limits. The pack goes into output/stickers; nothing is uploaded.",
-            search_aliases=["telegram", "whatsapp", "signal", "discord", "line", "imessage", "export stickers", "APNG"],
+            search_aliases=[
+                *("telegram", "whatsapp", "signal", "discord", "line", "imessage", "export stickers"),
+                *("gif", "animated gif", "APNG", "webp", "save gif"),
+            ],
             is_output_node=True,
             is_input_list=True,
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
@@ -52,10 +56,16 @@ class SEALSaveStickerPack(io.ComfyNode):
                 io.Boolean.Input(
                     "animated",
                     default=False,
-                    tooltip="Off: every picture is a sticker. On: every batch of the list is one animated sticker.",
+                    tooltip="Off: every picture is a sticker. On: every batch of the list is one animated sticker, as "
+                    "SEAL Load Stickers gives them.",
                 ),
                 io.Float.Input(
-                    "fps", default=12.0, min=0.1, max=120.0, step=0.1, tooltip="Frames a second of animated stickers."
+                    "fps",
+                    default=12.0,
+                    min=0.1,
+                    max=120.0,
+                    step=0.1,
+                    tooltip="Frames a second of animated stickers: one number, or a list with one for each.",
                 ),
                 io.String.Input("title", default="My Stickers", tooltip="The pack's title in the chat app."),
                 io.String.Input("author", default="Me", tooltip="Who made the pack, shown in the chat app."),
@@ -70,7 +80,8 @@ class SEALSaveStickerPack(io.ComfyNode):
                 io.String.Input(
                     "name",
                     default="",
-                    tooltip="The pack's folder. Empty: made from the title. A name that exists gets -2, -3, ...",
+                    tooltip="The pack's folder. Empty: made from the title. The platform is added, as in "
+                    "My_Stickers-telegram. A name that exists gets -2, -3, ...",
                 ),
                 io.Combo.Input(
                     "format",
@@ -139,7 +150,7 @@ class SEALSaveStickerPack(io.ComfyNode):
         size: list[int] | None = None,
     ) -> io.NodeOutput:
         with notes_on_node() as said:
-            stickers = stickers_of(images, mask or [], animated[0], fps[0], lines_of(names or []), stop_on_cancel)
+            stickers = stickers_of(images, mask or [], animated[0], fps, lines_of(names or []), stop_on_cancel)
         stickers = with_emoji(stickers, lines_of(emoji), platform[0])
         request = PackRequest(
             platform[0],
@@ -151,15 +162,13 @@ class SEALSaveStickerPack(io.ComfyNode):
             size=size[0] if size else 0,
             tags=workflow_tags(cls.hidden) if embed_workflow[0] else {},
         )
-        output = output_folder()
-        pack = save_pack(stickers, request, output / FOLDER, progress_bar(), check=stop_on_cancel)
-        where = str(pack.folder.relative_to(output))
-        shown = [ui.SavedResult(path.name, where, io.FolderType.output) for path in pack.stickers]
+        pack = save_pack(stickers, request, output_folder() / FOLDER, progress_bar(), check=stop_on_cancel)
         report = pack.report | {"notes": [*pack.report["notes"], *said["text"]]}
+        shown = pack_on_node(pack, stickers)
         return io.NodeOutput(
             escaped_surrogates(str(pack.folder)),
             escaped_surrogates(json.dumps(report, ensure_ascii=False, indent=2)),
-            ui=ui.SavedImages(shown, is_animated=animated[0]).as_dict() | said,
+            ui=shown | {"text": [escaped_surrogates(pack_in_words(pack)), *said["text"]]},
         )
 
 

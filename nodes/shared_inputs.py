@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..seal_core.masks.holes import HOLES
 from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
+from .comfy.fonts import AUTOMATIC, font_options
 
 STICKERS = "SEAL/stickers"
 """Category of the nodes for pictures and prompts."""
@@ -13,10 +14,22 @@ STICKER_OUT = "The stickers on a transparent ground (RGBA)."
 SHOWN_OUT = "1 where the sticker shows something."
 COLOUR = "#rrggbb, #rrggbbaa or a name such as white."
 FONT = (
-    "A font file in ComfyUI's models/fonts or input folder, or an installed font, by its file name. Several with ; "
-    "between them: each character comes from the first font that has it. Empty = the built-in font (Latin, Greek, "
-    "Cyrillic, kana)."
+    "automatic: the built-in font (Latin, Greek, Cyrillic, kana); what it lacks, such as emoji and Chinese, comes from "
+    "models/fonts or the system. bundled: the built-in font alone, the same on every machine. Others: this file first."
 )
+
+
+def font_input(more: str = "", optional: bool = False) -> io.Input:
+    """Which font writes. Its node needs `validate_inputs`, which accepts fonts that are not listed."""
+    return io.Combo.Input("font", options=font_options(), default=AUTOMATIC, optional=optional, tooltip=f"{FONT}{more}")
+
+
+def colour_input(name: str, default: str, what: str) -> io.Input:
+    """A colour: a picker where this ComfyUI has one (0.8 has not), else a text field; both give a text."""
+    tooltip = f"Colour of {what}: {COLOUR}"
+    if hasattr(io, "Color"):
+        return io.Color.Input(name, default=default, tooltip=tooltip, socketless=False)
+    return io.String.Input(name, default=default, tooltip=tooltip)
 
 
 def shown_mask(what: str) -> io.Input:

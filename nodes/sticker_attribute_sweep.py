@@ -22,7 +22,7 @@ class SEALStickerAttributeSweep(io.ComfyNode):
             category=STICKERS,
             description="Write one prompt for each value of an attribute, or for each pair of values of two. One click "
             "on Run then draws a whole grid.",
-            search_aliases=[*SEARCH, "grid", "xy plot", "batch prompts"],
+            search_aliases=[*SEARCH, "grid", "xy plot", "batch prompts", "many stickers"],
             inputs=[
                 concept_input(),
                 *attribute_inputs(),
@@ -41,6 +41,15 @@ class SEALStickerAttributeSweep(io.ComfyNode):
                 ),
                 _values("values_2", "", "Its values, one a line; not used while attribute_2 is none.", "attribute_2"),
                 *ending_inputs(),
+                io.Int.Input(
+                    "only",
+                    default=0,
+                    min=0,
+                    max=100_000,
+                    optional=True,
+                    tooltip="0: all prompts in one run; Cancel then loses all. 1, 2, ...: this prompt alone; after the "
+                    "last the first again. Wire an Int set to increment and let Run repeat: what is done stays.",
+                ),
             ],
             outputs=[
                 io.String.Output("prompts", is_output_list=True, tooltip="The prompts, row by row."),
@@ -70,12 +79,15 @@ class SEALStickerAttributeSweep(io.ComfyNode):
         values_2: str,
         extra: str,
         template: str,
+        only: int = 0,
     ) -> io.NodeOutput:
         base: dict[str, str] = dict(zip(ATTRIBUTES, (appearance, emotion, action, camera, style, background)))
         axes = [(attribute_1, values_1.splitlines())]
         if attribute_2 != OFF:
             axes.append((attribute_2, values_2.splitlines()))
-        return io.NodeOutput(*sweep_prompts(concept, base, axes, extra=extra, template=template))
+        prompts, labels = sweep_prompts(concept, base, axes, extra=extra, template=template)
+        chosen = slice(None) if only <= 0 else slice((only - 1) % len(prompts), (only - 1) % len(prompts) + 1)
+        return io.NodeOutput(prompts[chosen], labels[chosen])
 
 
 def _values(name: str, default: str, tooltip: str, attribute: str) -> io.Input:

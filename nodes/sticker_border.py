@@ -9,7 +9,7 @@ from .comfy.api import io
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import COLOUR, STICKER_OUT, STICKERS, shown_mask
+from .shared_inputs import STICKER_OUT, STICKERS, colour_input, shown_mask
 
 
 class SEALStickerBorder(io.ComfyNode):
@@ -28,7 +28,7 @@ class SEALStickerBorder(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="Cut-outs (RGBA) from SEAL Sticker Cutout, or pictures with a mask."),
                 pixels("width", 8.0, "Width of the line in pixels; 0 = no line."),
-                io.String.Input("colour", default="#ffffff", tooltip=f"Colour of the line: {COLOUR}"),
+                colour_input("colour", "#ffffff", "the line"),
                 pixels("softness", 0.0, "Pixels over which the line's outer edge fades; 0 = crisp."),
                 pixels("gap", 0.0, "Transparent pixels between the subject and the line."),
                 pixels("smooth", 6.0, "Round the line's inner corners up to this radius in pixels."),
@@ -41,7 +41,7 @@ class SEALStickerBorder(io.ComfyNode):
                 pixels("shadow_x", 4.0, "Pixels that the shadow falls to the right.", -512.0),
                 pixels("shadow_y", 6.0, "Pixels that the shadow falls down.", -512.0),
                 pixels("shadow_blur", 6.0, "Pixels over which the shadow's edge is blurred."),
-                io.String.Input("shadow_colour", default="#000000", tooltip=f"Colour of the shadow: {COLOUR}"),
+                colour_input("shadow_colour", "#000000", "the shadow"),
                 shown_mask("The subject, where the image has no alpha or you mean only a part of it."),
             ],
             outputs=[

@@ -8,11 +8,11 @@ import torch
 
 from ..seal_core.stickers.caption import ALIGNS, PLACES, Caption, add_caption
 from .comfy.api import io
-from .comfy.fonts import chosen_fonts, font_times
+from .comfy.fonts import chosen_fonts, font_fault, font_times, spare_fonts
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import COLOUR, FONT, SHOWN_OUT, STICKER_OUT, STICKERS, shown_mask
+from .shared_inputs import SHOWN_OUT, STICKER_OUT, STICKERS, colour_input, font_input, shown_mask
 
 
 class SEALStickerText(io.ComfyNode):
@@ -26,7 +26,7 @@ class SEALStickerText(io.ComfyNode):
             display_name="SEAL Sticker Text",
             category=STICKERS,
             description="Write a caption on stickers, as large as fits, in one or several lines, with an outline.",
-            search_aliases=["caption", "text overlay", "meme text", "title", "lettering", "font"],
+            search_aliases=["caption", "text overlay", "meme text", "title", "lettering", "font", "emoji", "subtitle"],
             inputs=[
                 io.Image.Input("image", tooltip="The stickers; their alpha stays."),
                 io.String.Input(
@@ -36,7 +36,7 @@ class SEALStickerText(io.ComfyNode):
                     dynamic_prompts=False,
                     tooltip="The caption. It is broken into lines where that makes it larger. Empty = none.",
                 ),
-                io.String.Input("font", default="", tooltip=FONT),
+                font_input(),
                 io.Combo.Input(
                     "place",
                     options=list(PLACES),
@@ -47,9 +47,9 @@ class SEALStickerText(io.ComfyNode):
                 percent("width", 92.0, 5, 100, "Room for the text, in percent of the picture's width."),
                 percent("height", 40.0, 2, 100, "Room for the text, in percent of the picture's height."),
                 io.Combo.Input("align", options=list(ALIGNS), default="centre", tooltip="How the lines are aligned."),
-                io.String.Input("fill", default="#ffffff", tooltip=f"Colour of the letters: {COLOUR}"),
+                colour_input("fill", "#ffffff", "the letters"),
                 percent("stroke", 12.0, 0, 50, "Width of the letters' outline, in percent of their size; 0 = none."),
-                io.String.Input("stroke_colour", default="#202028", tooltip=f"Colour of the outline: {COLOUR}"),
+                colour_input("stroke_colour", "#202028", "the outline"),
                 shown_mask("What of the image is shown."),
             ],
             outputs=[io.Image.Output("image", tooltip=STICKER_OUT), io.Mask.Output("mask", tooltip=SHOWN_OUT)],
@@ -74,8 +74,13 @@ class SEALStickerText(io.ComfyNode):
     ) -> io.NodeOutput:
         caption = Caption(text, place, size, width, height, fill, stroke, stroke_colour, align)
         with notes_on_node() as ui:
-            made = add_caption(image, mask, caption, chosen_fonts(font), progress_bar())
+            made = add_caption(image, mask, caption, chosen_fonts(font), progress_bar(), spare_fonts(font))
         return io.NodeOutput(*made, ui=ui)
+
+    @classmethod
+    def validate_inputs(cls, font: str | None = None) -> str | bool:
+        """Accepts fonts that are not listed: what was typed when the widget was a text field."""
+        return font_fault(font)
 
     @classmethod
     def fingerprint_inputs(cls, font: str = "", **_: Any) -> Any:

@@ -12,6 +12,7 @@ from ...seal_core.files.whole_file import why_not_writable
 from ...seal_core.messages import SealError
 
 TAILS = "seal_tails"
+_MOST_FOLDERS = 200
 
 
 def embeddings_folder() -> Path:
@@ -44,6 +45,38 @@ def loras_folder() -> Path:
 def output_folder() -> Path:
     """ComfyUI's output folder."""
     return Path(folder_paths.get_output_directory())
+
+
+def picture_folders() -> list[str]:
+    """ComfyUI's input and output folders, and what lies in them, two levels deep: "input", "input/NAME", ..."""
+    found = []
+    for name, root in _picture_roots().items():
+        paths = [path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir()]
+        below = (path.relative_to(root).as_posix() for path in paths if path.name[0] != ".")
+        found += [name, *sorted(f"{name}/{path}" for path in below)[:_MOST_FOLDERS]]
+    return found
+
+
+def picture_folder(name: str) -> Path:
+    """The folder of a name from `picture_folders`. Raises SealError for others."""
+    root, *below = name.split("/")
+    path = Path(_picture_roots().get(root, ""), *below)
+    if root not in _picture_roots() or {"", ".", ".."} & set(below) or "\\" in name or ":" in name or not path.is_dir():
+        raise SealError(f"folder: {name!r} is no folder in ComfyUI's input or output; press R and choose another.")
+    return path
+
+
+def folder_times(name: str) -> list[tuple[str, int, int]]:
+    """Name, time and size of what lies in such a folder and its sub-folders; nothing where there is none."""
+    try:
+        paths = [path for pattern in ("*", "*/*") for path in picture_folder(name).glob(pattern)]
+        return sorted((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+    except (OSError, SealError):
+        return []
+
+
+def _picture_roots() -> dict[str, Path]:
+    return {"input": Path(folder_paths.get_input_directory()), "output": output_folder()}
 
 
 def spare_folders() -> list[Path]:

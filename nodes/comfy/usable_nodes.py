@@ -29,6 +29,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sticker_layout": (),
     "sticker_text": (),
     "contact_sheet": (),
+    "load_stickers": (),
     "save_sticker_pack": ("packs",),
 }
 """Module of a node -> areas of MEMBERS that it needs, in the order in which ComfyUI lists the nodes."""

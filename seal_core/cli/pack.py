@@ -33,7 +33,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="emoji for all stickers, or one text for each, in order; or texts such as 'sad=😢', which go by the words "
         "in the files' names",
     )
-    add("--name", default="", help="the new folder's name (default: made of the title)")
+    add("--name", default="", help="the new folder's name (default: made of the title); the platform is added")
     add(
         "--fps",
         type=float,

@@ -14,7 +14,8 @@ from torch import Tensor
 from ..callbacks import OnProgress, reporting
 from ..messages import SealError
 from .border import Border, outline_layer
-from .font import BUNDLED, Font, composed, font_runs, invisible, missing_characters, open_font, width_in_ems
+from .font import Font, composed, font_runs, invisible, width_in_ems
+from .font_chain import SpareFonts, font_chain, lacking_message, no_spare_fonts
 from .layers import layers_of, over, padded, parse_colour
 
 PLACES = ("bottom", "top", "middle", "below", "above")
@@ -62,32 +63,38 @@ def add_caption(
     caption: Caption,
     fonts: Sequence[str | Path] = (),
     progress: OnProgress | None = None,
+    spare: SpareFonts = no_spare_fonts,
 ) -> tuple[Tensor, Tensor]:
     """Stickers (B, H', W', 4), straight alpha, with the caption on them, and their masks (B, H', W').
 
-    image: its alpha times `mask` is kept (`layers.layers_of`). fonts: files. Each character comes from the first font
-    that has it, with the bundled one last; emoji prefer emoji fonts, digits prefer text fonts. Text without visible
-    characters changes nothing. progress: called as (done, all) for each picture.
-    Raises SealError for characters that no font has (it names them), for text that is unreadably small where it fits,
-    for text invisible in its colours, and for unreadable fonts.
+    image: its alpha times `mask` is kept (`layers.layers_of`). fonts: files; spare: where to look for characters that
+    these and the bundled font lack. Each character comes from the first font that has it (`font_chain.font_chain`);
+    emoji prefer emoji fonts, digits prefer text fonts. Text without visible characters changes nothing. progress:
+    called as (done, all) for each picture.
+    Raises SealError for characters that no font has (it names them and a font to install), for text that is unreadably
+    small where it fits, for text invisible in its colours, and for unreadable fonts.
     """
     layers = layers_of(image, mask)
     if not all(map(invisible, caption.text)):
         height, width = layers.shape[1:3]
-        block = caption_layer(caption, width, height, [open_font(f) for f in fonts] or None)
+        block = caption_layer(caption, width, height, fonts, spare)
         layers = np.stack([_joined(layer, block, caption) for layer in reporting(layers, progress)])
     out = torch.from_numpy(layers)
     return out, out[..., 3].clone()
 
 
-def caption_layer(caption: Caption, width: int, height: int, fonts: Sequence[Font] | None = None) -> np.ndarray:
-    """The caption alone as a layer (h, w, 4), as large as a picture of this size allows."""
-    chain = [*(fonts or ()), open_font(BUNDLED)]
+def caption_layer(
+    caption: Caption,
+    width: int,
+    height: int,
+    fonts: Sequence[str | Path] = (),
+    spare: SpareFonts = no_spare_fonts,
+) -> np.ndarray:
+    """The caption alone as a layer (h, w, 4), as large as a picture of this size allows. Else as `add_caption`."""
     text = composed(caption.text)
-    lacking = missing_characters(text, chain)
-    if lacking:
-        names = ", ".join(f.name for f in chain)
-        raise SealError(f"text: {names} lacks {lacking}; choose a font file that has them, or other words.")
+    chain = font_chain(text, fonts, spare)
+    if lacking := lacking_message(text, chain, spare):
+        raise SealError(f"text: {lacking}; or write other words.")
     stroke = caption.stroke / 100
     room = width * caption.width / 100, height * caption.height / 100
     lines, size = _best_lines(text, chain, room, height * caption.size / 100, stroke)

@@ -16,7 +16,8 @@ from torch import Tensor
 from ..callbacks import OnProgress, reporting
 from ..messages import SealError, notify_user
 from .canvas import fit_into, rgba8
-from .font import BUNDLED, Font, composed, font_runs, graphemes, missing_characters, open_font, width_in_ems
+from .font import Font, composed, font_runs, graphemes, width_in_ems
+from .font_chain import SpareFonts, font_chain, lacking_message, no_spare_fonts
 from .layers import layers_of
 
 GROUNDS = ("checkered", "white", "grey", "dark")
@@ -52,6 +53,7 @@ def contact_sheet(
     ground: str = "checkered",
     title: str = "",
     fonts: Sequence[str | Path] = (),
+    spare: SpareFonts = no_spare_fonts,
     progress: OnProgress | None = None,
 ) -> Tensor:
     """The sheet (1, H, W, 3) float32 in [0, 1].
@@ -60,9 +62,9 @@ def contact_sheet(
     each batch or one for each picture. Labels of a two-attribute sweep ("happy, jumping") name rows and columns; with
     one label a batch, its pictures are numbered columns. columns: 0 = from the labels, else nearly square. If the sheet
     would exceed LARGEST pixels, cells shrink; if even that is not enough, it becomes nearly square, with a warning.
-    cell: pixels of a cell. ground: one of GROUNDS. fonts: files for the words, as in `caption.add_caption`; characters
-    that none has appear as code points (U+65E5), with a warning. progress: called as (done, all) for each batch, then
-    for each picture.
+    cell: pixels of a cell. ground: one of GROUNDS. fonts, spare: files for the words, as in `caption.add_caption`;
+    characters that none has appear as code points (U+65E5), with a warning. progress: called as (done, all) for each
+    batch, then for each picture.
     Raises SealError if there is nothing to show, for counts that do not match, unknown choices and unreadable fonts.
     """
     if ground not in GROUNDS:
@@ -79,8 +81,8 @@ def contact_sheet(
     words = _each(labels, sizes, "labels")
     grid = arrange(words, sizes, columns, len(labels) == len(sizes))
     marks = _each(scores, sizes, "scores")
-    chain = [*map(open_font, fonts), open_font(BUNDLED)]
-    grid, title = _legible(grid, title, chain)
+    chain = font_chain(_all_words(grid, title), fonts, spare)
+    grid, title = _legible(grid, title, chain, spare)
     sheet = _layout(grid, count, cell, chain, bool(marks), bool(title))
     if max(sheet.size) > LARGEST:
         asked = f"{grid.columns} x {math.ceil(count / grid.columns)} pictures"
@@ -91,7 +93,11 @@ def contact_sheet(
     return _drawn([f for batch in frames for f in batch], grid, marks, sheet, ground, title, chain, progress)
 
 
-def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
+def _all_words(grid: Grid, title: str) -> str:
+    return composed("".join(words[:LONGEST] for words in (title, *grid.rows, *grid.heads, *grid.captions)))
+
+
+def _legible(grid: Grid, title: str, chain: Sequence[Font], spare: SpareFonts) -> tuple[Grid, str]:
     """The words with code points in place of characters that the fonts lack.
 
     A label must not make a sheet fail at the end of a long sweep, and no two labels may look alike.
@@ -101,10 +107,8 @@ def _legible(grid: Grid, title: str, chain: Sequence[Font]) -> tuple[Grid, str]:
         spelled = (c if any(f.has(c) for f in chain) else f" U+{ord(c):04X} " for c in composed(words)[:LONGEST])
         return " ".join("".join(spelled).split())
 
-    lacking = missing_characters(composed("".join((title, *grid.rows, *grid.heads, *grid.captions))), chain)
-    if lacking:
-        names = ", ".join(f.name for f in chain)
-        message = f"labels, title: {names} lacks {lacking}, shown as code points; choose a font file that has them."
+    if lacking := lacking_message(_all_words(grid, title), chain, spare):
+        message = f"labels, title: shown as code points, since {lacking}."
         notify_user(message)
     words = {name: tuple(map(shown, getattr(grid, name))) for name in ("rows", "heads", "captions")}
     return replace(grid, **words), shown(title)

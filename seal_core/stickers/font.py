@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import mmap
 import struct
 import unicodedata
 import zlib
@@ -17,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..messages import SealError
 from .emoji import EMOJI_STYLE, KEYCAP, drawn_as_emoji
-from .font_characters import unicode_characters
+from .font_characters import has_table, unicode_characters
 
 BUNDLED = Path(__file__).parent / "fonts" / "MPLUSRounded1c-ExtraBold-subset.ttf"
 """M PLUS Rounded 1c ExtraBold (SIL OFL): Latin, Greek, Cyrillic, kana."""
@@ -25,7 +26,10 @@ SUFFIXES = (".ttf", ".otf", ".ttc", ".otc", ".woff")
 EM = 160
 """Pixels of the em at which text is measured. Bitmap fonts (colour emoji) have a size of their own."""
 _STRIKES = (109, 136, 128, 160, 96, 72, 64, 48, 32, 20, 16)  # common sizes of bitmap fonts
-_LARGEST_FILE = 64 << 20
+_LARGEST_FILE = 256 << 20  # Apple Color Emoji has about 190 MB
+_LARGEST_UNPACKED = 64 << 20
+_COLOURS = (b"COLR", b"CBDT", b"sbix")
+_MANY_EMOJI = 300
 _WIDEST = 16  # ems of one character; the widest in use, a whole phrase (U+FDFD), has about ten
 _LARGEST = 1 << 25  # pixels of a run
 _FAULTS = (OSError, ValueError, IndexError, OverflowError, MemoryError, SystemError, struct.error, zlib.error)
@@ -34,24 +38,30 @@ _TEXT_STYLE = "\ufe0e"
 
 @dataclass(frozen=True, eq=False)
 class Font:
-    """An opened font file. strike: the one size of a bitmap font in pixels, 0 for an outline font."""
+    """An opened font file. strike: the one size of a bitmap font in pixels, 0 for an outline font. face: which font of
+    a collection (.ttc). coloured: whether its glyphs may have colours of their own."""
 
     path: str
     name: str
     characters: frozenset[int]
     strike: int = 0
+    face: int = 0
+    coloured: bool = False
 
     @functools.cached_property
     def emoji(self) -> bool:
-        """Whether it is an emoji font: it has pictures but no letters; its digits are parts of keycaps."""
-        return not self.characters & {ord("A"), ord("a")} and drawn_as_emoji("".join(map(chr, self.characters)))
+        """Whether it is an emoji font: it has pictures but no letters (its digits are parts of keycaps), or very many
+        pictures in colour."""
+        if not self.characters & {ord("A"), ord("a")}:
+            return drawn_as_emoji("".join(map(chr, self.characters)))
+        return self.coloured and sum(drawn_as_emoji(chr(c)) for c in self.characters) > _MANY_EMOJI
 
     def has(self, character: str) -> bool:
         return ord(character) in self.characters or invisible(character)
 
     def at(self, size: float) -> ImageFont.FreeTypeFont:
         """Pillow's font with an em of `size` pixels. A bitmap font always has its own size."""
-        return _sized(self.path, self.strike or max(1, round(size)))
+        return _sized(self.path, self.strike or max(1, round(size)), self.face)
 
     def advance(self, run: str, size: int = EM) -> float:
         """Width of a run in ems. size: pixels of the em; hinting rounds small letters' widths to whole pixels.
@@ -81,7 +91,7 @@ class Font:
                 raise ValueError("impossible glyphs")  # before memory for such a picture is taken
             picture = Image.new("RGBA", (width, height), (*rgb, 0))
             at = (2 - box[0], 2 - box[1])
-            ink, coloured = (*rgb, 255), bool(self.strike)
+            ink, coloured = (*rgb, 255), self.coloured or bool(self.strike)
             ImageDraw.Draw(picture).text(at, run, font=font, fill=ink, anchor="ls", embedded_color=coloured)
         left, top = box[0] - 2.0, box[1] - 2.0
         if scale != 1.0:
@@ -89,6 +99,10 @@ class Font:
             picture = picture.convert("RGBa").resize(small, Image.Resampling.LANCZOS).convert("RGBA")
             left, top = left * scale, top * scale
         return np.asarray(picture, np.float32) / 255, left, top
+
+    def inks(self, character: str) -> bool:
+        """Whether it leaves anything where it draws a character. Colours of a newer kind (COLR 1) stay blank."""
+        return bool(self.draw(character, 32, (0, 0, 0))[0][..., 3].any())
 
 
 def invisible(character: str) -> bool:
@@ -134,12 +148,19 @@ def font_runs(line: str, chain: Sequence[Font]) -> list[tuple[Font, str]]:
     return found
 
 
-def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
-    """The fonts in the order in which to try them for a grapheme (Unicode Technical Standard 51, section 2)."""
+def wants_picture(cluster: str) -> bool:
+    """Whether a grapheme is an emoji in the picture style (Unicode Technical Standard 51, section 2)."""
+    if _TEXT_STYLE in cluster:
+        return False
     pictured = drawn_as_emoji(cluster[0]) or bool(regex.match(r"\p{RI}", cluster))
+    return pictured or EMOJI_STYLE in cluster or KEYCAP in cluster
+
+
+def _preferred(cluster: str, chain: Sequence[Font]) -> list[Font]:
+    """The fonts in the order in which to try them for a grapheme."""
     if _TEXT_STYLE in cluster:
         return sorted(chain, key=lambda f: f.emoji)
-    if pictured or EMOJI_STYLE in cluster or KEYCAP in cluster:
+    if wants_picture(cluster):
         return sorted(chain, key=lambda f: not f.emoji)
     # Below the arrows lie digits, #, *, © and spaces. For dingbats such as ❤ the order of the files decides.
     return sorted(chain, key=lambda f: f.emoji) if cluster[0] < "\u2190" else list(chain)
@@ -151,12 +172,15 @@ def width_in_ems(line: str, chain: Sequence[Font], size: int = EM) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def _sized(path: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, size)
+def _sized(path: str, size: int, face: int = 0) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, size, face)
 
 
-def open_font(path: str | Path = BUNDLED) -> Font:
-    """A font from a file. Raises SealError naming `font` if the file is missing or no readable font."""
+def open_font(path: str | Path = BUNDLED, face: int = 0) -> Font:
+    """A font from a file. face: which one of a collection.
+
+    Raises SealError naming `font` if the file is missing or no readable font.
+    """
     path = Path(path)
     try:
         changed = path.stat().st_mtime_ns if path.is_file() else None
@@ -164,24 +188,25 @@ def open_font(path: str | Path = BUNDLED) -> Font:
         changed = None
     if changed is None:
         raise SealError(f"font: there is no file {str(path)[-80:]!r}; leave it empty for the built-in font.")
-    return _opened(str(path), changed)
+    return _opened(str(path), changed, face)
 
 
-@functools.lru_cache(maxsize=16)
-def _opened(path: str, changed: int) -> Font:
+@functools.lru_cache(maxsize=32)
+def _opened(path: str, changed: int, face: int) -> Font:
     file = Path(path)
     with _damage_told(file.name):
-        if file.suffix.lower() not in SUFFIXES or file.stat().st_size > _LARGEST_FILE:
+        if file.suffix.lower() not in SUFFIXES or not 0 < file.stat().st_size <= _LARGEST_FILE:
             raise SealError(
-                f"font: {file.name!r} is not a font that can be read; use {', '.join(SUFFIXES)} up to 64 MiB."
+                f"font: {file.name!r} is not a font that can be read; use {', '.join(SUFFIXES)} up to 256 MiB."
             )
-        data = file.read_bytes()
-        if data[:4] == b"wOFF" and int.from_bytes(data[16:20], "big") > _LARGEST_FILE:
-            raise ValueError("unpacks to too much")
-        characters = unicode_characters(data)
-        strike = _strike(path)
-        name = " ".join(filter(None, ImageFont.truetype(path, strike or EM).getname()))
-    return Font(path, name[:64], characters, strike)
+        with open(file, "rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data[:4] == b"wOFF" and int.from_bytes(data[16:20], "big") > _LARGEST_UNPACKED:
+                raise ValueError("unpacks to too much")
+            characters = unicode_characters(data, face)
+            coloured = any(has_table(data, name, face) for name in _COLOURS)
+        strike = _strike(path, face)
+        name = " ".join(filter(None, ImageFont.truetype(path, strike or EM, face).getname()))
+    return Font(path, name[:64], characters, strike, face, coloured)
 
 
 @contextmanager
@@ -195,15 +220,15 @@ def _damage_told(name: str) -> Iterator[None]:
         raise SealError(f"font: {name!r} is damaged or no font; use another file.") from None
 
 
-def _strike(path: str) -> int:
+def _strike(path: str, face: int) -> int:
     """0 for an outline font, else the size at which a bitmap font opens."""
     try:
-        ImageFont.truetype(path, EM)
+        ImageFont.truetype(path, EM, face)
         return 0
     except OSError:
         for size in _STRIKES:
             try:
-                ImageFont.truetype(path, size)
+                ImageFont.truetype(path, size, face)
                 return size
             except OSError:
                 continue

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 
 import numpy as np
+
+Bytes = bytes | mmap.mmap
+"""A font file's content; large ones are not read whole."""
 
 _LAST = 0x10FFFF
 _MOST_BYTES = 16 << 20
@@ -13,30 +17,40 @@ _MOST_BYTES = 16 << 20
 _MOST_SUBTABLES = 32
 
 
-def unicode_characters(data: bytes) -> frozenset[int]:
-    """Code points that an OpenType file (.ttf, .otf, .ttc, .woff) maps to a glyph.
+def unicode_characters(data: Bytes, face: int = 0) -> frozenset[int]:
+    """Code points that an OpenType file (.ttf, .otf, .ttc, .woff) maps to a glyph. face: which font of a collection.
 
     Raises ValueError, IndexError, struct.error or zlib.error if it is damaged or no font.
     """
-    return frozenset(np.flatnonzero(_mapped(_table(data, b"cmap"))).tolist())
+    return frozenset(np.flatnonzero(_mapped(_table(data, b"cmap", face))).tolist())
 
 
-def _table(data: bytes, name: bytes) -> bytes:
-    """A table of a font file; of the first font in a collection."""
-    start = struct.unpack(">I", data[12:16])[0] if data[:4] == b"ttcf" else 0
+def has_table(data: Bytes, name: bytes, face: int = 0) -> bool:
+    """Whether a font file has a table of this name. Raises struct.error for a damaged one."""
+    return _entry(data, name, face) is not None
+
+
+def _entry(data: Bytes, name: bytes, face: int) -> int | None:
+    """Where a table's entry begins, or None."""
+    at = 12 + 4 * face
+    start = struct.unpack(">I", data[at : at + 4])[0] if data[:4] == b"ttcf" else 0
     woff = data[:4] == b"wOFF"
     count = struct.unpack(">H", data[12:14] if woff else data[start + 4 : start + 6])[0]
-    for i in range(count):
-        at = 44 + 20 * i if woff else start + 12 + 16 * i
-        if data[at : at + 4] != name:
-            continue
-        if not woff:
-            offset, length = struct.unpack(">II", data[at + 8 : at + 16])
-            return data[offset : offset + min(length, _MOST_BYTES)]
-        offset, packed, length = struct.unpack(">III", data[at + 4 : at + 16])
-        table = data[offset : offset + packed]
-        return zlib.decompressobj().decompress(table, min(length, _MOST_BYTES)) if packed < length else table
-    raise ValueError(f"no {name!r}")
+    entries = (44 + 20 * i if woff else start + 12 + 16 * i for i in range(count))
+    return next((at for at in entries if data[at : at + 4] == name), None)
+
+
+def _table(data: Bytes, name: bytes, face: int) -> bytes:
+    """A table's bytes. Raises ValueError where there is none."""
+    at = _entry(data, name, face)
+    if at is None:
+        raise ValueError(f"no {name!r}")
+    if data[:4] != b"wOFF":
+        offset, length = struct.unpack(">II", data[at + 8 : at + 16])
+        return data[offset : offset + min(length, _MOST_BYTES)]
+    offset, packed, length = struct.unpack(">III", data[at + 4 : at + 16])
+    table = data[offset : offset + packed]
+    return zlib.decompressobj().decompress(table, min(length, _MOST_BYTES)) if packed < length else table
 
 
 def _mapped(table: bytes) -> np.ndarray:

@@ -16,6 +16,7 @@ from .font import SUFFIXES
 
 _LONGEST = 255
 _MOST_FILES = 20_000
+_MOST_LISTED = 500
 
 
 def font_file(name: str, folders: Sequence[Path]) -> Path:
@@ -35,7 +36,7 @@ def font_file(name: str, folders: Sequence[Path]) -> Path:
     for folder in folders:
         if (found := folder.joinpath(*parts)).is_file():
             return found
-    for found in _installed() if len(parts) == 1 else ():
+    for found in installed_fonts() if len(parts) == 1 else ():
         if found.name.lower() == name.lower():
             return found
     raise SealError(
@@ -44,14 +45,26 @@ def font_file(name: str, folders: Sequence[Path]) -> Path:
     )
 
 
-def _installed() -> Iterator[Path]:
+def listed_fonts(folders: Sequence[Path]) -> list[str]:
+    """Names, as `font_file` takes them, of the fonts in some folders and their sub-folders, sorted."""
+    found = {path.relative_to(folder).as_posix() for folder in folders for path in _fonts_in([folder])}
+    return sorted(found, key=str.casefold)[:_MOST_LISTED]
+
+
+def installed_fonts() -> Iterator[Path]:
+    """The font files of the operating system and of the user there."""
+    return _fonts_in(system_folders())
+
+
+def _fonts_in(folders: Sequence[Path]) -> Iterator[Path]:
     count = 0
-    for folder in system_folders():
+    for folder in folders:
         for where, _, names in os.walk(folder):
             for name in names:
                 if (count := count + 1) > _MOST_FILES:
                     return
-                yield Path(where, name)
+                if name.lower().endswith(SUFFIXES):
+                    yield Path(where, name)
 
 
 def system_folders() -> list[Path]:

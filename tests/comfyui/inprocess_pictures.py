@@ -89,7 +89,7 @@ def check_core_s_joined_alpha() -> None:
                 assert overlap > 0.95 and len(out.ui["text"]) == words, (name, node, float(overlap), out.ui)
             pack = call(SEALSaveStickerPack, rgba, platform="plain")
             notes = [note for note in json.loads(pack.result[1])["notes"] if "turned round" in note]
-            assert len(notes) == words and len(pack.ui["text"]) == words
+            assert len(notes) == words and len(pack.ui["text"]) == words + 1
 
 
 def check_not_a_number_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +21,9 @@ import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
+from seal_pack.nodes import load_stickers  # noqa: E402
 from seal_pack.nodes.comfy import fonts  # noqa: E402
+from seal_pack.nodes.contact_sheet import SEALContactSheet  # noqa: E402
 from seal_pack.nodes.save_sticker_pack import SEALSaveStickerPack  # noqa: E402
 from seal_pack.nodes.sticker_cutout import SEALStickerCutout  # noqa: E402
 from seal_pack.nodes.sticker_text import SEALStickerText  # noqa: E402
@@ -72,9 +75,11 @@ def execute(node: type[io.ComfyNode], inputs: dict[str, list]) -> io.NodeOutput:
 def check_static_batch_with_workflow() -> None:
     made = save(images=[discs(2), discs(1, 200)], names=["a", "b", "c"])
     folder, report = Path(made.result[0]), json.loads(made.result[1])
-    assert folder == OUTPUT / "stickers" / "A_Cat" and [s["name"] for s in report["stickers"]] == ["a", "b", "c"]
+    assert folder == OUTPUT / "stickers" / "A_Cat-signal" and [s["name"] for s in report["stickers"]] == ["a", "b", "c"]
     shown = made.ui["images"]
     assert [Path(OUTPUT, s["subfolder"], s["filename"]).is_file() for s in shown] == [True] * 3
+    (said,) = made.ui["text"]
+    assert said.startswith(f"3 stickers for Signal: {folder}\n") and "Signal Desktop" in said
     exif = Image.open(folder / report["stickers"][0]["file"]).getexif()
     assert exif[0x010F] == "workflow:" + json.dumps(WORKFLOW["workflow"]) and exif[0x0110] == "prompt:" + json.dumps(
         PROMPT
@@ -84,7 +89,7 @@ def check_static_batch_with_workflow() -> None:
 def check_again_is_a_new_folder_and_no_workflow_if_off() -> None:
     made = save(images=[discs(1)], embed_workflow=[False])
     folder = Path(made.result[0])
-    assert folder.name == "A_Cat-2"
+    assert folder.name == "A_Cat-signal-2"
     assert not Image.open(next(folder.glob("01*.webp"))).getexif()
 
 
@@ -97,6 +102,45 @@ def check_animated_lists_are_one_sticker_each() -> None:
         ["😢"],
     ]
     assert made.ui["animated"] == (True,)
+    first, *others = made.ui["images"]
+    assert (first["type"], [each["type"] for each in others]) == ("temp", ["output"] * 2)
+    with Image.open(Path(folder_paths.get_temp_directory(), first["filename"])) as preview:
+        assert preview.format == "WEBP" and preview.n_frames > 2
+
+
+def check_each_animation_may_have_a_rate_of_its_own() -> None:
+    report = json.loads(save(images=[discs(5), discs(4)], animated=[True], fps=[10.0, 4.0]).result[1])
+    assert [s["seconds"] for s in report["stickers"]] == [0.5, 1.0]
+
+
+def check_gifs_of_a_folder_become_a_pack() -> None:
+    folder = Path(folder_paths.get_input_directory(), "seal-gifs")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, count in (("two", 2), ("three", 3)):
+            frames = [Image.fromarray((f.numpy() * 255).astype("uint8")) for f in discs(count)]
+            frames[0].save(folder / f"{name}.gif", save_all=True, append_images=frames[1:], duration=200, disposal=2)
+        assert "input/seal-gifs" in load_stickers.picture_folders()
+        asked = {"folder": ["input/seal-gifs"], "files": ["*.gif"], "kind": ["animated"], "fps": [12.0]}
+        images, names, rates = execute(load_stickers.SEALLoadStickers, asked).result
+        assert names == ["three", "two"] and rates == [5.0, 5.0] and images[0].shape == (3, 96, 96, 4)
+        assert load_stickers.SEALLoadStickers.fingerprint_inputs(folder="input/seal-gifs")
+        report = json.loads(save(images=images, names=names, fps=rates, animated=[True]).result[1])
+        assert [(s["name"], s["frames"]) for s in report["stickers"]] == [("three", 3), ("two", 2)]
+        for name in ("input/..", "input/../output", "/etc", "input\\..", "models", "input/none"):
+            assert str(load_stickers.SEALLoadStickers.validate_inputs(folder=name)).startswith("folder: ")
+    finally:
+        shutil.rmtree(folder)
+
+
+def check_a_font_that_is_not_listed_is_accepted_or_refused_in_a_sentence() -> None:
+    inputs = SEALStickerText.INPUT_TYPES()["required"]
+    assert inputs["font"][1]["options"][:2] == ["automatic", "bundled"] and inputs["font"][0] == "COMBO"
+    assert inputs["fill"][0] == ("COLOR" if hasattr(io, "Color") else "STRING")
+    for value in ("", "automatic", "bundled", None):
+        assert SEALStickerText.validate_inputs(font=value) is True
+    assert str(SEALStickerText.validate_inputs(font="a.ttf; b.ttf")).startswith("font: there is no 'a.ttf'")
+    assert SEALContactSheet.validate_inputs(font=["automatic"]) is True
 
 
 def check_webm_with_comfyuis_av() -> None:

@@ -21,7 +21,14 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 from chromium import find_chromium
 from frontend import FrontEnd
 
-NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
+NAMES = (
+    "seal_compare",
+    "seal_demo",
+    "seal_generate",
+    "seal_sweep",
+    "seal_train",
+    "sticker_pack_telegram_whatsapp_signal",
+)
 
 
 def read(name: str) -> dict[str, Any]:

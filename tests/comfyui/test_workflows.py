@@ -13,7 +13,14 @@ from pack_rules import check_pack
 from server import ComfyServer, PromptRejected, Result
 from workflow_api import changed, of_type, to_api
 
-NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
+NAMES = (
+    "seal_compare",
+    "seal_demo",
+    "seal_generate",
+    "seal_sweep",
+    "seal_train",
+    "sticker_pack_telegram_whatsapp_signal",
+)
 
 
 def read(name: str) -> dict[str, Any]:
@@ -35,7 +42,7 @@ def graph(comfy: ComfyServer):
 
     def sent(name: str) -> dict[str, Any]:
         found = changed(to_api(read(name), info), small)
-        if name not in ("seal_demo", "sticker_pack"):
+        if name not in ("seal_demo", "sticker_pack_telegram_whatsapp_signal"):
             from_the_class_word(found)
         return found
 
@@ -152,7 +159,7 @@ def packs_of(comfy: ComfyServer, sent: dict[str, Any], result: Result) -> dict[s
 
 def test_sticker_pack(comfy: ComfyServer, graph):
     """From the drawn pictures on, with substitutes of which one is empty; drawing itself: test_sweep."""
-    whole = graph("sticker_pack")
+    whole = graph("sticker_pack_telegram_whatsapp_signal")
     (sweep,), (decode,), (cut,) = (
         of_type(whole, t) for t in ("SEALStickerAttributeSweep", "VAEDecode", "SEALStickerCutout")
     )
@@ -181,7 +188,7 @@ def test_sticker_pack(comfy: ComfyServer, graph):
 
 def test_sticker_pack_out_of_the_box(comfy: ComfyServer, graph):
     """As it opens but with fewer steps: the shipped model's pictures can be cut out and packed."""
-    sent = changed(graph("sticker_pack"), {
+    sent = changed(graph("sticker_pack_telegram_whatsapp_signal"), {
         "SEALTrainEmbedding": {"steps": 10, "resolution": 0, "name": "out-of-the-box"},
         "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"steps": 8},
     })  # fmt: skip

@@ -251,7 +251,7 @@ def test_the_command_line_has_every_input_of_the_node():
     assert {CALLED.get(field.name, field.name) for field in dataclasses.fields(WeightChoices)} <= options
 
 
-@pytest.mark.parametrize("workflow", ["seal_demo", "sticker_pack"])
+@pytest.mark.parametrize("workflow", ["seal_demo", "sticker_pack_telegram_whatsapp_signal"])
 def test_workflows_train_what_the_demo_command_trains(workflow):
     """`python -m seal_core demo` and the workflows on the tiny model: the same settings for the same sticker."""
     graph = read(workflow)

@@ -24,7 +24,14 @@ from seal_core.stickers.pack.pack_request import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("seal_compare", "seal_demo", "seal_generate", "seal_sweep", "seal_train", "sticker_pack")
+NAMES = (
+    "seal_compare",
+    "seal_demo",
+    "seal_generate",
+    "seal_sweep",
+    "seal_train",
+    "sticker_pack_telegram_whatsapp_signal",
+)
 NOTES = {"MarkdownNote"}
 CORE = {  # all of them are in ComfyUI 0.8
     "CLIPTextEncode", "CheckpointLoaderSimple", "EmptyLatentImage", "ImageGrid", "ImageStitch", "KSampler",
@@ -154,7 +161,7 @@ def test_demo_shows_the_best_preset_and_the_examples_animal():
 
 def test_sticker_pack_gives_every_sticker_its_emoji():
     """Six emotions and two actions that the tiny model knows; a number of stickers that each platform takes."""
-    workflow = read("sticker_pack")
+    workflow = read("sticker_pack_telegram_whatsapp_signal")
     (model,), (train,), (axes,), (emoji,) = (
         nodes_of(workflow, kind)
         for kind in ("SEALDemoModel", "SEALTrainEmbedding", "SEALStickerAttributeSweep", "PrimitiveStringMultiline")
@@ -178,7 +185,7 @@ def test_sticker_pack_gives_every_sticker_its_emoji():
 
 
 def test_sticker_pack_wires_every_pack_alike():
-    workflow = read("sticker_pack")
+    workflow = read("sticker_pack_telegram_whatsapp_signal")
     origin = {link[0]: tuple(link[1:3]) for link in workflow["links"]}
     kinds = {node["id"]: node["type"] for node in workflow["nodes"]}
     packs = nodes_of(workflow, "SEALSaveStickerPack")

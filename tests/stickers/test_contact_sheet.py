@@ -64,7 +64,7 @@ def captions(labels, cell=128, **options):
 
 
 def test_characters_that_no_font_has_are_shown_and_named():
-    with pytest.warns(UserWarning, match=r"^labels, title: .* lacks 日 \(U\+65E5\) 本 .* 漢 \(U\+6F22\), .*font"):
+    with pytest.warns(UserWarning, match=r"^labels, title: .* lacks 日 \(U\+65E5\) 本 .* 漢 \(U\+6F22\); .*font"):
         _, ink = captions(["日本", "漢", "cat"], title="漢")
     assert all(i.sum() > 40 for i in ink)
     assert np.array_equal(ink[1], captions(["U+6F22"])[1][0]), "spelled out, so that labels do not look alike"

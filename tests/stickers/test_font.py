@@ -45,7 +45,7 @@ def test_emoji_come_from_a_font_that_has_them():
         caption_layer(Caption("ok 😀"), 200, 200)
     emoji = open_font(glyphs.FONT)
     assert emoji.strike and emoji.has("😀") and not emoji.has("あ")
-    block = caption_layer(Caption("ok 😀", size=40, stroke=0, fill="#000000"), 200, 200, [emoji])
+    block = caption_layer(Caption("ok 😀", size=40, stroke=0, fill="#000000"), 200, 200, [glyphs.FONT])
     solid = block[block[..., 3] > 0.9][:, :3]
     yellow = (solid[:, 0] > 0.8) & (solid[:, 1] > 0.5) & (solid[:, 2] < 0.4)
     assert 0.2 < yellow.mean() < 0.9, "the face is yellow, the letters are black"
@@ -258,7 +258,7 @@ def test_no_other_name_reaches_the_disk(name, tmp_path, monkeypatch):
         raise AssertionError("looked at the disk")
 
     monkeypatch.setattr(Path, "is_file", look)
-    monkeypatch.setattr(font_folders, "_installed", look)
+    monkeypatch.setattr(font_folders, "installed_fonts", look)
     with pytest.raises(SealError, match=r"font: .* (is a path; copy the file to .*fonts|cannot be a font's name)"):
         font_file(name.replace("TMP", str(tmp_path)), [tmp_path / "fonts"])
 

@@ -135,6 +135,7 @@ def _folder_paths() -> ModuleType:
     vars(module).update(models_dir="/nowhere", folder_names_and_paths=known)
     vars(module).update(get_filename_list=lambda name: [], get_full_path=lambda name, file: None)
     vars(module).update(get_folder_paths=lambda name: known[name][0], get_output_directory=lambda: "/nowhere/output")
+    vars(module).update(get_input_directory=lambda: "/nowhere/input", get_temp_directory=lambda: "/nowhere/temp")
     return module
 
 

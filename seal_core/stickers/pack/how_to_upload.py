@@ -63,15 +63,37 @@ _STEPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "plain": ("", ("These are plain files; send or upload them as you like.",)),
 }
+_IN_A_LINE: Mapping[str, str] = {
+    "telegram": "In Telegram send {command} to @Stickers, then each file and its emoji, then /publish.",
+    "whatsapp": "Open {archive} on the phone with an app that imports .wastickers files, such as Sticker Maker.",
+    "signal": "In Signal Desktop: File > Create/upload sticker pack; drop the stickers there.",
+    "discord": "In Discord: Server Settings > Stickers > Upload Sticker, one by one.",
+    "line": "At creator.line.me: New Submission > {kind}, then Upload ZIP File with {archive}.",
+    "imessage": "On a Mac, in Xcode: New Project > Sticker Pack App; drop the stickers there.",
+    "plain": "Send or upload the files as you like.",
+}
 _SIZES = {300: "Small", 408: "Regular", 618: "Large"}
+
+
+def upload_line(report: Mapping[str, Any]) -> str:
+    """The way into the chat app in one sentence."""
+    return _IN_A_LINE[report["platform"]].format_map(_words(report))
 
 
 def how_to(report: Mapping[str, Any], label: str) -> str:
     """The text for a pack, from its report: the steps, then each sticker's file, emoji and name."""
-    moving = report["animated"]
     source, steps = _STEPS[report["platform"]]
-    stickers = report["stickers"]
-    words = {
+    words = _words(report)
+    lines = [f"How to get these stickers into {label}", ""]
+    lines += [f"{i}. {step.format_map(words)}" for i, step in enumerate(steps, start=1)]
+    lines += ["", *("  ".join(filter(None, _row(sticker))) for sticker in report["stickers"])]
+    lines += ["", f"More: {source}"] if source else []
+    return "\n".join(lines) + "\n"
+
+
+def _words(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    moving, stickers = report["animated"], report["stickers"]
+    return {
         "title": report["title"],
         "author": report["author"],
         "count": len(stickers),
@@ -82,11 +104,6 @@ def how_to(report: Mapping[str, Any], label: str) -> str:
         "thumb": next((extra["file"] for extra in reversed(report["extras"])), ""),
         "size": _SIZES.get(stickers[0]["width"], ""),
     }
-    lines = [f"How to get these stickers into {label}", ""]
-    lines += [f"{i}. {step.format_map(words)}" for i, step in enumerate(steps, start=1)]
-    lines += ["", *("  ".join(filter(None, _row(sticker))) for sticker in stickers)]
-    lines += ["", f"More: {source}"] if source else []
-    return "\n".join(lines) + "\n"
 
 
 def _row(sticker: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,6 +26,17 @@ def folder_name(name: str) -> str:
     return name
 
 
+def pack_folder_name(name: str, title: str, platform: str) -> str:
+    """The name of a pack's folder: `name`, or else the title, with the platform in it: My_Cat-telegram.
+
+    Packs of the same stickers for several platforms can so be told apart. Raises SealError for an impossible name.
+    """
+    stem = folder_name(name) if name else slug(title)
+    if platform in stem.lower():
+        return stem
+    return f"{stem}-{platform}" if stem else platform
+
+
 def name_from_file(name: str) -> str:
     """A file's name as a sticker's: characters that some disk does not take become spaces."""
     return " ".join(FORBIDDEN.sub(" ", name).split())

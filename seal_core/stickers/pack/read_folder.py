@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,24 +25,31 @@ _MOST_FRAMES, _MOST_PIXELS, _MOST_BYTES = 1000, 1 << 28, 64 << 20
 """Limits for one sticker: frames, pixels in all frames (1 GiB of memory), bytes of its file."""
 
 
-def stickers_in(folder: Path, fps: float = 12.0) -> list[Sticker]:
+def any_name(name: str) -> bool:
+    return True
+
+
+def stickers_in(folder: Path, fps: float = 12.0, wanted: Callable[[str], bool] = any_name) -> list[Sticker]:
     """The stickers of a folder, or of one file, in the natural order of their names (2 before 10).
 
     Every picture is one sticker, animated if the file is. Every sub-folder of still pictures is an animated one at
     `fps`, with the files as its frames. Hidden files, macOS's additions to archives, and packs (folders with a
-    pack.json) are skipped. Pictures are read when needed.
+    pack.json) are skipped, and so are names in `folder` that are not wanted. Pictures are read when needed.
     Raises SealError for a missing or empty folder, files that are no pictures, and animated files among frames.
     """
     if folder.is_file():
         return [_of_file(folder)]
     found = []
     for entry in _entries(folder):
+        if not wanted(entry.name):
+            continue
         if entry.is_dir() and _pictures(entry):
             found.append(_of_frames(entry, fps))
         elif entry.suffix.lower() in ENDINGS and entry.is_file():
             found.append(_of_file(entry))
     if not found:
-        raise SealError(f"in: no pictures in {folder}; it should hold {', '.join(ENDINGS)} files or folders of frames.")
+        fitting = "no pictures" if wanted is any_name else "no pictures with these names"
+        raise SealError(f"in: {fitting} in {folder}; it should hold {', '.join(ENDINGS)} files or folders of frames.")
     return found
 
 

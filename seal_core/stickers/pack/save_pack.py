@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ...callbacks import OnProgress, StopCheck, never_stop
-from ...files.safe_names import is_windows_device
 from ...files.whole_folder import write_new_folder
 from ...messages import SealError
 from ..platforms import NO_LIMIT, Platform, platform_of
 from .animation_encoder import SUFFIX, encode_animation
 from .clip import Clip
 from .cover_pictures import write_cover_pictures
-from .pack_names import folder_name, slug
+from .how_to_upload import upload_line
+from .pack_names import pack_folder_name, slug
 from .pack_request import PackRequest, Sticker
 from .platform_check import checked_stickers, format_for, platform_with_size
 from .platform_files import add_platform_files
@@ -39,7 +39,7 @@ def save_pack(
     progress: OnProgress | None = None,
     check: StopCheck = never_stop,
 ) -> Pack:
-    """Write a pack into a new folder in `parent`: NAME, or NAME-2, NAME-3, ... if that exists.
+    """Write a pack into a new folder in `parent`: NAME-PLATFORM, or with -2, -3, ... if that exists.
 
     The folder appears whole or not at all, also on Cancel (`files.whole_folder`). progress(done, total) is called
     before each sticker, check() before each frame of each try; both may raise.
@@ -47,14 +47,20 @@ def save_pack(
     """
     row = platform_with_size(platform_of(request.platform), request.size)
     stickers = checked_stickers(stickers, row, request)
-    stem = folder_name(request.name) if request.name else slug(request.title) or row.name
-    stem = f"{row.name}_{stem}" if is_windows_device(stem) else stem
+    stem = pack_folder_name(request.name, request.title, row.name)
     folder, report = write_new_folder(
         parent, stem, lambda hidden: _fill(hidden, stickers, row, request, stem, progress, check), "out"
     )
     report["folder"] = str(folder)
     files = sorted(folder.iterdir())
     return Pack(folder, [folder / sticker["file"] for sticker in report["stickers"]], files, report)
+
+
+def pack_in_words(pack: Pack) -> str:
+    """How many stickers are where, and how to get them into the chat app, in a few lines."""
+    row, count = platform_of(pack.report["platform"]), len(pack.stickers)
+    what = f"{count} sticker{'s' * (count > 1)} for {row.label}" if row.name != "plain" else f"{count} plain files"
+    return f"{what}: {pack.folder}\n{upload_line(pack.report)} All steps: {pack.report['how_to']} in that folder."
 
 
 def _fill(

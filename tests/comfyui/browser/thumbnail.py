@@ -1,6 +1,6 @@
 """Runs a workflow that needs no checkpoint in a real ComfyUI and takes its picture for the template browser.
 
-    python thumbnail.py seal_demo|sticker_pack [STEPS] [--keep DIR]
+    python thumbnail.py seal_demo|sticker_pack_telegram_whatsapp_signal [STEPS] [--keep DIR]
 
 writes workflows/NAME.jpg: some of its nodes side by side, with what they show after a run. Needs the shipped model, a
 ComfyUI and a Chromium. STEPS: of the training, default the workflow's.
@@ -33,7 +33,7 @@ PLACES = {  # workflow -> node id -> (x, y, width, height)
         2: (12, 378, 300, 250),
         5: (328, 378, 300, 250),
     },
-    "sticker_pack": {
+    "sticker_pack_telegram_whatsapp_signal": {
         19: (12, 42, 616, 300),
         3: (12, 388, 300, 240),
         22: (328, 388, 300, 240),

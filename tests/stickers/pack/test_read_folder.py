@@ -43,11 +43,11 @@ def test_the_command_line_reads_files_and_frames(tmp_path, capsys):
     arguments = ["--platform", "discord", "--out", str(tmp_path / "out"), "--title", "Cat", "--author", "Me"]
     assert cli.main(["pack", str(source), *arguments, "--emoji", "😀", "😢", "🎉", "👍", "--fps", "8"]) == 0
     out = capsys.readouterr()
-    assert out.out.startswith(f"{tmp_path / 'out' / 'Cat'}: 4 stickers")
-    got = check_pack(tmp_path / "out" / "Cat")
+    assert out.out.startswith(f"{tmp_path / 'out' / 'Cat-discord'}: 4 stickers")
+    got = check_pack(tmp_path / "out" / "Cat-discord")
     assert list(got) == ["01_sticker_1.png", "02_sticker_2.png", "03_sticker_3.png", "04_10_walk.png"]
     assert [sum(s.times) for s in got.values()] == [400, 400, 400, 625]
-    report = json.loads((tmp_path / "out" / "Cat" / "pack.json").read_text(encoding="utf-8"))
+    report = json.loads((tmp_path / "out" / "Cat-discord" / "pack.json").read_text(encoding="utf-8"))
     assert [s["tags"] for s in report["stickers"]] == ["grinning_face", "crying_face", "party_popper", "thumbs_up_sign"]
 
 
@@ -265,7 +265,7 @@ def test_packing_twice_into_the_folder_of_pictures(tmp_path, capsys):
     saved(tmp_path / "a.png")
     (tmp_path / "b.tif").write_bytes(b"\0")
     (tmp_path / ".T.0123abcd.part").mkdir()
-    for name in ("T", "T-2"):
+    for name in ("T-signal", "T-signal-2"):
         assert pack(tmp_path, tmp_path, "--platform", "signal") == 0
         assert [p.name for p in (tmp_path / name).glob("*.webp")] == ["01_a.webp"]
     notes = capsys.readouterr().err
@@ -275,14 +275,14 @@ def test_packing_twice_into_the_folder_of_pictures(tmp_path, capsys):
 def test_a_title_that_windows_reserves_becomes_another_folder(tmp_path):
     saved(tmp_path / "in" / "nul.png")
     assert pack(tmp_path / "in", tmp_path / "out", "--platform", "signal", "--title", "CON") == 0
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["signal_CON"]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["CON-signal"]
 
 
 def test_a_format_for_one_kind_leaves_the_other_its_best(tmp_path):
     animated(tmp_path / "in" / "a.gif")
     saved(tmp_path / "in" / "b.png")
     assert pack(tmp_path / "in", tmp_path / "out", "--platform", "signal", "--format", "png") == 0
-    assert [got.form for got in check_pack(tmp_path / "out" / "T").values()] == ["apng", "png"]
+    assert [got.form for got in check_pack(tmp_path / "out" / "T-signal").values()] == ["apng", "png"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
@@ -296,7 +296,7 @@ def test_a_signal_leaves_nothing_behind(number, tmp_path):
         [sys.executable, "-m", "seal_core", "pack", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
     end = time.monotonic() + 60
-    while not list(out.glob(".T.*.part/*")) and time.monotonic() < end and running.poll() is None:
+    while not list(out.glob(".T-*.part/*")) and time.monotonic() < end and running.poll() is None:
         time.sleep(0.01)
     running.send_signal(number)
     error = running.communicate(timeout=60)[1]

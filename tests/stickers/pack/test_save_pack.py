@@ -23,7 +23,7 @@ from seal_core.stickers.pack.clip import Clip
 from seal_core.stickers.pack.fit_byte_limit import Setting, best_fit
 from seal_core.stickers.pack.pack_request import PackRequest, with_emoji
 from seal_core.stickers.pack.palette import quantise
-from seal_core.stickers.pack.save_pack import save_pack
+from seal_core.stickers.pack.save_pack import pack_in_words, save_pack
 from seal_core.stickers.platforms import PLATFORMS
 
 CHAT = [name for name in PLATFORMS if name != "plain"]
@@ -173,13 +173,35 @@ def test_platforms_that_want_an_emoji_get_one(tmp_path):
     assert made == [("😀",)] * 2 and with_emoji(stickers([Clip.still(picture())]), [], "line")[0].emoji == ()
 
 
+def test_a_packs_folder_names_its_platform(tmp_path):
+    clip = Clip.still(picture())
+    made = [packed([clip], platform, tmp_path, title="My Cat").folder.name for platform in ("telegram", "signal")]
+    assert made == ["My_Cat-telegram", "My_Cat-signal"]
+    for name, folder in (("cat", "cat-signal"), ("Signal cats", "Signal cats"), ("", "CON-signal")):
+        assert packed([clip], "signal", tmp_path, title="CON", name=name).folder.name == folder
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_pack_says_where_it_is_and_how_to_upload_it(platform, tmp_path):
+    count = {"line": 8, "whatsapp": 3}.get(platform, 1)
+    made = packed([Clip.still(picture())] * count, platform, tmp_path)
+    first, second = pack_in_words(made).splitlines()
+    assert first.startswith(str(count)) and first.endswith(f": {made.folder}")
+    assert "{" not in second and second.endswith("All steps: how-to-upload.txt in that folder.")
+    archives = [p.name for p in made.files if p.suffix in (".wastickers", ".zip")]
+    assert all(name in second for name in archives) and ("/newpack" in second) == (platform == "telegram")
+
+
 def test_names_and_folders(tmp_path):
     clip = Clip.still(picture())
     first = packed([clip, clip], "discord", tmp_path, names=["a", "Ü ber/"[:4]], title="Kätzchen: 1")
-    assert first.folder.name == "Katzchen_1" and [p.name for p in first.stickers] == ["01_sticker_a.png", "02_U_be.png"]
-    assert packed([clip], "discord", tmp_path, title="Kätzchen: 1").folder.name == "Katzchen_1-2"
+    assert first.folder.name == "Katzchen_1-discord" and [p.name for p in first.stickers] == [
+        "01_sticker_a.png",
+        "02_U_be.png",
+    ]
+    assert packed([clip], "discord", tmp_path, title="Kätzchen: 1").folder.name == "Katzchen_1-discord-2"
     assert packed([clip], "plain", tmp_path, title="猫").folder.name == "plain"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["Katzchen_1", "Katzchen_1-2", "plain"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["Katzchen_1-discord", "Katzchen_1-discord-2", "plain"]
     assert platform_check.counted_length("猫a", True) == 3 and platform_check.counted_length("猫a") == 2
     for name in ("a/b", "..", "a\\b", ".hidden", "x" * 65, " a", "a\n"):
         with pytest.raises(SealError, match="name: "):
@@ -296,7 +318,7 @@ def test_pyav_is_needed_for_webm_alone(tmp_path, monkeypatch):
     check_pack(packed([moving()], "signal", tmp_path).folder)
     with pytest.raises(SealError, match="webm needs PyAV"):
         packed([moving()], "telegram", tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["My_Cat"]
+    assert [p.name for p in tmp_path.iterdir()] == ["My_Cat-signal"]
 
 
 def test_nothing_of_torch_or_av_is_imported_with_the_package():
