@@ -45,7 +45,7 @@ def complete(options: Namespace) -> None:
         options.attributes = options.attributes or json.dumps(dict(BUILT_IN[name]))
         print(f"sticker: {name}, a built-in one (--image takes yours)")
     tuned = tuned_preset(options.preset)
-    for field in ("steps", "learning_rate", "batch_size"):
+    for field in ("steps", "learning_rate", "batch_size", "weights_rate"):
         setattr(options, field, getattr(options, field) or getattr(tuned, field))
     print("model: the included tiny one (--model takes SD 1.x, SD 2.x and SDXL); about two minutes on two cores")
 

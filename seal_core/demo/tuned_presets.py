@@ -22,6 +22,7 @@ _TUNED: Mapping[str, Mapping[str, Any]] = {
     "hiper": {"learning_rate": 0.01},
     "paper": {"learning_rate": 0.02},
     "hiper-seal": {"learning_rate": 0.01},
+    "best": {"weights_rate": 2e-3},
     "best_embedding": {"steps": 90},  # the search for initial words takes the rest of the budget
 }
 
@@ -33,8 +34,8 @@ LABELS = {
     "hiper": "HiPer",
     "lora": "LoRA",
     "paper": "SEAL paper",
-    "best_embedding": "SEAL, vectors only",
-    "best": "LoRA with SEAL (best)",
+    "best_embedding": "SEAL best, vectors only",
+    "best": "SEAL best",
 }
 
 

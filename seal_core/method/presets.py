@@ -62,8 +62,8 @@ PRESETS: dict[str, TrainConfig] = {
     # The same with low-rank weights for what words cannot say: a LoRA pipeline under SEAL.
     "best": replace(
         _BEST_EMBEDDING,
-        weights=LowRankSpec(8, parts="attn2, attn1, ff", kept=0.75),
-        weights_locality=10.0,
+        weights=LowRankSpec(8, parts="attn2, attn1, ff", kept=0.5),
+        weights_locality=5.0,
     ),
     "best_embedding": _BEST_EMBEDDING,
     # The three components of SEAL's abstract, each filled in after published neighbours (the README says which).
@@ -78,5 +78,5 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     **_PLAIN,
     "textual_inversion-seal": replace(_PLAIN["textual_inversion"], **_ON_THE_SUBJECT, tokens=Tokens(split=5), pool=100),
-    "hiper-seal": replace(_PLAIN["hiper"], **_ON_THE_SUBJECT, pool=100),
+    "hiper-seal": replace(_PLAIN["hiper"], **_ON_THE_SUBJECT),
 }

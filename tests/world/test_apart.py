@@ -27,4 +27,4 @@ def test_neither_archive_nor_wheel_holds_it():
 
 
 def test_the_archive_with_the_tiny_model_is_small():
-    assert bench_structure.archive_bytes(ROOT) < 26e6
+    assert bench_structure.archive_bytes(ROOT) < 26.5e6

@@ -56,8 +56,6 @@ class Marks:
     eye_shape: tuple[float, float]
 
 
-
-
 def marks(seed: int, taken: tuple[str, str], colours: Mapping[str, RGB]) -> Marks:
     """The marks of a character's seed. taken: its own two colours, which they lack. colours: all of them."""
     rng = random.Random(f"marks {seed}")
