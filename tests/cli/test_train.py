@@ -21,7 +21,6 @@ from seal_core.concept.concept_file import load_concept
 from seal_core.concept.lora_file import weights_tensors
 from seal_core.method.config import TrainConfig
 
-
 GROUP = ("attention.png", "json", "lora.safetensors", "loss.png", "safetensors")
 
 
