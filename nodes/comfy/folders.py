@@ -61,8 +61,14 @@ def picture_folder(name: str) -> Path:
     """The folder of a name from `picture_folders`. Raises SealError for others."""
     root, *below = name.split("/")
     path = Path(_picture_roots().get(root, ""), *below)
-    if root not in _picture_roots() or {"", ".", ".."} & set(below) or "\\" in name or ":" in name or not path.is_dir():
-        raise SealError(f"folder: {name!r} is no folder in ComfyUI's input or output; press R and choose another.")
+    if (
+        root not in _picture_roots()
+        or {"", ".", ".."} & set(below)
+        or "\\" in name
+        or ":" in name
+        or not os.path.isdir(path)
+    ):
+        raise SealError(f"folder: {name[:80]!r} is no folder in ComfyUI's input or output; press R and choose another.")
     return path
 
 

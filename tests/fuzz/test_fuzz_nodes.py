@@ -19,6 +19,7 @@ import torch
 from fuzz_material import Looks, no_silent_nan
 from fuzzing import fuzz, numbers, pictures, texts, whole_numbers
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import save_file
 from stand_ins import loaded_pack, nodes
 
@@ -26,7 +27,7 @@ SHARES = {
     "StickerAttributePrompt": 500, "SEALStickerAttributeSweep": 400, "SplitMergeTokenizer": 150, "SEALLowRankSpec": 100,
     "SEALLoadEmbedding": 150, "SEALRouteConditioning": 250, "SemanticMask": 300, "SEALStickerCutout": 200,
     "SEALStickerBorder": 150, "SEALStickerLayout": 400, "SEALStickerText": 300,
-    "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALDemoModel": 50,
+    "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALLoadStickers": 100, "SEALDemoModel": 50,
 }  # fmt: skip
 """Node -> how many of 5,000 cases; test_fuzz_files.py has the rest."""
 NEED_MODELS = {"SEALTrainEmbedding", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec"}
@@ -91,6 +92,10 @@ def _fill(folder: Path, pack: ModuleType) -> None:
     (folder / "embeddings/damaged.pt").write_bytes(b"PK\x03\x04 no archive")
     font = core(pack, "stickers.font").BUNDLED
     (folder / "input/My Font.ttf").write_bytes(font.read_bytes())
+    frames = [Image.new("RGBA", (20, 16), colour) for colour in ("red", "#00ff0080", "blue")]
+    frames[0].save(folder / "input/a.gif", save_all=True, append_images=frames[1:], duration=[30, 90, 60])
+    frames[0].save(folder / "input/still.png")
+    (folder / "input/broken.webp").write_bytes(b"GIF89a")
     (folder / "fonts/damaged.otf").write_bytes(font.read_bytes()[:3000])
 
 
@@ -104,6 +109,7 @@ def concept(pack: ModuleType, name: str, carrier: str = "input") -> Any:
 # -- from a schema to strategies -------------------------------------------------------------------
 
 FONTS = ("", "My Font.ttf", "my font.ttf; damaged.otf", "damaged.otf", "none.ttf", "../input/My Font.ttf", ";;", '""')
+FILES = ("*.gif", "*", "", "a.gif\nstill.png", "[", "../*", "*" * 300, "broken.webp")
 COLOURS = ("#fff", "#12345678", "white", "rebeccapurple", "#00000000", "rgb(1,2,3)", "hsl(1,2%,3%)")
 WORDS = ("", "cat", "happy", "a sticker of a cat", "sad\nhappy", "#ff0000")
 TEXTS = ("Hi", "é ж あ", "two\nlines", "longer words that need several lines", " ")
@@ -128,12 +134,12 @@ def strategies_of(pack: ModuleType, i: Any) -> tuple[st.SearchStrategy, st.Searc
     if kind == "COMBO":
         options = list(i.options) or list(EMBEDDINGS)
         ordinary = st.just(i.default or options[0]) | st.sampled_from(options)
-        return ordinary, st.sampled_from(options) | texts()
+        return ordinary, st.sampled_from(FONTS if i.id == "font" else options) | texts()
     if kind == "STRING":
-        kinds = {"fill": COLOURS, "font": FONTS[:2], "text": TEXTS, "emoji": EMOJI}
+        kinds = {"fill": COLOURS, "text": TEXTS, "emoji": EMOJI, "files": FILES}
         known = COLOURS if "colour" in i.id else kinds.get(i.id, WORDS)
         ordinary = st.just(i.default or "") | st.sampled_from((i.default or "", *known))
-        return ordinary, texts() | st.sampled_from(FONTS if i.id == "font" else known)
+        return ordinary, texts() | st.sampled_from(known)
     if kind == "SEAL_EMBEDDING":
         embedding = core(pack, "concept.concept").Embedding
         return st.none(), st.sampled_from(("<seal>", "<x>", "<y>")).map(lambda n: embedding((concept(pack, n),)))

@@ -131,6 +131,18 @@ def test_picture_folders_are_comfyuis_own(pack: ModuleType, tmp_path: Path) -> N
     assert folders.picture_folders() == ["input", "input/gifs", "input/gifs/deep", "output", "output/sweep"]
     assert folders.picture_folder("input/gifs/deep") == tmp_path / "input/gifs/deep"
     node = module(pack, "nodes.load_stickers").SEALLoadStickers
-    for name in ("", "models", "input/..", "input/../models", "/", str(tmp_path), "input/none", "input\\gifs", "C:"):
+    for name in (
+        "",
+        "models",
+        "input/..",
+        "input/../models",
+        "/",
+        str(tmp_path),
+        "input/none",
+        "input\\gifs",
+        "C:",
+        "input/" + "x" * 5000,
+        "input/\0",
+    ):
         assert str(node.validate_inputs(folder=name)).startswith("folder: "), name
     assert node.validate_inputs(folder="output/sweep") is True and node.validate_inputs() is True

@@ -43,6 +43,8 @@ def load_stickers(
     """
     if kind not in KINDS:
         raise SealError(f"kind: {kind!r} is not known; choose one of {', '.join(KINDS)}.")
+    if not (math.isfinite(fps) and 0 < fps <= 1000):
+        raise SealError(f"fps: {fps} is no frame rate; give 1 to 60 frames a second.")
     wanted = [pattern.strip().lower() for pattern in patterns if pattern.strip()]
 
     def matches(name: str) -> bool:

@@ -55,6 +55,9 @@ def test_nothing_that_fits_is_told(folder: Path) -> None:
         names(folder, "*.gif", kind="still")
     with pytest.raises(SealError, match="kind: 'both' is not known"):
         names(folder, kind="both")
+    for fps in (0.0, float("nan"), -1.0):
+        with pytest.raises(SealError, match=r"^fps: .* is no frame rate"):
+            load_stickers(folder, [], "still", fps)
 
 
 def test_pictures_keep_their_transparency(folder: Path) -> None:
