@@ -30,7 +30,18 @@ class SEALTrainEmbedding(io.ComfyNode):
             category="SEAL",
             description="Learn a new word for the character on ONE sticker and save it in models/embeddings. The model "
             "itself stays as it is.",
-            search_aliases=["seal", "train", "textual inversion", "hiper", "embedding", "personalize", "sticker"],
+            search_aliases=[
+                "seal",
+                "train",
+                "textual inversion",
+                "hiper",
+                "lora",
+                "embedding",
+                "personalize",
+                "sticker",
+                "character",
+                "one image",
+            ],
             is_output_node=True,
             inputs=[*_required(), *_optional()],
             outputs=[
