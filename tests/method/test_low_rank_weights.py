@@ -164,6 +164,6 @@ def test_bad_settings(changes, told):
 
 
 def test_settings_without_weights_keep_their_hash():
-    config = quick("best")
+    config = quick("best_embedding")
     assert "weights" not in config.effective() and config.hash() == replace(config, weights_rate=0.5).hash()
     assert config.hash() != replace(config, weights=LowRankSpec(2)).hash()
