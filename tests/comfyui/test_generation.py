@@ -24,7 +24,9 @@ def learned(comfy: ComfyServer) -> tuple[str, str]:
     for name, glyph in zip(names, ("\N{CAT FACE}", "\N{GHOST}")):
         graph = Graph()
         picture = comfy.upload_image(f"{name}.png", pictures.sticker(glyph))
-        graphs.train(graph, graphs.checkpoint(graph, "sd15-small"), picture, preset="best", steps=4, name=name)
+        graphs.train(
+            graph, graphs.checkpoint(graph, "sd15-small"), picture, preset="best_embedding", steps=4, name=name
+        )
         graph["train"]["inputs"]["learning_rate"] = 0.05  # far enough for a visible effect
         comfy.run(graph).ok()
     return names

@@ -53,7 +53,7 @@ def test_train_and_generate(comfy: ComfyServer, sticker: Sticker, layout: str) -
     name = f"cat-{layout}"
     # CLIP-H and CLIP-G take a second per prompt: only sd15 trains with all prompts and backgrounds.
     few = {"augment": -1.0} if layout == "sd15" else {"prompts": "a sticker of {}"}
-    settings = {"preset": "best", "steps": STEPS, "resolution": 64, "name": name, "class_word": "cat", **few}
+    settings = {"preset": "best_embedding", "steps": STEPS, "resolution": 64, "name": name, "class_word": "cat", **few}
     graphs.train(graph, parts, sticker(comfy), tokens=tokens, **settings)
     result = comfy.run(graph).ok()
 

@@ -12,7 +12,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COLOR")
 NOTES = ("Note", "MarkdownNote")
 CONTROLS = ("fixed", "increment", "decrement", "randomize")
 UPLOADS = ("image_upload", "video_upload", "audio_upload")
