@@ -49,8 +49,7 @@ class TokenChoices:
 
     def changes(self) -> dict[str, Any]:
         """Field of Tokens -> its new value, for what is chosen."""
-        fields = dataclasses.fields(self)
-        chosen = {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
+        chosen = _chosen(self)
         if "context_token" in chosen:
             chosen["context_token"] = ON_OFF[self.context_token]
         return chosen
@@ -83,21 +82,23 @@ class WeightChoices:
     def __post_init__(self) -> None:
         LowRankSpec(**self._of_spec())
 
-    def _chosen(self) -> dict[str, Any]:
-        fields = dataclasses.fields(self)
-        return {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
-
     def _of_spec(self) -> dict[str, Any]:
-        return {name: value for name, value in self._chosen().items() if name not in ("rate", "locality")}
+        return {name: value for name, value in _chosen(self).items() if name not in ("rate", "locality")}
 
     def changes(self, weights: LowRankSpec) -> dict[str, Any]:
         """Field of TrainConfig -> its new value. weights: the preset's."""
-        chosen = self._chosen()
+        chosen = _chosen(self)
         own = {f"weights_{name}": chosen[name] for name in ("rate", "locality") if name in chosen}
         return {"weights": dataclasses.replace(weights, **self._of_spec()), **own}
 
     def __str__(self) -> str:
-        return in_words(self._chosen()) or "as in the preset"
+        return in_words(_chosen(self)) or "as in the preset"
+
+
+def _chosen(choices: TokenChoices | WeightChoices) -> dict[str, Any]:
+    """Field -> value of what is not at its default."""
+    fields = dataclasses.fields(choices)
+    return {f.name: getattr(choices, f.name) for f in fields if getattr(choices, f.name) != f.default}
 
 
 def configure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installed import PACK
 from PIL import Image
 from server import ComfyServer
 from workflow_api import to_api
@@ -20,19 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
 from chromium import find_chromium
 from frontend import FrontEnd
-
-NAMES = (
-    "seal_compare",
-    "seal_demo",
-    "seal_generate",
-    "seal_sweep",
-    "seal_train",
-    "sticker_pack_telegram_whatsapp_signal",
-)
-
-
-def read(name: str) -> dict[str, Any]:
-    return json.loads((PACK / f"workflows/{name}.json").read_text(encoding="utf-8"))
+from saved_workflows import NAMES, read
 
 
 @pytest.fixture(scope="module")

@@ -8,23 +8,10 @@ from typing import Any
 import pictures
 import pytest
 from graphs import TOKENS
-from installed import PACK
 from pack_rules import check_pack
+from saved_workflows import NAMES, read
 from server import ComfyServer, PromptRejected, Result
 from workflow_api import changed, of_type, to_api
-
-NAMES = (
-    "seal_compare",
-    "seal_demo",
-    "seal_generate",
-    "seal_sweep",
-    "seal_train",
-    "sticker_pack_telegram_whatsapp_signal",
-)
-
-
-def read(name: str) -> dict[str, Any]:
-    return json.loads((PACK / f"workflows/{name}.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from saved_workflows import FOLDER, nodes_of, read, widgets
+from saved_workflows import FOLDER, NAMES, nodes_of, read, widgets
 
 from seal_core.demo.attribute_values import VALUES
 from seal_core.demo.sticker_files import BUILT_IN, animal_of
@@ -24,14 +24,6 @@ from seal_core.stickers.pack.pack_request import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
 
 ROOT = Path(__file__).parents[2]
-NAMES = (
-    "seal_compare",
-    "seal_demo",
-    "seal_generate",
-    "seal_sweep",
-    "seal_train",
-    "sticker_pack_telegram_whatsapp_signal",
-)
 NOTES = {"MarkdownNote"}
 CORE = {  # all of them are in ComfyUI 0.8
     "CLIPTextEncode", "CheckpointLoaderSimple", "EmptyLatentImage", "ImageGrid", "ImageStitch", "KSampler",

@@ -7,6 +7,15 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[2] / "workflows"
+NAMES = (
+    "seal_compare",
+    "seal_demo",
+    "seal_generate",
+    "seal_sweep",
+    "seal_train",
+    "sticker_pack_telegram_whatsapp_signal",
+)
+"""All that ship."""
 CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
 
 
