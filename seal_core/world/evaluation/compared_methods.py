@@ -1,8 +1,9 @@
 """The methods that an evaluation compares, by name: each is a value of TrainConfig, trained by the one loop (ours).
 
 Names can be refined: `best~learning_rate=0.002~tokens.split=3` changes fields, `best-without-words` switches a
-component off, `best-with-norm` on; `only-layers` adds one to Textual Inversion, `curve-hiper` measures along the
-steps, `grid-up@0.2-1` restricts Textual Inversion to sites and times.
+component off, `best-with-norm` on, `best-told` is given the character's looks in words, as a user or a captioner may
+say them; `only-layers` adds one to Textual Inversion, `curve-hiper` measures along the steps, `grid-up@0.2-1` restricts
+Textual Inversion to sites and times.
 """
 
 from __future__ import annotations
@@ -78,7 +79,12 @@ SEAL = ("attention", "split", "layers")
 GRID_SITES = ("all", "down", "mid", "up", "down mid", "up.0-1", "up.2-3", "up.4-5", "appearance")
 GRID_TIMES = ((0.0, 1.0), (0.2, 1.0), (0.4, 1.0), (0.0, 0.6))
 
-_LABELS = {"base": "base model, class word", "oracle": "oracle (renderer)", **LABELS}
+_LABELS = {
+    "base": "base model, class word",
+    "base-told": "base model, the looks in words",
+    "oracle": "oracle (renderer)",
+    **LABELS,
+}
 
 
 @dataclass(frozen=True)
@@ -86,13 +92,14 @@ class Method:
     """A named method. config: None where nothing is trained (base, oracle).
 
     words: whether the training prompts name the reference's own attributes. snapshots: steps after which the concept
-    is judged as well as at the end.
+    is judged as well as at the end. told: whether it knows the character's looks in words.
     """
 
     name: str
     config: TrainConfig | None = None
     words: bool = False
     snapshots: tuple[int, ...] = ()
+    told: bool = False
 
     @property
     def label(self) -> str:
@@ -101,14 +108,27 @@ class Method:
     def key(self) -> str:
         """A short hash of all the method's settings."""
         text = json.dumps([self.config.hash() if self.config else self.name, self.words, self.snapshots])
+        text += " told" if self.told else ""
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
-    def for_reference(self, class_word: str, attributes: Mapping[str, str], resolution: int, seed: int) -> TrainConfig:
-        """The training of one concept. attributes: the reference's, used only by methods with words."""
+    def for_reference(
+        self, class_word: str, attributes: Mapping[str, str], resolution: int, seed: int, looks: str = ""
+    ) -> TrainConfig:
+        """The training of one concept.
+
+        attributes: the reference's, used only by methods with words. looks: the character in words, used only by
+        those that are told.
+        """
         if self.config is None:
             raise SealError(f"methods: {self.name} is not trained.")
-        named = attributes if self.words else {}
+        named = dict(attributes if self.words else {}) | ({"appearance": looks} if self.told else {})
         return for_sticker(self.config, class_word, named, resolution, seed)
+
+    def told_looks(self) -> Method:
+        """The same method, which knows the looks in words: its tokens start from them, or the prompt says them."""
+        row = {"split": 16, "merge": "none", "init": "described"}
+        config = self.config and replace(self.config, tokens=replace(self.config.tokens, **row))
+        return replace(self, name=f"{self.name}-told", config=config, told=True)
 
     def get(self, field: str) -> Any:
         """A setting by its dotted name: "words", "augment", "tokens.split", "layers.sites"."""
@@ -134,7 +154,7 @@ class Method:
             inner = {f.removeprefix(f"{part}."): v for f, v in changes.items() if f.startswith(f"{part}.")}
             if inner:  # all at once: one new value may be invalid with the old ones
                 own[part] = replace(getattr(self.config, part), **inner)
-        return Method(name, replace(self.config, **own), words, self.snapshots)
+        return Method(name, replace(self.config, **own), words, self.snapshots, self.told)
 
     def limited(self, steps: int) -> Method:
         """The same method trained for `steps` steps (0: its own); snapshots keep their shares."""
@@ -179,6 +199,8 @@ def _named(name: str) -> Method:
         return Method(name)
     if name in PRESETS:
         return _preset(name)
+    if name.endswith("-told"):
+        return _named(name.removesuffix("-told")).told_looks()
     if match := re.fullmatch(r"(.+)-(without|with)-(\w+)", name):
         return _switched(_named(match[1]), name, match[3], match[2] == "with")
     if match := re.fullmatch(r"only-(\w+)", name):
@@ -190,8 +212,8 @@ def _named(name: str) -> Method:
         window = {"layers.start_percent": float(match[2]), "layers.end_percent": float(match[3])}
         return _preset("textual_inversion").but(name, {"layers.sites": match[1], **window})
     raise SealError(
-        f"methods: {name!r} is not known; choose from {', '.join(_LABELS)}, best-without-X, best-with-X, only-X "
-        f"(X: {', '.join(COMPONENTS)}), curve-NAME, grid-SITES@START-END, or the groups {', '.join(GROUPS)}."
+        f"methods: {name!r} is not known; choose from {', '.join(_LABELS)}, best-without-X, best-with-X, best-told, "
+        f"only-X (X: {', '.join(COMPONENTS)}), curve-NAME, grid-SITES@START-END, or the groups {', '.join(GROUPS)}."
     )
 
 
@@ -224,6 +246,8 @@ def label(name: str) -> str:
         base = f"TI in {match[1]}, {float(match[2]):.0%} to {float(match[3]):.0%}"
     elif base.startswith("curve-"):
         base = f"{_LABELS.get(base[6:], base[6:])} along its steps"
+    elif base.endswith("-told"):
+        base = f"{label(base.removesuffix('-told'))}, told the looks"
     elif base.endswith("-seal"):
         base = f"{_LABELS[base.removesuffix('-seal')]} with SEAL"
     return ", ".join([_LABELS.get(base, base), *(c.replace("=", " = ") for c in changes)])
@@ -255,6 +279,7 @@ MAIN = (
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "main": MAIN,
     "pairs": tuple(name for pair in PAIRS.items() for name in pair),
+    "told": ("base-told", "lora-told", "best_embedding-told", "best-told"),
     "parts": tuple(f"{pair}-without-{part}" for pair, parts in PARTS.items() for part in parts),
     # `best` without its initial words already is several vectors in a row: no extra row for `vectors`.
     "ablation": tuple(

@@ -79,15 +79,18 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
         concept = None
         if method.config is not None:
             attributes = plan.reference.asdict()
-            config = method.for_reference(who.species, attributes, kit.host.resolution, seed % 1_000_003)
+            config = method.for_reference(
+                who.species, attributes, kit.host.resolution, seed % 1_000_003, who.in_words()
+            )
             result, looks, trial["seconds"] = _trained(kit.host, reference, config, method.snapshots)
             concept = result.concept
             trial["training"] = {k: result.report[k] for k in KEPT}
             trial["snapshots"] = {
-                str(step): _judged(kit, plan, who, mask, targets, _pictures(kit.host, c, plan, who, setup))
+                str(step): _judged(kit, plan, who, mask, targets, _pictures(kit.host, c, plan, CONCEPT_NAME, setup))
                 for step, c in looks.items()
             }
-        images = _pictures(kit.host, concept, plan, who, setup)
+        subject = CONCEPT_NAME if concept else who.in_words() if method.told else who.species
+        images = _pictures(kit.host, concept, plan, subject, setup)
         trial["attention"] = _attention(kit.host, concept, who.species, reference, seed)
     trial["samples"] = _judged(kit, plan, who, mask, targets, images)
     first = images[:: plan.samples].mul(255).round().byte()
@@ -134,9 +137,9 @@ def _trained(
     return result, looks, round(time.perf_counter() - started, 3)
 
 
-def _pictures(host: Host, concept: Concept | None, plan: CharacterPlan, who: Character, setup: Setup) -> Tensor:
+def _pictures(host: Host, concept: Concept | None, plan: CharacterPlan, subject: str, setup: Setup) -> Tensor:
     """(P * S, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ..."""
-    texts = [ask.text(CONCEPT_NAME if concept else who.species) for ask in plan.asks]
+    texts = [ask.text(subject) for ask in plan.asks]
     return generate_pictures(
         host, concept, texts, plan.samples, seed=plan.seed, steps=setup.sampling_steps, cfg=setup.cfg
     )

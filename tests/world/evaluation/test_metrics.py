@@ -341,3 +341,19 @@ def test_what_a_component_buys_is_signed():
     assert found["layers"]["alone"]["identity"]["mean"] == pytest.approx(0.1)
     assert found["layers"]["in best"]["identity"]["mean"] == pytest.approx(0.2)
     assert found["split"]["added_to_best"]["identity"]["mean"] == pytest.approx(-0.1) and "alone" not in found["split"]
+
+
+def test_a_method_that_is_told_the_looks_starts_from_them_and_only_it():
+    scene = {"background": "beach"}
+    told, plain = method("lora-told"), method("lora")
+    config = told.for_reference("cat", scene, 128, 1, looks="grey cat with white belly")
+    assert dict(config.attributes) == {"appearance": "grey cat with white belly"}
+    assert config.tokens.init == "described" and config.weights == plain.config.weights
+    assert dict(method("best-told").for_reference("cat", scene, 128, 1, looks="grey cat").attributes) == {
+        "appearance": "grey cat",
+        **scene,
+    }
+    assert not dict(plain.for_reference("cat", scene, 128, 1, looks="grey cat").attributes)
+    assert len({m.key() for m in (told, plain, method("base"), method("base-told"))}) == 4
+    assert method("base-told").label == "base model, the looks in words"
+    assert method("best-told").label == "SEAL best, told the looks"
