@@ -246,7 +246,7 @@ def label(name: str) -> str:
         base = f"TI in {match[1]}, {float(match[2]):.0%} to {float(match[3]):.0%}"
     elif base.startswith("curve-"):
         base = f"{_LABELS.get(base[6:], base[6:])} along its steps"
-    elif base.endswith("-told"):
+    elif base.endswith("-told") and base not in _LABELS:
         base = f"{label(base.removesuffix('-told'))}, told the looks"
     elif base.endswith("-seal"):
         base = f"{_LABELS[base.removesuffix('-seal')]} with SEAL"
