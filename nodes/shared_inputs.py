@@ -10,6 +10,9 @@ from .comfy.fonts import AUTOMATIC, font_options
 STICKERS = "SEAL/stickers"
 """Category of the nodes for pictures and prompts."""
 
+STYLE = "SEAL/style"
+"""Category of the nodes for looks that come from pictures."""
+
 STICKER_OUT = "The stickers on a transparent ground (RGBA)."
 SHOWN_OUT = "1 where the sticker shows something."
 COLOUR = "#rrggbb, #rrggbbaa or a name such as white."

@@ -18,6 +18,7 @@ SCRIPTS = [
     "inprocess_embedding_files.py",
     "inprocess_train.py",
     "inprocess_weights.py",
+    "inprocess_style.py",
     "inprocess_checkpointing.py",
     "inprocess_trained_files.py",
     "inprocess_pinned.py",

@@ -1,0 +1,124 @@
+"""Style at sampling: a MODEL whose passes are preceded by one over the style pictures (see style/style_source.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...seal_core.concept.settings import Layers
+from ...seal_core.messages import SealError
+from ...seal_core.method.sites import parse_sites
+from ...seal_core.pictures.inputs import images_of, masks_for, rgb_and_alpha
+from ...seal_core.pictures.resize import resize
+from ...seal_core.style.pictures_to_regions import fitted
+from ...seal_core.style.style_source import StyleSource, in_style
+from .routing.plan import Window, noise_level, window_of, within
+from .unet_sites import native_resolution, require_unet, unet_sites
+
+KEY = "seal_style"
+MOST = 8
+"""Style pictures, at most."""
+
+
+def style_of(
+    model: Any,
+    vae: Any,
+    image: Tensor,
+    mask: Tensor | None,
+    *,
+    strength: float,
+    layers: Layers,
+    seed: int,
+    resolution: int = 0,
+) -> StyleSource:
+    """Style pictures as latents. resolution: their longer side in pixels, 0 = the model's own.
+
+    Raises SealError for a model without sites, layers that it lacks, and more than MOST pictures.
+    """
+    parse_sites(layers.sites, unet_sites(require_unet(model)))
+    pictures = images_of(image)
+    if len(pictures) > MOST:
+        raise SealError(f"image: {len(pictures)} style pictures are too many; use at most {MOST}.")
+    masks = None if mask is None else masks_for(mask, len(pictures), pictures.shape[1], pictures.shape[2])
+    if masks is not None and not bool((masks.amax(dim=(1, 2)) > 0.5).all()):
+        raise SealError("mask: it marks nothing of a style picture; wire a mask with 1 = counts, or none.")
+    rows, columns = fitted(pictures.shape[1], pictures.shape[2], resolution or native_resolution(model))
+    latents, shown = [], []
+    for i, picture in enumerate(pictures):
+        rgb, alpha = rgb_and_alpha(picture)
+        small = torch.from_numpy(resize(rgb.numpy(), rows, columns)).clamp(0, 1)
+        latent = model.get_model_object("latent_format").process_in(vae.encode(small[None]))
+        if latent.ndim != 4 or latent.shape[1] != 4:
+            raise SealError(f"vae: its latents are {tuple(latent.shape[1:])}; wire the VAE of the same checkpoint.")
+        latents.append(latent.float().cpu())
+        shown.append(alpha if masks is None else masks[i])
+    return StyleSource(tuple(latents), tuple(shown), strength, layers, seed)
+
+
+def with_style(model: Any, source: StyleSource, where: Tensor | None = None) -> Any:
+    """A clone of a MODEL that draws in the source's style. where: MASK, which part of the drawing takes it."""
+    if where is not None:
+        where = masks_for(where, 1, where.shape[-2], where.shape[-1])[0]
+    sampling = model.get_model_object("model_sampling")
+    window = window_of(source.layers, sampling)
+    patched = model.clone()
+    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, _Styled(source, window, where))
+    return patched
+
+
+class _Styled:
+    """The wrapper of a pass: (executor, x, t, c_concat, c_crossattn, control, transformer_options, **rest)."""
+
+    def __init__(self, source: StyleSource, window: Window, where: Tensor | None) -> None:
+        self._source, self._window, self._where = source, window, where
+
+    def __call__(
+        self,
+        executor: Any,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Tensor | None = None,
+        c_crossattn: Tensor | None = None,
+        control: Any = None,
+        transformer_options: Mapping[str, Any] | None = None,
+        **rest: Any,
+    ) -> Tensor:
+        options = dict(transformer_options or {})
+        model = executor.class_obj
+        if self._source.strength == 0 or not within(self._window, noise_level(model.model_sampling, t, options)):
+            return executor(x, t, c_concat, c_crossattn, control, options, **rest)
+        row = _plainest(options, len(x))
+        one = {name: _row(value, row, len(x)) for name, value in rest.items()}
+        alone = {**options, "cond_or_uncond": [1], "uuids": options.get("uuids", [None])[-1:]}
+
+        def run(x_t: Tensor) -> None:
+            concat = None if c_concat is None else F.interpolate(c_concat[row : row + 1].float(), x_t.shape[-2:])
+            executor(x_t.to(x), t[row : row + 1], concat, _row(c_crossattn, row, len(x)), None, alone, **one)
+
+        def add_noise(latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+            return model.model_sampling.noise_scaling(sigma.view(-1, 1, 1, 1), noise, latent)
+
+        noised = self._source.noised(add_noise, t[row : row + 1].float())
+        where = None
+        if self._where is not None:
+            where = F.interpolate(self._where[None, None], x.shape[-2:], mode="area")[0, 0]
+        sites = unet_sites(model.diffusion_model)
+        with in_style(self._source, sites, [lambda x_t=x_t: run(x_t) for x_t in noised], where):
+            return executor(x, t, c_concat, c_crossattn, control, options, **rest)
+
+
+def _plainest(options: Mapping[str, Any], rows: int) -> int:
+    """A row of the negative prompt, where the batch has one: what says least about what is drawn."""
+    kinds = list(options.get("cond_or_uncond", ()))
+    each = rows // len(kinds) if kinds else rows
+    return kinds.index(1) * each if 1 in kinds else 0
+
+
+def _row(value: Any, row: int, rows: int) -> Any:
+    whole = isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == rows
+    return value[row : row + 1] if whole else value

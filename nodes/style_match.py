@@ -1,0 +1,83 @@
+"""SEALStyleMatch: which region takes its look from which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ..seal_core.messages import SealError
+from ..seal_core.style.matching import match
+from ..seal_core.style.previews import pairs_preview
+from ..seal_core.style.regions import Regions
+from .comfy.api import io
+from .comfy.vision_features import patch_features
+from .input_checks import inputs_checked
+from .schema import PairsType, RegionsType, schema
+from .shared_inputs import STYLE
+
+MOST_STYLES = 8
+"""Style pictures in all: their places meet in one attention, whose memory grows with them."""
+
+
+class SEALStyleMatch(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SEALStyleMatch",
+            display_name="SEAL Style Match",
+            category=STYLE,
+            description="Choose for each region of a picture the region of the style pictures whose look it takes; by "
+            "likeness, or as you say.",
+            search_aliases=["style transfer", "regions", "StyleGallery", "restyle"],
+            inputs=[
+                RegionsType.Input("content", tooltip="Regions of the picture that is to be restyled; one or several."),
+                RegionsType.Input("style", tooltip="Regions of the style picture or pictures."),
+                RegionsType.Input("style_2", optional=True, tooltip="Further style pictures, counted on."),
+                RegionsType.Input("style_3", optional=True, tooltip="Further style pictures, counted on."),
+                io.String.Input(
+                    "override",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    tooltip='Your own choices, one a line: "2 <- style 1 region 3", or "4 <- none" for a region that '
+                    "keeps its look. The preview shows the numbers. The rest is found by likeness.",
+                ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="Judges likeness by this model, such as DINOv2 from Load CLIP Vision, in place of the "
+                    "diffusion model's own features.",
+                ),
+            ],
+            outputs=[
+                PairsType.Output("pairs", tooltip="For SEAL Restyle."),
+                io.Image.Output("preview", tooltip="What belongs together has one colour. Grey: not used."),
+                io.String.Output("table", tooltip="The pairs as text; paste it into `override` and change it."),
+            ],
+        )
+
+    @classmethod
+    @inputs_checked
+    def execute(
+        cls,
+        content: Sequence[Regions],
+        style: Sequence[Regions],
+        style_2: Sequence[Regions] = (),
+        style_3: Sequence[Regions] = (),
+        override: str = "",
+        clip_vision: Any = None,
+    ) -> io.NodeOutput:
+        styles = (*style, *(style_2 or ()), *(style_3 or ()))
+        if len(styles) > MOST_STYLES:
+            raise SealError(f"style: {len(styles)} pictures are too many; use at most {MOST_STYLES}.")
+        pairs = []
+        for one in content:
+            own = None if clip_vision is None else [patch_features(clip_vision, part) for part in (one, *styles)]
+            pairs.append(match(one, styles, override, own))
+        sheets = [pairs_preview(one) for one in pairs]
+        return io.NodeOutput(tuple(pairs), torch.stack(sheets), "\n".join(str(p).replace("; ", "\n") for p in pairs))
+
+
+NODES = [SEALStyleMatch]

@@ -1,0 +1,91 @@
+"""Self-attention that looks at the style pictures' places instead of its own (after Attention Distillation, CVPR 2025,
+and StyleGallery, 2603.10354).
+
+What a self-attention would give if its queries met the style's keys and values is the style's look in the content's
+arrangement. As a target of an optimisation it restyles a picture; put into the attention's output while sampling it
+styles what is drawn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..hosts.base import Site
+
+
+@dataclass
+class Seen:
+    """What one self-attention computed in a pass: queries, keys and values (B, places, C)."""
+
+    q: Tensor = field(default_factory=lambda: torch.empty(0))
+    k: Tensor = field(default_factory=lambda: torch.empty(0))
+    v: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+@contextlib.contextmanager
+def self_attention_tap(sites: Sequence[Site]) -> Iterator[dict[str, Seen]]:
+    """Queries, keys and values of the self-attention beside each site, by the site's name, after a pass inside."""
+    seen = {site.name: Seen() for site in sites}
+
+    def keep(name: str, what: str):
+        def hook(module: nn.Module, args: tuple, output: Tensor) -> None:
+            setattr(seen[name], what, output)
+
+        return hook
+
+    with contextlib.ExitStack() as stack:
+        for site in sites:
+            own = site.block.attn1
+            for what, module in (("q", own.to_q), ("k", own.to_k), ("v", own.to_v)):
+                stack.callback(module.register_forward_hook(keep(site.name, what)).remove)
+        yield seen
+
+
+def attend(site: Site, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt d) v by heads: (B, places, C) of q (B, places, C), k and v (B, keys, C).
+
+    allowed: which keys each place may look at, (places, keys) bool; a place that may look at none looks at all.
+    """
+    heads = int(site.block.attn1.heads)
+    q, k, v = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k, v))
+    if allowed is not None:
+        allowed = allowed | ~allowed.any(dim=1, keepdim=True)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed).transpose(1, 2).flatten(2)
+
+
+@contextlib.contextmanager
+def styled(sites: Sequence[Site], style: dict[str, Seen], strength: float, where: dict[str, Tensor]) -> Iterator[None]:
+    """Self-attentions beside `sites` give, to `strength` (0..1), what their queries find in the style's places.
+
+    style: site -> keys and values (1, keys, C). where: site -> how much of it each place takes, (places,) in [0, 1].
+    Works for every row of a batch.
+    """
+    queries: dict[str, Tensor] = {}
+
+    def remember(name: str):
+        def hook(module: nn.Module, args: tuple, output: Tensor) -> None:
+            queries[name] = output
+
+        return hook
+
+    def change(site: Site):
+        def hook(module: nn.Module, args: tuple) -> tuple:
+            own, q = args[0], queries[site.name]
+            k, v = (t.to(q).expand(len(q), -1, -1) for t in (style[site.name].k, style[site.name].v))
+            share = strength * where[site.name].to(own)[None, :, None] if site.name in where else strength
+            return (own + share * (attend(site, q, k, v).to(own) - own), *args[1:])
+
+        return hook
+
+    with contextlib.ExitStack() as stack:
+        for site in sites:
+            attention = site.block.attn1
+            stack.callback(attention.to_q.register_forward_hook(remember(site.name)).remove)
+            stack.callback(attention.to_out[0].register_forward_pre_hook(change(site)).remove)
+        yield

@@ -1,0 +1,117 @@
+"""Style while sampling: what is drawn looks, in its self-attentions, at the style pictures' places (ours).
+
+At each noise level the style pictures, noised to it with fixed noise, pass the U-Net once; the keys and values of their
+self-attentions are then what the drawing's queries meet. It costs that pass in place of an optimisation, and works with
+prompts and learned concepts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..concept.settings import Layers
+from ..hosts.base import Context, Host, Site
+from ..messages import require_in_range
+from ..method.sites import parse_sites, select
+from ..pictures.inputs import resize_mask
+from .style_attention import Seen, self_attention_tap, styled
+
+
+@dataclass(frozen=True, eq=False)
+class StyleSource:
+    """Style pictures for a sampling.
+
+    latents: (1, 4, h, w) each. masks: (H, W) each, which places count, or None for all. strength: 0..1. layers: where
+    and when it acts. seed: of the noise.
+    """
+
+    latents: tuple[Tensor, ...]
+    masks: tuple[Tensor | None, ...]
+    strength: float = 1.0
+    layers: Layers = field(default_factory=lambda: Layers("up"))
+    seed: int = 0
+    _noise: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        require_in_range("strength", self.strength, 0.0, 1.0, "use 0 (none) to 1 (full).")
+
+    def chosen(self, sites: Sequence[Site]) -> list[Site]:
+        return select(parse_sites(self.layers.sites, sites), sites)
+
+    def noised(self, add_noise: Callable[[Tensor, Tensor, Tensor], Tensor], sigma: Tensor) -> list[Tensor]:
+        """Each picture's x_t at a noise level (1,), with the same noise every time."""
+        if not self._noise:
+            generator = torch.Generator().manual_seed(self.seed)
+            self._noise.extend(torch.randn(one.shape, generator=generator) for one in self.latents)
+        return [
+            add_noise(one.to(sigma.device).float(), noise.to(sigma.device), sigma)
+            for one, noise in zip(self.latents, self._noise)
+        ]
+
+    def kept(self, site: Site, i: int) -> Tensor | None:
+        """Indices of the i-th picture's places that count at a site, or None for all."""
+        mask = self.masks[i]
+        if mask is None:
+            return None
+        small = resize_mask(mask, *site.map_size(*self.latents[i].shape[-2:])).flatten() > 0.5
+        return small.nonzero()[:, 0] if bool(small.any()) else None
+
+
+@contextlib.contextmanager
+def in_style(
+    source: StyleSource, sites: Sequence[Site], passes: Sequence[Callable[[], object]], where: Tensor | None = None
+) -> Iterator[None]:
+    """Everything that passes the U-Net inside the block draws in the source's style.
+
+    passes: for each style picture, runs the U-Net on it noised to the present level. where: (h, w) in [0, 1] at the
+    size of what is drawn's latents, how much each place takes.
+    """
+    chosen = source.chosen(sites)
+    found: dict[str, list[Seen]] = {site.name: [] for site in chosen}
+    for i, run in enumerate(passes):
+        with torch.no_grad(), self_attention_tap(chosen) as seen:
+            run()
+        for site in chosen:
+            at, one = source.kept(site, i), seen[site.name]
+            pick = slice(None) if at is None else at.to(one.k.device)
+            found[site.name].append(Seen(k=one.k[:1, pick], v=one.v[:1, pick]))
+    style = {
+        name: Seen(k=torch.cat([s.k for s in all_], dim=1), v=torch.cat([s.v for s in all_], dim=1))
+        for name, all_ in found.items()
+    }
+    shares = {} if where is None else {s.name: _at(s, where) for s in chosen}
+    with styled(chosen, style, source.strength, shares):
+        yield
+
+
+def _at(site: Site, where: Tensor) -> Tensor:
+    size = site.map_size(*where.shape)
+    return F.interpolate(where[None, None].float(), size, mode="area").flatten()
+
+
+class StyledHost:
+    """A host that draws in a style; all else is the host's own. context: the style pictures' prompt, one row."""
+
+    def __init__(self, host: Host, source: StyleSource, context: Context) -> None:
+        self._host, self._source, self._context = host, source, context
+
+    def __getattr__(self, name: str):
+        return getattr(self._host, name)
+
+    def denoise(self, x_t: Tensor, sigma: Tensor, context: Context) -> Tensor:
+        level = sigma[:1]
+        percent = float((self._host.sigmas > level.cpu()).float().mean())
+        if not self._source.layers.start_percent <= percent <= self._source.layers.end_percent:
+            return self._host.denoise(x_t, sigma, context)
+        passes = [
+            lambda x=x: self._host.denoise(x, level, self._context)
+            for x in self._source.noised(self._host.add_noise, level)
+        ]
+        with in_style(self._source, self._host.sites(), passes):
+            return self._host.denoise(x_t, sigma, context)

@@ -1,0 +1,154 @@
+"""Style nodes inside ComfyUI: `PYTHON inprocess_style.py COMFY_DIR`.
+
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
+"""
+
+from __future__ import annotations
+
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import CLIP, MODEL, TEXT, apply, concept, learned, make_clip, make_model, plain, refused, run, sample
+
+# isort: split
+
+import comfy.model_management
+import torch
+from inprocess_train import VAE, state
+from seal_pack.nodes.comfy.style_sampling import KEY
+from seal_pack.nodes.restyle import SEALRestyle
+from seal_pack.nodes.style_match import SEALStyleMatch
+from seal_pack.nodes.style_model import SEALStyleModel
+from seal_pack.nodes.style_regions import SEALStyleRegions
+
+
+def picture(seed, height=64, width=64):
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="nearest").movedim(1, 3)
+
+
+def disc(size=64):
+    at = torch.linspace(-1, 1, size)
+    return (at[:, None] ** 2 + at[None] ** 2 < 0.5).float()[None]
+
+
+def regions(seed, mask=None, height=64, width=64, model=MODEL, clip=CLIP, **settings):
+    given = {"most": 3, "steps": 2, "resolution": 64, **settings}
+    return SEALStyleRegions.execute(model, clip, VAE, picture(seed, height, width), mask, **given).result
+
+
+def restyled(pairs, model=MODEL, clip=CLIP, steps=2, strength=1.0, colours="style"):
+    return SEALRestyle.execute(model, clip, VAE, pairs, steps, strength, 0.26, colours).result
+
+
+def styled(model=MODEL, **settings):
+    given = {"image": picture(5), "strength": 0.7, **settings}
+    return SEALStyleModel.execute(model, VAE, **given).result[0]
+
+
+def check_a_picture_is_restyled_region_by_region_and_the_models_stay_as_they_were():
+    roots = MODEL.model, CLIP.cond_stage_model, VAE.first_stage_model
+    before, weights = state(*roots), {k: v.clone() for k, v in MODEL.model.state_dict().items()}
+    with torch.inference_mode():
+        content, shown = regions(1, disc())
+        style, _ = regions(2, disc())
+        pairs, sheet, table = SEALStyleMatch.execute(content, style).result
+        image, latent = restyled(pairs)
+        own, _ = restyled(pairs, colours="own")
+        kept, kept_latent = restyled(pairs, strength=0.0)
+    assert shown.shape == (1, 64, 64, 3) and sheet.shape == (1, 64, 128, 3), (shown.shape, sheet.shape)
+    assert table.splitlines()[0].startswith("1 <- style 1 region"), table
+    assert image.shape == (1, 64, 64, 3) and float(image.min()) >= 0 and float(image.max()) <= 1
+    assert latent["samples"].shape == (1, 4, 8, 8)
+    assert not torch.equal(image, kept) and not torch.equal(image, own)
+    plain_latents = MODEL.model.latent_format.process_out(content[0].latents).cpu()
+    assert torch.allclose(kept_latent["samples"], plain_latents, atol=1e-6)
+    assert state(*roots) == before
+    assert all(torch.equal(v, weights[k]) for k, v in MODEL.model.state_dict().items())
+
+
+def check_several_contents_and_styles_and_sizes():
+    contents = (*regions(1)[0], *regions(3)[0])
+    wide, _ = regions(2, height=64, width=128, resolution=128)
+    pairs, sheets, table = SEALStyleMatch.execute(contents, regions(4)[0], wide, override="1 <- none").result
+    image, latent = restyled(pairs)
+    assert image.shape == (2, 64, 64, 3) and latent["samples"].shape[0] == 2
+    assert sheets.shape == (2, 64, 64 * 4, 3) and table.splitlines()[0] == "1 <- none", (sheets.shape, table)
+
+
+def check_a_styled_model_draws_in_the_style_and_the_wired_one_does_not():
+    plain_picture = sample(MODEL, plain("a cat"))
+    model = styled()
+    first = sample(model, plain("a cat"))
+    assert not torch.allclose(first, plain_picture) and torch.isfinite(first).all()
+    assert torch.equal(first, sample(model, plain("a cat")))
+    assert torch.equal(plain_picture, sample(MODEL, plain("a cat")))
+    assert torch.equal(plain_picture, sample(styled(strength=0.0), plain("a cat")))
+    late, early = (styled(start_percent=s, end_percent=e) for s, e in ((0.5, 1.0), (0.0, 0.5)))
+    kinds = [sample(m, plain("a cat"), steps=4) for m in (model, late, early)]
+    assert not any(torch.allclose(a, b) for i, a in enumerate(kinds) for b in kinds[:i])
+    half = torch.zeros(1, 64, 64)
+    half[:, :32] = 1
+    parts = [sample(styled(**{name: half}), plain("a cat")) for name in ("mask", "where")]
+    assert not any(torch.allclose(p, first) for p in parts)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in MODEL.model.modules())
+    assert KEY not in MODEL.wrappers.get("apply_model", {})
+
+
+def check_a_style_goes_with_batches_concepts_sizes_and_no_guidance():
+    model = apply(styled(image=torch.cat([picture(5), picture(6)])))
+    one = sample(model, learned(TEXT, concept()))
+    assert not torch.allclose(one, sample(apply(), learned(TEXT, concept())))
+    assert torch.allclose(
+        one, sample(styled(apply(), image=torch.cat([picture(5), picture(6)])), learned(TEXT, concept()))
+    )
+    batch = sample(model, learned(TEXT, concept()), batch=3, size=(8, 16))
+    assert batch.shape == (3, 4, 8, 16) and torch.isfinite(batch).all()
+    assert torch.isfinite(sample(styled(), plain("a cat"), cfg=1.0)).all()
+
+
+def check_sdxl_with_its_pooled_text():
+    model, clip = make_model(xl=True), make_clip("", xl=True)
+    positive, negative = plain("a cat", clip), plain("bad", clip)
+    found = sample(styled(model), positive, negative)
+    assert torch.isfinite(found).all() and not torch.allclose(found, sample(model, positive, negative))
+    pairs = SEALStyleMatch.execute(regions(1, model=model, clip=clip)[0], regions(2, model=model, clip=clip)[0]).result[
+        0
+    ]
+    assert torch.isfinite(restyled(pairs, model, clip)[0]).all()
+
+
+def check_bad_input_is_refused_with_a_remedy():
+    many = torch.cat([picture(i) for i in range(9)])
+    for what, wrong in (
+        ("mask: it marks no subject", lambda: regions(1, torch.zeros(1, 64, 64))),
+        ("mask: 2 masks", lambda: regions(1, torch.ones(2, 64, 64))),
+        ("too many", lambda: styled(image=many)),
+        ("mask: it marks nothing", lambda: styled(mask=torch.zeros(1, 64, 64))),
+        ("layers", lambda: styled(layers="up.77")),
+        ("start_percent", lambda: styled(start_percent=0.8, end_percent=0.2)),
+        ("several sizes", lambda: restyled(SEALStyleMatch.execute(
+            (*regions(1)[0], *regions(1, width=128, resolution=128)[0]), regions(2)[0]).result[0])),
+        ("style: 30 pictures", lambda: SEALStyleMatch.execute(regions(1)[0], regions(2)[0] * 30)),
+        ("override", lambda: SEALStyleMatch.execute(regions(1)[0], regions(2)[0], override="99 <- none")),
+    ):  # fmt: skip
+        with refused(what):
+            wrong()
+
+
+def check_cancel_stops_a_restyling_and_leaves_nothing():
+    pairs = SEALStyleMatch.execute(regions(1)[0], regions(2)[0]).result[0]
+    roots = MODEL.model, CLIP.cond_stage_model, VAE.first_stage_model
+    before = state(*roots)
+    comfy.model_management.interrupt_current_processing(True)
+    try:
+        restyled(pairs, steps=50)
+    except comfy.model_management.InterruptProcessingException:
+        pass
+    else:
+        raise AssertionError("not cancelled")
+    finally:
+        comfy.model_management.interrupt_current_processing(False)
+    assert state(*roots) == before
+
+
+if __name__ == "__main__":
+    run(globals())

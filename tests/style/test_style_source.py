@@ -1,0 +1,74 @@
+import pytest
+import torch
+from style_kit import halves
+from tiny_host import SIZE, small_host
+
+from seal_core.concept.settings import Layers
+from seal_core.hosts.base import Prompt
+from seal_core.messages import SealError
+from seal_core.method.sampling import sample
+from seal_core.style.style_source import StyledHost, StyleSource, in_style
+
+
+@pytest.fixture(scope="module")
+def host():
+    return small_host()
+
+
+@pytest.fixture(scope="module")
+def latents(host):
+    return host.encode_image(halves(size=SIZE)[None])
+
+
+def drawn(host, source=None, cfg=3.0, seed=1):
+    null, prompt = (host.encode([Prompt(text)], {}) for text in ("", "a sticker of a cat"))
+    artist = StyledHost(host, source, null) if source else host
+    generator = torch.Generator().manual_seed(seed)
+    return sample(artist, prompt, null, height=SIZE, width=SIZE, steps=4, cfg=cfg, generator=generator)
+
+
+def test_a_style_changes_what_is_drawn_and_nothing_stays_behind(host, latents):
+    plain = drawn(host)
+    styled = drawn(host, StyleSource((latents,), (None,)))
+    assert not torch.allclose(plain, styled) and torch.isfinite(styled).all()
+    assert torch.equal(styled, drawn(host, StyleSource((latents,), (None,))))
+    assert torch.equal(plain, drawn(host))
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in host.unet.modules())
+
+
+def test_no_strength_or_no_time_is_no_style(host, latents):
+    plain = drawn(host)
+    assert torch.allclose(plain, drawn(host, StyleSource((latents,), (None,), strength=0.0)), atol=1e-5)
+    never = StyleSource((latents,), (None,), layers=Layers("up", 0.9999, 1.0))
+    late = StyleSource((latents,), (None,), layers=Layers("up", 0.5, 1.0))
+    assert torch.equal(plain, drawn(host, never)) and not torch.allclose(plain, drawn(host, late))
+
+
+def test_places_that_are_masked_out_or_not_asked_for_do_not_take_part(host, latents):
+    mask = torch.zeros(SIZE, SIZE)
+    mask[:, : SIZE // 2] = 1
+    assert not torch.allclose(
+        drawn(host, StyleSource((latents,), (mask,))), drawn(host, StyleSource((latents,), (1 - mask,)))
+    )
+    source, null = StyleSource((latents,), (None,)), host.encode([Prompt("")], {})
+    x, sigma = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), host.sigmas[[300]]
+    before = host.denoise(x, sigma, null)
+    runs = [lambda: host.denoise(latents, sigma, null)]
+    with in_style(source, host.sites(), runs, torch.zeros(8, 8)):
+        assert torch.equal(host.denoise(x, sigma, null), before)
+    with in_style(source, host.sites(), runs, torch.ones(8, 8)):
+        assert not torch.allclose(host.denoise(x, sigma, null), before)
+
+
+def test_several_style_pictures_of_any_size(host, latents):
+    wide = host.encode_image(halves(size=2 * SIZE)[None, :SIZE])
+    both = StyleSource((latents, wide), (None, None))
+    assert torch.isfinite(drawn(host, both)).all()
+    assert not torch.allclose(drawn(host, both), drawn(host, StyleSource((latents,), (None,))))
+
+
+def test_bad_settings_are_refused(host, latents):
+    with pytest.raises(SealError, match="strength"):
+        StyleSource((latents,), (None,), strength=2.0)
+    with pytest.raises(SealError, match="layers"):
+        drawn(host, StyleSource((latents,), (None,), layers=Layers("up.99")))
