@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from ..seal_core.messages import SealError
 from ..seal_core.style.matching import match
-from ..seal_core.style.previews import pairs_preview
+from ..seal_core.style.previews import in_one_batch, pairs_preview
 from ..seal_core.style.regions import Regions
 from .comfy.api import io
 from .comfy.vision_features import patch_features
@@ -77,7 +75,7 @@ class SEALStyleMatch(io.ComfyNode):
             own = None if clip_vision is None else [patch_features(clip_vision, part) for part in (one, *styles)]
             pairs.append(match(one, styles, override, own))
         sheets = [pairs_preview(one) for one in pairs]
-        return io.NodeOutput(tuple(pairs), torch.stack(sheets), "\n".join(str(p).replace("; ", "\n") for p in pairs))
+        return io.NodeOutput(tuple(pairs), in_one_batch(sheets), "\n".join(str(p).replace("; ", "\n") for p in pairs))
 
 
 NODES = [SEALStyleMatch]

@@ -80,7 +80,7 @@ class SEALStyleModel(io.ComfyNode):
                     max=4096,
                     step=64,
                     optional=True,
-                    tooltip="Longer side in pixels at which the style picture is read; 0 = the model's own. Its strokes "
+                    tooltip="Longer side in pixels at which the style picture is read; 0 = the model's own. Strokes "
                     "keep the size that they have there.",
                 ),
             ],

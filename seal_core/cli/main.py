@@ -57,6 +57,14 @@ COMMANDS = {
         "example: python -m seal_core generate --model sd15 --embedding my-cat.safetensors "
         '--prompt "a sticker of <my-cat> jumping"',
     ),
+    "restyle": Command(
+        "cli.restyle_options:add_options",
+        "cli.restyle:run",
+        "pictures in the look of others, region by region",
+        "Redraw pictures in the look of style pictures: fur from fur, ground from ground. Writes NAME-restyled.png and "
+        "NAME-restyled.regions.png, which shows what took its look from where.",
+        "example: python -m seal_core restyle cat.png --style painting.png --model sd15",
+    ),
     "pack": Command(
         "cli.pack:add_options",
         "cli.pack:run",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from scipy import ndimage
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..stickers.font import open_font
 from .matching import Pairs
@@ -61,6 +62,12 @@ def pairs_preview(pairs: Pairs) -> Tensor:
         colours = {source: region_colour(n) for (at, source), n in number.items() if at == i}
         shown.append(_as_high(regions_preview(style, colours, f"style {i + 1}"), height))
     return torch.cat(shown, dim=1)
+
+
+def in_one_batch(pictures: Sequence[Tensor]) -> Tensor:
+    """(B, H, W, 3) of pictures (h, w, 3) of any sizes, each in the upper left corner, the rest white."""
+    height, width = (max(p.shape[side] for p in pictures) for side in (0, 1))
+    return torch.stack([F.pad(p, (0, 0, 0, width - p.shape[1], 0, height - p.shape[0]), value=1.0) for p in pictures])
 
 
 def _as_high(image: Tensor, height: int) -> Tensor:

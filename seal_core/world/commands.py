@@ -26,6 +26,7 @@ COMMANDS = {
     "edges": ("mask_networks.train_edges", "train and measure the network that refines cut-outs' edges"),
     "judges": ("judges.train_judges", "train and measure the judges"),
     "eval": ("evaluation.command", "compare methods on unseen characters: results.json, table and figures"),
+    "eval-style": ("evaluation.style_trials", "compare ways to restyle a picture with the renderer's truth"),
     "demo": ("evaluation.scored_demo", "the demo of `python -m seal_core demo`, with the judges' scores"),
     "readme": ("evaluation.readme", "the README's table and contact sheet from an evaluation and a demo run"),
 }

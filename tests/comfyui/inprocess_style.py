@@ -40,7 +40,7 @@ def restyled(pairs, model=MODEL, clip=CLIP, steps=2, strength=1.0, colours="styl
 
 
 def styled(model=MODEL, **settings):
-    given = {"image": picture(5), "strength": 0.7, **settings}
+    given = {"image": picture(5), "strength": 0.7, "resolution": 64, **settings}
     return SEALStyleModel.execute(model, VAE, **given).result[0]
 
 
@@ -95,12 +95,11 @@ def check_a_styled_model_draws_in_the_style_and_the_wired_one_does_not():
 
 def check_a_style_goes_with_batches_concepts_sizes_and_no_guidance():
     model = apply(styled(image=torch.cat([picture(5), picture(6)])))
-    one = sample(model, learned(TEXT, concept()))
-    assert not torch.allclose(one, sample(apply(), learned(TEXT, concept())))
-    assert torch.allclose(
-        one, sample(styled(apply(), image=torch.cat([picture(5), picture(6)])), learned(TEXT, concept()))
-    )
-    batch = sample(model, learned(TEXT, concept()), batch=3, size=(8, 16))
+    prompt = learned(TEXT, concept())
+    one = sample(model, prompt)
+    assert not torch.allclose(one, sample(apply(), prompt))
+    assert torch.allclose(one, sample(styled(apply(), image=torch.cat([picture(5), picture(6)])), prompt))
+    batch = sample(model, prompt, batch=3, size=(8, 16))
     assert batch.shape == (3, 4, 8, 16) and torch.isfinite(batch).all()
     assert torch.isfinite(sample(styled(), plain("a cat"), cfg=1.0)).all()
 

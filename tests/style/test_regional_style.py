@@ -12,7 +12,7 @@ from seal_core.method.sites import parse_sites, select
 from seal_core.style.matching import Pair, Pairs
 from seal_core.style.own_colours import in_own_colours, transferred
 from seal_core.style.pictures_to_regions import RegionSettings, regions_of
-from seal_core.style.previews import pairs_preview, region_colour, regions_preview
+from seal_core.style.previews import in_one_batch, pairs_preview, region_colour, regions_preview
 from seal_core.style.regional_style import RestyleSettings, restyle
 from seal_core.style.style_attention import attend, self_attention_tap
 
@@ -160,5 +160,7 @@ def test_previews_show_regions_in_their_colours():
     assert torch.allclose(
         sheet[60, 4] - 0.4 * regions.image[60, 4].mean(), 0.6 * torch.tensor(region_colour(0)), atol=0.02
     )
+    both = in_one_batch([sheet, regions_preview(regions)])
+    assert both.shape == (2, 64, 128, 3) and torch.equal(both[0], sheet) and bool((both[1, :, 64:] == 1).all())
     grey = sheet[60, 60]
     assert float(grey.max() - grey.min()) < 0.01

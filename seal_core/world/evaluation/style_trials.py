@@ -1,0 +1,257 @@
+"""`python -m seal_core.world eval-style`: how pictures are restyled, against the renderer's truth (ours).
+
+A content picture, flat and on a busy ground, takes the look of one picture of another character in another style. The
+renderer draws the same content in that style: that is what a restyled picture is compared with. Judges read the style
+and whether emotion, action and character are still there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ...concept.settings import Layers
+from ...demo.attribute_values import VALUES
+from ...demo.model_file import MODEL_FILE
+from ...files.whole_file import write_output
+from ...hosts.base import Context, Prompt
+from ...masks.segmenter import coarse_mask
+from ...messages import SealError
+from ...method.sampling import sample, schedule
+from ...pictures.inputs import resize_mask
+from ...pictures.png import png_bytes
+from ...prompts.attribute_prompt import attribute_prompt
+from ...style.features import features
+from ...style.matching import Pairs, match
+from ...style.own_colours import in_own_colours
+from ...style.regional_style import RestyleSettings, restyle
+from ...style.regions import Regions, find_regions
+from ...style.style_source import StyledHost, StyleSource
+from ..judges.judge_networks import JUDGES_FILE
+from ..renderer.characters import Character, character
+from ..renderer.scenes import Scene
+from .character_plan import NEUTRAL, characters
+from .metrics import interval, resamples
+from .trial_kit import TrialKit, TrialKitPaths
+
+METRICS: Mapping[str, str] = {
+    "style": "share of pictures that the judge reads in the asked style",
+    "emotion": "share in which the content's emotion is still read",
+    "action": "share in which the content's action is still read",
+    "figure": "overlap (IoU) of the figure with the content's",
+    "identity": "similarity to the content's character as drawn in that style",
+    "seconds": "one picture's",
+}
+STEPS = 100
+"""Of the optimisations; at the tiny model's size more change little."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One content and one style picture, with their truth."""
+
+    who: Character
+    scene: Scene
+    style: str
+    content: Regions
+    source: Regions
+    truth: Tensor
+    figure: Tensor
+
+
+Way = Callable[[TrialKit, Case, Context], Tensor]
+"""(kit, case, empty prompt) -> latents (1, 4, h, w)."""
+
+
+def _pairs(case: Case) -> Pairs:
+    return match(case.content, [case.source])
+
+
+def _regional(**changes: Any) -> Way:
+    def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
+        return restyle(kit.host, _pairs(case), null, RestyleSettings(steps=STEPS, **changes))
+
+    return run
+
+
+def _own(kit: TrialKit, case: Case, null: Context) -> Tensor:
+    pairs = in_own_colours(_pairs(case), kit.host.encode_image)
+    return restyle(kit.host, pairs, null, RestyleSettings(steps=STEPS))
+
+
+def _adain(kit: TrialKit, case: Case, null: Context) -> Tensor:
+    """Mean and spread of each latent channel (adaptive instance normalisation, 1703.06868)."""
+    x, y = case.content.latents.float(), case.source.latents.float()
+    own, other = ((z.mean((2, 3), keepdim=True), z.std((2, 3), keepdim=True)) for z in (x, y))
+    return (x - own[0]) / own[1] * other[1] + other[0]
+
+
+def _in_words(noise: float) -> Way:
+    """Image to image from a share of the noise, with the style's words (SDEdit, 2108.01073)."""
+
+    def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
+        return _drawn_on(kit.host, kit, case, null, noise, case.scene.but(style=case.style))
+
+    return run
+
+
+def _styled(noise: float, layers: str = "up", strength: float = 0.7) -> Way:
+    """Image to image in the style picture's look, without words for it."""
+
+    def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
+        source = StyleSource((case.source.latents,), (None,), strength, Layers(layers))
+        return _drawn_on(StyledHost(kit.host, source, null), kit, case, null, noise, case.scene)
+
+    return run
+
+
+def _drawn_on(host: Any, kit: TrialKit, case: Case, null: Context, noise: float, scene: Scene) -> Tensor:
+    """The content noised to a share of the levels, and drawn again under its prompt."""
+    told = scene.asdict()
+    if scene.style == case.scene.style:
+        del told["style"]  # the picture tells it
+    prompt = host.encode([Prompt(attribute_prompt(case.who.in_words(), **told).prompt)], {})
+    generator = torch.Generator().manual_seed(case.who.seed)
+    latents = case.content.latents.float()
+    if noise >= 1:
+        size = 8 * latents.shape[-1]
+        return sample(host, prompt, null, height=size, width=size, steps=20, cfg=4.0, generator=generator)
+    sigmas = schedule(kit.host.sigmas, 20)[1]
+    first = round((1 - noise) * 20)
+    x = host.add_noise(latents, torch.randn(latents.shape, generator=generator), sigmas[first : first + 1])
+    with torch.no_grad():
+        for now, following in zip(sigmas[first:-1], sigmas[first + 1 :]):
+            wanted, unwanted = (host.denoise(x, now[None], c) for c in (prompt, null))
+            x = x + (x - unwanted - 4.0 * (wanted - unwanted)) / now * (following - now)
+    return x
+
+
+WAYS: Mapping[str, Way | None] = {
+    "content": None,
+    "truth": None,
+    "regional": _regional(),
+    "regional, own colours": _own,
+    "without regions": _regional(regional=False),
+    "AdaIN": _adain,
+    "image to image, words": _in_words(0.7),
+    "image to image, words, less": _in_words(0.5),
+    "image to image, styled": _styled(0.7),
+    "drawn anew, words": _in_words(1.0),
+    "drawn anew, styled": _styled(1.0),
+}
+
+
+def case_of(kit: TrialKit, seed: int, style: str, null: Context) -> Case:
+    """The case of a character's seed: what it does and where varies with the seed."""
+    who, other = character(seed), character(seed + 500_000)
+    actions = [a for a in VALUES["action"] if a != "standing"]
+    scene = NEUTRAL.but(
+        action=actions[seed % len(actions)],
+        emotion=VALUES["emotion"][seed % len(VALUES["emotion"])],
+        background=("beach", "forest", "night city", "snowy")[seed % 4],
+        style="flat vector",
+    )
+    sticker, source = kit.render(who, scene, seed=seed), kit.render(other, NEUTRAL.but(style=style), seed=seed)
+    truth = kit.render(who, scene.but(style=style), seed=seed)
+    content, look = (_regions(kit, s, null) for s in (sticker, source))
+    return Case(who, scene, style, content, look, _float(truth.image), _float(sticker.mask))
+
+
+def _float(pixels: Any) -> Tensor:
+    return torch.from_numpy(np.asarray(pixels, np.float32) / 255)
+
+
+def _regions(kit: TrialKit, sticker: Any, null: Context) -> Regions:
+    image, mask = _float(sticker.image), _float(sticker.mask)
+    latents = kit.host.encode_image(image[None])
+    return find_regions(image, latents, features(kit.host, latents, null), mask)
+
+
+def judged(kit: TrialKit, case: Case, image: Tensor) -> dict[str, float]:
+    """METRICS of one picture (H, W, 3), without the seconds."""
+    read = kit.judges.classify(image[None])
+    found = {name: VALUES[name][int(read[name][0].argmax())] for name in ("style", "emotion", "action")}
+    there = case.figure > 0.5
+    figure = resize_mask(torch.from_numpy(coarse_mask(image.numpy())), *there.shape) > 0.5
+    alike = kit.judges.identity(image[None]) * kit.judges.identity(case.truth[None])
+    return {
+        "style": float(found["style"] == case.style),
+        "emotion": float(found["emotion"] == case.scene.emotion),
+        "action": float(found["action"] == case.scene.action),
+        "figure": float((figure & there).sum() / (figure | there).sum().clamp(min=1)),
+        "identity": float(alike.sum()),
+    }
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--out", type=Path, required=True, metavar="DIR", help="results go here; a rerun continues")
+    add("--pictures", type=int, default=24, metavar="N", help="contents, each in a style in turn (default 24)")
+    add("--split", choices=("validation", "test"), default="validation", help="whose characters (default validation)")
+    add("--seed-offset", type=int, default=0, metavar="K", help="start at the K-th of the split")
+    add("--ways", default=";".join(WAYS), help="ways to compare, separated by semicolons (default: all)")
+    add("--model", type=Path, default=MODEL_FILE, metavar="FILE", help="tiny model (default: the shipped one)")
+    add("--judges", type=Path, default=JUDGES_FILE, metavar="FILE", help="judges (default: the shipped ones)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command: style.json and style.png in the folder, and a table on stdout."""
+    ways = [w.strip() for w in options.ways.split(";") if w.strip()]
+    if unknown := [w for w in ways if w not in WAYS]:
+        raise SealError(f"ways: {unknown[0]!r} is not known; choose from {'; '.join(WAYS)}.")
+    torch.set_num_threads(1)
+    kit = TrialKitPaths(options.model, options.judges).kit()
+    null = kit.host.encode([Prompt("")], {})
+    styles = [s for s in VALUES["style"] if s != "flat vector"]
+    rows = []
+    for i, seed in enumerate(characters(options.split, options.pictures, options.seed_offset)):
+        path = options.out / f"{seed}.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        missing = [w for w in ways if w not in known]
+        if missing:
+            case = case_of(kit, seed, styles[i % len(styles)], null)
+            for way in missing:
+                started = time.perf_counter()
+                image = _picture(kit, case, way, null)
+                seconds = round(time.perf_counter() - started, 2)
+                known[way] = judged(kit, case, image) | {"seconds": seconds}
+                pixels = (image.numpy() * 255).round().astype(np.uint8)
+                write_output(options.out / f"{seed}.{_stem(way)}.png", png_bytes(Image.fromarray(pixels)))
+            write_output(path, json.dumps(known, sort_keys=True).encode())
+        rows.append({way: known[way] for way in ways})
+    print(table(options.out, rows))
+
+
+def _stem(way: str) -> str:
+    return way.replace(",", "").replace(" ", "_")
+
+
+def _picture(kit: TrialKit, case: Case, way: str, null: Context) -> Tensor:
+    if way == "truth":
+        return case.truth
+    run = WAYS[way]
+    return case.content.image if run is None else kit.host.decode_latents(run(kit, case, null))[0]
+
+
+def table(out: Path, rows: list[dict[str, dict[str, float]]]) -> str:
+    """Writes style.json (means with 95 % intervals over the pictures); returns the same as Markdown."""
+    index = resamples(len(rows))
+    ways = list(rows[0])
+    values = {w: {m: np.array([row[w][m] for row in rows]) for m in METRICS} for w in ways}
+    found = {w: {m: interval(v, index) for m, v in of.items()} for w, of in values.items()}
+    write_output(out / "style.json", json.dumps({"metrics": dict(METRICS), "ways": found}, indent=1).encode())
+    lines = [f"| | {' | '.join(METRICS)} |", f"|---|{'---|' * len(METRICS)}"]
+    for way in ways:
+        cells = [f"{v['mean']:.2f} [{v['lo']:.2f}, {v['hi']:.2f}]" for v in found[way].values()]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
