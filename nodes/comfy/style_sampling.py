@@ -15,7 +15,7 @@ from ...seal_core.messages import SealError
 from ...seal_core.method.sites import parse_sites
 from ...seal_core.pictures.inputs import images_of, masks_for, rgb_and_alpha
 from ...seal_core.pictures.resize import resize
-from ...seal_core.style.pictures_to_regions import fitted
+from ...seal_core.style.pictures_to_regions import fitted_sides
 from ...seal_core.style.style_source import StyleSource, in_style
 from .routing.plan import Window, noise_level, window_of, within
 from .unet_sites import native_resolution, require_unet, unet_sites
@@ -47,7 +47,7 @@ def style_of(
     masks = None if mask is None else masks_for(mask, len(pictures), pictures.shape[1], pictures.shape[2])
     if masks is not None and not bool((masks.amax(dim=(1, 2)) > 0.5).all()):
         raise SealError("mask: it marks nothing of a style picture; wire a mask with 1 = counts, or none.")
-    rows, columns = fitted(pictures.shape[1], pictures.shape[2], resolution or native_resolution(model))
+    rows, columns = fitted_sides(pictures.shape[1], pictures.shape[2], resolution or native_resolution(model))
     latents, shown = [], []
     for i, picture in enumerate(pictures):
         rgb, alpha = rgb_and_alpha(picture)

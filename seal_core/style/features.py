@@ -36,7 +36,7 @@ def feature_site(sites: Sequence[Site], height: int, width: int) -> Site:
 
 
 @torch.no_grad()
-def features(
+def inversion_features(
     host: Host,
     latents: Tensor,
     context: Context,

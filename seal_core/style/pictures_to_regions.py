@@ -12,7 +12,7 @@ from ..hosts.base import Host, Prompt
 from ..messages import require_whole_number
 from ..pictures.inputs import images_of, masks_for, rgb_and_alpha
 from ..pictures.resize import resize
-from .features import INVERSION_STEPS, features
+from .features import INVERSION_STEPS, inversion_features
 from .regions import MOST_REGIONS, Regions, find_regions
 
 SIDE = 64
@@ -54,7 +54,7 @@ def regions_of(
     found = []
     for i, picture in enumerate(pictures):
         rgb = _on_white(picture)
-        rows, columns = fitted(rgb.shape[0], rgb.shape[1], settings.resolution or host.resolution)
+        rows, columns = fitted_sides(rgb.shape[0], rgb.shape[1], settings.resolution or host.resolution)
         small = torch.from_numpy(resize(rgb.float().cpu().numpy(), rows, columns)).clamp(0, 1)
         latents = host.encode_image(small[None]).float()
 
@@ -62,12 +62,12 @@ def regions_of(
             if progress:
                 progress(before * total + done, len(pictures) * total)
 
-        seen = features(host, latents, null, steps=settings.steps, progress=told)
+        seen = inversion_features(host, latents, null, steps=settings.steps, progress=told)
         found.append(find_regions(small, latents, seen, masks[i], most=settings.most, seed=settings.seed))
     return tuple(found)
 
 
-def fitted(height: int, width: int, longest: int) -> tuple[int, int]:
+def fitted_sides(height: int, width: int, longest: int) -> tuple[int, int]:
     """(rows, columns) of a picture scaled to the longer side, multiples of SIDE, its shape kept as well as they can."""
     shrink = longest / max(height, width)
     rows, columns = (max(SIDE, round(side * shrink / SIDE) * SIDE) for side in (height, width))

@@ -16,8 +16,9 @@ from ...demo.model_file import MODEL_FILE
 from ...messages import SealError
 from ..judges.judge_networks import JUDGES_FILE
 from .character_plan import NEUTRAL, characters
-from .compared_methods import GROUPS, Method, parse_methods
+from .compared_methods import Method
 from .evaluation_report import write_report
+from .method_groups import GROUPS, parse_methods
 from .trial import Setup
 from .trial_kit import TrialKitPaths
 from .trial_store import Evaluation

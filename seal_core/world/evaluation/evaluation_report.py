@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files.whole_file import write_output
-from .compared_methods import COMPONENTS, GRID_SITES, GRID_TIMES, LONG_TI, PAIRS, PARTS, SEAL, Method, grid_name, label
+from .compared_methods import COMPONENTS, GRID_SITES, GRID_TIMES, SEAL, Method, grid_name, label
 from .figures import Strip, write_figures
+from .method_groups import LONG_TI, PAIRS, PARTS
 from .metrics import METRICS, Trials, Values, differences, gathered, metric_table, of_trial, resamples
 
 HEADLINE = ("identity", "own", "controllability", "both", "leakage", "rigidity", "quality", "seconds")

@@ -19,8 +19,9 @@ from PIL import Image
 from ...files.whole_file import write_output
 from ...messages import SealError
 from ..commands import main
-from .compared_methods import COMPONENTS, LONG_TI, MAIN, PARTS, SEAL, method
+from .compared_methods import COMPONENTS, SEAL, method
 from .evaluation_report import markdown_table, told
+from .method_groups import LONG_TI, MAIN, PARTS
 from .metrics import VERIFIED
 
 ROOT = Path(__file__).parents[3]

@@ -31,7 +31,7 @@ from ...method.sampling import sample, schedule
 from ...pictures.inputs import resize_mask
 from ...pictures.png import png_bytes
 from ...prompts.attribute_prompt import attribute_prompt
-from ...style.features import features
+from ...style.features import inversion_features
 from ...style.matching import Pairs, match
 from ...style.own_colours import in_own_colours
 from ...style.regional_style import RestyleSettings, restyle
@@ -174,7 +174,7 @@ def _float(pixels: Any) -> Tensor:
 def _regions(kit: TrialKit, sticker: Any, null: Context) -> Regions:
     image, mask = _float(sticker.image), _float(sticker.mask)
     latents = kit.host.encode_image(image[None])
-    return find_regions(image, latents, features(kit.host, latents, null), mask)
+    return find_regions(image, latents, inversion_features(kit.host, latents, null), mask)
 
 
 def judged(kit: TrialKit, case: Case, image: Tensor) -> dict[str, float]:

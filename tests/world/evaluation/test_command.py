@@ -17,7 +17,8 @@ from seal_core.messages import SealError
 from seal_core.world.evaluation import trial_store
 from seal_core.world.evaluation.character_plan import characters, plan_character
 from seal_core.world.evaluation.command import add_options, evaluate, run
-from seal_core.world.evaluation.compared_methods import method, parse_methods
+from seal_core.world.evaluation.compared_methods import method
+from seal_core.world.evaluation.method_groups import parse_methods
 from seal_core.world.evaluation.metrics import of_trial
 from seal_core.world.evaluation.trial import Setup, _attention, _pictures, run_trial
 from seal_core.world.evaluation.trial_kit import TrialKitPaths

@@ -12,8 +12,9 @@ from seal_core.method import augment as views
 from seal_core.method.presets import PRESETS
 from seal_core.world.evaluation import metrics
 from seal_core.world.evaluation.character_plan import FEWEST_PROMPTS, NEUTRAL, characters, plan_character
-from seal_core.world.evaluation.compared_methods import BUDGET, COMPONENTS, GROUPS, label, method, parse_methods
+from seal_core.world.evaluation.compared_methods import BUDGET, COMPONENTS, label, method
 from seal_core.world.evaluation.evaluation_report import claims, components
+from seal_core.world.evaluation.method_groups import GROUPS, parse_methods
 from seal_core.world.evaluation.metrics import (
     METRICS,
     differences,

@@ -8,7 +8,8 @@ import pytest
 from seal_core.messages import SealError
 from seal_core.world.commands import main
 from seal_core.world.evaluation import readme, scored_demo
-from seal_core.world.evaluation.compared_methods import LONG_TI, method
+from seal_core.world.evaluation.compared_methods import method
+from seal_core.world.evaluation.method_groups import LONG_TI
 
 NAMES = readme.MAIN
 
