@@ -58,7 +58,7 @@ STEPS = 100
 
 @dataclass(frozen=True)
 class Case:
-    """One content and one style picture, with their truth."""
+    """One content and one style picture, with their truth. steps: of an optimisation."""
 
     who: Character
     scene: Scene
@@ -67,6 +67,7 @@ class Case:
     source: Regions
     truth: Tensor
     figure: Tensor
+    steps: int
 
 
 Way = Callable[[TrialKit, Case, Context], Tensor]
@@ -77,16 +78,12 @@ def _pairs(case: Case) -> Pairs:
     return match(case.content, [case.source])
 
 
-def _regional(**changes: Any) -> Way:
+def _regional(regional: bool = True, own: bool = False) -> Way:
     def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
-        return restyle(kit.host, _pairs(case), null, RestyleSettings(steps=STEPS, **changes))
+        pairs = in_own_colours(_pairs(case), kit.host.encode_image) if own else _pairs(case)
+        return restyle(kit.host, pairs, null, RestyleSettings(steps=case.steps, regional=regional))
 
     return run
-
-
-def _own(kit: TrialKit, case: Case, null: Context) -> Tensor:
-    pairs = in_own_colours(_pairs(case), kit.host.encode_image)
-    return restyle(kit.host, pairs, null, RestyleSettings(steps=STEPS))
 
 
 def _adain(kit: TrialKit, case: Case, null: Context) -> Tensor:
@@ -140,7 +137,7 @@ WAYS: Mapping[str, Way | None] = {
     "content": None,
     "truth": None,
     "regional": _regional(),
-    "regional, own colours": _own,
+    "regional, own colours": _regional(own=True),
     "without regions": _regional(regional=False),
     "AdaIN": _adain,
     "image to image, words": _in_words(0.7),
@@ -151,7 +148,7 @@ WAYS: Mapping[str, Way | None] = {
 }
 
 
-def case_of(kit: TrialKit, seed: int, style: str, null: Context) -> Case:
+def case_of(kit: TrialKit, seed: int, style: str, null: Context, steps: int = STEPS) -> Case:
     """The case of a character's seed: what it does and where varies with the seed."""
     who, other = character(seed), character(seed + 500_000)
     actions = [a for a in VALUES["action"] if a != "standing"]
@@ -164,7 +161,7 @@ def case_of(kit: TrialKit, seed: int, style: str, null: Context) -> Case:
     sticker, source = kit.render(who, scene, seed=seed), kit.render(other, NEUTRAL.but(style=style), seed=seed)
     truth = kit.render(who, scene.but(style=style), seed=seed)
     content, look = (_regions(kit, s, null) for s in (sticker, source))
-    return Case(who, scene, style, content, look, _float(truth.image), _float(sticker.mask))
+    return Case(who, scene, style, content, look, _float(truth.image), _float(sticker.mask), steps)
 
 
 def _float(pixels: Any) -> Tensor:
@@ -200,6 +197,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--split", choices=("validation", "test"), default="validation", help="whose characters (default validation)")
     add("--seed-offset", type=int, default=0, metavar="K", help="start at the K-th of the split")
     add("--ways", default=";".join(WAYS), help="ways to compare, separated by semicolons (default: all)")
+    add("--steps", type=int, default=STEPS, metavar="K", help=f"of the optimisations (default {STEPS})")
     add("--model", type=Path, default=MODEL_FILE, metavar="FILE", help="tiny model (default: the shipped one)")
     add("--judges", type=Path, default=JUDGES_FILE, metavar="FILE", help="judges (default: the shipped ones)")
 
@@ -219,7 +217,7 @@ def run(options: argparse.Namespace) -> None:
         known = json.loads(path.read_text()) if path.exists() else {}
         missing = [w for w in ways if w not in known]
         if missing:
-            case = case_of(kit, seed, styles[i % len(styles)], null)
+            case = case_of(kit, seed, styles[i % len(styles)], null, options.steps)
             for way in missing:
                 started = time.perf_counter()
                 image = _picture(kit, case, way, null)

@@ -59,11 +59,11 @@ def test_all_methods_answer_from_the_same_noise(kit):
     host = kit.host
     vectors = {e: host.vocabulary(e)[host.token_ids(e, who.species)].float() for e in host.family.encoders}
     concept = Concept(CONCEPT_NAME, who.species, vectors, host.family)
-    base = _pictures(host, None, plan, who, SETUP)
+    base = _pictures(host, None, plan, who.species, SETUP)
     assert base.shape == (16, SIZE, SIZE, 3)
-    assert torch.allclose(base, _pictures(host, concept, plan, who, SETUP), atol=1e-4)
+    assert torch.allclose(base, _pictures(host, concept, plan, CONCEPT_NAME, SETUP), atol=1e-4)
     louder = dataclasses.replace(concept, vectors={e: v.flip(-1) for e, v in vectors.items()})
-    assert (base - _pictures(host, louder, plan, who, SETUP)).abs().max() > 1e-3
+    assert (base - _pictures(host, louder, plan, CONCEPT_NAME, SETUP)).abs().max() > 1e-3
 
 
 def test_a_snapshot_is_the_shorter_training(kit):
