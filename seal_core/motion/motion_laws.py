@@ -30,13 +30,15 @@ class MotionLaw:
 
 _CONTACT, _HOP = 0.36, 0.34
 """A bounce: the share of its loop on the ground, and how high it goes."""
-_SQUASH, _STRETCH = 0.26, 0.13
+_SQUASH, _STRETCH = 0.21, 0.12
 _SHAKES, _FRAMES_A_SHAKE = 4, 4
 _DIP_ENDS = 0.18
 """A pop: when it has gathered itself."""
 _LEAVING = 0.74
 """A key pose: when it begins to duck for the next one."""
 _DUCK, _RISE = 0.24, 0.16
+_PLAIN, _FULL = 2, 8
+"""Frames for each key pose up to which poses just change, and from which ducking and springing are seen in full."""
 
 
 def _bounce(phase: float, strength: float, frames: int, poses: int) -> Stance:
@@ -91,7 +93,11 @@ def _float(phase: float, strength: float, frames: int, poses: int) -> Stance:
 
 
 def _poses(phase: float, strength: float, frames: int, poses: int) -> Stance:
-    """Pose to pose: ducks, changes while it is lowest, springs up beyond its height, settles, holds."""
+    """Pose to pose: ducks, changes while it is lowest, springs up beyond its height, settles, holds.
+
+    With few frames each of them is seen for long, so there is less of it.
+    """
+    strength *= min(1.0, max(0.0, (frames / poses - _PLAIN) / (_FULL - _PLAIN)))
     slot = (phase * poses + 0.5) % poses  # begins in the middle of the first pose's hold
     number = min(int(slot), poses - 1)
     part = slot - number

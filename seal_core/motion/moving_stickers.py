@@ -24,14 +24,14 @@ _MOST_PIXELS = 1 << 28
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """motion: one of MOTIONS. strength: 0..2, of the motion. frames: of one loop. fps: frames a second; 0 = the motion's
-    own pace. shadow: opacity of the contact shadow, 0..1. overlay: one of OVERLAYS."""
+    """motion: one of MOTIONS. strength: 0..2, of the motion. frames: of one loop. fps: frames a second; 0 = the
+    motion's own pace. shadow: opacity of the contact shadow, 0..1. overlay: one of OVERLAYS."""
 
     motion: str = "bounce"
     strength: float = 1.0
     frames: int = 16
     fps: float = 0.0
-    shadow: float = 0.25
+    shadow: float = 0.35
     overlay: str = NONE
 
     def __post_init__(self) -> None:
@@ -62,9 +62,10 @@ def moving_stickers(
     """One animated sticker for each picture; for motion "poses" one for each batch, or, if every batch is one picture,
     one of all. Each has its picture's size, or its first key pose's.
 
-    batches: IMAGEs of any sizes. masks: none, one MASK for all batches, or one each. progress: called as (done, all) for
-    each frame. Raises SealError for pictures without a subject, wrong numbers of key poses, masks and frames, and for
-    more frames than fit into memory.
+    batches: IMAGEs of any sizes. masks: none, one MASK for all batches, or one each. progress: called as (done, all)
+    for each frame.
+    Raises SealError for pictures without a subject, wrong numbers of key poses, masks and frames, and for more frames
+    than fit into memory.
     """
     if len(masks) not in (0, 1, len(batches)):
         raise SealError(f"mask: {len(masks)} masks for {len(batches)} batches; give one for all, or one each.")
@@ -117,7 +118,7 @@ def _check_amount(batches: Sequence[Tensor], settings: MotionSettings) -> None:
         shape = tuple(getattr(batch, "shape", ()))
         if len(shape) not in (3, 4):
             continue  # `images_of` says what is wrong with it
-        count = shape[0] if len(shape) == 4 else 1  # noqa: PLR2004
+        count = shape[0] if len(shape) == 4 else 1
         pictures += count
         pixels += math.prod(shape[-3:-1]) * (count if settings.motion != POSES else 1)
     if pixels * settings.frames > _MOST_PIXELS:

@@ -15,6 +15,8 @@ from .overlay_shapes import Mark
 from .stances import Stance
 
 NONE = "none"
+_SPECK = 0.012
+"""Radius in sizes below which a mark is not drawn: it would look like dust."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Body:
 
 def overlay_marks(kind: str, phase: float, stance: Stance, body: Body) -> list[Mark]:
     """The marks of one frame, in local coordinates. kind: one of OVERLAYS."""
-    return _LAWS[kind](phase % 1, stance, body)
+    return [mark for mark in _LAWS[kind](phase % 1, stance, body) if mark.radius >= _SPECK]
 
 
 def _nothing(phase: float, stance: Stance, body: Body) -> list[Mark]:
@@ -47,7 +49,8 @@ def _hearts(phase: float, stance: Stance, body: Body) -> list[Mark]:
     for number, (side, begins, size) in enumerate(plan):
         life = (phase + begins) % 1
         sway = math.sin(2 * math.pi * life + number)
-        x, y = body.at(side * (0.78 + 0.1 * (number % 2)), 0.52 + 0.5 * life)
+        x, y = body.at(side * (0.86 + 0.14 * life), 0.56 + 0.44 * life)
+        x = float(stance.forward(np.float64(x), np.float64(y))[0])  # makes way for the head, and does not hop along
         grown = _eased(life / 0.22) * (1 + 0.25 * _hump(life, 0.1, 0.36)) * (1 - _eased((life - 0.72) / 0.28))
         marks.append(Mark("hearts", x + 0.035 * sway, y, 0.125 * size * grown, -0.28 * side - 0.16 * sway))
     return marks
@@ -73,7 +76,8 @@ def _sweat(phase: float, stance: Stance, body: Body) -> list[Mark]:
 
 def _sparkle(phase: float, stance: Stance, body: Body) -> list[Mark]:
     """Flash in turn around the subject."""
-    plan = ((-0.92, 0.93, 1.0, 0.0), (0.95, 0.72, 0.85, 0.36), (0.72, 1.0, 0.5, 0.68), (-1.0, 0.42, 0.6, 0.55), (0.98, 0.2, 0.65, 0.84))  # fmt: skip
+    plan = ((-0.92, 0.93, 1.0, 0.0), (0.95, 0.72, 0.85, 0.36), (0.72, 1.0, 0.5, 0.68), (-1.0, 0.42, 0.6, 0.55))
+    plan += ((0.98, 0.2, 0.65, 0.84),)
     marks = []
     for across, up, size, begins in plan:
         life = (phase + begins) % 1

@@ -15,8 +15,8 @@ from scipy import ndimage
 
 _REACH, _CELLS, _CORNERS = 1.6, 192, 128
 """The square that is tabulated reaches from -_REACH to _REACH; its cells; the corners of a polygon."""
-_LINE = 0.1
-"""Width of the dark line, as a share of the radius."""
+_LINE, _WIDEST = 0.1, 0.35
+"""Width of the dark line, and most of the white one, as shares of the radius."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ class Mark:
 
 
 def draw_mark(onto: np.ndarray, mark: Mark, rim: float) -> None:
-    """Draw over premultiplied RGBA (H, W, 4), in place. The mark is in pixels, y downwards. rim: pixels of white line."""
+    """Draw over premultiplied RGBA (H, W, 4), in place. The mark is in pixels, y downwards. rim: pixels of white
+    line.
+    """
+    rim = min(rim, _WIDEST * mark.radius)
     drawing = DRAWINGS[mark.kind]
     reach = mark.radius * 1.2 + rim + 2
     rows = slice(max(0, int(mark.y - reach)), max(0, min(onto.shape[0], int(mark.y + reach) + 1)))

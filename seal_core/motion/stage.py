@@ -21,9 +21,9 @@ _FAINT = 1 / 512
 """Opacity below which a pixel shows nothing."""
 _BLEED = 7
 """Side of the square of neighbours that give a hidden pixel its colour, so that scaling a frame makes no fringe."""
-_SHADOW_WIDE, _SHADOW_FLAT, _SHADOW_HIGH = 0.36, 0.16, 0.5
-"""Half the shadow's width as a share of the subject's, its height as a share of its width, and how high up, in sizes,
-a subject is when its shadow is smallest."""
+_SHADOW_WIDER, _SHADOW_LEAST, _SHADOW_FLAT, _SHADOW_HIGH = 1.3, 0.5, 0.13, 0.5
+"""A shadow's width as a share of the feet's, and at least of the subject's; its height as a share of that; and how high
+up, in sizes, a subject is when its shadow is smallest."""
 _THINNEST = 1e-3
 
 
@@ -93,7 +93,7 @@ class Stage:
         return _Ellipse(float(x), float(y), shadow.half * unit, shadow.flat * unit, shadow.opacity)
 
     def _body(self) -> Body:
-        size, (left, top) = self.cast.size, self._origin
+        size, (left, _) = self.cast.size, self._origin
         boxes = np.array([subject.box for subject in self.cast.subjects])
         shifts = np.array([left - x for x, _ in self.pivots])
         first, last = float((boxes[:, 0] + shifts).mean()), float((boxes[:, 2] + shifts).mean())
@@ -118,7 +118,7 @@ class Stage:
         """Left, top and right, bottom of a frame."""
         stance = self.stances[number]
         subject, (x, y) = self.cast.subjects[stance.picture], self.pivots[stance.picture]
-        hull = subject.hull()
+        hull = subject.hull
         xs, ys = self._on_canvas(*stance.forward((hull[0] - x) / self.cast.size, (y - hull[1]) / self.cast.size))
         low, high = [(float(xs.min()), float(ys.min()))], [(float(xs.max()), float(ys.max()))]
         reach = self.cast.rim * self.scale + 1
@@ -143,9 +143,13 @@ class Stage:
         if not self.staging.shadow:
             return None
         lifted = min(max(stance.up, 0.0) / _SHADOW_HIGH, 1.0)
-        half = 2 * self.body.half * _SHADOW_WIDE / stance.stretch * (1 - 0.4 * lifted)
+        subject = self.cast.subjects[stance.picture]
+        left, right = ((x - self.pivots[stance.picture][0]) / self.cast.size for x in subject.stands)
+        half = max((right - left) / 2 * _SHADOW_WIDER, self.body.half * _SHADOW_LEAST)
+        half = half / stance.stretch * (1 - 0.35 * lifted)
+        middle = (left + right) / 2 / stance.stretch + stance.right
         opacity = self.staging.shadow * (1 - 0.6 * lifted)
-        return _Ellipse(self.body.x + stance.right, self.body.foot, half, half * _SHADOW_FLAT, opacity)
+        return _Ellipse(middle, self.body.foot, half, half * _SHADOW_FLAT, opacity)
 
     def _scaled(self, subject: Subject) -> np.ndarray:
         high, wide = subject.colours.shape[:2]
@@ -155,7 +159,7 @@ class Stage:
         """Draw over the canvas: each pixel takes its colour from where the inverse map says, bicubically."""
         subject, (pivot_x, pivot_y) = self.cast.subjects[stance.picture], self.pivots[stance.picture]
         size, (left, top), colours = self.cast.size, self._origin, self.colours[stance.picture]
-        hull = subject.hull()
+        hull = subject.hull
         xs, ys = self._on_canvas(*stance.forward((hull[0] - pivot_x) / size, (pivot_y - hull[1]) / size))
         rows = slice(max(0, int(ys.min()) - 2), min(canvas.shape[0], int(ys.max()) + 3))
         columns = slice(max(0, int(xs.min()) - 2), min(canvas.shape[1], int(xs.max()) + 3))
@@ -198,7 +202,8 @@ def _straight(canvas: np.ndarray) -> np.ndarray:
     """Straight alpha. Hidden pixels take the colour of what is near, and are white elsewhere."""
     alpha = canvas[..., 3:]
     planes = torch.from_numpy(np.ascontiguousarray(canvas.transpose(2, 0, 1)))[None]
-    around = avg_pool2d(planes, _BLEED, 1, _BLEED // 2)[0].permute(1, 2, 0).numpy()
+    across = avg_pool2d(planes, (1, _BLEED), 1, (0, _BLEED // 2))
+    around = avg_pool2d(across, (_BLEED, 1), 1, (_BLEED // 2, 0))[0].permute(1, 2, 0).numpy()
     near = np.where(around[..., 3:] > 0, around[..., :3] / np.maximum(around[..., 3:], 1e-9), 1)
     shown = alpha >= _FAINT
     colour = np.where(shown, canvas[..., :3] / np.maximum(alpha, 1e-9), near).clip(0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,11 +20,15 @@ from ..stickers.layers import layers_of
 
 _SEEN = 0.02
 """Opacity from which a pixel counts as part of the subject."""
-_WHITE, _MOSTLY, _DEEPEST = 0.93, 0.85, 0.06
-"""A die-cut line: pixels this bright, this share of them at one depth, and its largest width as a share of the size."""
+_WHITE, _MOSTLY, _MIXED, _DEEPEST = 0.88, 0.8, 0.006, 0.06
+"""A die-cut line: pixels this bright; this share of them at one depth; and as shares of the size the width of its
+outermost pixels, which are not looked at, and its largest width."""
 _CUT = 0.12
 """Share of a side of the picture that a subject may touch before it looks cut there."""
+_FEET = 0.1
+"""The lowest share of a subject, which is what it stands on."""
 _HULL = 96
+"""How many rows and columns tell what a subject reaches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,7 @@ class Subject:
     top: int
     middle: float
     bottom: float
+    stands: tuple[float, float]
     rim: float
 
     @property
@@ -45,6 +51,7 @@ class Subject:
         high, wide = self.colours.shape[:2]
         return self.left + 1.0, self.top + 1.0, self.left + wide - 1.0, self.top + high - 1.0
 
+    @cached_property
     def hull(self) -> tuple[np.ndarray, np.ndarray]:
         """x and y in pixels of points that enclose what is seen: both ends of its rows and columns."""
         seen = self.colours[..., 3] > 0
@@ -64,12 +71,12 @@ class Subject:
 @dataclass(frozen=True, eq=False)
 class Cast:
     """Subjects, one for each key pose, that stand on one ground. size: pixels of one unit of length. middle, ground:
-    where they stand. wide, high: of all, in sizes. canvas: width and height in pixels."""
+    where they stand. high: of all, in sizes. canvas: width and height in pixels."""
 
     subjects: tuple[Subject, ...]
     canvas: tuple[int, int]
 
-    @property
+    @cached_property
     def size(self) -> float:
         return float(np.mean([np.sqrt((s.box[2] - s.box[0]) * (s.box[3] - s.box[1])) for s in self.subjects]))
 
@@ -82,10 +89,6 @@ class Cast:
         return float(np.mean([s.bottom for s in self.subjects]))
 
     @property
-    def wide(self) -> float:
-        return float(np.mean([s.box[2] - s.box[0] for s in self.subjects])) / self.size
-
-    @property
     def high(self) -> float:
         return float(np.mean([s.box[3] - s.box[1] for s in self.subjects])) / self.size
 
@@ -95,7 +98,7 @@ class Cast:
 
 
 def cut_layers(image: Tensor, mask: Tensor | None) -> np.ndarray:
-    """Layers (B, H, W, 4) float32, straight alpha: a batch's own alpha times `mask`, or its cut-outs where it is opaque.
+    """Layers (B, H, W, 4) float32, straight alpha: a batch's own alpha times `mask`, or cut-outs of an opaque batch.
 
     The one place where subjects are cut out. An opaque batch is cut as SEAL Sticker Cutout does it, so a mask of either
     polarity, a hard one, or none will do.
@@ -158,21 +161,25 @@ def _subject(picture: np.ndarray, which: str) -> Subject:
     solid = np.flatnonzero((alpha > 0.5).any(1))
     middle = float((alpha.sum(0) * (np.arange(alpha.shape[1]) + 0.5)).sum() / alpha.sum())
     around = np.pad(own, ((1, 1), (1, 1), (0, 0))).astype(np.float32)
-    return Subject(around, left - 1, top - 1, middle, float(solid[-1] + 1), _rim(own))
+    bottom = int(solid[-1]) + 1
+    feet = np.flatnonzero((alpha[bottom - max(1, round(_FEET * (bottom - top))) : bottom] > 0.5).any(0))
+    stands = float(feet[0]), float(feet[-1] + 1)
+    return Subject(around, left - 1, top - 1, middle, float(bottom), stands, _rim(own))
 
 
 def _rim(colours: np.ndarray) -> float:
-    """Width in pixels of the white line along a subject's outline."""
+    """Width in pixels of the white line along a subject's outline; its outermost pixels may be mixed with a ground."""
     depth = ndimage.distance_transform_edt(np.pad(colours[..., 3] > 0.5, 1))[1:-1, 1:-1]
     white = (colours[..., :3] >= _WHITE * colours[..., 3:]).all(-1)
-    most = int(_DEEPEST * np.sqrt(depth.size))
-    width = 0
+    size = np.sqrt(depth.size)
+    width = mixed = 1 + int(_MIXED * size)
+    most = int(_DEEPEST * size)
     while width < most:
         ring = (depth > width + 0.01) & (depth <= width + 1.01)
         if not ring.any() or white[ring].mean() < _MOSTLY:
             break
         width += 1
-    return float(width) if 0 < width < most else 0.0
+    return float(width) if mixed < width < most else 0.0
 
 
 def _tell_cut(solid: np.ndarray, which: str) -> None:
