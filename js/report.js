@@ -4,7 +4,7 @@ import { app } from "../../scripts/app.js";
 
 const NODES = new Set([
   "SEALTrainEmbedding", "SemanticMask", "SEALStickerCutout", "SEALStickerBorder", "SEALStickerLayout", "SEALStickerText",
-  "SEALContactSheet", "SEALSaveStickerPack",
+  "SEALContactSheet", "SEALSaveStickerPack", "SEALStickerMotion",
 ]);
 
 function show(node, text) {

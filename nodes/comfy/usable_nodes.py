@@ -32,6 +32,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sticker_border": (),
     "sticker_layout": (),
     "sticker_text": (),
+    "sticker_motion": (),
     "contact_sheet": (),
     "load_stickers": (),
     "save_sticker_pack": ("packs",),

@@ -1,4 +1,4 @@
-"""`python -m seal_core COMMAND`: try, train, generate and pack on a local diffusers folder.
+"""`python -m seal_core COMMAND`: try, train, generate, animate and pack on a local diffusers folder.
 
 Bad input ends with status 2 and one line on stderr, Ctrl-C with 130, SIGTERM with 143. A file appears whole or not at
 all.
@@ -65,6 +65,14 @@ COMMANDS = {
         "NAME-restyled.regions.png, which shows what took its look from where.",
         "example: python -m seal_core restyle cat.png --style painting.png --model sd15",
     ),
+    "animate": Command(
+        "cli.animate:add_options",
+        "cli.animate:run",
+        "let stickers move, without a model",
+        "Let stickers bounce, shake, pop, wobble, swing or float, or go from key pose to key pose, in a seamless loop. "
+        "Needs no model. Writes NAME-MOTION.webp; python -m seal_core pack makes such files fit a chat platform.",
+        "example: python -m seal_core animate cat.png --motion wobble --overlay hearts",
+    ),
     "pack": Command(
         "cli.pack:add_options",
         "cli.pack:run",
@@ -107,7 +115,7 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         prog="python -m seal_core",
         description="SEAL: learn a character from ONE sticker as a text embedding, and generate with it. "
         "Works on a local diffusers folder of SD 1.x, SD 2.x or SDXL; downloads nothing. "
-        "Packs stickers for chat platforms; uploads nothing.",
+        "Lets stickers move, and packs them for chat platforms; uploads nothing.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
     for name, command in COMMANDS.items():

@@ -12,10 +12,13 @@ from torch import Tensor
 
 from ..callbacks import OnProgress
 from ..messages import SealError, require_in_range, require_one_of, require_whole_number
+from ..pictures.inputs import images_of
+from ..stickers.cutout import cutout
+from ..stickers.layers import layers_of
 from .motion_laws import MOTIONS, POSES, loop_seconds, stances
 from .overlay_laws import NONE, OVERLAYS
-from .stage import Stage, Staging
-from .subjects import cast_of, cut_layers
+from .stage import MotionStage, Staging
+from .subjects import cast_of
 
 FEWEST_FRAMES, MOST_FRAMES, MOST_FPS, MOST_POSES, STRONGEST = 4, 90, 60.0, 8, 2.0
 _MOST_PIXELS = 1 << 28
@@ -71,14 +74,14 @@ def moving_stickers(
         raise SealError(f"mask: {len(masks)} masks for {len(batches)} batches; give one for all, or one each.")
     given = [masks[i if len(masks) > 1 else 0] if len(masks) else None for i in range(len(batches))]
     _check_amount(batches, settings)
-    cut = [cut_layers(image, mask) for image, mask in zip(batches, given)]
+    cut = [_cut_layers(image, mask) for image, mask in zip(batches, given)]
     groups = _groups(cut, settings)
     total, done, made = len(groups) * settings.frames, 0, []
     for layers in groups:
         cast, law = cast_of(layers), MOTIONS[settings.motion]
         shadow = settings.shadow if law.grounded else 0.0
         moments = stances(settings.motion, settings.strength, settings.frames, len(layers))
-        stage = Stage(cast, moments, Staging(law.pivot, shadow, settings.overlay))
+        stage = MotionStage(cast, moments, Staging(law.pivot, shadow, settings.overlay))
         frames = np.empty((settings.frames, cast.canvas[1], cast.canvas[0], 4), np.float32)
         for number in range(settings.frames):
             frames[number] = stage.frame(number)
@@ -88,6 +91,20 @@ def moving_stickers(
         pace = settings.frames / loop_seconds(settings.motion, len(layers))
         made.append(MovingSticker(torch.from_numpy(frames), settings.fps or pace))
     return made
+
+
+def _cut_layers(image: Tensor, mask: Tensor | None) -> np.ndarray:
+    """Layers (B, H, W, 4) float32, straight alpha: a batch's own alpha times `mask`, or cut-outs of an opaque batch.
+
+    Each picture is cut once, so that its edge does not flicker. An opaque batch is cut as SEAL Sticker Cutout does it:
+    a mask of either polarity, a hard one, or none will do.
+    """
+    images = images_of(image)
+    if images.shape[-1] == 4 and bool((images[..., 3] < 1).any()):
+        return layers_of(images, mask)
+    if mask is None:
+        return cutout(images)[0].numpy()
+    return cutout(images, mask, keep="all", specks=0.0)[0].numpy()
 
 
 def _groups(cut: Sequence[np.ndarray], settings: MotionSettings) -> list[list[np.ndarray]]:

@@ -9,8 +9,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from .overlay_shapes import Mark
 from .stances import Stance
 
@@ -50,7 +48,7 @@ def _hearts(phase: float, stance: Stance, body: Body) -> list[Mark]:
         life = (phase + begins) % 1
         sway = math.sin(2 * math.pi * life + number)
         x, y = body.at(side * (0.86 + 0.14 * life), 0.56 + 0.44 * life)
-        x = float(stance.forward(np.float64(x), np.float64(y))[0])  # makes way for the head, and does not hop along
+        x = stance.moved(x, y)[0]  # makes way for the head, and does not hop along
         grown = _eased(life / 0.22) * (1 + 0.25 * _hump(life, 0.1, 0.36)) * (1 - _eased((life - 0.72) / 0.28))
         marks.append(Mark("hearts", x + 0.035 * sway, y, 0.125 * size * grown, -0.28 * side - 0.16 * sway))
     return marks
@@ -66,7 +64,7 @@ def _sweat(phase: float, stance: Stance, body: Body) -> list[Mark]:
         (-1, 0.7, 0.9, 0.4),
     ):
         life = (phase + begins) % 1
-        x, y = (float(v) for v in stance.forward(*(np.float64(c) for c in body.at(0.62 * side, 0.86))))
+        x, y = stance.moved(*body.at(0.62 * side, 0.86))
         right, up = side * 0.3 * life, steep * life - 0.42 * life * life
         flown = math.atan2(steep - 0.84 * life, side * 0.3)
         grown = _eased(life / 0.25) * (1 - _eased((life - 0.7) / 0.3))

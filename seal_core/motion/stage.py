@@ -13,7 +13,7 @@ from .motion_laws import Pivot
 from .overlay_laws import Body, overlay_marks
 from .overlay_shapes import Mark, draw_mark
 from .stances import Stance
-from .subjects import Cast, Subject, resized
+from .subjects import Actor, Cast, resized
 
 _MARGIN = 2.0
 """Pixels of the canvas that stay free on each side."""
@@ -47,7 +47,7 @@ class _Ellipse:
     opacity: float
 
 
-class Stage:
+class MotionStage:
     """Where the motion happens. All is scaled by one factor and moved by one shift, so that nothing leaves the canvas
     in any of the stances; a subject that has room stays where it is."""
 
@@ -151,7 +151,7 @@ class Stage:
         opacity = self.staging.shadow * (1 - 0.6 * lifted)
         return _Ellipse(middle, self.body.foot, half, half * _SHADOW_FLAT, opacity)
 
-    def _scaled(self, subject: Subject) -> np.ndarray:
+    def _scaled(self, subject: Actor) -> np.ndarray:
         high, wide = subject.colours.shape[:2]
         return resized(subject.colours, max(1, round(high * self.scale)), max(1, round(wide * self.scale)))
 
@@ -175,7 +175,7 @@ class Stage:
         canvas[rows, columns] = drawn + canvas[rows, columns] * (1 - drawn[..., 3:])
 
 
-def _pivot_height(subject: Subject, pivot: Pivot) -> float:
+def _pivot_height(subject: Actor, pivot: Pivot) -> float:
     _, top, _, bottom = subject.box
     return {"feet": subject.bottom, "centre": (top + bottom) / 2, "top": top}[pivot]
 

@@ -49,6 +49,11 @@ class Stance:
         x, y = self._turned(x, y, 1)
         return x + self.right, y + self.up
 
+    def moved(self, x: float, y: float) -> tuple[float, float]:
+        """Where one point of the subject at rest is now."""
+        right, up = self.forward(np.array([x]), np.array([y]))
+        return float(right[0]), float(up[0])
+
     def inverse(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which points of the subject at rest are here now."""
         x, y = self._turned(x - self.right, y - self.up, -1)

@@ -1,4 +1,4 @@
-"""The subjects of pictures, cut out once each, on common ground: what the motions move."""
+"""The subjects of pictures on common ground, as actors and their cast: what the motions move."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from functools import cached_property
 import numpy as np
 import torch
 from scipy import ndimage
-from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..messages import SealError, notify_user
-from ..pictures.inputs import images_of
 from ..stickers.canvas import content_box
-from ..stickers.cutout import cutout
-from ..stickers.layers import layers_of
 
 _SEEN = 0.02
 """Opacity from which a pixel counts as part of the subject."""
@@ -32,7 +28,7 @@ _HULL = 96
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Actor:
     """colours: premultiplied RGBA (h, w, 4) float32 of the subject's box with one clear pixel around it. left, top: of
     that in the picture, in pixels. middle: x of its centre of mass; bottom: y of its feet. rim: pixels of white line
     around it; 0 if it has none."""
@@ -73,7 +69,7 @@ class Cast:
     """Subjects, one for each key pose, that stand on one ground. size: pixels of one unit of length. middle, ground:
     where they stand. high: of all, in sizes. canvas: width and height in pixels."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[Actor, ...]
     canvas: tuple[int, int]
 
     @cached_property
@@ -95,19 +91,6 @@ class Cast:
     @property
     def rim(self) -> float:
         return float(np.median([s.rim for s in self.subjects]))
-
-
-def cut_layers(image: Tensor, mask: Tensor | None) -> np.ndarray:
-    """Layers (B, H, W, 4) float32, straight alpha: a batch's own alpha times `mask`, or cut-outs of an opaque batch.
-
-    The one place where subjects are cut out. An opaque batch is cut as SEAL Sticker Cutout does it, so a mask of either
-    polarity, a hard one, or none will do.
-    """
-    images = images_of(image)
-    if images.shape[-1] == 4 and bool((images[..., 3] < 1).any()):
-        return layers_of(images, mask)
-    kept = {"keep": "main"} if mask is None else {"keep": "all", "specks": 0.0}
-    return cutout(images, mask, **kept)[0].numpy()
 
 
 def cast_of(layers: Sequence[np.ndarray]) -> Cast:
@@ -149,7 +132,7 @@ def _fitted(colours: np.ndarray, high: int, wide: int) -> np.ndarray:
     return out
 
 
-def _subject(picture: np.ndarray, which: str) -> Subject:
+def _subject(picture: np.ndarray, which: str) -> Actor:
     """The subject of a premultiplied picture (H, W, 4)."""
     alpha = picture[..., 3]
     box = content_box(np.where(alpha[..., None] > _SEEN, 255, 0).astype(np.uint8).repeat(4, -1))
@@ -164,13 +147,13 @@ def _subject(picture: np.ndarray, which: str) -> Subject:
     bottom = int(solid[-1]) + 1
     feet = np.flatnonzero((alpha[bottom - max(1, round(_FEET * (bottom - top))) : bottom] > 0.5).any(0))
     stands = float(feet[0]), float(feet[-1] + 1)
-    return Subject(around, left - 1, top - 1, middle, float(bottom), stands, _rim(own))
+    return Actor(around, left - 1, top - 1, middle, float(bottom), stands, _rim(own))
 
 
 def _rim(colours: np.ndarray) -> float:
     """Width in pixels of the white line along a subject's outline; its outermost pixels may be mixed with a ground."""
     depth = ndimage.distance_transform_edt(np.pad(colours[..., 3] > 0.5, 1))[1:-1, 1:-1]
-    white = (colours[..., :3] >= _WHITE * colours[..., 3:]).all(-1)
+    white = np.all(colours[..., :3] >= _WHITE * colours[..., 3:], axis=-1)
     size = np.sqrt(depth.size)
     width = mixed = 1 + int(_MIXED * size)
     most = int(_DEEPEST * size)
