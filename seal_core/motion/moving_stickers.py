@@ -21,6 +21,8 @@ from .stage import MotionStage, Staging
 from .subjects import cast_of
 
 FEWEST_FRAMES, MOST_FRAMES, MOST_FPS, MOST_POSES, STRONGEST = 4, 90, 60.0, 8, 2.0
+_ROUND_SECONDS, _FRAMES_A_ROUND = 1.2, 8
+"""How long one round of an overlay lasts, about, and how many frames it needs. A loop holds whole rounds."""
 _MOST_PIXELS = 1 << 28
 """Pixels in all frames of one run: 4 GiB of memory."""
 
@@ -81,15 +83,16 @@ def moving_stickers(
         cast, law = cast_of(layers), MOTIONS[settings.motion]
         shadow = settings.shadow if law.grounded else 0.0
         moments = stances(settings.motion, settings.strength, settings.frames, len(layers))
-        stage = MotionStage(cast, moments, Staging(law.pivot, shadow, settings.overlay))
+        seconds = loop_seconds(settings.motion, len(layers))
+        rounds = max(1, min(round(seconds / _ROUND_SECONDS), settings.frames // _FRAMES_A_ROUND))
+        stage = MotionStage(cast, moments, Staging(law.pivot, shadow, settings.overlay, rounds))
         frames = np.empty((settings.frames, cast.canvas[1], cast.canvas[0], 4), np.float32)
         for number in range(settings.frames):
             frames[number] = stage.frame(number)
             done += 1
             if progress:
                 progress(done, total)
-        pace = settings.frames / loop_seconds(settings.motion, len(layers))
-        made.append(MovingSticker(torch.from_numpy(frames), settings.fps or pace))
+        made.append(MovingSticker(torch.from_numpy(frames), settings.fps or settings.frames / seconds))
     return made
 
 

@@ -15,8 +15,8 @@ from .overlay_shapes import Mark, draw_mark
 from .stances import Stance
 from .subjects import Actor, Cast, resized
 
-_MARGIN = 2.0
-"""Pixels of the canvas that stay free on each side."""
+_MARGIN = 4.0
+"""Pixels of the canvas that stay free on each side: as far as bicubic sampling reaches."""
 _FAINT = 1 / 512
 """Opacity below which a pixel shows nothing."""
 _BLEED = 7
@@ -29,11 +29,13 @@ _THINNEST = 1e-3
 
 @dataclass(frozen=True)
 class Staging:
-    """shadow: opacity of the contact shadow. overlay: one of `overlay_laws.OVERLAYS`."""
+    """shadow: opacity of the contact shadow. overlay: one of `overlay_laws.OVERLAYS`; rounds: how often it comes round
+    in one loop."""
 
     pivot: Pivot
     shadow: float
     overlay: str
+    rounds: int = 1
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class MotionStage:
     # -- drawing
 
     def _marks(self, number: int) -> list[Mark]:
-        phase = number / len(self.stances)
+        phase = self.staging.rounds * number / len(self.stances)
         return overlay_marks(self.staging.overlay, phase, self.stances[number], self.body)
 
     def _shadow(self, stance: Stance) -> _Ellipse | None:
@@ -153,7 +155,7 @@ class MotionStage:
 
     def _scaled(self, subject: Actor) -> np.ndarray:
         high, wide = subject.colours.shape[:2]
-        return resized(subject.colours, max(1, round(high * self.scale)), max(1, round(wide * self.scale)))
+        return _bounded(resized(subject.colours, max(1, round(high * self.scale)), max(1, round(wide * self.scale))))
 
     def _draw_subject(self, canvas: np.ndarray, stance: Stance) -> None:
         """Draw over the canvas: each pixel takes its colour from where the inverse map says, bicubically."""

@@ -16,7 +16,7 @@ from ..stickers.canvas import content_box
 
 _SEEN = 0.02
 """Opacity from which a pixel counts as part of the subject."""
-_WHITE, _MOSTLY, _MIXED, _DEEPEST = 0.88, 0.8, 0.006, 0.06
+_WHITE, _MOSTLY, _MIXED, _DEEPEST = 0.88, 0.8, 0.006, 0.1
 """A die-cut line: pixels this bright; this share of them at one depth; and as shares of the size the width of its
 outermost pixels, which are not looked at, and its largest width."""
 _CUT = 0.12
