@@ -46,6 +46,8 @@ class MotionSettings:
         remedy = f"use {FEWEST_FRAMES} to {MOST_FRAMES} frames a loop."
         require_whole_number("frames", self.frames, FEWEST_FRAMES, MOST_FRAMES, remedy)
         require_in_range("fps", self.fps, 0, MOST_FPS, "use 1 to 60 frames a second, or 0 for the motion's own pace.")
+        if not self.strength and self.overlay == NONE and self.motion != POSES:
+            raise SealError("strength: 0 without an overlay moves nothing; use more, or choose an overlay.")
         require_in_range("shadow", self.shadow, 0, 1, "use 0 (none) to 1.")
 
 

@@ -24,10 +24,11 @@ from safetensors.torch import save_file
 from stand_ins import loaded_pack, nodes
 
 SHARES = {
-    "StickerAttributePrompt": 500, "SEALStickerAttributeSweep": 400, "SplitMergeTokenizer": 150, "SEALLowRankSpec": 100,
+    "StickerAttributePrompt": 450, "SEALStickerAttributeSweep": 350, "SplitMergeTokenizer": 150, "SEALLowRankSpec": 100,
     "SEALLoadEmbedding": 150, "SEALRouteConditioning": 250, "SemanticMask": 300, "SEALStickerCutout": 200,
     "SEALStickerBorder": 150, "SEALStickerLayout": 400, "SEALStickerText": 300,
     "SEALContactSheet": 200, "SEALSaveStickerPack": 150, "SEALLoadStickers": 100, "SEALDemoModel": 50,
+    "SEALStickerMotion": 100,
 }  # fmt: skip
 """Node -> how many of 5,000 cases; test_fuzz_files.py has the rest."""
 NEED_MODELS = {"SEALTrainEmbedding", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec"}
@@ -59,13 +60,14 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
         ui, io = import_module("comfy_api.latest").ui, import_module("comfy_api.latest").io
         ui.SavedResult = lambda *values: values
         ui.SavedImages = lambda shown, is_animated: SimpleNamespace(as_dict=lambda: {"images": shown})
-        io.FolderType = SimpleNamespace(output="output")
+        io.FolderType = SimpleNamespace(output="output", temp="temp")
         paths = import_module("folder_paths")
         paths.models_dir = str(folder)
         paths.folder_names_and_paths["embeddings"] = ([str(folder / "embeddings")], {".safetensors", ".pt"})
         paths.get_full_path = lambda kind, name: _found(folder / kind / name)
         paths.get_input_directory = lambda: str(folder / "input")
         paths.get_output_directory = lambda: str(folder / "output")
+        paths.get_temp_directory = lambda: str(folder / "temp")
         _fill(folder, pack)
         yield pack
 

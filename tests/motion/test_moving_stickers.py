@@ -67,7 +67,7 @@ def test_nothing_leaves_the_picture_at_full_strength(motion, overlay, size):
 
 def test_a_subject_with_room_keeps_its_size_and_place():
     still = standing(300, 300, margin=110)
-    frames = frames_of("wobble", still, strength=0.0)
+    frames = frames_of("wobble", still, strength=1e-6)
     assert float((frames[0] - still[0])[..., 3].abs().max()) < 1 / 255
 
 
@@ -106,7 +106,7 @@ def test_the_shadow_stays_on_the_ground_and_follows_the_height():
 def test_overlays_have_a_white_line_where_the_sticker_has_one():
     bordered, _ = add_border(standing(200, 200, margin=50), None, Border(6))
     for picture, lined in ((standing(200, 200, margin=44), False), (bordered, True)):
-        plain, marked = (frames_of("wobble", picture, strength=0.0, overlay=name) for name in ("none", "hearts"))
+        plain, marked = (frames_of("wobble", picture, strength=1e-6, overlay=name) for name in ("none", "hearts"))
         assert plain.shape == marked.shape
         added = (marked[..., 3] > 0.9) & (plain[..., 3] < 0.1)
         white = (marked[added][:, :3] > 0.97).all(-1).float().mean()
@@ -210,7 +210,7 @@ def test_a_mask_leaves_out_a_part_of_a_transparent_picture():
     picture = standing()
     upper = torch.zeros(1, 160, 160)
     upper[:, :80] = 1
-    (made,) = moving_stickers([picture], [upper], MotionSettings("wobble", 0.0, shadow=0))
+    (made,) = moving_stickers([picture], [upper], MotionSettings("wobble", 1e-6, shadow=0))
     assert area(made.images)[0] == pytest.approx(float(picture[:, :80, :, 3].sum()), rel=0.02)
 
 
@@ -226,6 +226,7 @@ def test_a_mask_leaves_out_a_part_of_a_transparent_picture():
     ({"fps": -1}, "fps: -1 is out of range; use 1 to 60 frames a second, or 0"),
     ({"fps": float("nan")}, "fps: nan is out of range"),
     ({"strength": 3}, "strength: 3 is out of range"),
+    ({"strength": 0}, "strength: 0 without an overlay moves nothing; use more, or choose an overlay"),
     ({"shadow": -0.1}, "shadow: -0.1 is out of range"),
 ])  # fmt: skip
 def test_settings_out_of_range(settings, said):

@@ -37,10 +37,11 @@ def module(pack: ModuleType, name: str) -> Any:
 @pytest.mark.parametrize(
     ("words", "nodes"),
     [
-        ("gif", {"load_stickers", "save_sticker_pack"}),
+        ("gif", {"load_stickers", "save_sticker_pack", "sticker_motion"}),
         ("character", {"sticker_attribute_prompt", "sticker_attribute_sweep", "load_embedding"}),
         ("emoji", {"sticker_text"}),
         ("telegram", {"save_sticker_pack"}),
+        ("animated sticker", {"sticker_motion"}),
     ],
 )
 def test_words_that_people_look_for_find_a_node(words: str, nodes: set[str]) -> None:

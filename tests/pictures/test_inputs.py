@@ -9,6 +9,7 @@ import torch
 from seal_core.masks.methods import semantic_mask
 from seal_core.messages import SealError, SealWarning, collected_notices
 from seal_core.method.fit_references import fit_references
+from seal_core.motion.moving_stickers import MotionSettings, moving_stickers
 from seal_core.pictures.inputs import images_of, masks_for
 from seal_core.stickers.border import add_border
 from seal_core.stickers.canvas import rgba8
@@ -19,6 +20,7 @@ from seal_core.stickers.layers import layers_of
 from seal_core.stickers.layout import lay_out
 
 HIGH, WIDE = 40, 56
+STILL = MotionSettings("wobble", frames=4)
 TAKERS = {
     "SemanticMask": lambda image, mask: semantic_mask(image, mask),
     "SEALStickerCutout, one batch": lambda image, mask: cutout(image, mask)[0],
@@ -27,6 +29,9 @@ TAKERS = {
     "SEALStickerLayout": lambda image, mask: lay_out(image, mask, "custom", width=64, height=64)[0],
     "SEALStickerText": lambda image, mask: add_caption(image, mask, Caption("Hi", size=50, height=80))[0],
     "SEALSaveStickerPack": lambda image, mask: torch.from_numpy(rgba8(layers_of(image, mask))).float() / 255,
+    "SEALStickerMotion": lambda image, mask: shown(
+        moving_stickers([image], () if mask is None else [mask], STILL)[0].images
+    ),
     "SEALContactSheet": lambda image, mask: contact_sheet([image], cell=64),
     "SEALTrainEmbedding": lambda image, mask: torch.stack([r.image for r in fit_references(image, mask, 64)[0]]),
 }
@@ -45,6 +50,11 @@ def picture(count=2):
     front, back = torch.tensor([0.875, 0.25, 0.125]), torch.tensor([0.5, 0.75, 0.9375])
     mask = disc(count)[..., None]
     return mask * front + (1 - mask) * back
+
+
+def shown(frames):
+    """RGBA by how much each pixel shows: a faint one's colour is hardly told by bytes."""
+    return frames * frames[..., 3:]
 
 
 def apart(one, other):
