@@ -26,6 +26,7 @@ from seal_pack.nodes.comfy import fonts  # noqa: E402
 from seal_pack.nodes.contact_sheet import SEALContactSheet  # noqa: E402
 from seal_pack.nodes.save_sticker_pack import SEALSaveStickerPack  # noqa: E402
 from seal_pack.nodes.sticker_cutout import SEALStickerCutout  # noqa: E402
+from seal_pack.nodes.sticker_motion import SEALStickerMotion  # noqa: E402
 from seal_pack.nodes.sticker_text import SEALStickerText  # noqa: E402
 from seal_pack.seal_core.messages import SealError  # noqa: E402
 from seal_pack.seal_core.stickers.font import BUNDLED  # noqa: E402
@@ -106,6 +107,20 @@ def check_animated_lists_are_one_sticker_each() -> None:
     assert (first["type"], [each["type"] for each in others]) == ("temp", ["output"] * 2)
     with Image.open(Path(folder_paths.get_temp_directory(), first["filename"])) as preview:
         assert preview.format == "WEBP" and preview.n_frames > 2
+
+
+def check_stickers_that_move_become_a_pack() -> None:
+    fixed = {"motion": ["bounce"], "strength": [1.0], "frames": [8], "fps": [0.0], "overlay": ["hearts"]}
+    moving = execute(SEALStickerMotion, {**fixed, "shadow": [0.35], "image": [discs(2), discs(1)]})
+    frames, masks, fps = moving.result
+    assert [tuple(f.shape) for f in frames] == [(8, 96, 96, 4)] * 3 and len(masks) == 3 and fps == 10.0
+    (shown,) = moving.ui["images"]
+    assert moving.ui["animated"] == (True,) and shown["type"] == "temp"
+    with Image.open(Path(folder_paths.get_temp_directory(), shown["filename"])) as preview:
+        assert preview.n_frames == 8
+    made = save(images=frames, animated=[True], fps=[fps], platform=["telegram"], title=["Moving"])
+    report = json.loads(made.result[1])
+    assert [(s["format"], s["seconds"]) for s in report["stickers"]] == [("webm", 0.8)] * 3
 
 
 def check_each_animation_may_have_a_rate_of_its_own() -> None:
