@@ -7,6 +7,8 @@ const NODES = new Set([
   "SEALContactSheet", "SEALSaveStickerPack", "SEALStickerMotion",
 ]);
 
+const PREVIEW = 240; // pixels
+
 function show(node, text) {
   let widget = node.widgets?.find((w) => w?.name === "seal_report");
   if (!widget && !text) return;
@@ -27,6 +29,14 @@ function show(node, text) {
   node.setDirtyCanvas?.(true, true);
 }
 
+// A moving preview takes the height that the node has left, which may be none. Done once: a user may make it small again.
+function makeRoom(node) {
+  if (node.seal_has_room) return;
+  node.seal_has_room = true;
+  const tall = node.computeSize()[1] + PREVIEW;
+  if (node.size[1] < tall) node.setSize([node.size[0], tall]);
+}
+
 app.registerExtension({
   name: "SEAL.Report",
 
@@ -37,6 +47,7 @@ app.registerExtension({
       const result = before?.apply(this, arguments);
       try {
         const text = [message?.text ?? []].flat().filter((t) => typeof t === "string").join("\n");
+        if ([message?.animated ?? []].flat().some(Boolean)) makeRoom(this);
         show(this, text); // nothing noticed: what an earlier run said goes
       } catch (error) {
         console.warn("[SEAL] no report on the node:", error);
