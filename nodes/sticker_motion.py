@@ -103,7 +103,9 @@ class SEALStickerMotion(io.ComfyNode):
             outputs=[
                 io.Image.Output("images", is_output_list=True, tooltip="One batch of frames (RGBA) for each sticker."),
                 io.Mask.Output("mask", is_output_list=True, tooltip=SHOWN_OUT),
-                io.Float.Output("fps", tooltip="Frames a second, for `fps` of SEAL Save Sticker Pack."),
+                io.Float.Output(
+                    "fps", is_output_list=True, tooltip="Frames a second of each, for `fps` of SEAL Save Sticker Pack."
+                ),
             ],
         )
 
@@ -127,7 +129,7 @@ class SEALStickerMotion(io.ComfyNode):
         return io.NodeOutput(
             [sticker.images for sticker in made],
             [sticker.images[..., 3].clone() for sticker in made],
-            made[0].fps,
+            [sticker.fps for sticker in made],
             ui={**clips_on_node(clips), **notes},
         )
 

@@ -113,12 +113,12 @@ def check_stickers_that_move_become_a_pack() -> None:
     fixed = {"motion": ["bounce"], "strength": [1.0], "frames": [8], "fps": [0.0], "overlay": ["hearts"]}
     moving = execute(SEALStickerMotion, {**fixed, "shadow": [0.35], "image": [discs(2), discs(1)]})
     frames, masks, fps = moving.result
-    assert [tuple(f.shape) for f in frames] == [(8, 96, 96, 4)] * 3 and len(masks) == 3 and fps == 10.0
+    assert [tuple(f.shape) for f in frames] == [(8, 96, 96, 4)] * 3 and len(masks) == 3 and fps == [10.0] * 3
     (shown,) = moving.ui["images"]
     assert moving.ui["animated"] == (True,) and shown["type"] == "temp"
     with Image.open(Path(folder_paths.get_temp_directory(), shown["filename"])) as preview:
         assert preview.n_frames == 8
-    made = save(images=frames, animated=[True], fps=[fps], platform=["telegram"], title=["Moving"])
+    made = save(images=frames, animated=[True], fps=fps, platform=["telegram"], title=["Moving"])
     report = json.loads(made.result[1])
     assert [(s["format"], s["seconds"]) for s in report["stickers"]] == [("webm", 0.8)] * 3
 

@@ -50,11 +50,13 @@ def run(pack: ModuleType, **given: Any) -> Any:
     return node.execute(**{"image": [standing(96, 96, 16)], **GIVEN, **given})
 
 
-def test_a_list_gives_a_batch_for_each_sticker_and_one_rate(pack: ModuleType) -> None:
+def test_a_list_gives_a_batch_and_a_rate_for_each_sticker(pack: ModuleType) -> None:
     frames, masks, fps = run(pack, image=[standing(96, 96, 16), standing(64, 80, 12)]).result
     assert [tuple(one.shape) for one in frames] == [(8, 96, 96, 4), (8, 80, 64, 4)]
-    assert all(torch.equal(mask, one[..., 3]) for mask, one in zip(masks, frames)) and fps == 8.0
+    assert all(torch.equal(mask, one[..., 3]) for mask, one in zip(masks, frames)) and fps == [8.0, 8.0]
     assert len(run(pack, image=[standing(96, 96, 16)] * 3, motion=["poses"]).result[0]) == 1
+    batches = [standing(96, 96, 16).repeat(count, 1, 1, 1) for count in (2, 4)]
+    assert run(pack, image=batches, motion=["poses"]).result[2] == pytest.approx([8 / 1.2, 8 / 2.4])
 
 
 def test_the_preview_moves_on_the_node_frame_by_frame(pack: ModuleType, tmp_path: Path) -> None:
