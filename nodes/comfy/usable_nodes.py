@@ -25,7 +25,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sticker_attribute_sweep": (),
     "style_regions": ("text", "sites", "training"),
     "style_match": (),
-    "restyle_picture": ("text", "sites", "training"),
+    "restyle": ("text", "sites", "training"),
     "style_model": ("sites", "routing"),
     "demo_model": ("demo",),
     "sticker_cutout": (),

@@ -59,7 +59,7 @@ COMMANDS = {
     ),
     "restyle": Command(
         "cli.restyle_options:add_options",
-        "cli.restyle:run",
+        "cli.restyle_pictures:run",
         "pictures in the look of others, region by region",
         "Redraw pictures in the look of style pictures: fur from fur, ground from ground. Writes NAME-restyled.png and "
         "NAME-restyled.regions.png, which shows what took its look from where.",

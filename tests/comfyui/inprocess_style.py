@@ -14,7 +14,7 @@ import comfy.model_management
 import torch
 from inprocess_train import VAE, state
 from seal_pack.nodes.comfy.style_sampling import KEY
-from seal_pack.nodes.restyle_picture import SEALRestyle
+from seal_pack.nodes.restyle import SEALRestyle
 from seal_pack.nodes.style_match import SEALStyleMatch
 from seal_pack.nodes.style_model import SEALStyleModel
 from seal_pack.nodes.style_regions import SEALStyleRegions

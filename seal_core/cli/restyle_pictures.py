@@ -60,4 +60,8 @@ def _regions(host: Host, option: str, file: Path, cut: RegionSettings) -> Region
     picture = read_picture(file, option)[None]
     mask = semantic_mask(picture)
     with step_bar(cut.steps, f"reading {file.stem}") as bar:
-        return regions_of(host, picture, mask, cut, lambda done, total: bar.update())[0]
+
+        def told(done: int, total: int) -> None:
+            bar.update()
+
+        return regions_of(host, picture, mask, cut, told)[0]
