@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parents[2] / "workflows"
-NAMES = (
-    "seal_compare",
-    "seal_demo",
-    "seal_generate",
-    "seal_sweep",
-    "seal_train",
-    "sticker_pack_telegram_whatsapp_signal",
-)
+LEARN = "Learn a character from one sticker"
+TWELVE = "Twelve stickers of my character for Telegram, WhatsApp and Signal"
+TINY = "Try it without a checkpoint, from one sticker to a pack"
+PICTURES = "Make a sticker pack of my pictures"
+GIFS = "Make an animated sticker pack of GIFs or frames"
+COMPARE = "Compare methods of learning a character"
+DRAW = "Draw a character that I have learned"
+NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, COMPARE, DRAW)
 """All that ship."""
 CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
 

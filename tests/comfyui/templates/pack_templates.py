@@ -1,0 +1,171 @@
+"""Where the nodes of the workflows that end in sticker packs stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import template_notes as notes
+from layout_builder import GAP, PILL, Column, Page, Placed
+from learning_templates import BOTTOM, NEGATIVE, SIZE_NOTE, TINY_CFG, checkpoint, rest, sampled, sticker_input
+
+PACKED = ("telegram", "whatsapp", "signal")
+NAMES_OF = {"telegram": "Telegram", "whatsapp": "WhatsApp", "signal": "Signal"}
+EMOTIONS = ("happy", "sad", "angry", "surprised", "sleepy", "in love")
+ACTIONS = ("waving", "jumping")
+EMOJI = """happy = 😀
+sad = 😢
+angry = 😠
+surprised = 😮
+sleepy = 😴
+in love = 😍
+waving = 👋
+jumping = 🎉"""
+GIF_EMOJI = """wave = 👋
+hop = 🎉
+love = 😍"""
+PICTURE_SIZE = 128
+
+
+def pack(page: Page, column: Column, platform: str, height: int, wires: dict[str, Any], **more: Any) -> Placed:
+    values = {"platform": platform, "embed_workflow": False, **more}
+    return page.add(
+        column, "SEALSaveStickerPack", height, title=f"Sticker pack: {NAMES_OF[platform]}", wires=wires, **values
+    )
+
+
+def words_of_packs(page: Page, left: Column, right: Column, below: Column, emoji: str, title: str) -> dict[str, Any]:
+    """Title, author and emoji, once for all packs; what to wire to each pack."""
+    titled = page.add(left, "PrimitiveString", 70, title="Title of the packs", value=title)
+    author = page.add(right, "PrimitiveString", 70, title="Author", value="Me")
+    line = page.add(below, "PrimitiveStringMultiline", rest(below), title="Emoji by word", value=emoji)
+    return {"title": (titled, "STRING"), "author": (author, "STRING"), "emoji": (line, "STRING")}
+
+
+def twelve(info: dict[str, Any], tiny: bool) -> Page:
+    page = Page(info)
+    note = Column(0, 390)
+    page.note(note, 520 if tiny else 440, notes.TINY if tiny else notes.TWELVE)
+    top = note.y + 58
+    give, result, train = Column(0, 390, top), Column(436, 430), Column(912, 376)
+    say, paint = Column(1334, 270), Column(1650, 280)
+    if tiny:
+        loader = page.add(give, "SEALDemoModel", 186)
+        models, image = dict.fromkeys(("MODEL", "CLIP", "VAE"), loader), (loader, "image")
+        names = {"MODEL": "model", "CLIP": "clip", "VAE": "vae"}
+        page.add(give, "PreviewImage", rest(give), title="The one sticker", wires={"images": image})
+        mask, more = (loader, "mask"), {"reference_attributes": (loader, "attributes")}
+        settings = {"steps": 150, "batch_size": 8, "name": "my-cat"}
+    else:
+        loader = checkpoint(page, give)
+        models, names = dict.fromkeys(("MODEL", "CLIP", "VAE"), loader), {n: n for n in ("MODEL", "CLIP", "VAE")}
+        picture = page.add(
+            give, "LoadImage", rest(give) - 49, title="Load Image: your sticker", image="seal-orange-cat.png"
+        )
+        image, more = (picture, "IMAGE"), {}
+        found = page.add(give, "SemanticMask", pill=True, wires={"image": image, "mask": (picture, "MASK")})
+        mask, settings = (found, "mask"), {"name": "my-sticker", "mask_polarity": "foreground"}
+    wired = {kind: (models[kind], names[kind]) for kind in names}
+    learned = page.add(
+        train, "SEALTrainEmbedding", rest(train), title="Learn: SEAL Train Embedding", class_word="cat", **settings,
+        wires={
+            "model": wired["MODEL"], "clip": wired["CLIP"], "vae": wired["VAE"], "image": image, "mask": mask, **more,
+        },
+    )  # fmt: skip
+    sweep = page.add(
+        say, "SEALStickerAttributeSweep", 682, title="Twelve prompts", wires={"concept": (learned, "name")},
+        camera="full body", style="flat vector", background="plain mint", attribute_1="action",
+        values_1="\n".join(ACTIONS), attribute_2="emotion", values_2="\n".join(EMOTIONS),
+    )  # fmt: skip
+    given = (learned, "embedding")
+    model = page.add(say, "SEALApplyEmbedding", pill=True, wires={"model": wired["MODEL"], "embedding": given})
+    positive = page.add(
+        say, "SEALTextEncode", pill=True, wires={"clip": wired["CLIP"], "embedding": given, "text": (sweep, "prompts")}
+    )
+    negative = page.add(
+        say, "CLIPTextEncode", pill=True, title="Negative prompt", text="" if tiny else NEGATIVE,
+        wires={"clip": wired["CLIP"]},
+    )  # fmt: skip
+    side = PICTURE_SIZE if tiny else 512
+    size = page.add(say, "EmptyLatentImage", pill=True, title=SIZE_NOTE, width=side, height=side)
+    drawn = sampled(
+        page, paint, model, positive, negative, size, vae=wired["VAE"], **({"cfg": TINY_CFG} if tiny else {})
+    )
+    cut = page.add(
+        paint, "SEALStickerCutout", 500, wires={"image": (drawn, "IMAGE")}, grow=-2 if tiny else 0,
+        if_not_found="keep the picture",
+    )  # fmt: skip
+    sized = page.add(
+        paint, "SEALStickerLayout", pill=True, wires={"image": (cut, "image")}, platform="custom", margin=7, width=512,
+        height=512,
+    )  # fmt: skip
+    border = page.add(
+        paint, "SEALStickerBorder", pill=True, wires={"image": (sized, "image")}, width=12.0, smooth=12.0, shadow=0.35,
+        shadow_x=0.0, shadow_y=5.0, shadow_blur=8.0,
+    )  # fmt: skip
+    wires = {"images": (border, "image"), "names": (sweep, "labels")}
+    column = Column(say.x, say.width, say.y)
+    low = BOTTOM - 100
+    wires |= words_of_packs(
+        page, Column(result.x, 210, low), Column(result.x + 220, 210, low), column, EMOJI,
+        "My Cat" if tiny else "My Stickers",
+    )  # fmt: skip
+    first, *others = PACKED
+    pack(page, result, first, low - 30 - 2 * GAP - len(others) * (PILL + GAP // 2), wires)
+    for platform in others:
+        pack(page, result, platform, 0, wires, pill=True)
+    page.group("1 · Sticker" if tiny else "1 · Model and sticker", 0, top, 390, BOTTOM - top)
+    page.group("2 · Learn it", 912, 0, 376, BOTTOM)
+    page.group("3 · What to draw", 1334, 0, 270, BOTTOM)
+    page.group("4 · Draw and cut out", 1650, 0, 280, BOTTOM)
+    page.group("Result", 436, 0, 430, BOTTOM)
+    return page
+
+
+def pictures(info: dict[str, Any]) -> Page:
+    page = Page(info)
+    page.note(Column(0, 430), 480, notes.PICTURES)
+    give, sheet = Column(0, 430, 600), Column(472, 560)
+    loaded = page.add(give, "SEALLoadStickers", 250, folder="input", files="seal-picture-*", kind="still")
+    words = words_of_packs(
+        page, Column(0, 210, give.y), Column(220, 210, give.y), Column(0, 430, give.y + 126), EMOJI, "My Pictures"
+    )
+    cut = page.add(
+        Column(472, 270, 600), "SEALStickerCutout", 510, wires={"image": (loaded, "images")},
+        if_not_found="keep the picture",
+    )  # fmt: skip
+    border = page.add(
+        Column(762, 270, 600), "SEALStickerBorder", 450, wires={"image": (cut, "image")}, width=12.0, smooth=12.0,
+        shadow=0.35, shadow_x=0.0, shadow_y=5.0, shadow_blur=8.0,
+    )  # fmt: skip
+    labelled = page.add(
+        Column(762, 270, 600 + 30 + 450 + 26), "SEALContactSheet", pill=True, title="Contact sheet", columns=3,
+        wires={"images": (border, "image"), "labels": (loaded, "names")},
+    )  # fmt: skip
+    page.add(sheet, "SaveImage", 480, title="All stickers", filename_prefix="seal/sheet",
+             wires={"images": (labelled, "image")})  # fmt: skip
+    wires = {"images": (border, "image"), "names": (loaded, "names"), **words}
+    for i, platform in enumerate(PACKED):
+        column = Column(1074 + i * 288, 276)
+        pack(page, column, platform, rest(column), wires)
+    page.group("1 · Pictures and words", 0, 600, 430, BOTTOM - 600)
+    page.group("2 · Cut out and border", 472, 600, 560, BOTTOM - 600)
+    page.group("3 · Packs", 1074, 0, 852, BOTTOM)
+    page.group("Result", 472, 0, 560, 510)
+    return page
+
+
+def gifs(info: dict[str, Any]) -> Page:
+    page = Page(info)
+    page.note(Column(0, 430), 480, notes.GIFS)
+    give = Column(0, 430, 600)
+    loaded = page.add(give, "SEALLoadStickers", 250, folder="input", files="seal-*.gif", kind="animated")
+    words = words_of_packs(
+        page, Column(0, 210, give.y), Column(220, 210, give.y), Column(0, 430, give.y + 126), GIF_EMOJI, "My GIFs"
+    )
+    wires = {"images": (loaded, "images"), "names": (loaded, "names"), "fps": (loaded, "fps"), **words}
+    for i, platform in enumerate(PACKED):
+        column = Column(486 + i * 420, 400)
+        pack(page, column, platform, rest(column), wires, animated=True)
+    page.group("1 · GIFs and words", 0, 600, 430, BOTTOM - 600)
+    page.group("2 · Packs", 486, 0, 1240, BOTTOM)
+    return page

@@ -1,0 +1,91 @@
+"""Writes workflows/*.json: lays each out, and lets ComfyUI's front end fill in the rest and save it.
+
+    python write_templates.py [COMFYUI_FOLDER] [--only PART_OF_A_NAME]
+
+Needs the oldest ComfyUI that is supported (0.8) and a Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(p) for p in (HERE, HERE.parent, HERE.parent / "browser", HERE.parents[1] / "support", HERE.parents[2])]
+
+import learning_templates as learning
+import pack_templates as packs
+from frontend import FrontEnd
+from installed import PACK, find_comfyuis, version_of
+from layout_builder import Page
+from saved_workflows import COMPARE, DRAW, GIFS, LEARN, PICTURES, TINY, TWELVE
+from server import ComfyServer
+
+from seal_core.messages import SealError
+
+PICTURE_FILES = [f"seal-picture-{name}.jpg" for name in ("happy", "sad", "angry", "surprised", "sleepy", "in-love")]
+GIF_FILES = [f"seal-{name}.gif" for name in ("wave", "hop", "love")]
+LAID_OUT = {
+    LEARN: (learning.learn, [learning.STICKER]),
+    TWELVE: (lambda info: packs.twelve(info, tiny=False), [learning.STICKER]),
+    TINY: (lambda info: packs.twelve(info, tiny=True), []),
+    PICTURES: (packs.pictures, PICTURE_FILES),
+    GIFS: (packs.gifs, GIF_FILES),
+    COMPARE: (learning.compare, [learning.STICKER]),
+    DRAW: (learning.draw, []),
+}
+"""Workflow -> what lays it out, and which example pictures it loads."""
+
+
+def tidy(workflow: dict[str, Any], core: str) -> dict[str, Any]:
+    """The saved file with where its nodes come from, and nothing that only this machine knows."""
+    import tomllib
+
+    version = tomllib.loads((PACK / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    for node in workflow["nodes"]:
+        ours = node["type"].startswith("SEAL") or node["type"] in OURS
+        if node["type"] != "MarkdownNote":
+            node["properties"] |= {"cnr_id": "seal-stickers", "ver": version} if ours else {
+                "cnr_id": "comfy-core", "ver": core,
+            }  # fmt: skip
+        node.pop("localized_name", None)
+        for slot in [*node["inputs"], *node["outputs"]]:
+            slot.pop("localized_name", None)
+    workflow["extra"].pop("frontendVersion", None)
+    return workflow
+
+
+OURS = {"SemanticMask", "StickerAttributePrompt", "SplitMergeTokenizer", "LayerRestrictionSpec"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("comfyui", nargs="?", type=Path)
+    parser.add_argument("--only", default="", metavar="TEXT", help="only workflows with this text in their name")
+    options = parser.parse_args()
+    comfyui = options.comfyui or next(iter(find_comfyuis()), None)
+    if comfyui is None:
+        raise SealError("comfyui: none was found; name its folder.")
+    with tempfile.TemporaryDirectory() as base:
+        server = ComfyServer(comfyui, Path(base)).start()
+        try:
+            info = server.object_info()
+            with FrontEnd(f"http://127.0.0.1:{server.port}/") as front:
+                for name, (lay_out, examples) in LAID_OUT.items():
+                    if options.only in name:
+                        page: Page = lay_out(info)
+                        wrong = front.load(page.finished(name, examples))
+                        saved = tidy(front.saved(), version_of(comfyui))
+                        text = json.dumps(saved, indent=2, ensure_ascii=False)
+                        (PACK / f"workflows/{name}.json").write_text(text + "\n", encoding="utf-8")
+                        print(f"{name}: {'; '.join(wrong) or 'nothing wrong'}", flush=True)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
