@@ -20,17 +20,41 @@ function collect(nodeData) {
 
 const inputsOf = (node) => inputsOfNode.get(node?.comfyClass ?? node?.constructor?.comfyClass);
 const widgetOf = (node, name) => node?.widgets?.find((w) => w?.name === name);
-const isWired = (node, name) => !!node?.inputs?.some((i) => (i?.widget?.name ?? i?.name) === name && i.link != null);
+const nodesOf = (graph) => graph?.nodes ?? graph?._nodes ?? [];
 
-function groupsOf(node) {
+// The node outside that stands for the subgraph `graph`, looked for from the top.
+function instanceOf(graph, within = app.rootGraph ?? app.graph) {
+  for (const node of nodesOf(within)) {
+    if (!node.subgraph) continue;
+    if (node.subgraph === graph) return node;
+    const deeper = instanceOf(graph, node.subgraph);
+    if (deeper) return deeper;
+  }
+  return undefined;
+}
+
+// Where an input's value is set: on the node, on the node of the subgraph that shows it, or nowhere (it is wired).
+function homeOf(node, name, outside) {
+  const input = node?.inputs?.find((i) => (i?.widget?.name ?? i?.name) === name);
+  if (input?.link == null) {
+    const widget = widgetOf(node, name);
+    return widget && { node, widget };
+  }
+  const link = node.graph?.getLink?.(input.link) ?? node.graph?.links?.get?.(input.link);
+  const port = link?.origin_id === node.graph?.inputNode?.id ? node.graph?.inputs?.[link.origin_slot] : undefined;
+  return port && homeOf(outside ?? instanceOf(node.graph), port.name);
+}
+
+function groupsOf(node, outside) {
+  if (node?.subgraph) return nodesOf(node.subgraph).flatMap((inner) => groupsOf(inner, node));
   const inputs = inputsOf(node) ?? {};
   const groups = [];
   for (const [name, options] of Object.entries(inputs)) {
-    const widget = widgetOf(node, name);
-    const source = options.suggestions_of ? widgetOf(node, options.suggestions_of)?.value : name;
+    const home = homeOf(node, name, outside);
+    const source = options.suggestions_of ? homeOf(node, options.suggestions_of, outside)?.widget.value : name;
     const values = inputs[source]?.suggestions;
-    if (!widget || isWired(node, name) || !values?.length) continue;
-    groups.push({ widget, values, lines: !!options.suggestions_of, title: source === name ? name : `${name}: ${source}` });
+    if (!home || !values?.length) continue;
+    groups.push({ ...home, values, lines: !!options.suggestions_of, title: source === name ? name : `${name}: ${source}` });
   }
   return groups;
 }
@@ -41,8 +65,8 @@ const linesOf = (widget) =>
 const isChosen = ({ widget, lines }, value) =>
   lines ? linesOf(widget).includes(value) : String(widget.value ?? "").trim() === value;
 
-function toggle(node, group, value) {
-  const { widget, lines } = group;
+function toggle(group, value) {
+  const { node, widget, lines } = group;
   const chosen = isChosen(group, value);
   let next = chosen ? "" : value;
   if (lines) {
@@ -79,7 +103,7 @@ function open(node) {
       });
       chip.type = "button";
       chip.addEventListener("click", () => {
-        toggle(node, group, value);
+        toggle(group, value);
         paint();
       });
       row.append(chip);
@@ -127,6 +151,6 @@ app.registerExtension({
   },
 
   getNodeMenuItems(node) {
-    return inputsOf(node) ? [{ content: "SEAL suggestions…", callback: () => open(node) }] : [];
+    return inputsOf(node) || (node?.subgraph && groupsOf(node).length) ? [{ content: "SEAL suggestions…", callback: () => open(node) }] : [];
   },
 });

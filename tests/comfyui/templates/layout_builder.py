@@ -14,8 +14,8 @@ from workflow_api import has_widget, inputs_of, slots
 
 TITLE, GAP, PAD, HEAD = 30, 26, 12, 32
 """Pixels: a node's title bar, between two nodes, around a group's nodes, a group's own title."""
-PILL = 36
-"""Height of a collapsed node in Nodes 2.0; classic ones are 30."""
+PILL, BETWEEN_PILLS, NARROWEST = 36, 8, 225
+"""Height of a collapsed node in Nodes 2.0 (classic: 30), and of the gap after it; the least width of any node there."""
 COLOURS = ("#3f789e", "#88aa88", "#a1309b", "#b58b2a", "#8a5a44", "#3f789e")
 
 
@@ -48,7 +48,7 @@ class Page:
     def note(self, column: Column, height: int, text: str) -> Placed:
         """The Markdown note that says what to do."""
         return self._stand(column, height, {
-            "type": "MarkdownNote", "title": "Read me", "inputs": [], "outputs": [], "widgets_values": [text],
+            "type": "MarkdownNote", "flags": {}, "title": "Read me", "inputs": [], "outputs": [], "widgets_values": [text],
             "properties": {}, "color": "#432", "bgcolor": "#000",
         })  # fmt: skip
 
@@ -85,12 +85,10 @@ class Page:
         for name in slots(definition):
             saved.append(values.get(name, _default(*known[name])) if name else self._unsent(definition, saved))
         properties: dict[str, Any] = {"Node name for S&R": kind} | ({"models": models} if models else {})
-        placed = self._stand(column, PILL - TITLE if pill else height, {
+        placed = self._stand(column, 100 if pill else height, {
             "type": kind, "inputs": inputs, "outputs": outputs, "properties": properties, "widgets_values": saved,
             "flags": {"collapsed": True} if pill else {},
         } | ({"title": title} if title else {}))  # fmt: skip
-        if pill:
-            self.nodes[-1]["size"][1] = 100
         for name, (source, output) in (wires or {}).items():
             self._wire(source, output, placed, name)
         return placed
@@ -115,8 +113,8 @@ class Page:
     def _stand(self, column: Column, height: int, node: dict[str, Any]) -> Placed:
         number = len(self.nodes) + 1
         place = {"pos": [column.x, column.y + TITLE], "size": [column.width, height]}
-        self.nodes.append({"id": number, **place, "flags": {}, "order": number - 1, "mode": 0, **node})
-        column.y += TITLE + height + (GAP if height > PILL else GAP // 2)
+        self.nodes.append({"id": number, **place, "order": number - 1, "mode": 0, **node})
+        column.y += PILL + BETWEEN_PILLS if node["flags"] else TITLE + height + GAP
         return Placed(number, node["type"])
 
     @staticmethod

@@ -136,8 +136,8 @@ METHODS = {"textual_inversion": ("TI", "Textual Inversion", "ti"), "hiper": ("Hi
 def compare(info: dict[str, Any]) -> Page:
     page = Page(info)
     steps = "{}, {} and {}".format(*(PRESETS[name].steps for name in METHODS))
-    page.note(Column(0, 364), 480, notes.COMPARE.format(steps=steps))
-    give, say, pills = Column(0, 240, 600), Column(262, 230, 600), [Column(538, 128, 600), Column(680, 128, 600)]
+    page.note(Column(0, 364), 380, notes.COMPARE.format(steps=steps))
+    give, say, pills = Column(0, 240, 490), Column(262, 230, 490), Column(538, 225, 490)
     loader = checkpoint(page, give)
     image = sticker_input(page, give)
     word = page.add(say, "PrimitiveString", 70, title="Class word", value="cat")
@@ -153,7 +153,7 @@ def compare(info: dict[str, Any]) -> Page:
     size = page.add(say, "EmptyLatentImage", pill=True, title=SIZE_NOTE, width=512, height=512)
     pictures = []
     for i, (preset, (short, title, end)) in enumerate(METHODS.items()):
-        column, chain = Column(854 + i * 364, 348), pills[i // 2]
+        column, chain = Column(809 + i * 379, 363), pills
         learned = page.add(
             column, "SEALTrainEmbedding", rest(column), title=f"Learn: {title}", preset=preset, name=f"my-sticker-{end}",
             concept="<my-sticker>", mask_polarity="foreground",
@@ -180,23 +180,23 @@ def compare(info: dict[str, Any]) -> Page:
     all_of_them = image
     for picture, (short, *_) in zip(pictures, METHODS.values()):
         all_of_them = page.add(
-            pills[1], "ImageBatch", pill=True, title=f"and {short}",
+            pills, "ImageBatch", pill=True, title=f"and {short}",
             wires={"image1": (all_of_them, "IMAGE"), "image2": (picture, "IMAGE")},
         )  # fmt: skip
     labels = page.add(
-        pills[0], "PrimitiveStringMultiline", pill=True, title="Labels",
+        say, "PrimitiveStringMultiline", pill=True, title="Labels",
         value="\n".join(["the sticker", *(title for _, title, _ in METHODS.values())]),
     )  # fmt: skip
     sheet = page.add(
-        pills[1], "SEALContactSheet", pill=True, title="Sheet", cell=320, columns=2, ground="white",
+        say, "SEALContactSheet", pill=True, title="Sheet", cell=320, columns=2, ground="white",
         wires={"images": (all_of_them, "IMAGE"), "labels": (labels, "STRING")},
     )  # fmt: skip
     page.add(
-        Column(410, 398), "SaveImage", 480, title="Side by side", filename_prefix="seal/compare",
+        Column(410, 353), "SaveImage", 380, title="Side by side", filename_prefix="seal/compare",
         wires={"images": (sheet, "image")},
     )  # fmt: skip
-    page.group("1 · Sticker and prompt", 0, 600, 492, BOTTOM - 600)
-    page.group("2 · Learn it in three ways", 854, 0, 364 * 2 + 348, BOTTOM)
-    page.group("3 · Draw it", 538, 600, 270, BOTTOM - 600)
-    page.group("Result", 410, 0, 398, 510)
+    page.group("1 · Sticker and prompt", 0, 490, 492, BOTTOM - 490)
+    page.group("2 · Learn it in three ways", 809, 0, 379 * 2 + 363, BOTTOM)
+    page.group("3 · Draw it", 538, 490, 225, BOTTOM - 490)
+    page.group("Result", 410, 0, 353, 410)
     return page

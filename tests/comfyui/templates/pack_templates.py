@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import template_notes as notes
-from layout_builder import GAP, PILL, Column, Page, Placed
+from layout_builder import BETWEEN_PILLS, GAP, PILL, Column, Page, Placed
 from learning_templates import BOTTOM, NEGATIVE, SIZE_NOTE, TINY_CFG, checkpoint, rest, sampled, sticker_input
 
 PACKED = ("telegram", "whatsapp", "signal")
@@ -59,7 +59,7 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
         loader = checkpoint(page, give)
         models, names = dict.fromkeys(("MODEL", "CLIP", "VAE"), loader), {n: n for n in ("MODEL", "CLIP", "VAE")}
         picture = page.add(
-            give, "LoadImage", rest(give) - 49, title="Load Image: your sticker", image="seal-orange-cat.png"
+            give, "LoadImage", rest(give) - PILL - BETWEEN_PILLS - GAP, title="Load Image: your sticker", image="seal-orange-cat.png"
         )
         image, more = (picture, "IMAGE"), {}
         found = page.add(give, "SemanticMask", pill=True, wires={"image": image, "mask": (picture, "MASK")})
@@ -103,14 +103,10 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
         shadow_x=0.0, shadow_y=5.0, shadow_blur=8.0,
     )  # fmt: skip
     wires = {"images": (border, "image"), "names": (sweep, "labels")}
-    column = Column(say.x, say.width, say.y)
-    low = BOTTOM - 100
-    wires |= words_of_packs(
-        page, Column(result.x, 210, low), Column(result.x + 220, 210, low), column, EMOJI,
-        "My Cat" if tiny else "My Stickers",
-    )  # fmt: skip
+    low = Column(result.x, result.width, BOTTOM - 100)
+    wires |= words_of_packs(page, low, paint, say, EMOJI, "My Cat" if tiny else "My Stickers")
     first, *others = PACKED
-    pack(page, result, first, low - 30 - 2 * GAP - len(others) * (PILL + GAP // 2), wires)
+    pack(page, result, first, BOTTOM - 100 - 30 - 2 * GAP - len(others) * (PILL + BETWEEN_PILLS), wires)
     for platform in others:
         pack(page, result, platform, 0, wires, pill=True)
     page.group("1 · Sticker" if tiny else "1 · Model and sticker", 0, top, 390, BOTTOM - top)
@@ -123,49 +119,49 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
 
 def pictures(info: dict[str, Any]) -> Page:
     page = Page(info)
-    page.note(Column(0, 430), 480, notes.PICTURES)
-    give, sheet = Column(0, 430, 600), Column(472, 560)
+    page.note(Column(0, 462), 466, notes.PICTURES)
+    give, sheet = Column(0, 462, 586), Column(506, 560)
     loaded = page.add(give, "SEALLoadStickers", 250, folder="input", files="seal-picture-*", kind="still")
     words = words_of_packs(
-        page, Column(0, 210, give.y), Column(220, 210, give.y), Column(0, 430, give.y + 126), EMOJI, "My Pictures"
+        page, Column(0, 228, give.y), Column(234, 228, give.y), Column(0, 462, give.y + 126), EMOJI, "My Pictures"
     )
     cut = page.add(
-        Column(472, 270, 600), "SEALStickerCutout", 510, wires={"image": (loaded, "images")},
+        Column(506, 270, 586), "SEALStickerCutout", 510, wires={"image": (loaded, "images")},
         if_not_found="keep the picture",
     )  # fmt: skip
     border = page.add(
-        Column(762, 270, 600), "SEALStickerBorder", 450, wires={"image": (cut, "image")}, width=12.0, smooth=12.0,
+        Column(796, 270, 586), "SEALStickerBorder", 450, wires={"image": (cut, "image")}, width=12.0, smooth=12.0,
         shadow=0.35, shadow_x=0.0, shadow_y=5.0, shadow_blur=8.0,
     )  # fmt: skip
     labelled = page.add(
-        Column(762, 270, 600 + 30 + 450 + 26), "SEALContactSheet", pill=True, title="Contact sheet", columns=3,
+        Column(796, 270, 586 + 30 + 450 + 26), "SEALContactSheet", pill=True, title="Contact sheet", columns=3,
         wires={"images": (border, "image"), "labels": (loaded, "names")},
     )  # fmt: skip
-    page.add(sheet, "SaveImage", 480, title="All stickers", filename_prefix="seal/sheet",
+    page.add(sheet, "SaveImage", 466, title="All stickers", filename_prefix="seal/sheet",
              wires={"images": (labelled, "image")})  # fmt: skip
     wires = {"images": (border, "image"), "names": (loaded, "names"), **words}
     for i, platform in enumerate(PACKED):
-        column = Column(1074 + i * 288, 276)
+        column = Column(1110 + i * 276, 264)
         pack(page, column, platform, rest(column), wires)
-    page.group("1 · Pictures and words", 0, 600, 430, BOTTOM - 600)
-    page.group("2 · Cut out and border", 472, 600, 560, BOTTOM - 600)
-    page.group("3 · Packs", 1074, 0, 852, BOTTOM)
-    page.group("Result", 472, 0, 560, 510)
+    page.group("1 · Pictures and words", 0, 586, 462, BOTTOM - 586)
+    page.group("2 · Cut out and border", 506, 586, 560, BOTTOM - 586)
+    page.group("3 · Packs", 1110, 0, 816, BOTTOM)
+    page.group("Result", 506, 0, 560, 496)
     return page
 
 
 def gifs(info: dict[str, Any]) -> Page:
     page = Page(info)
-    page.note(Column(0, 430), 480, notes.GIFS)
-    give = Column(0, 430, 600)
+    page.note(Column(0, 462), 466, notes.GIFS)
+    give = Column(0, 462, 586)
     loaded = page.add(give, "SEALLoadStickers", 250, folder="input", files="seal-*.gif", kind="animated")
     words = words_of_packs(
-        page, Column(0, 210, give.y), Column(220, 210, give.y), Column(0, 430, give.y + 126), GIF_EMOJI, "My GIFs"
+        page, Column(0, 228, give.y), Column(234, 228, give.y), Column(0, 462, give.y + 126), GIF_EMOJI, "My GIFs"
     )
     wires = {"images": (loaded, "images"), "names": (loaded, "names"), "fps": (loaded, "fps"), **words}
     for i, platform in enumerate(PACKED):
-        column = Column(486 + i * 420, 400)
+        column = Column(518 + i * 420, 400)
         pack(page, column, platform, rest(column), wires, animated=True)
-    page.group("1 · GIFs and words", 0, 600, 430, BOTTOM - 600)
-    page.group("2 · Packs", 486, 0, 1240, BOTTOM)
+    page.group("1 · GIFs and words", 0, 586, 462, BOTTOM - 586)
+    page.group("2 · Packs", 518, 0, 1240, BOTTOM)
     return page

@@ -1,4 +1,4 @@
-"""Writes workflows/*.json: lays each out, and lets ComfyUI's front end fill in the rest and save it.
+"""Writes workflows/*.json: lays each out, and lets ComfyUI's front end fill in the rest and save it; subgraphs/*.json.
 
     python write_templates.py [COMFYUI_FOLDER] [--only PART_OF_A_NAME]
 
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ sys.path[:0] = [str(p) for p in (HERE, HERE.parent, HERE.parent / "browser", HER
 
 import learning_templates as learning
 import pack_templates as packs
+from blueprints import BLUEPRINTS
 from frontend import FrontEnd
 from installed import PACK, find_comfyuis, version_of
 from layout_builder import Page
@@ -41,17 +43,15 @@ LAID_OUT = {
 """Workflow -> what lays it out, and which example pictures it loads."""
 
 
-def tidy(workflow: dict[str, Any], core: str) -> dict[str, Any]:
+def tidy(workflow: dict[str, Any], info: dict[str, Any], core: str) -> dict[str, Any]:
     """The saved file with where its nodes come from, and nothing that only this machine knows."""
-    import tomllib
-
-    version = tomllib.loads((PACK / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    for node in workflow["nodes"]:
-        ours = node["type"].startswith("SEAL") or node["type"] in OURS
+    project = tomllib.loads((PACK / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    subgraphs = workflow.get("definitions", {}).get("subgraphs", [])
+    for node in [*workflow["nodes"], *(node for subgraph in subgraphs for node in subgraph["nodes"])]:
+        ours = info.get(node["type"], {}).get("category", "SEAL").startswith("SEAL")
         if node["type"] != "MarkdownNote":
-            node["properties"] |= {"cnr_id": "seal-stickers", "ver": version} if ours else {
-                "cnr_id": "comfy-core", "ver": core,
-            }  # fmt: skip
+            source = (project["name"], project["version"]) if ours else ("comfy-core", core)
+            node["properties"] |= {"cnr_id": source[0], "ver": source[1]}
         node.pop("localized_name", None)
         for slot in [*node["inputs"], *node["outputs"]]:
             slot.pop("localized_name", None)
@@ -59,7 +59,9 @@ def tidy(workflow: dict[str, Any], core: str) -> dict[str, Any]:
     return workflow
 
 
-OURS = {"SemanticMask", "StickerAttributePrompt", "SplitMergeTokenizer", "LayerRestrictionSpec"}
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -73,15 +75,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as base:
         server = ComfyServer(comfyui, Path(base)).start()
         try:
-            info = server.object_info()
+            info, core = server.object_info(), version_of(comfyui)
+            for made in (draw(info) for draw in BLUEPRINTS):
+                if options.only in made.name:
+                    write_json(PACK / f"subgraphs/{made.name}.json", tidy(made.file(), info, core))
             with FrontEnd(f"http://127.0.0.1:{server.port}/") as front:
                 for name, (lay_out, examples) in LAID_OUT.items():
                     if options.only in name:
                         page: Page = lay_out(info)
                         wrong = front.load(page.finished(name, examples))
-                        saved = tidy(front.saved(), version_of(comfyui))
-                        text = json.dumps(saved, indent=2, ensure_ascii=False)
-                        (PACK / f"workflows/{name}.json").write_text(text + "\n", encoding="utf-8")
+                        write_json(PACK / f"workflows/{name}.json", tidy(front.saved(), info, core))
                         print(f"{name}: {'; '.join(wrong) or 'nothing wrong'}", flush=True)
         finally:
             server.stop()
