@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from saved_workflows import TINY
 
 from seal_core.demo.animals import SPECIES
 from seal_core.demo.attribute_values import PLAIN_BACKGROUNDS, VALUES
@@ -71,7 +72,7 @@ def test_missing_file(monkeypatch, tmp_path):
         built_in_sticker(next(iter(BUILT_IN)))
 
 
-@pytest.mark.parametrize("file", ["js/docs/SEALDemoModel.md", "workflows/seal_demo.json"])
+@pytest.mark.parametrize("file", ["js/docs/SEALDemoModel.md", f"workflows/{TINY}.json"])
 def test_users_are_told_the_words_that_the_model_knows(file: str):
     text = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
     text = text.replace("plain white/mint/peach/lavender", "plain white, plain mint, plain peach, plain lavender")

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[2] / "workflows"
+ROOT = Path(__file__).parents[2]
+FOLDER, EXAMPLES = ROOT / "workflows", ROOT / "js/examples"
 LEARN = "Learn a character from one sticker"
 TWELVE = "Twelve stickers of my character for Telegram, WhatsApp and Signal"
 TINY = "Try it without a checkpoint, from one sticker to a pack"
@@ -21,6 +22,11 @@ CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "contr
 
 def read(name: str) -> dict[str, Any]:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def shipped_subgraphs() -> dict[str, dict[str, Any]]:
+    """Name -> file of each subgraph blueprint."""
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in (ROOT / "subgraphs").glob("*.json")}
 
 
 def nodes_of(workflow: dict[str, Any], kind: str) -> list[dict[str, Any]]:

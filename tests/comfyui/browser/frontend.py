@@ -78,8 +78,8 @@ LOOK = """async ([x, y], scale, left, top) => {
     await new Promise((done) => setTimeout(done, 900));
 }"""
 
-START = 0.75
-"""Zoom at which a saved workflow opens."""
+FILLED, SIDE_BAR, TOP_BAR = 0.78, 60, 80
+"""What share of the window a saved workflow fills when it opens; pixels of it that the menus take at the left and the top."""
 
 OURS = ("/extensions/seal", "report.js", "suggestions.js", "[SEAL]")
 
@@ -123,12 +123,14 @@ class FrontEnd(Chromium):
     def saved(self) -> dict[str, Any]:
         """The open workflow as the front end saves it, but for two things.
 
-        It opens on its left end with the note, large enough to read. PreviewAny's values are left out, since front end
-        1.35 writes them by one count and reads them by another (false comes back as null).
+        It opens fitted to a window of 1600 x 1000. PreviewAny's values are left out, since front end 1.35 writes them
+        by one count and reads them by another (false comes back as null).
         """
         workflow = self.evaluate("JSON.parse(JSON.stringify(app.graph.serialize()))")
-        left, top, *_ = self.evaluate(f"({FIT})()")
-        workflow["extra"]["ds"] = {"scale": START, "offset": [90 / START - left, 120 / START - top]}
+        left, top, width, height = self.evaluate(f"({FIT})()")
+        scale = min(FILLED * 1600 / width, FILLED * 1000 / height)
+        middle = [(1600 + SIDE_BAR) / 2 / scale - left - width / 2, (1000 + TOP_BAR) / 2 / scale - top - height / 2]
+        workflow["extra"]["ds"] = {"scale": round(scale, 3), "offset": [round(at, 1) for at in middle]}
         for node in workflow["nodes"]:
             if node["type"] == "PreviewAny":
                 node["widgets_values"] = []

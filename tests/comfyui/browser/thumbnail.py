@@ -1,96 +1,156 @@
-"""Runs a workflow that needs no checkpoint in a real ComfyUI and takes its picture for the template browser.
+"""Makes the pictures of the template browser: what each workflow draws on the included tiny model, full-bleed.
 
-    python thumbnail.py seal_demo|sticker_pack_telegram_whatsapp_signal [STEPS] [--keep DIR]
+    python thumbnail.py [PART_OF_A_NAME]
 
-writes workflows/NAME.jpg: some of its nodes side by side, with what they show after a run. Needs the shipped model, a
-ComfyUI and a Chromium. STEPS: of the training, default the workflow's.
+writes workflows/NAME.jpg. Needs a ComfyUI; about ten minutes on two cores. Nothing is retouched.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
-import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(folder) for folder in (HERE.parent, HERE.parents[1] / "support", HERE.parents[2])]
 
-from frontend import FrontEnd
 from installed import PACK, find_comfyuis
-from PIL import Image
-from server import ComfyServer
+from PIL import Image, ImageSequence
+from saved_workflows import COMPARE, DRAW, FOLDER, GIFS, LEARN, PICTURES, TINY, TWELVE, read
+from server import ComfyServer, Result
+from workflow_api import changed, of_type, to_api
 
-SIDE = 640
-PLACES = {  # workflow -> node id -> (x, y, width, height)
-    "seal_demo": {
-        3: (12, 42, 300, 290),
-        15: (328, 42, 300, 290),
-        2: (12, 378, 300, 250),
-        5: (328, 378, 300, 250),
-    },
-    "sticker_pack_telegram_whatsapp_signal": {
-        19: (12, 42, 616, 300),
-        3: (12, 388, 300, 240),
-        22: (328, 388, 300, 240),
-    },
-}
-FAR = 20_000
+from seal_core.demo.sticker_files import FOLDER as STICKERS
+from seal_core.demo.sticker_files import file_name
 
-RUN = "(async () => { await app.queuePrompt(0, 1); })()"
-# Every node that shows or writes something has done so.
-DONE = """app.graph._nodes.every((n) => !n.constructor.nodeData?.output_node || app.nodeOutputs[n.id])"""
-PLACE = """(places, far) => {
-    app.graph._groups.length = 0;
-    for (const node of app.graph._nodes) {
-        const [x, y, width, height] = places[node.id] ?? [far, far, 0, 0];
-        node.pos = [x, y];
-        if (width) node.setSize([width, height]);
-    }
-    app.canvas.links_render_mode = LiteGraph.HIDDEN_LINK;
-}"""
+SIDE, PAPERS = 640, {"mint": "#bfe9d6", "sky": "#cfe0f7", "peach": "#fbdcc4", "lavender": "#ded3f5"}
+CAT, RABBIT = "orange cat, running on a beach", "teal rabbit, jumping in the snow"
+ON_TINY = {
+    "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"cfg": 4.0},
+    "SEALTrainEmbedding": {"steps": 150, "batch_size": 8},
+}  # fmt: skip
+"""What a workflow for a checkpoint needs on the tiny model."""
+SCENES = (
+    {"emotion": "surprised", "action": "jumping", "style": "flat vector", "background": "beach"},
+    {"emotion": "in love", "action": "sitting", "style": "flat vector", "background": "forest"},
+    {"emotion": "sleepy", "action": "lying down", "style": "watercolor", "background": "night city"},
+    {"emotion": "happy", "action": "waving", "style": "comic book", "background": "plain lavender"},
+)
+
+
+def tiled(pictures: list[Image.Image], columns: int, paper: str = "#ffffff") -> Image.Image:
+    """columns x columns pictures that fill the square."""
+    page, side = Image.new("RGB", (SIDE, SIDE), paper), SIDE // columns
+    for i, picture in enumerate(pictures[: columns**2]):
+        cell = picture.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+        page.paste(cell, (i % columns * side, i // columns * side), cell)
+    return page
+
+
+class Studio:
+    """Runs shipped workflows on one server, on the tiny model."""
+
+    def __init__(self, server: ComfyServer) -> None:
+        self.server, self.info = server, server.object_info()
+        for file in (PACK / "js/examples").iterdir():
+            (server.base / "input" / file.name).write_bytes(file.read_bytes())
+
+    def run(self, name: str, changes: dict[str, dict[str, Any]], example: str = CAT) -> tuple[dict[str, Any], Result]:
+        """The workflow with its checkpoint, if it has one, exchanged for the tiny model, and what came out."""
+        graph = to_api(read(name), self.info)
+        for node in graph.values():
+            if node["class_type"] == "CheckpointLoaderSimple":  # the first three outputs are the same
+                node["class_type"], node["inputs"] = "SEALDemoModel", {"example": example}
+            if node["class_type"] == "LoadImage":
+                (self.server.base / "input/sticker.png").write_bytes((STICKERS / file_name(example)).read_bytes())
+                node["inputs"]["image"] = "sticker.png"
+        graph = changed(graph, changes)
+        return graph, self.server.run(graph, timeout=1800).ok()
+
+    def saved(self, name: str, changes: dict[str, dict[str, Any]]) -> list[Image.Image]:
+        """The pictures that the workflow's Save Image shows."""
+        graph, result = self.run(name, changes)
+        return [self.server.view(image) for image in result.outputs[of_type(graph, "SaveImage")[0]]["images"]]
+
+    def packed(self, name: str, changes: dict[str, dict[str, Any]], example: str = CAT) -> list[Image.Image]:
+        """The stickers of the workflow's first pack."""
+        graph, result = self.run(name, changes, example)
+        found = result.outputs[of_type(graph, "SEALSaveStickerPack")[0]]["images"]
+        return [self.server.view(image) for image in found]
+
+    def scene(self, name: str, scene: dict[str, str]) -> Image.Image:
+        words = {**scene, "camera": "full body", "extra": ""}
+        return self.saved(name, {**ON_TINY, "StickerAttributePrompt": words})[0]
+
+
+def learn(studio: Studio) -> Image.Image:
+    return tiled([studio.scene(LEARN, SCENES[0])], 1)
+
+
+def draw(studio: Studio) -> Image.Image:
+    studio.scene(LEARN, SCENES[0])
+    return tiled([studio.scene(DRAW, scene) for scene in SCENES], 2)
+
+
+def twelve(studio: Studio) -> Image.Image:
+    learned = {**ON_TINY["SEALTrainEmbedding"], "class_word": "rabbit", "name": "my-rabbit"}
+    changes = {**ON_TINY, "SEALTrainEmbedding": learned, "SEALStickerCutout": {"grow": -2}}
+    changes["SEALStickerAttributeSweep"] = {"background": "plain peach"}
+    return tiled(studio.packed(TWELVE, changes, RABBIT), 3, PAPERS["peach"])
+
+
+def tiny(studio: Studio) -> Image.Image:
+    return tiled(studio.packed(TINY, {}), 3, PAPERS["sky"])
+
+
+def own_pictures(studio: Studio) -> Image.Image:
+    return tiled(studio.packed(PICTURES, {}), 2, PAPERS["lavender"])
+
+
+def moving(studio: Studio) -> Image.Image:
+    """A row for each animation: three moments of it."""
+    rows = []
+    for file in sorted((PACK / "js/examples").glob("*.gif")):
+        changes = {"SEALLoadStickers": {"files": file.name}, "SEALSaveStickerPack": {"platform": "whatsapp"}}
+        moments = [frame.convert("RGBA") for frame in ImageSequence.Iterator(studio.packed(GIFS, changes)[0])]
+        rows += [moments[len(moments) * i // 4] for i in (0, 1, 3)]
+    return tiled(rows, 3, PAPERS["mint"])
+
+
+def compare(studio: Studio) -> Image.Image:
+    """The workflow's own sheet."""
+    changes = {
+        **ON_TINY, "SEALTrainEmbedding": {"batch_size": 4, "concept": "<my-sticker>"},
+        "PrimitiveStringMultiline": {},
+    }  # fmt: skip
+    sheet = studio.saved(COMPARE, changes)[0]
+    side = min(sheet.size)
+    return sheet.crop((0, 0, side, side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS).convert("RGB")
+
+
+MADE = {
+    LEARN: learn, TWELVE: twelve, TINY: tiny, PICTURES: own_pictures, GIFS: moving, COMPARE: compare, DRAW: draw,
+}  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=tuple(PLACES))
-    parser.add_argument("steps", nargs="?", type=int, help="of the training (default: the workflow's)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="copy ComfyUI's output folder there, to look at")
-    options = parser.parse_args()
-    workflow = json.loads((PACK / f"workflows/{options.name}.json").read_text(encoding="utf-8"))
-    if options.steps is not None:
-        (train,) = (node for node in workflow["nodes"] if node["type"] == "SEALTrainEmbedding")
-        train["widgets_values"][4] = options.steps
+    part = sys.argv[1] if len(sys.argv) > 1 else ""
     comfyui = next(iter(find_comfyuis()), None)
     assert comfyui is not None, "no ComfyUI found"
     with tempfile.TemporaryDirectory() as base:
         server = ComfyServer(comfyui, Path(base)).start()
         try:
-            with FrontEnd(f"http://127.0.0.1:{server.port}/") as page:
-                page.load(workflow)
-                page.evaluate(RUN)
-                try:
-                    page.wait_for(DONE, timeout=900)
-                except AssertionError:
-                    print(server.log[-3000:])
-                    raise
-                page.picture()  # nodes load what they show when they are in view
-                time.sleep(2)
-                if options.keep:
-                    shutil.copytree(Path(base, "output"), options.keep, dirs_exist_ok=True)
-                    (options.keep / "graph.png").write_bytes(page.picture())
-                page.evaluate(PLACE, PLACES[options.name], FAR)
-                picture = page.picture([0, 0, SIDE, SIDE], scale=1.0)
+            studio = Studio(server)
+            for name, make in MADE.items():
+                if part in name:
+                    picture = io.BytesIO()
+                    make(studio).save(picture, "JPEG", quality=88)
+                    (FOLDER / f"{name}.jpg").write_bytes(picture.getvalue())
+                    print(f"{name}: {len(picture.getvalue()) // 1000} kB", flush=True)
         finally:
             server.stop()
-    shot = Image.open(io.BytesIO(picture)).convert("RGB")
-    left, top = (shot.width - SIDE) // 2, (shot.height - SIDE) // 2
-    target = PACK / f"workflows/{options.name}.jpg"
-    shot.crop((left, top, left + SIDE, top + SIDE)).save(target, quality=88)
 
 
 if __name__ == "__main__":

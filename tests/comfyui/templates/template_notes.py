@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from seal_core.demo.attribute_values import VALUES
+
 _HUB = "https://huggingface.co"
 CHECKPOINTS = [
     {
@@ -25,6 +27,8 @@ CHECKPOINTS = [
 _SD15, _SDXL, _ANIME = (model["url"] for model in CHECKPOINTS)
 _MODELS = f"No checkpoint yet? [SD 1.5]({_SD15}) (2 GB), [SDXL]({_SDXL}) or, for drawn characters, \
 [Animagine XL]({_ANIME}) (7 GB each) go into `models/checkpoints`; with SDXL set *Picture size* to 1024."
+
+_WORDS = "; ".join(", ".join(values) for values in VALUES.values())
 
 LEARN = f"""# Learn a character from one sticker
 
@@ -53,7 +57,7 @@ A line such as `sad = 😢` gives its emoji to every sticker with that word.
 {_MODELS}
 """
 
-TINY = """# From one sticker to a pack, without a checkpoint
+TINY = f"""# From one sticker to a pack, without a checkpoint
 
 ### 1 · Press **Run**. Nothing else is needed: a tiny model is included, and two processor cores take a few minutes.
 ### 2 · It learns the cat of **one** sticker, draws it in twelve moods and actions, cuts them out and packs them.
@@ -62,9 +66,8 @@ TINY = """# From one sticker to a pack, without a checkpoint
 **Play**: change emotions, actions or `background` in *Twelve prompts* and run again; the cat stays learned. Another \
 `example` needs its animal as `class_word` and another `name`.
 
-The model draws 128 px and knows eight animals and few words: happy, sad, angry, surprised, sleepy, in love; standing, \
-waving, jumping, running, sitting, lying down; plain white, mint, peach, lavender, a beach, a forest, a night city. For \
-your own sticker open *Twelve stickers of my character*.
+The model draws 128 px and knows eight animals and these words: {_WORDS}. For your own sticker open *Twelve stickers of \
+my character*.
 """
 
 PICTURES = """# I have pictures: make a pack
