@@ -1,4 +1,4 @@
-"""Makes the README's first picture: runs the template with three packs in a real ComfyUI and lays out its output.
+"""Makes the README's first picture: runs the template without a checkpoint in a real ComfyUI and lays out its output.
 
     python docs/lead_picture.py [COMFYUI_FOLDER]
 
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/comfyui"))
+sys.path.extend(str(Path(__file__).resolve().parents[1] / "tests" / folder) for folder in ("comfyui", "support"))
 
 from installed import PACK as ROOT
 from installed import find_comfyuis
+from saved_workflows import TINY
 from server import ComfyServer
 from workflow_api import of_type, to_api
 
@@ -37,7 +38,7 @@ def made(comfyui: Path) -> tuple[Image.Image, list[Image.Image]]:
         server = ComfyServer(comfyui, Path(folder)).start()
         try:
             graph = to_api(
-                json.loads((ROOT / "workflows/sticker_pack_telegram_whatsapp_signal.json").read_text()),
+                json.loads((ROOT / f"workflows/{TINY}.json").read_text(encoding="utf-8")),
                 server.object_info(),
             )
             outputs = server.run(graph, timeout=1800).ok().outputs

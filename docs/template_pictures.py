@@ -60,10 +60,14 @@ def main() -> None:
     out: Path = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     who = character(CAT)
-    rgba(who, SIDE, camera="wide shot").quantize(255, Image.Quantize.FASTOCTREE).save(out / "seal-orange-cat.png", optimize=True)
+    rgba(who, SIDE, camera="wide shot").quantize(255, Image.Quantize.FASTOCTREE).save(
+        out / "seal-orange-cat.png", optimize=True
+    )
     emotions = ("happy", "sad", "angry", "surprised", "sleepy", "in love")
     for emotion, ground in zip(emotions, GROUNDS):
-        picture = rgba(who, SIDE, emotion=emotion, action="standing", camera="wide shot", background=ground).convert("RGB")
+        picture = rgba(who, SIDE, emotion=emotion, action="standing", camera="wide shot", background=ground).convert(
+            "RGB"
+        )
         picture.save(out / f"seal-picture-{emotion.replace(' ', '-')}.jpg", quality=88)
     for name, (scene, at) in MOVES.items():
         still = rgba(who, GIF_SIDE, **scene, camera="wide shot")

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
 from chromium import find_chromium
 from frontend import FrontEnd
-from saved_workflows import NAMES, read
+from saved_workflows import EXAMPLES, LEARN, NAMES, read, shipped_subgraphs
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,6 @@ def page(comfy: ComfyServer) -> Iterator[FrontEnd]:
     made = not concept.exists()
     if made:
         concept.write_bytes(b"only its name is looked at")
-    comfy.upload_image("example.png", Image.new("RGB", (64, 64), "white"))
     # Other tests queue NaN on purpose; it stays in ComfyUI's history, which the front end cannot read then.
     comfy.post("/history", {"clear": True})
     with FrontEnd(f"http://127.0.0.1:{comfy.port}/") as front:
@@ -99,14 +98,14 @@ def test_nodes_do_not_overlap_as_drawn(opened: Opened):
 
 
 def test_is_not_blank(page: FrontEnd):
-    page.load(read("seal_train"))
+    page.load(read(LEARN))
     picture = Image.open(io.BytesIO(page.picture())).convert("RGB")
     assert picture.width > 1000 and len(picture.getcolors(1 << 24)) > 500
 
 
 def test_an_old_file_with_fewer_values_opens(page: FrontEnd):
     """New optional inputs come last: an older file has fewer values and keeps them."""
-    workflow = read("seal_train")
+    workflow = read(LEARN)
     (train,) = (node for node in workflow["nodes"] if node["type"] == "SEALTrainEmbedding")
     kept = train["widgets_values"][:-2]
     train["widgets_values"] = list(kept)
@@ -117,12 +116,53 @@ def test_an_old_file_with_fewer_values_opens(page: FrontEnd):
 
 
 def test_the_check_sees_what_is_wrong(page: FrontEnd):
-    workflow = read("seal_train")
-    (tokens,) = (node for node in workflow["nodes"] if node["type"] == "SplitMergeTokenizer")
-    (layers,) = (node for node in workflow["nodes"] if node["type"] == "LayerRestrictionSpec")
-    tokens["widgets_values"][1] = "no such merge"
-    layers["type"] = layers["properties"]["Node name for S&R"] = "NoSuchNode"
+    workflow = read(LEARN)
+    (mask,) = (node for node in workflow["nodes"] if node["type"] == "SemanticMask")
+    (words,) = (node for node in workflow["nodes"] if node["type"] == "StickerAttributePrompt")
+    mask["widgets_values"][0] = "no such method"
+    words["type"] = words["properties"]["Node name for S&R"] = "NoSuchNode"
     wrong = "\n".join(page.load(workflow))
-    assert "merge = no such merge is not on offer" in wrong
+    assert "method = no such method is not on offer" in wrong
     assert "NoSuchNode: no such node" in wrong  # older front ends open a dialog besides
-    assert page.load(read("seal_train")) == [], "and forgets it"
+    assert page.load(read(LEARN)) == [], "and forgets it"
+
+
+def test_example_pictures_come_with_the_template(page: FrontEnd, comfy: ComfyServer):
+    (name,) = read(LEARN)["extra"]["seal_examples"]
+    file = comfy.base / "input" / name
+    file.unlink(missing_ok=True)
+    assert page.load(read(LEARN)) == []
+    assert file.read_bytes() == (EXAMPLES / name).read_bytes()
+    file.write_bytes(b"the user's own")
+    page.load(read(LEARN))
+    assert file.read_bytes() == b"the user's own"
+    file.unlink()
+
+
+@pytest.mark.parametrize("name", ["Learn a character", "Character prompt", "Cut, border, pack"])
+def test_blueprint_opens_with_its_widgets(page: FrontEnd, comfy: ComfyServer, name: str):
+    offered = [entry["name"] for entry in comfy.get("/global_subgraphs").values()]
+    assert name in offered
+    blueprint = shipped_subgraphs()[name]
+    assert page.load(blueprint) == []
+    shown = page.evaluate("app.graph._nodes[0].widgets.map((w) => w.name)")
+    assert shown == [slot["name"] for slot in blueprint["nodes"][0]["inputs"] if "widget" in slot]
+
+
+SUGGEST = """async (where, word) => {
+    const outer = app.graph._nodes[0];
+    const inner = outer.subgraph.nodes.find((n) => n.type === "StickerAttributePrompt");
+    const extension = app.extensions.find((e) => e.name === "SEAL.Suggestions");
+    extension.getNodeMenuItems(where === "outer" ? outer : inner)[0].callback();
+    const dialog = document.querySelector("dialog[open]");
+    [...dialog.querySelectorAll("button")].find((b) => b.textContent === word).click();
+    dialog.close();
+    const {output} = await app.graphToPrompt();
+    return Object.values(output).map((n) => n.inputs.emotion).filter(Boolean);
+}"""
+
+
+@pytest.mark.parametrize(("where", "word"), [("outer", "angry"), ("inner", "sad")])
+def test_suggestions_reach_widgets_that_a_subgraph_shows(page: FrontEnd, where: str, word: str):
+    page.load(shipped_subgraphs()["Character prompt"])
+    assert page.evaluate(SUGGEST, where, word) == [word]

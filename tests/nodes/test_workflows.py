@@ -12,15 +12,26 @@ from typing import Any
 import pytest
 from PIL import Image
 from saved_workflows import (
-    COMPARE, DRAW, EXAMPLES, FOLDER, GIFS, LEARN, NAMES, PICTURES, TINY, TWELVE, nodes_of, read, shipped_subgraphs, widgets,
-)  # fmt: skip
+    COMPARE,
+    DRAW,
+    EXAMPLES,
+    FOLDER,
+    GIFS,
+    LEARN,
+    NAMES,
+    PICTURES,
+    TINY,
+    TWELVE,
+    nodes_of,
+    read,
+    shipped_subgraphs,
+    widgets,
+)
 
 from seal_core.demo.attribute_values import VALUES
-from seal_core.demo.sticker_files import BUILT_IN, animal_of
-from seal_core.method.configure import TokenChoices
+from seal_core.demo.sticker_files import animal_of
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.attribute_sweep import sweep_prompts
-from seal_core.prompts.attributes import ATTRIBUTES
 from seal_core.stickers.pack.clip import Clip
 from seal_core.stickers.pack.pack_request import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS

@@ -79,7 +79,7 @@ LOOK = """async ([x, y], scale, left, top) => {
 }"""
 
 FILLED, SIDE_BAR, TOP_BAR = 0.78, 60, 80
-"""What share of the window a saved workflow fills when it opens; pixels of it that the menus take at the left and the top."""
+"""What share of the window a saved workflow fills when it opens; pixels that menus take at the left and the top."""
 
 OURS = ("/extensions/seal", "report.js", "suggestions.js", "[SEAL]")
 

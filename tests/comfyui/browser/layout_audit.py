@@ -48,7 +48,9 @@ def crowded(page: FrontEnd) -> list[str]:
     """What overlaps, and what sticks out of its group, one sentence each."""
     found = drawn_boxes(page)
     wrong = [
-        f"{a[0]} over {b[0]} by {_common(a, b)}" for a, b in combinations(found["nodes"], 2) if min(_common(a, b)) > TOUCH
+        f"{a[0]} over {b[0]} by {_common(a, b)}"
+        for a, b in combinations(found["nodes"], 2)
+        if min(_common(a, b)) > TOUCH
     ]
     for node in found["nodes"]:
         homes = [group for group in found["groups"] if min(_common(node, group)) > TOUCH]
@@ -57,6 +59,22 @@ def crowded(page: FrontEnd) -> list[str]:
         elif homes and not _within(node, homes[0]):
             wrong.append(f"{node[0]} sticks out of {homes[0][0]}: {node[1:]} {homes[0][1:]}")
     return wrong
+
+
+PRESS_RUN = """(() => {
+    const run = [...document.querySelectorAll("button")].find((b) => b.innerText.trim() === "Run");
+    run.click();
+})()"""
+
+# Every node that shows or writes something has done so.
+DONE = """app.graph._nodes.every((n) => !n.constructor.nodeData?.output_node || app.nodeOutputs[n.id])"""
+
+
+def ran(page: FrontEnd, timeout: float = 1800) -> None:
+    """Press Run and wait until every node that shows something has done so, and is drawn."""
+    page.evaluate(PRESS_RUN)
+    page.wait_for(DONE, timeout)
+    time.sleep(3)
 
 
 def show(page: FrontEnd, vue: bool) -> None:

@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(folder) for folder in (HERE.parent, HERE.parents[1] / "support", HERE.parents[2])]
+sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in ("comfyui", "support", ".."))
 
 from installed import PACK, find_comfyuis
 from PIL import Image, ImageSequence

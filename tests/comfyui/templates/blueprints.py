@@ -36,7 +36,7 @@ class Blueprint:
         ports: list[dict[str, Any]] = []
         for i, port in enumerate(self.inputs):
             made = [self._into(nodes, links, i, node, name) for node, name in port.inside]
-            ports.append(_port(key, "in", i, port.name, made, self._slot_of(nodes, *port.inside[0])["type"], 60))
+            ports.append(_port(key, "in", i, port.name, made, slot_of(nodes, port)["type"], 60))
         ends: list[dict[str, Any]] = []
         for i, port in enumerate(self.outputs):
             ((node, name),) = port.inside
@@ -45,11 +45,11 @@ class Blueprint:
             links.append(_link(number, node.id, slot, OUTPUTS, i, kind))
             nodes[node.id - 1]["outputs"][slot]["links"].append(number)
             ends.append(_port(key, "out", i, port.name, [number], kind, 1600))
-        shown = [port for port in self.inputs if "widget" in self._slot_of(nodes, *port.inside[0])]
+        shown = [port for port in self.inputs if "widget" in slot_of(nodes, port)]
         face = {
-            "id": len(nodes) + 1, "type": key, "pos": [100, 100], "size": [340, 90 + 30 * len(self.inputs)], "flags": {},
-            "order": 0, "mode": 0, "title": self.name, "widgets_values": [],
-            "inputs": [_face(port, port in shown, self._slot_of(nodes, *port.inside[0])["type"]) for port in self.inputs],
+            "id": len(nodes) + 1, "type": key, "pos": [100, 100], "size": [340, 90 + 30 * len(self.inputs)],
+            "flags": {}, "order": 0, "mode": 0, "title": self.name, "widgets_values": [],
+            "inputs": [_face(port, port in shown, slot_of(nodes, port)["type"]) for port in self.inputs],
             "outputs": [{"name": end["name"], "type": end["type"], "links": []} for end in ends],
             "properties": {"proxyWidgets": []},
         }  # fmt: skip
@@ -70,16 +70,18 @@ class Blueprint:
             "definitions": {"subgraphs": [subgraph]}, "extra": {},
         }  # fmt: skip
 
-    @staticmethod
-    def _slot_of(nodes: list[dict[str, Any]], node: Placed, name: str) -> dict[str, Any]:
-        return next(slot for slot in nodes[node.id - 1]["inputs"] if slot["name"] == name)
-
     def _into(self, nodes: list[dict[str, Any]], links: list[dict[str, Any]], i: int, node: Placed, name: str) -> int:
-        slot = self._slot_of(nodes, node, name)
+        slot = slot_of(nodes, Port(name, ((node, name),)))
         assert slot["link"] is None, (node, name)
         slot["link"] = len(links) + 1
         links.append(_link(slot["link"], INPUTS, i, node.id, nodes[node.id - 1]["inputs"].index(slot), slot["type"]))
         return slot["link"]
+
+
+def slot_of(nodes: list[dict[str, Any]], port: Port) -> dict[str, Any]:
+    """The first slot inside that an input of the whole leads to."""
+    node, name = port.inside[0]
+    return next(slot for slot in nodes[node.id - 1]["inputs"] if slot["name"] == name)
 
 
 def _face(port: Port, shown: bool, kind: str) -> dict[str, Any]:
@@ -88,7 +90,8 @@ def _face(port: Port, shown: bool, kind: str) -> dict[str, Any]:
 
 def _link(number: int, origin: int, output: int, target: int, slot: int, kind: str) -> dict[str, Any]:
     return {
-        "id": number, "origin_id": origin, "origin_slot": output, "target_id": target, "target_slot": slot, "type": kind,
+        "id": number, "origin_id": origin, "origin_slot": output, "target_id": target, "target_slot": slot,
+        "type": kind,
     }  # fmt: skip
 
 
@@ -153,7 +156,9 @@ def character_prompt(info: dict[str, Any]) -> Blueprint:
 def cut_border_pack(info: dict[str, Any]) -> Blueprint:
     page = Page(info)
     cut = page.add(Column(0, 320), "SEALStickerCutout", 500, if_not_found="keep the picture")
-    border = page.add(Column(400, 320), "SEALStickerBorder", 470, width=12.0, smooth=12.0, wires={"image": (cut, "image")})
+    border = page.add(
+        Column(400, 320), "SEALStickerBorder", 470, width=12.0, smooth=12.0, wires={"image": (cut, "image")}
+    )
     pack = page.add(
         Column(800, 360), "SEALSaveStickerPack", 900, embed_workflow=False, wires={"images": (border, "image")}
     )

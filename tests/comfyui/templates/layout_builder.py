@@ -1,7 +1,7 @@
 """A workflow on a page: nodes at places of a column, wires by output and input names, groups around nodes (ours).
 
-What it makes is the smallest file that ComfyUI's front end opens; `write_templates.py` lets the front end save it, which
-fills in the rest.
+What it makes is the smallest file that ComfyUI's front end opens; `write_templates.py` lets the front end save it,
+which fills in the rest.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Page:
     def note(self, column: Column, height: int, text: str) -> Placed:
         """The Markdown note that says what to do."""
         return self._stand(column, height, {
-            "type": "MarkdownNote", "flags": {}, "title": "Read me", "inputs": [], "outputs": [], "widgets_values": [text],
-            "properties": {}, "color": "#432", "bgcolor": "#000",
+            "type": "MarkdownNote", "flags": {}, "title": "Read me", "inputs": [], "outputs": [],
+            "widgets_values": [text], "properties": {}, "color": "#432", "bgcolor": "#000",
         })  # fmt: skip
 
     def add(

@@ -10,8 +10,8 @@ from layout_builder import Column, Page, Placed
 from seal_core.method.presets import PRESETS
 
 BOTTOM = 1150
-"""Pixels from the first node's title to the last one's end: with the groups around, a view of 1600 x 1000 fits this at 60 %,
-and below 58 % ComfyUI draws no text. Across, 1930 is the limit."""
+"""Pixels from the first node's title to the last one's end: with the groups around, a view of 1600 x 1000 fits this at
+60 %, and below 58 % ComfyUI draws no text. Across, 1930 is the limit."""
 STICKER = "seal-orange-cat.png"
 CFG, TINY_CFG = 7.0, 4.0
 NEGATIVE = "low quality, blurry, jpeg artifacts, watermark, text, deformed, cropped, multiple views, photo"
@@ -34,7 +34,7 @@ def sticker_input(page: Page, column: Column) -> Placed:
 
 
 def sampled(page: Page, column: Column, model: Placed, positive: Placed, negative: Placed, size: Placed, **more: Any):
-    """KSampler and VAE Decode. more: `vae` (node, output); the sampler's `wires` for the seed, `cfg`, `title`, `pill`."""
+    """KSampler and VAE Decode. more: `vae` (node, output); the sampler's `wires`, `cfg`, `title`, `pill`."""
     vae, wires = more.pop("vae"), more.pop("wires", {})
     sampler = page.add(
         column, "KSampler", 262, seed=1, steps=25, sampler_name="dpmpp_2m", scheduler="karras",
@@ -67,9 +67,7 @@ def drawn(page: Page, column: Column, loader: Placed, learned: Placed, words: Pl
     negative = page.add(
         column, "CLIPTextEncode", pill=True, title="Negative prompt", wires={"clip": clip, "text": (words, "negative")}
     )
-    size = page.add(
-        column, "EmptyLatentImage", pill=True, title=SIZE_NOTE, width=512, height=512, batch_size=batch
-    )
+    size = page.add(column, "EmptyLatentImage", pill=True, title=SIZE_NOTE, width=512, height=512, batch_size=batch)
     return sampled(page, column, model, positive, negative, size, vae=(loader, "VAE"))
 
 
@@ -83,9 +81,7 @@ def learn(info: dict[str, Any]) -> Page:
         Column(mask_x, 270, 620), "SemanticMask", 400, wires={"image": (image, "IMAGE"), "mask": (image, "MASK")}
     )
     look = Column(mask_x + 300, 274, 620)
-    page.add(
-        look, "PreviewImage", rest(look), title="Mask: magenta is left out", wires={"images": (mask, "preview")}
-    )
+    page.add(look, "PreviewImage", rest(look), title="Mask: magenta is left out", wires={"images": (mask, "preview")})
     learned = page.add(
         train, "SEALTrainEmbedding", rest(train), title="Learn: SEAL Train Embedding", class_word="cat",
         mask_polarity="foreground",
@@ -147,16 +143,14 @@ def compare(info: dict[str, Any]) -> Page:
     seed = page.add(say, "PrimitiveInt", 82, title="Seed of all three", value=1)
     mask = page.add(say, "SemanticMask", pill=True, wires={"image": (image, "IMAGE"), "mask": (image, "MASK")})
     clip = (loader, "CLIP")
-    negative = page.add(
-        say, "CLIPTextEncode", pill=True, title="Negative prompt", wires={"clip": clip}, text=NEGATIVE
-    )
+    negative = page.add(say, "CLIPTextEncode", pill=True, title="Negative prompt", wires={"clip": clip}, text=NEGATIVE)
     size = page.add(say, "EmptyLatentImage", pill=True, title=SIZE_NOTE, width=512, height=512)
     pictures = []
     for i, (preset, (short, title, end)) in enumerate(METHODS.items()):
         column, chain = Column(809 + i * 379, 363), pills
         learned = page.add(
-            column, "SEALTrainEmbedding", rest(column), title=f"Learn: {title}", preset=preset, name=f"my-sticker-{end}",
-            concept="<my-sticker>", mask_polarity="foreground",
+            column, "SEALTrainEmbedding", rest(column), title=f"Learn: {title}", preset=preset,
+            name=f"my-sticker-{end}", concept="<my-sticker>", mask_polarity="foreground",
             wires={
                 "model": (loader, "MODEL"), "clip": clip, "vae": (loader, "VAE"), "image": (image, "IMAGE"),
                 "mask": (mask, "mask"), "class_word": (word, "STRING"),
@@ -171,12 +165,11 @@ def compare(info: dict[str, Any]) -> Page:
             chain, "SEALTextEncode", pill=True, title=f"Encode {short}",
             wires={"clip": clip, "embedding": given, "text": (prompt, "STRING")},
         )  # fmt: skip
-        pictures.append(
-            sampled(
-                page, chain, model, positive, negative, size, vae=(loader, "VAE"), wires={"seed": (seed, "INT")}, pill=True,
-                title=f"Sample {short}",
-            )  # fmt: skip
-        )
+        picture = sampled(
+            page, chain, model, positive, negative, size, vae=(loader, "VAE"), wires={"seed": (seed, "INT")}, pill=True,
+            title=f"Sample {short}",
+        )  # fmt: skip
+        pictures.append(picture)
     all_of_them = image
     for picture, (short, *_) in zip(pictures, METHODS.values()):
         all_of_them = page.add(

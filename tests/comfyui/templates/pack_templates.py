@@ -6,7 +6,7 @@ from typing import Any
 
 import template_notes as notes
 from layout_builder import BETWEEN_PILLS, GAP, PILL, Column, Page, Placed
-from learning_templates import BOTTOM, NEGATIVE, SIZE_NOTE, TINY_CFG, checkpoint, rest, sampled, sticker_input
+from learning_templates import BOTTOM, NEGATIVE, SIZE_NOTE, TINY_CFG, checkpoint, rest, sampled
 
 PACKED = ("telegram", "whatsapp", "signal")
 NAMES_OF = {"telegram": "Telegram", "whatsapp": "WhatsApp", "signal": "Signal"}
@@ -59,7 +59,11 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
         loader = checkpoint(page, give)
         models, names = dict.fromkeys(("MODEL", "CLIP", "VAE"), loader), {n: n for n in ("MODEL", "CLIP", "VAE")}
         picture = page.add(
-            give, "LoadImage", rest(give) - PILL - BETWEEN_PILLS - GAP, title="Load Image: your sticker", image="seal-orange-cat.png"
+            give,
+            "LoadImage",
+            rest(give) - PILL - BETWEEN_PILLS - GAP,
+            title="Load Image: your sticker",
+            image="seal-orange-cat.png",
         )
         image, more = (picture, "IMAGE"), {}
         found = page.add(give, "SemanticMask", pill=True, wires={"image": image, "mask": (picture, "MASK")})

@@ -66,28 +66,33 @@ TINY = f"""# From one sticker to a pack, without a checkpoint
 **Play**: change emotions, actions or `background` in *Twelve prompts* and run again; the cat stays learned. Another \
 `example` needs its animal as `class_word` and another `name`.
 
-The model draws 128 px and knows eight animals and these words: {_WORDS}. For your own sticker open *Twelve stickers of \
+The model draws 128 px and knows eight animals and these words: {_WORDS}. For your own sticker open *Twelve \
+stickers of \
 my character*.
 """
 
 PICTURES = """# I have pictures: make a pack
 
-### 1 · Put your pictures into ComfyUI's `input` folder, or a folder in it, and write their names in `files`: one a line, \
+### 1 · Put your pictures into ComfyUI's `input` folder, or a folder in it, and write their names in `files`: one a \
+line, \
 `*` stands for anything.
 ### 2 · **Run**. Each is cut out, gets a white border, and goes into a pack for Telegram, WhatsApp and Signal.
 ### 3 · The packs land in `output/stickers`; each node says where, and how to send them. Nothing is uploaded.
 
 **Emoji** go by file names: `sad = 😢` is for `sad.png` and `my-sad-cat.jpg`. One line without `=` is for all.
 
-Pictures with a transparent ground keep their edges. Was something lost in cutting? Set *keep* to `all`, or *method* to \
+Pictures with a transparent ground keep their edges. Was something lost in cutting? Set *keep* to `all`, or \
+*method* to \
 `border` for plain grounds. For photographs wire the mask of core's *Remove Background* to *mask*.
 """
 
 GIFS = """# GIFs or frames: make an animated pack
 
-### 1 · Put your GIFs, animated WebPs or APNGs into ComfyUI's `input` folder and write their names in `files`: one a line, \
+### 1 · Put your GIFs, animated WebPs or APNGs into ComfyUI's `input` folder and write their names in `files`: one \
+a line, \
 `*` stands for anything. A sub-folder of pictures is one animation too; `fps` is for those.
-### 2 · **Run**. Each file becomes one animated sticker: WebM for Telegram, animated WebP for WhatsApp, APNG for Signal, \
+### 2 · **Run**. Each file becomes one animated sticker: WebM for Telegram, animated WebP for WhatsApp, APNG for \
+Signal, \
 within size and length limits.
 ### 3 · The packs land in `output/stickers`; each node says where, and how to send them. Nothing is uploaded.
 
@@ -101,7 +106,8 @@ COMPARE = """# Compare three ways to learn
 The same sticker, prompt and seed; three trainings.
 
 ### 1 · Checkpoint, sticker, and in **Class word** what it shows.
-### 2 · **Prompt**: ask for what the sticker does *not* show. A method that learned the sticker and not the character will \
+### 2 · **Prompt**: ask for what the sticker does *not* show. A method that learned the sticker and not the \
+character will \
 not follow.
 ### 3 · **Run**: trains three times ({steps} steps). For a quick look set `steps` in all three.
 
@@ -112,7 +118,8 @@ not follow.
 
 DRAW = """# Draw a character that I have learned
 
-### 1 · Choose the character in *SEAL Load Embedding* (press **R** if it is new) and the **checkpoint** that it was learned on.
+### 1 · Choose the character in *SEAL Load Embedding* (press **R** if it is new) and the **checkpoint** that it was \
+learned on.
 ### 2 · Fill in any of the six fields. *Suggestions…* offers words for each.
 ### 3 · **Run**.
 

@@ -11,12 +11,12 @@ import argparse
 import json
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(p) for p in (HERE, HERE.parent, HERE.parent / "browser", HERE.parents[1] / "support", HERE.parents[2])]
+import tomllib
+
+sys.path.extend(str(Path(__file__).resolve().parents[2] / f) for f in ("comfyui", "comfyui/browser", "support", ".."))
 
 import learning_templates as learning
 import pack_templates as packs
