@@ -25,6 +25,7 @@ OUT = Path(__file__).resolve().parents[1] / "js/examples"
 CAT = EXAMPLES[1]
 STICKER = "orange cat, running on a beach"
 SIDE, GIF_SIDE, FRAMES, MILLISECONDS = 512, 256, 12, 80
+COLOURS, HALF = 95, 128
 GROUNDS = ("plain mint", "plain peach", "plain lavender", "plain mint", "plain peach", "plain lavender")
 
 
@@ -42,8 +43,17 @@ def moved(picture: Image.Image, degrees: float = 0, up: float = 0, scale: float 
     small = clear.resize((side, side), Image.Resampling.LANCZOS).rotate(degrees, Image.Resampling.BICUBIC)
     page = Image.new("RGBA", picture.size)
     at = (picture.width - side) // 2, (picture.height - side) // 2 - round(up * picture.height)
-    page.alpha_composite(small, (max(at[0], 0), max(at[1], 0)))
+    page.paste(small, at, small)
     return page
+
+
+def hard_edged(picture: Image.Image) -> Image.Image:
+    """A frame as GIF knows it: 95 colours and one for what is transparent."""
+    flat = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    outside = picture.getchannel("A").point(lambda a: 255 * (a < HALF))
+    flat.paste(COLOURS, mask=outside)
+    flat.info["transparency"] = COLOURS
+    return flat
 
 
 MOVES: dict[str, tuple[dict[str, str], Callable[[float], dict[str, float]]]] = {
@@ -72,7 +82,7 @@ def main() -> None:
     for name, (scene, at) in MOVES.items():
         still = rgba(who, GIF_SIDE, **scene, camera="wide shot")
         frames = [moved(still, **at(2 * math.pi * i / FRAMES)) for i in range(FRAMES)]
-        first, *others = [frame.quantize(96, Image.Quantize.FASTOCTREE) for frame in frames]
+        first, *others = [hard_edged(frame) for frame in frames]
         first.save(
             out / f"seal-{name}.gif", save_all=True, append_images=others, duration=MILLISECONDS, loop=0, disposal=2
         )

@@ -46,7 +46,8 @@ class SEALContactSheet(io.ComfyNode):
                     "labels",
                     optional=True,
                     force_input=True,
-                    tooltip="The labels of SEAL Sticker Attribute Sweep: one for each batch or for each picture.",
+                    tooltip="The labels of SEAL Sticker Attribute Sweep: one for each batch or for each picture, or "
+                    "one text with a line for each.",
                 ),
                 io.Float.Input(
                     "scores",

@@ -59,12 +59,12 @@ def contact_sheet(
     """The sheet (1, H, W, 3) float32 in [0, 1].
 
     images: IMAGEs of any sizes (`layers.layers_of`), each picture fitted into its cell. labels, scores: none, one for
-    each batch or one for each picture. Labels of a two-attribute sweep ("happy, jumping") name rows and columns; with
-    one label a batch, its pictures are numbered columns. columns: 0 = from the labels, else nearly square. If the sheet
-    would exceed LARGEST pixels, cells shrink; if even that is not enough, it becomes nearly square, with a warning.
-    cell: pixels of a cell. ground: one of GROUNDS. fonts, spare: files for the words, as in `caption.add_caption`;
-    characters that none has appear as code points (U+65E5), with a warning. progress: called as (done, all) for each
-    batch, then for each picture.
+    each batch or one for each picture; labels also as one text with a line for each picture. Labels of a two-attribute
+    sweep ("happy, jumping") name rows and columns; with one label a batch, its pictures are numbered columns. columns:
+    0 = from the labels, else nearly square. If the sheet would exceed LARGEST pixels, cells shrink; if even that is not
+    enough, it becomes nearly square, with a warning. cell: pixels of a cell. ground: one of GROUNDS. fonts, spare:
+    files for the words, as in `caption.add_caption`; characters that none has appear as code points (U+65E5), with a
+    warning. progress: called as (done, all) for each batch, then for each picture.
     Raises SealError if there is nothing to show, for counts that do not match, unknown choices and unreadable fonts.
     """
     if ground not in GROUNDS:
@@ -78,6 +78,8 @@ def contact_sheet(
     if columns < 0 or columns > count:
         raise SealError(f"columns: {columns} for {count} pictures; use 0 (automatic) to {count}.")
     sizes = [len(batch) for batch in frames]
+    lines = labels[0].splitlines() if len(labels) == 1 and count > 1 else ()
+    labels = lines if len(lines) == count else labels
     words = _each(labels, sizes, "labels")
     grid = arrange(words, sizes, columns, len(labels) == len(sizes))
     marks = _each(scores, sizes, "scores")

@@ -38,6 +38,12 @@ def test_sheet_shows_every_picture_in_its_place():
     assert labelled.shape[1] > sheet.shape[1] + 2 * 20
 
 
+def test_labels_may_be_the_lines_of_one_text():
+    images = [torch.rand(4, 32, 32, 3)]
+    assert contact_sheet(images, ["a\nb\nc\nd"], cell=64).equal(contact_sheet(images, list("abcd"), cell=64))
+    assert not contact_sheet(images, ["a\nb"], cell=64).equal(contact_sheet(images, list("abab"), cell=64))
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "words"),
     [
