@@ -16,9 +16,9 @@ from typing import Any
 
 sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in ("comfyui", "support", ".."))
 
-from installed import PACK, find_comfyuis
+from installed import find_comfyuis
 from PIL import Image, ImageSequence
-from saved_workflows import COMPARE, DRAW, FOLDER, GIFS, LEARN, PICTURES, TINY, TWELVE, read
+from saved_workflows import COMPARE, DRAW, EXAMPLES, FOLDER, GIFS, LEARN, PICTURES, TINY, TWELVE, read
 from server import ComfyServer, Result
 from workflow_api import changed, of_type, to_api
 
@@ -59,7 +59,7 @@ class Studio:
 
     def __init__(self, server: ComfyServer) -> None:
         self.server, self.info = server, server.object_info()
-        for file in (PACK / "js/examples").iterdir():
+        for file in EXAMPLES.iterdir():
             (server.base / "input" / file.name).write_bytes(file.read_bytes())
 
     def run(self, name: str, changes: dict[str, dict[str, Any]], example: str = CAT) -> tuple[dict[str, Any], Result]:
@@ -79,10 +79,12 @@ class Studio:
         graph, result = self.run(name, changes)
         return [self.server.view(image) for image in result.outputs[of_type(graph, "SaveImage")[0]]["images"]]
 
-    def packed(self, name: str, changes: dict[str, dict[str, Any]], example: str = CAT) -> list[Image.Image]:
-        """The stickers of the workflow's first pack."""
+    def packed(
+        self, name: str, changes: dict[str, dict[str, Any]], example: str = CAT, pack: int = 0
+    ) -> list[Image.Image]:
+        """The stickers of one of the workflow's packs, by default the first."""
         graph, result = self.run(name, changes, example)
-        found = result.outputs[of_type(graph, "SEALSaveStickerPack")[0]]["images"]
+        found = result.outputs[of_type(graph, "SEALSaveStickerPack")[pack]]["images"]
         return [self.server.view(image) for image in found]
 
     def scene(self, name: str, scene: dict[str, str]) -> Image.Image:
@@ -117,11 +119,10 @@ def own_pictures(studio: Studio) -> Image.Image:
 
 
 def moving(studio: Studio) -> Image.Image:
-    """A row for each animation: three moments of it."""
+    """A row for each animation of the WhatsApp pack: three moments of it."""
     rows = []
-    for file in sorted((PACK / "js/examples").glob("*.gif")):
-        changes = {"SEALLoadStickers": {"files": file.name}, "SEALSaveStickerPack": {"platform": "whatsapp"}}
-        moments = [frame.convert("RGBA") for frame in ImageSequence.Iterator(studio.packed(GIFS, changes)[0])]
+    for animation in studio.packed(GIFS, {}, pack=1):
+        moments = [frame.convert("RGBA") for frame in ImageSequence.Iterator(animation)]
         rows += [moments[len(moments) * i // 4] for i in (0, 1, 3)]
     return tiled(rows, 3, PAPERS["mint"])
 

@@ -79,6 +79,8 @@ line, \
 ### 2 · **Run**. Each is cut out, gets a white border, and goes into a pack for Telegram, WhatsApp and Signal.
 ### 3 · The packs land in `output/stickers`; each node says where, and how to send them. Nothing is uploaded.
 
+WhatsApp takes 3 to 30 stickers: with fewer, bypass its node (Ctrl+B).
+
 **Emoji** go by file names: `sad = 😢` is for `sad.png` and `my-sad-cat.jpg`. One line without `=` is for all.
 
 Pictures with a transparent ground keep their edges. Was something lost in cutting? Set *keep* to `all`, or \
@@ -95,6 +97,8 @@ a line, \
 Signal, \
 within size and length limits.
 ### 3 · The packs land in `output/stickers`; each node says where, and how to send them. Nothing is uploaded.
+
+WhatsApp takes 3 to 30 stickers: with fewer, bypass its node (Ctrl+B).
 
 Too long for a platform? It plays faster; set *too_long* to `cut` to keep the speed.
 
