@@ -1,6 +1,6 @@
 """Makes the pictures of the template browser: what each workflow draws on the included tiny model, full-bleed.
 
-    python thumbnail.py [PART_OF_A_NAME...]
+    python thumbnail.py [--base DIR] [PART_OF_A_NAME...]
 
 writes workflows/NAME.jpg, or those whose names have a part. Needs a ComfyUI; a quarter of an hour on two cores.
 Nothing is retouched.
@@ -8,6 +8,7 @@ Nothing is retouched.
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in ("comfyui", "support", ".."))
 
 from installed import find_comfyuis
-from PIL import Image, ImageSequence
+from PIL import Image, ImageOps, ImageSequence
 from saved_workflows import COMPARE, DRAW, EXAMPLES, FOLDER, GIFS, LEARN, PICTURES, TINY, TWELVE, read
 from server import ComfyServer, Result
 from workflow_api import changed, of_type, to_api
@@ -25,13 +26,16 @@ from workflow_api import changed, of_type, to_api
 from seal_core.demo.sticker_files import FOLDER as STICKERS
 from seal_core.demo.sticker_files import file_name
 
-SIDE, PAPERS = 640, {"mint": "#bfe9d6", "sky": "#cfe0f7", "peach": "#fbdcc4", "lavender": "#ded3f5"}
+SIDE, FILLED = 640, 0.88
+PAPERS = {"mint": "#bfe9d6", "sky": "#cfe0f7", "peach": "#fbdcc4", "lavender": "#ded3f5"}
 CAT, RABBIT = "orange cat, running on a beach", "teal rabbit, jumping in the snow"
 ON_TINY = {
     "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"cfg": 4.0},
     "SEALTrainEmbedding": {"steps": 150, "batch_size": 8},
 }  # fmt: skip
 """What a workflow for a checkpoint needs on the tiny model."""
+SHEET_ROWS, SHEET_COLUMNS, SHEET_CELL = (286, 528), (376, 1108), 168
+"""Pixels in docs/contact_sheet.jpg."""
 LEARNED = (
     {"emotion": "angry", "action": "waving", "background": "plain mint"},
     {"emotion": "in love", "action": "sitting", "background": "plain lavender"},
@@ -46,11 +50,15 @@ DRAWN = (
 
 
 def tiled(pictures: list[Image.Image], columns: int, paper: str = "#ffffff") -> Image.Image:
-    """columns x columns pictures that fill the square."""
+    """columns x columns pictures that fill the square; cut-outs without the clear margins around them."""
     page, side = Image.new("RGB", (SIDE, SIDE), paper), SIDE // columns
     for i, picture in enumerate(pictures[: columns**2]):
-        cell = picture.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
-        page.paste(cell, (i % columns * side, i // columns * side), cell)
+        cell = picture.convert("RGBA")
+        seen = cell.crop(cell.getchannel("A").getbbox())
+        full = side if seen.size == cell.size else round(side * FILLED)
+        seen = ImageOps.contain(seen, (full, full), Image.Resampling.LANCZOS)
+        x, y = i % columns * side + (side - seen.width) // 2, i // columns * side + (side - seen.height) // 2
+        page.paste(seen, (x, y), seen)
     return page
 
 
@@ -121,20 +129,17 @@ def own_pictures(studio: Studio) -> Image.Image:
 def moving(studio: Studio) -> Image.Image:
     """A row for each animation of the WhatsApp pack: three moments of it."""
     rows = []
-    for animation in studio.packed(GIFS, {}, pack=1):
+    for animation in studio.packed(GIFS, {}, pack=1)[-3:]:  # before them it shows all at once
         moments = [frame.convert("RGBA") for frame in ImageSequence.Iterator(animation)]
         rows += [moments[len(moments) * i // 4] for i in (0, 1, 3)]
     return tiled(rows, 3, PAPERS["mint"])
 
 
-def compare(studio: Studio) -> Image.Image:
-    """The workflow's own sheet, each method after equally many pictures."""
-    changes = {**ON_TINY, "SEALTrainEmbedding": {"steps": 150, "batch_size": 8}}
-    sheet = studio.saved(COMPARE, changes)[0]
-    side = min(sheet.size)
-    left, top = ((length - side) // 2 for length in sheet.size)
-    square = sheet.crop((left, top, left + side, top + side))
-    return square.resize((SIDE, SIDE), Image.Resampling.LANCZOS).convert("RGB")
+def compare(_: Studio) -> Image.Image:
+    """Out of the README's sheet, whose trainings take hours: Textual Inversion above, SEAL below; angry, night city."""
+    with Image.open(FOLDER.parent / "docs/contact_sheet.jpg") as sheet:
+        places = [(x, y) for y in SHEET_ROWS for x in SHEET_COLUMNS]
+        return tiled([sheet.crop((x, y, x + SHEET_CELL, y + SHEET_CELL)) for x, y in places], 2)
 
 
 MADE = {
@@ -143,15 +148,18 @@ MADE = {
 
 
 def main() -> None:
-    parts = sys.argv[1:] or [""]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=[""], help="parts of the workflows' names (default: all of them)")
+    parser.add_argument("--base", type=Path, metavar="DIR", help="keep ComfyUI's folder, and what it learned, there")
+    options = parser.parse_args()
     comfyui = next(iter(find_comfyuis()), None)
     assert comfyui is not None, "no ComfyUI found"
-    with tempfile.TemporaryDirectory() as base:
-        server = ComfyServer(comfyui, Path(base)).start()
+    with tempfile.TemporaryDirectory() as spare:
+        server = ComfyServer(comfyui, options.base or Path(spare)).start()
         try:
             studio = Studio(server)
             for name, make in MADE.items():
-                if any(part in name for part in parts):
+                if any(part in name for part in options.parts):
                     picture = io.BytesIO()
                     make(studio).save(picture, "JPEG", quality=88)
                     (FOLDER / f"{name}.jpg").write_bytes(picture.getvalue())
