@@ -28,7 +28,7 @@ from seal_core.demo.sticker_files import file_name
 
 SIDE, FILLED = 640, 0.88
 PAPERS = {"mint": "#bfe9d6", "sky": "#cfe0f7", "peach": "#fbdcc4", "lavender": "#ded3f5"}
-CAT, RABBIT = "orange cat, running on a beach", "teal rabbit, jumping in the snow"
+CAT = "orange cat, running on a beach"
 ON_TINY = {
     "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"cfg": 4.0},
     "SEALTrainEmbedding": {"steps": 150, "batch_size": 8},
@@ -70,14 +70,14 @@ class Studio:
         for file in EXAMPLES.iterdir():
             (server.base / "input" / file.name).write_bytes(file.read_bytes())
 
-    def run(self, name: str, changes: dict[str, dict[str, Any]], example: str = CAT) -> tuple[dict[str, Any], Result]:
+    def run(self, name: str, changes: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], Result]:
         """The workflow with its checkpoint, if it has one, exchanged for the tiny model, and what came out."""
         graph = to_api(read(name), self.info)
         for node in graph.values():
             if node["class_type"] == "CheckpointLoaderSimple":  # the first three outputs are the same
-                node["class_type"], node["inputs"] = "SEALDemoModel", {"example": example}
+                node["class_type"], node["inputs"] = "SEALDemoModel", {"example": CAT}
             if node["class_type"] == "LoadImage":
-                (self.server.base / "input/sticker.png").write_bytes((STICKERS / file_name(example)).read_bytes())
+                (self.server.base / "input/sticker.png").write_bytes((STICKERS / file_name(CAT)).read_bytes())
                 node["inputs"]["image"] = "sticker.png"
         graph = changed(graph, changes)
         return graph, self.server.run(graph, timeout=1800).ok()
@@ -87,11 +87,9 @@ class Studio:
         graph, result = self.run(name, changes)
         return [self.server.view(image) for image in result.outputs[of_type(graph, "SaveImage")[0]]["images"]]
 
-    def packed(
-        self, name: str, changes: dict[str, dict[str, Any]], example: str = CAT, pack: int = 0
-    ) -> list[Image.Image]:
+    def packed(self, name: str, changes: dict[str, dict[str, Any]], pack: int = 0) -> list[Image.Image]:
         """The stickers of one of the workflow's packs, by default the first."""
-        graph, result = self.run(name, changes, example)
+        graph, result = self.run(name, changes)
         found = result.outputs[of_type(graph, "SEALSaveStickerPack")[pack]]["images"]
         return [self.server.view(image) for image in found]
 
@@ -112,10 +110,8 @@ def draw(studio: Studio) -> Image.Image:
 
 
 def twelve(studio: Studio) -> Image.Image:
-    learned = {**ON_TINY["SEALTrainEmbedding"], "class_word": "rabbit", "name": "my-rabbit"}
-    changes = {**ON_TINY, "SEALTrainEmbedding": learned, "SEALStickerCutout": {"grow": -2}}
-    changes["SEALStickerAttributeSweep"] = {"background": "plain peach"}
-    return tiled(studio.packed(TWELVE, changes, RABBIT), 3, PAPERS["peach"])
+    changes = {**ON_TINY, "SEALStickerCutout": {"grow": -2}}
+    return tiled(studio.packed(TWELVE, changes), 3, PAPERS["peach"])
 
 
 def tiny(studio: Studio) -> Image.Image:
