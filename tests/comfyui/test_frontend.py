@@ -100,7 +100,7 @@ def test_nodes_do_not_overlap_as_drawn(opened: Opened):
 def test_is_not_blank(page: FrontEnd):
     page.load(read(LEARN))
     picture = Image.open(io.BytesIO(page.picture())).convert("RGB")
-    assert picture.width > 1000 and len(picture.getcolors(1 << 24)) > 500
+    assert picture.width > 900 and len(picture.getcolors(1 << 24)) > 500
 
 
 def test_an_old_file_with_fewer_values_opens(page: FrontEnd):

@@ -36,6 +36,8 @@ ON_TINY = {
 """What a workflow for a checkpoint needs on the tiny model."""
 SHEET_ROWS, SHEET_COLUMNS, SHEET_CELL = (286, 528), (376, 1108), 168
 """Pixels in docs/contact_sheet.jpg."""
+LEAD_X, LEAD_Y, LEAD_PITCH, LEAD_CELL = 424, 48, 202, 190
+"""Pixels in docs/one-sticker-twelve.jpg."""
 LEARNED = (
     {"emotion": "angry", "action": "waving", "background": "plain mint"},
     {"emotion": "in love", "action": "sitting", "background": "plain lavender"},
@@ -114,8 +116,11 @@ def twelve(studio: Studio) -> Image.Image:
     return tiled(studio.packed(TWELVE, changes), 3, PAPERS["peach"])
 
 
-def tiny(studio: Studio) -> Image.Image:
-    return tiled(studio.packed(TINY, {}), 3, PAPERS["sky"])
+def tiny(_: Studio) -> Image.Image:
+    """Out of the README's first picture, which is this workflow's own output."""
+    with Image.open(FOLDER.parent / "docs/one-sticker-twelve.jpg") as page:
+        corners = [(LEAD_X + i % 6 * LEAD_PITCH, LEAD_Y + i // 6 * LEAD_PITCH) for i in range(9)]
+        return tiled([page.crop((x, y, x + LEAD_CELL, y + LEAD_CELL)) for x, y in corners], 3)
 
 
 def own_pictures(studio: Studio) -> Image.Image:
