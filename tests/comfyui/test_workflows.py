@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -113,25 +114,30 @@ def test_compare(comfy: ComfyServer, graph, trained):
     assert {"models/embeddings/my-sticker-ti.safetensors", "models/embeddings/my-sticker-seal.safetensors"} <= saved
 
 
-@pytest.mark.parametrize(("name", "files", "ending"), [(PICTURES, "*.jpg", "webp"), (GIFS, "*.gif", "webm")])
-def test_own_files_become_packs(comfy: ComfyServer, graph, name: str, files: str, ending: str):
+@pytest.mark.parametrize(
+    ("name", "files", "title", "endings"),
+    [(PICTURES, "*.jpg", "My_Pictures", {".png", ".webp"}), (GIFS, "*.gif", "My_GIFs", {".webm"})],
+)
+def test_own_files_become_packs(comfy: ComfyServer, graph, name: str, files: str, title: str, endings: set[str]):
     examples = [*EXAMPLES.glob(files)]
     for file in examples:
         (comfy.base / "input" / file.name).write_bytes(file.read_bytes())
-    sent = graph(name)
-    packs = packs_of(comfy, sent, comfy.run(sent).ok(), len(examples))
-    stickers = packs["telegram"]["stickers"]
-    assert {sticker["name"] for sticker in stickers} == {file.stem for file in examples}
-    assert all(sticker["file"].endswith(ending) for sticker in stickers)
+    comfy.run(graph(name)).ok()
+    for platform in ("telegram", "whatsapp", "signal"):
+        folder = comfy.base / f"output/stickers/{title}-{platform}"
+        assert len(check_pack(folder)) == len(examples)
+        stickers = json.loads((folder / "pack.json").read_text(encoding="utf-8"))["stickers"]
+        assert {sticker["name"] for sticker in stickers} == {file.stem for file in examples}
+        assert platform != "telegram" or {Path(sticker["file"]).suffix for sticker in stickers} <= endings
 
 
-def packs_of(comfy: ComfyServer, sent: dict[str, Any], result: Result, count: int = 12) -> dict[str, dict[str, Any]]:
-    """Platform -> report of each pack, its files read back against the platform's limits."""
+def packs_of(comfy: ComfyServer, sent: dict[str, Any], result: Result) -> dict[str, dict[str, Any]]:
+    """Platform -> report of each pack of twelve, its files read back against the platform's limits."""
     found = {}
     for node in of_type(sent, "SEALSaveStickerPack"):
         images = result.outputs[node]["images"]
         (folder,) = {comfy.base / "output" / image["subfolder"] for image in images}
-        assert len(check_pack(folder)) == len(images) == count
+        assert len(check_pack(folder)) == len(images) == 12
         report = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
         assert report["platform"] in folder.name
         found[report["platform"]] = report
