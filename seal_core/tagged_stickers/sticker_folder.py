@@ -57,10 +57,12 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Problem:
-    """A row that cannot be used, and why. line: in the tags file, 1 = first."""
+    """A row that cannot be used, and why. line: in the tags file, 1 = first. image: of the picture that it names, if
+    it names one."""
 
     line: int
     reason: str
+    image: Path | None = None
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
@@ -83,28 +85,35 @@ class TaggedFolder:
         return found
 
 
-def read_sticker_folder(folder: Path | str, tags: Path | str | None = None, strict: bool = True) -> TaggedFolder:
+def read_sticker_folder(
+    folder: Path | str, tags: Path | str | None = None, strict: bool = True, decode: bool = True
+) -> TaggedFolder:
     """The tagged stickers of a folder.
 
-    tags: the file of tags; None = the one in the folder (see NAMES; else the only file with one of TAG_SUFFIXES).
+    tags: the file of tags; None = the one in the folder (`tags_file`).
     strict: raise SealError, listing every bad row by line number; else they are left out and listed in `problems`.
+    decode: read every picture to its end; else only its header, which tells its format and size (ten thousand rows
+    take seconds then).
     Raises SealError, naming `folder` or `tags`, where there is no such folder, no or several tag files, a file that
     cannot be read, or no row that can be used.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SealError(f"folder: {folder} is not a folder; give one with pictures and a file of tags.")
-    path = Path(tags) if tags else _find(folder)
+    path = Path(tags) if tags else tags_file(folder)
+    if path is None:
+        raise SealError(f"folder: {folder} has no file of tags; add {NAMES[0]}.jsonl, .json or .csv (see the docs).")
+    top = folder.resolve()
     records: list[Tagged] = []
     problems: list[Problem] = []
     first_line: dict[Path, int] = {}
     for line, row in read_tag_rows(path):
         try:
-            record = _record(folder, line, row)
+            record = _record(_Checks(folder, top, decode), line, row)
             if record.image in first_line:
                 raise RowError(f"{_shown(record.image, folder)} has tags on line {first_line[record.image]} already")
         except RowError as error:
-            problems.append(Problem(line, str(error)))
+            problems.append(Problem(line, str(error), error.image))
         else:
             first_line[record.image] = line
             records.append(record)
@@ -122,15 +131,15 @@ def _complaint(path: Path, problems: Sequence[Problem], good: int) -> str:
     return f"tags: {path}: {count}; correct or delete them.\n{listed}{more}"
 
 
-def _find(folder: Path) -> Path:
+def tags_file(folder: Path) -> Path | None:
+    """The file of tags in a folder: the one with the best of NAMES, else the only file with one of TAG_SUFFIXES; None
+    where there is none. Raises SealError where several may be meant."""
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in TAG_SUFFIXES and p.is_file())
     named = [p for name in NAMES for p in files if p.stem.lower() == name]
     best = [p for p in named if p.stem.lower() == named[0].stem.lower()] or files
-    if not best:
-        raise SealError(f"folder: {folder} has no file of tags; add {NAMES[0]}.jsonl, .json or .csv (see the docs).")
     if len(best) > 1:
         raise SealError(f"folder: {folder} has {', '.join(p.name for p in best)}; say which one holds the tags.")
-    return best[0]
+    return best[0] if best else None
 
 
 def _column(name: str) -> str:
@@ -145,7 +154,16 @@ def _column(name: str) -> str:
         return ""
 
 
-def _record(folder: Path, line: int, row: Any) -> Tagged:
+@dataclass(frozen=True)
+class _Checks:
+    """How files are checked. top: the folder without links in its path."""
+
+    folder: Path
+    top: Path
+    decode: bool
+
+
+def _record(checks: _Checks, line: int, row: Any) -> Tagged:
     if isinstance(row, RowError):
         raise row
     if not isinstance(row, dict):
@@ -159,14 +177,21 @@ def _record(folder: Path, line: int, row: Any) -> Tagged:
     found, extra = _sorted(row)
     if not found.get("image"):
         raise RowError("names no picture; add `image`")
-    image = _inside(folder, found["image"], "image")
-    size = _checked(image, folder, "image")
+    image = _inside(checks, found["image"], "image")
+    try:
+        return _of_picture(checks, line, image, found, extra)
+    except RowError as error:
+        error.image = image
+        raise
+
+
+def _of_picture(checks: _Checks, line: int, image: Path, found: Mapping[str, str], extra: Mapping[str, str]) -> Tagged:
+    size = _checked(image, checks, "image")
     attributes = _attributes(found)
-    mask = _inside(folder, found["mask"], "mask") if found.get("mask") else None
-    if mask is not None and _checked(mask, folder, "mask") != size:
-        raise RowError(f"mask: {_shown(mask, folder)} is not the size of its picture")
-    parent = image.parent
-    concept = found.get("concept") or (parent.name if parent.resolve() != folder.resolve() else image.stem)
+    mask = _inside(checks, found["mask"], "mask") if found.get("mask") else None
+    if mask is not None and _checked(mask, checks, "mask") != size:
+        raise RowError(f"mask: {_shown(mask, checks.folder)} is not the size of its picture")
+    concept = found.get("concept") or (image.parent.name if image.parent != checks.folder else image.stem)
     return Tagged(image, attributes, concept, line, size, found.get("class_word", ""), mask, extra)
 
 
@@ -200,33 +225,35 @@ def _attributes(found: Mapping[str, str]) -> dict[str, str]:
             raise RowError(str(error)) from None
         if value:
             values[name] = value
-    if not values:
-        raise RowError(f"has none of the attributes {', '.join(ATTRIBUTES)}")
+    if not values and not found.get("class_word"):
+        raise RowError(f"has no class and none of the attributes {', '.join(ATTRIBUTES)}")
     return values
 
 
-def _inside(folder: Path, name: str, what: str) -> Path:
+def _inside(checks: _Checks, name: str, what: str) -> Path:
     """The named file of the folder. Raises RowError for one outside it, also through links."""
     name = name.replace("\\", "/")
     if os.path.isabs(name) or re.match(r"^[A-Za-z]:", name) or ".." in name.split("/") or "\0" in name:
         raise RowError(f"{what}: {name!r} leaves the folder; write the path relative to it")
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    path = checks.folder / name
+    if not Path(os.path.realpath(path)).is_relative_to(checks.top):
         raise RowError(f"{what}: {name!r} is a link that leaves the folder")
     return path
 
 
-def _checked(path: Path, folder: Path, what: str) -> tuple[int, int]:
+def _checked(path: Path, checks: _Checks, what: str) -> tuple[int, int]:
     """(width, height) of a picture. Raises RowError, saying why, where it cannot be used."""
-    shown = f"{what}: {_shown(path, folder)}"
+    name = _shown(path, checks.folder)
+    shown = f"{what}: {name}"
     if not path.is_file():
         raise RowError(f"{shown} is not there")
     try:
-        with open_picture(path, what, _shown(path, folder)) as file:
+        with open_picture(path, what, name) as file:
             width, height = file.size
             if min(width, height) < SMALLEST or max(width, height) > LARGEST:
                 raise SealError(f"{shown} is {width} x {height} px; sides must have {SMALLEST} to {LARGEST}")
-            file.load()
+            if checks.decode:
+                file.load()
     except SealError as error:
         raise RowError(str(error)) from None
     return width, height

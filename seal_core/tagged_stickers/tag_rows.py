@@ -17,7 +17,9 @@ _MAX_FILE = 64 << 20
 
 
 class RowError(Exception):
-    """Why one row cannot be used."""
+    """Why one row cannot be used. image: the picture that it names, if that is known."""
+
+    image: Path | None = None
 
 
 def read_tag_rows(path: Path) -> Iterator[tuple[int, Any]]:

@@ -1,0 +1,48 @@
+"""One way to map over tasks: in this process, in several, or on a Ray cluster (ours).
+
+Results come as they are ready, in any order. A failure is a value, so one bad task stops no other. Workers load what
+they need once. What becomes of a task depends on the task alone, never on the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..messages import SealError
+from .process_pool import process_results
+from .worker_job import NotReady, WorkerJob, attempted, prepared
+
+LOCAL = "local"
+"""`Engine.ray` for a cluster on this machine alone, started and stopped with the work."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where the work is done. jobs: workers on this machine; 0 on Ray = one for each device. ray: "" for none, "local",
+    or a cluster's address ("auto", "ray://host:10001", "host:6379")."""
+
+    jobs: int = 1
+    ray: str = ""
+
+    def results(self, job: WorkerJob, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        """(task, its result or `Failure`) for every task. Raises SealError where no worker can begin.
+
+        Close the iterator, or let an exception end it, and all work ends at once.
+        """
+        if not tasks:
+            return iter(())
+        if self.ray:
+            from .ray_cluster import ray_results
+
+            return ray_results(job, tasks, "" if self.ray == LOCAL else self.ray, self.jobs)
+        return process_results(job, tasks, self.jobs) if self.jobs > 1 else _here(job, tasks)
+
+
+def _here(job: WorkerJob, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    state = prepared(job, 0)
+    if isinstance(state, NotReady):
+        raise SealError(state.reason)
+    for task in tasks:
+        yield task, attempted(job, state, task)

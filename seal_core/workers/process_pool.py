@@ -1,0 +1,108 @@
+"""Tasks in several processes of this machine: `concurrent.futures` with workers that never outlive their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..messages import SealError
+from .worker_job import Failure, NotReady, WorkerJob, attempted, prepared
+
+DIED = "its process died twice, the second time alone (out of memory?); use a smaller resolution, or leave it out."
+
+_SPAWN = get_context("spawn")  # a fork would share the parent's threads and its card
+
+
+def process_results(job: WorkerJob, tasks: Sequence[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
+    """(task, result or Failure) of every task, as they come.
+
+    Where a process dies, the tasks under way are tried once more, each alone: the one that kills is a Failure then.
+    """
+    waiting = iter(tasks)
+    while True:
+        under_way = yield from _pool(job, waiting, min(jobs, len(tasks)))
+        if not under_way:
+            return
+        for task in under_way:
+            if (yield from _pool(job, iter([task]), 1)):
+                yield task, Failure(DIED)
+
+
+def _pool(
+    job: WorkerJob, waiting: Iterator[Any], jobs: int
+) -> Generator[tuple[Any, Any], None, list[Any]]:
+    """Results until nothing waits or a process dies. Returns the tasks that were under way then."""
+    ours_ends, ours = _SPAWN.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(jobs, _SPAWN, _start, (job, ours_ends, _SPAWN.Value("i", 0)))
+    running: dict[Future[Any], Any] = {}
+    lost: list[Any] = []
+
+    def submit(count: int) -> None:
+        for task in islice(waiting, count):
+            try:
+                running[pool.submit(_attempt, task)] = task
+            except BrokenProcessPool:
+                lost.append(task)
+
+    try:
+        submit(jobs)
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                task = running.pop(future)
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    lost.append(task)
+                    continue
+                if isinstance(result, NotReady):
+                    raise SealError(result.reason)
+                submit(0 if lost else 1)
+                yield task, result
+    except BaseException:
+        ours.close()  # the workers stop in the middle of their work
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        ours.close()
+    return lost
+
+
+# -- in the workers --------------------------------------------------------------------------------
+
+_job: WorkerJob | None = None
+_number = 0
+_state: Any = None
+
+
+def _start(job: WorkerJob, parent: Connection, count: Any) -> None:
+    global _job, _number
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what follows
+    threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
+    with count.get_lock():
+        _number = count.value
+        count.value += 1
+    _job = job
+
+
+def _stop_with(parent: Connection) -> None:
+    """End this process once the parent's end of the pipe is closed, which it is also where the parent was killed."""
+    with contextlib.suppress(OSError, EOFError):
+        parent.poll(None)
+    os._exit(1)
+
+
+def _attempt(task: Any) -> Any:
+    global _state
+    assert _job is not None
+    if _state is None:
+        _state = prepared(_job, _number)
+    return _state if isinstance(_state, NotReady) else attempted(_job, _state, task)
