@@ -31,7 +31,6 @@ def complete(options: Namespace) -> None:
     Raises SealError where another model has no sticker, or a mask no image.
     """
     from ..demo.sticker_files import BUILT_IN, built_in_sticker
-    from ..demo.tuned_presets import tuned_preset
 
     if options.model is not None:
         if not options.image:
@@ -44,10 +43,17 @@ def complete(options: Namespace) -> None:
         options.class_word = options.class_word or built_in_sticker(name).class_word
         options.attributes = options.attributes or json.dumps(dict(BUILT_IN[name]))
         print(f"sticker: {name}, a built-in one (--image takes yours)")
+    take_tuned(options)
+    print("model: the included tiny one (--model takes SD 1.x, SD 2.x and SDXL); about two minutes on two cores")
+
+
+def take_tuned(options: Namespace) -> None:
+    """The included model's own steps and rates, where the options leave them open."""
+    from ..demo.tuned_presets import tuned_preset
+
     tuned = tuned_preset(options.preset)
     for field in ("steps", "learning_rate", "batch_size", "weights_rate"):
         setattr(options, field, getattr(options, field) or getattr(tuned, field))
-    print("model: the included tiny one (--model takes SD 1.x, SD 2.x and SDXL); about two minutes on two cores")
 
 
 def built_in_pictures() -> tuple[list[Tensor], list[Tensor]]:

@@ -49,6 +49,14 @@ COMMANDS = {
         "included tiny model and draws with it, too: NAME.pictures.png.",
         "example: python -m seal_core train --model sd15 --image a.png --class-word cat --name my-cat",
     ),
+    "batch": Command(
+        "cli.batch_options:add_options",
+        "cli.batch:run",
+        "learn a concept from each picture of a folder",
+        "Learn a concept from each picture of a folder; the same command continues. Writes concepts/NAME.safetensors "
+        "with report and preview, index.jsonl and index.html; with --prompts also pictures, with --pack packs.",
+        "example: python -m seal_core batch stickers --model sd15 --class-word cat --out learned --jobs 2",
+    ),
     "generate": Command(
         "cli.generate_options:add_options",
         "cli.generate:run",

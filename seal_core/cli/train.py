@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -20,14 +18,11 @@ from ..concept.vocabulary import require_new_name
 from ..files.safe_names import TAKEN_BY, safe_stem
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
 from ..hosts.base import Host
-from ..masks.methods import semantic_mask
-from ..masks.self_attention import SelfAttentionHost, attention_mask
-from ..messages import SealError, collected_notices
+from ..messages import SealError
 from ..method.config import TrainConfig
 from ..method.configure import changed, in_words
-from ..method.fit_references import fit_references
 from ..method.probe import gains_in_words
-from ..method.references import Reference, digest
+from ..method.references import digest
 from ..method.results import TrainResult
 from ..method.training import train
 from ..pictures.picture_file import read_picture
@@ -36,6 +31,7 @@ from ..plots.training_figures import before_after, loss_plot
 from ..stickers.contact_sheet import contact_sheet
 from .included import built_in_pictures, complete
 from .model_and_concept import memory_errors_of_device, open_model, read_concept
+from .picture_references import FoundReferences, find_references, grey_mask
 from .progress_bars import step_bar, training_bar
 from .train_options import train_config
 
@@ -43,14 +39,6 @@ LORA = ".lora.safetensors"
 """Ending of the file with a concept's weights alone, which other programs read as a LoRA."""
 PICTURES, SHEET_CELL = ".pictures.png", 176
 """Ending of the sheet of pictures that the included model draws, and the side of one in pixels."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """The references made of the pictures, and what was noticed on the way, each notice once."""
-
-    references: list[Reference]
-    notices: list[str]
 
 
 def run(options: Namespace) -> None:
@@ -65,7 +53,7 @@ def run(options: Namespace) -> None:
     host = open_model(options)
     require_new_name(host, config.tokens)
     config = config if config.resolution else replace(config, resolution=host.resolution)
-    found = _references(host, images, masks, options.mask_polarity, config)
+    found = find_references(host, images, masks, options.mask_polarity, config)
     started = time.perf_counter()
     with memory_errors_of_device(), step_bar(config.steps, "training") as bar:
         result = train(host, found.references, config, training_bar(bar), resume)
@@ -85,35 +73,10 @@ def run(options: Namespace) -> None:
 def _pictures(options: Namespace) -> tuple[list[Tensor], list[Tensor]]:
     """The stickers given, and the masks given, (H, W) each."""
     images = [read_picture(p, "image") for p in options.image]
-    masks = [_grey(read_picture(p, "mask")) for p in options.mask or ()]
+    masks = [grey_mask(read_picture(p, "mask")) for p in options.mask or ()]
     if len(masks) not in (0, 1, len(options.image)):
         raise SealError(f"mask: {len(masks)} masks for {len(options.image)} images; give one for all, or one each.")
     return images, masks
-
-
-def _grey(picture: Tensor) -> Tensor:
-    """A mask of a picture: its alpha where that says something, else its brightness."""
-    if picture.shape[-1] == 4 and float(picture[..., 3].min()) < 1:
-        return picture[..., 3]
-    return picture[..., :3].mean(dim=-1)
-
-
-def _references(
-    host: SelfAttentionHost, images: Sequence[Tensor], masks: Sequence[Tensor], polarity: str, config: TrainConfig
-) -> Found:
-    """One reference a picture (they may differ in size). Masks are found where none is given."""
-    references: list[Reference] = []
-    notices: list[str] = []
-    attention = functools.partial(attention_mask, host, class_word=config.tokens.class_word)
-    for i, image in enumerate(images):
-        mask, meaning = masks[i if len(masks) > 1 else 0] if masks else None, polarity
-        if mask is None:
-            with collected_notices() as noticed:
-                mask = semantic_mask(image, attention=lambda picture: attention(picture[..., :3]))[0]
-            notices, meaning = [*notices, *noticed], "foreground"
-        fitted, noticed = fit_references(image[None], mask, config.resolution, meaning)
-        references, notices = [*references, *fitted], [*notices, *noticed]
-    return Found(references, list(dict.fromkeys(notices)))
 
 
 # -- results ---------------------------------------------------------------------------------------
@@ -129,7 +92,7 @@ def _sheet(host: Host, concept: Concept, config: TrainConfig, seed: int) -> Tens
 
 
 def _write(
-    result: TrainResult, concept: Concept, found: Found, folder: Path, sheet: Tensor | None = None
+    result: TrainResult, concept: Concept, found: FoundReferences, folder: Path, sheet: Tensor | None = None
 ) -> tuple[Path, dict]:
     """Write the files under one stem; returns the embedding's path and the report. sheet: pictures made with it."""
     stem, report = concept.file, dict(result.report)

@@ -42,7 +42,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
     name = "the files' name without ending: letters, digits, _ and - (default: my-sticker)"
     add("--name", default="my-sticker", help=name)
     add("--concept", default="", metavar="TEXT", help="its name in prompts; not an ordinary word (default: <NAME>)")
-    add("--preset", choices=tuple(PRESETS), default="best", help="default: best")
     found = "the image's alpha, else a cut-out by the background's colour, else by the model's attention"
     add(
         "--mask",
@@ -52,10 +51,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help=f"the subject: one mask for each picture, or one for all (default: {found})",
     )
     add("--mask-polarity", choices=POLARITIES, default="auto", help="what white means in --mask")
-    add("--steps", type=int, default=0, help="training steps (default: the preset's)")
-    add("--learning-rate", type=float, default=0.0, metavar="LR", help="default: the preset's")
-    add("--batch-size", type=int, default=0, metavar="N", help="examples a step (default: the preset's)")
-    add("--resolution", type=int, default=0, metavar="PIXELS", help="longer side (default: the model's own)")
     example = '{"emotion": "sleepy", "background": "beach"}'
     add("--attributes", default="", metavar="JSON", help=f"what words can say of the sticker: '{example}'")
     add(
@@ -66,10 +61,21 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="training prompts, {} for the concept (default: preset's)",
     )
     add("--resume", type=Path, metavar="FILE", help="continue from this trained embedding")
+    add_training_options(command)
+    add_run_options(command)
+
+
+def add_training_options(command: argparse.ArgumentParser) -> None:
+    """What is changed of a training's preset, whatever the picture."""
+    add = command.add_argument
+    add("--preset", choices=tuple(PRESETS), default="best", help="default: best")
+    add("--steps", type=int, default=0, help="training steps (default: the preset's)")
+    add("--learning-rate", type=float, default=0.0, metavar="LR", help="default: the preset's")
+    add("--batch-size", type=int, default=0, metavar="N", help="examples a step (default: the preset's)")
+    add("--resolution", type=int, default=0, metavar="PIXELS", help="longer side (default: the model's own)")
     _token_options(command.add_argument_group("tokens", "default: the preset's"))
     _loss_options(command.add_argument_group("layers and losses", "default: the preset's"))
     _weight_options(command.add_argument_group("low-rank weights", "default: the preset's"))
-    add_run_options(command)
 
 
 def _token_options(group: argparse._ArgumentGroup) -> None:

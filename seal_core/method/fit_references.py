@@ -19,6 +19,7 @@ CELL = 64
 LEAST, MOST = 0.001, 0.999
 """Share of a picture that is subject, between these; beyond them a mask is empty or full."""
 HALF = 0.5
+ON_WHITE = "image: its alpha was laid on white."
 RGB = 3
 SIDES = 64
 """Sides are multiples of it where the resolution is, so that every level of a U-Net divides evenly."""
@@ -81,7 +82,7 @@ def _on_white(images: Tensor, warnings: list[str]) -> tuple[Tensor, Tensor | Non
     rgb, alpha = rgb_and_alpha(images)
     if alpha is None:
         return rgb, None
-    warnings.append("image: its alpha was laid on white.")
+    warnings.append(ON_WHITE)
     return rgb * alpha[..., None] + 1 - alpha[..., None], alpha
 
 

@@ -6,7 +6,7 @@ they need once. What becomes of a task depends on the task alone, never on the e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,18 +26,21 @@ class Engine:
     jobs: int = 1
     ray: str = ""
 
-    def results(self, job: WorkerJob, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    def results(self, job: WorkerJob, tasks: Sequence[Any]) -> Generator[tuple[Any, Any], None, None]:
         """(task, its result or `Failure`) for every task. Raises SealError where no worker can begin.
 
-        Close the iterator, or let an exception end it, and all work ends at once.
+        Close it (`contextlib.closing`) to end all work at once, also what is under way.
         """
         if not tasks:
-            return iter(())
+            return
         if self.ray:
             from .ray_cluster import ray_results
 
-            return ray_results(job, tasks, "" if self.ray == LOCAL else self.ray, self.jobs)
-        return process_results(job, tasks, self.jobs) if self.jobs > 1 else _here(job, tasks)
+            yield from ray_results(job, tasks, "" if self.ray == LOCAL else self.ray, self.jobs)
+        elif self.jobs > 1:
+            yield from process_results(job, tasks, self.jobs)
+        else:
+            yield from _here(job, tasks)
 
 
 def _here(job: WorkerJob, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:

@@ -22,7 +22,7 @@ DIED = "its process died twice, the second time alone (out of memory?); use a sm
 _SPAWN = get_context("spawn")  # a fork would share the parent's threads and its card
 
 
-def process_results(job: WorkerJob, tasks: Sequence[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
+def process_results(job: WorkerJob, tasks: Sequence[Any], jobs: int) -> Generator[tuple[Any, Any], None, None]:
     """(task, result or Failure) of every task, as they come.
 
     Where a process dies, the tasks under way are tried once more, each alone: the one that kills is a Failure then.
@@ -37,9 +37,7 @@ def process_results(job: WorkerJob, tasks: Sequence[Any], jobs: int) -> Iterator
                 yield task, Failure(DIED)
 
 
-def _pool(
-    job: WorkerJob, waiting: Iterator[Any], jobs: int
-) -> Generator[tuple[Any, Any], None, list[Any]]:
+def _pool(job: WorkerJob, waiting: Iterator[Any], jobs: int) -> Generator[tuple[Any, Any], None, list[Any]]:
     """Results until nothing waits or a process dies. Returns the tasks that were under way then."""
     ours_ends, ours = _SPAWN.Pipe(duplex=False)
     pool = ProcessPoolExecutor(jobs, _SPAWN, _start, (job, ours_ends, _SPAWN.Value("i", 0)))

@@ -13,7 +13,7 @@ import platform
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,9 @@ TRIES = 3
 """How often a task may lose its worker."""
 
 
-def ray_results(job: WorkerJob, tasks: Sequence[Any], address: str, jobs: int) -> Iterator[tuple[Any, Any]]:
+def ray_results(
+    job: WorkerJob, tasks: Sequence[Any], address: str, jobs: int
+) -> Generator[tuple[Any, Any], None, None]:
     """(task, result or Failure) of every task, as they come. address: "" starts a cluster on this machine.
 
     jobs: actors at most, 0 = one for each device. Raises SealError, naming `ray`, where Ray is not installed, the
@@ -190,7 +192,8 @@ def _connected(ray: Any, address: str, jobs: int) -> Iterator[None]:
         )
     except Exception as error:  # whatever its many layers raise
         what = " ".join(str(error).split())[:300]
-        raise SealError(f"ray: no cluster at {address or 'this machine'} ({what}); start one: ray start --head.") from None
+        where = address or "this machine"
+        raise SealError(f"ray: no cluster at {where} ({what}); start one: ray start --head.") from None
     with contextlib.suppress(ValueError):  # not the main thread
         for name, handler in handlers.items():
             signal.signal(name, handler)  # Ray takes SIGTERM for itself

@@ -68,7 +68,7 @@ def _caught(call: Any, *given: Any) -> Any:
         return Failure("out of memory; use a smaller resolution, batch_size 1, fewer jobs, or dtype bfloat16.")
     except Exception as error:  # one task must not stop the others
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        return Failure(f"unexpected {what}; this is a mistake of the program: please report it.", traceback.format_exc())
+        return Failure(f"unexpected {what}; the program is at fault: please report it.", traceback.format_exc())
 
 
 def prepared(job: WorkerJob, number: int) -> Any:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from seal_core.cli import train as cli_train
 from seal_core.cli.main import main
+from seal_core.cli.picture_references import find_references
 from seal_core.concept.concept import LowRank
 from seal_core.concept.concept_file import load_concept
 from seal_core.concept.lora_file import weights_tensors
@@ -95,7 +96,7 @@ def test_what_is_noticed_of_several_pictures_is_told_once():
     picture = torch.ones(64, 64, 4)
     picture[16:48, 16:48, :3] = torch.rand(32, 32, 3)
     picture[16:48, 16:48, 3] = 0  # as Join Image with Alpha leaves it
-    found = cli_train._references(None, [picture, picture], [], "auto", TrainConfig(resolution=64))
+    found = find_references(None, [picture, picture], [], "auto", TrainConfig(resolution=64))
     assert len(found.references) == 2 and len(found.notices) == len(set(found.notices))
     assert any("turned round" in words for words in found.notices)
 

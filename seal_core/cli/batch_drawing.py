@@ -1,0 +1,123 @@
+"""The pictures of a batch: what a concept looks like, what is drawn with it, and packs of that."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..concept.concept import Concept
+from ..hosts.base import Host, Prompt
+from ..masks.preview import mask_overlay
+from ..messages import SealError, collected_notices
+from ..method.results import TrainResult
+from ..method.sampling import generate_context, sample
+from ..plots.training_figures import before_after
+from ..stickers.contact_sheet import contact_sheet
+from ..stickers.cutout import CARD, cut_all
+from ..stickers.pack.clip import Clip
+from ..stickers.pack.pack_names import slug
+from ..stickers.pack.pack_request import PackRequest, Sticker, with_emoji
+from ..stickers.pack.save_pack import save_pack
+from .picture_references import FoundReferences
+
+_CELL, _QUALITY = 384, 88
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn with every concept. prompts: {} stands for it. platform: of the packs, "" for none."""
+
+    prompts: tuple[str, ...]
+    negative: str
+    steps: int
+    cfg: float
+    seed: int
+    platform: str = ""
+    author: str = ""
+    emoji: tuple[str, ...] = ()
+
+
+def preview_sheet(
+    result: TrainResult, image: Tensor, found: FoundReferences, restored: Mapping[str, Mapping[str, float]]
+) -> bytes:
+    """A JPEG: the sticker and its mask, and below what the word looks at before and after."""
+    reference = found.references[0]
+    other = found.subjects[0].other if found.subjects else None
+    shown = mask_overlay(image, found.masks[0], other) if found.subjects else mask_overlay(*_pair(reference))
+    picture = image if found.subjects else reference.image
+    top = contact_sheet([picture, shown], columns=2, cell=_CELL, ground="white")[0]
+    bottom = before_after(reference.image, result.attention_before, result.attention_after, reference.mask, restored)
+    return _jpeg(_stacked(top, bottom))
+
+
+def _pair(reference: Any) -> tuple[Tensor, Tensor]:
+    return reference.image, reference.mask
+
+
+def _stacked(top: Tensor, bottom: Tensor) -> Tensor:
+    wide = max(top.shape[1], bottom.shape[1])
+
+    def widened(part: Tensor) -> Tensor:
+        left = (wide - part.shape[1]) // 2
+        sheet = part[:1, :1].expand(part.shape[0], wide, 3).clone()
+        sheet[:, left : left + part.shape[1]] = part
+        return sheet
+
+    return torch.cat([widened(top), widened(bottom)])
+
+
+def _jpeg(picture: Tensor) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy()).save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+@torch.no_grad()
+def drawn_files(host: Host, concept: Concept, drawing: Drawing) -> dict[str, Tensor]:
+    """File name -> picture (H, W, 3) of each prompt; equal noise for all concepts. Raises SealError."""
+    negative = host.encode([Prompt(drawing.negative)], {})
+    found = {}
+    for place, prompt in enumerate(drawing.prompts):
+        latents = sample(
+            host,
+            generate_context(host, concept, prompt.replace("{}", concept.name)),
+            negative,
+            height=host.resolution,
+            width=host.resolution,
+            steps=drawing.steps,
+            cfg=drawing.cfg,
+            generator=torch.Generator().manual_seed(drawing.seed + place),
+        )
+        picture = host.decode_latents(latents)[0]
+        if not picture.isfinite().all():
+            raise SealError("dtype: a picture has values that are no numbers; use --dtype bfloat16 or float32.")
+        words = slug(prompt.replace("{}", " "))
+        found["-".join(filter(None, (f"{place + 1:02d}", words))) + ".png"] = picture
+    return found
+
+
+def packed_files(
+    pictures: Mapping[str, Tensor], drawing: Drawing, name: str, warnings: list[str]
+) -> tuple[str, dict[str, bytes]]:
+    """(the pack's folder name, its files) of drawn pictures, cut out. warnings: takes what could not be."""
+    with collected_notices() as noticed:
+        cuts, report, _ = cut_all([picture[None] for picture in pictures.values()], failing=CARD)
+    warnings += [f"pack: {line}" for line in (*noticed, *report.splitlines()[1:])]
+    stickers = [
+        Sticker(Path(file).stem[3:], False, lambda cut=cut: Clip.still((cut[0].numpy() * 255).round().astype(np.uint8)))
+        for file, cut in zip(pictures, cuts, strict=True)
+    ]
+    request = PackRequest(drawing.platform, name, drawing.author, name=name)
+    with TemporaryDirectory() as parent:
+        pack = save_pack(with_emoji(stickers, drawing.emoji, drawing.platform), request, Path(parent))
+        warnings += [f"pack: {note}" for note in pack.report["notes"]]
+        return pack.folder.name, {file.name: file.read_bytes() for file in pack.files}

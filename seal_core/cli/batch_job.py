@@ -1,0 +1,248 @@
+"""What a worker of a batch does: learns one picture, draws with the concept, and writes both."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..batch.batch_index import IndexRow
+from ..batch.concept_store import EMBEDDING, FOUND_MASK, PREVIEW, store_concept, stored_row
+from ..batch.drawn_store import store_drawn, with_drawn
+from ..batch.folder_pictures import FolderPicture
+from ..concept.concept import Concept
+from ..concept.concept_file import concept_bytes, load_concept
+from ..concept.lora_file import lora_bytes
+from ..messages import SealError, collected_notices
+from ..method.config import TrainConfig
+from ..method.configure import changed
+from ..method.fit_references import ON_WHITE
+from ..method.references import digest
+from ..method.training import train
+from ..pictures.picture_file import read_picture
+from ..pictures.png import png_bytes
+from ..workers.worker_job import WorkerJob
+from .batch_drawing import Drawing, drawn_files, packed_files, preview_sheet
+from .model_and_concept import memory_errors_of_device, open_model
+from .picture_references import FoundReferences, find_references, grey_mask
+from .train import LORA
+
+if TYPE_CHECKING:
+    from ..hosts.diffusers.host import DiffusersHost
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """One picture to learn, and to draw with.
+
+    key, drawn_key: of what the concept, and the pictures drawn with it, are made. row: where it was learned before.
+    contents: the files "image", "mask" and "concept" where the worker cannot read them.
+    """
+
+    picture: FolderPicture
+    config: TrainConfig
+    key: str
+    drawn_key: str
+    row: IndexRow | None = None
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A concept before it is written: its report, and suffix -> content of its files."""
+
+    concept: Concept
+    report: Mapping[str, Any]
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pictures and pack before they are written, by name."""
+
+    files: Mapping[str, bytes]
+    pack: tuple[str, Mapping[str, bytes]] | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a far worker sends back."""
+
+    learned: Learned | None
+    drawn: Drawn | None
+    seconds: Mapping[str, float]
+
+
+@dataclass
+class Worker:
+    """A loaded model. seconds: what loading took, until the first result tells it."""
+
+    host: DiffusersHost
+    fingerprint: str
+    far: bool
+    seconds: dict[str, float]
+
+
+class BatchJob(WorkerJob):
+    """options: the command's. seen: files that show whether a worker has the same disk."""
+
+    def __init__(self, options: Namespace, out: Path, drawing: Drawing | None, seen: tuple[Path, ...]) -> None:
+        self.options, self.out, self.drawing, self.seen = options, out, drawing, seen
+
+    def prepare(self, number: int) -> Worker:
+        started = time.perf_counter()
+        torch.set_num_threads(self.options.threads)
+        options = Namespace(**vars(self.options))
+        cards = torch.cuda.device_count() if options.device in (None, "cuda") and options.model is not None else 0
+        if cards > 1:
+            options.device = f"cuda:{number % cards}"
+        host = open_model(options)
+        far = not all(path.exists() for path in self.seen)
+        return Worker(host, host.fingerprint(), far, {"load": time.perf_counter() - started})
+
+    def is_far(self, state: Worker) -> bool:
+        return state.far
+
+    def sent(self, task: PictureTask) -> PictureTask:
+        files = {"image": task.picture.image, "mask": task.picture.mask}
+        if task.row is not None:
+            files = {"concept": self.out / task.row.file}
+        try:
+            return replace(task, contents={what: path.read_bytes() for what, path in files.items() if path})
+        except OSError:  # it has gone: the worker says so
+            return task
+
+    def work(self, state: Worker, task: PictureTask) -> tuple[IndexRow, Mapping[str, float]] | Parcel:
+        """(row, seconds by kind of work); from a far worker a `Parcel` of both. Raises SealError."""
+        seconds, state.seconds = state.seconds, {}
+        with memory_errors_of_device(), TemporaryDirectory() as spare:
+            task = _unpacked(task, Path(spare))
+            row = task.row
+            if row is None and not state.far:
+                row = stored_row(self.out, task.picture.name, task.key)
+            learned = drawn = None
+            if row is None:
+                with _files_as_listed(task):
+                    learned = self._learn(state, task, seconds)
+                if not state.far:
+                    row = self._store(task, learned, seconds)
+            if self.drawing is not None:
+                concept = learned.concept if learned is not None else self._known(task, row)
+                drawn = self._draw(state, concept, seconds)
+            if state.far:
+                return Parcel(learned, drawn, seconds)
+            assert row is not None
+            return self._finished(task, row, drawn, seconds)
+
+    def received(self, task: PictureTask, result: Parcel) -> tuple[IndexRow, Mapping[str, float]]:
+        seconds = dict(result.seconds)
+        row = task.row
+        if result.learned is not None:
+            row = self._store(task, result.learned, seconds)
+        assert row is not None
+        return self._finished(task, row, result.drawn, seconds)
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def _learn(self, state: Worker, task: PictureTask, seconds: dict[str, float]) -> Learned:
+        started, config, host = time.perf_counter(), task.config, state.host
+        config = config if config.resolution else replace(config, resolution=host.resolution)
+        image = read_picture(task.picture.image, "image")
+        if image.shape[-1] == 4 and not bool((image[..., 3] > 1 / 255).any()):
+            raise SealError("image: fully transparent, so it shows nothing; export it again with its colours.")
+        masks = [grey_mask(read_picture(task.picture.mask, "mask"))] if task.picture.mask else []
+        with collected_notices() as notices:
+            found = find_references(host, [image], masks, self.options.mask_polarity, config)
+            looked = time.perf_counter()
+            result = train(host, found.references, config)
+        trained = time.perf_counter()
+        seconds["look"], seconds["learn"] = looked - started, trained - looked
+        key = config.hash(state.fingerprint, digest(image, *(r.mask for r in found.references)), "")
+        concept = replace(result.concept, provenance={**result.concept.provenance, "hash": key})
+        mask = _about_mask(found)
+        told = {ON_WHITE, *(f"image: {doubt}." for doubt in mask["doubts"])}  # what is usual, and told of the mask
+        report = {
+            **result.report,
+            "device": host.device.type,
+            "preset": self.options.preset,
+            "changed": changed(self.options.preset, config),
+            "warnings": [w for w in (*found.notices, *notices, *result.report["warnings"]) if w not in told],
+            "batch": {"key": task.key, "picture": task.picture.shown, "mask": mask},
+        }
+        files = {EMBEDDING: concept_bytes(concept), PREVIEW: preview_sheet(result, image, found, report["restored"])}
+        if found.subjects:
+            files[FOUND_MASK] = png_bytes(found.masks[0])
+        if concept.weights:
+            files[LORA] = lora_bytes(concept)
+        seconds["write"] = time.perf_counter() - trained
+        return Learned(concept, report, files)
+
+    def _store(self, task: PictureTask, learned: Learned, seconds: dict[str, float]) -> IndexRow:
+        started = time.perf_counter()
+        row = store_concept(self.out, task.picture.name, learned.report, learned.files)
+        seconds["write"] = seconds.get("write", 0.0) + time.perf_counter() - started
+        return row
+
+    # -- drawing -----------------------------------------------------------------------------------
+
+    def _known(self, task: PictureTask, row: IndexRow | None) -> Concept:
+        path = task.contents.get("concept path")  # set by _unpacked
+        assert row is not None
+        return load_concept(Path(path.decode()) if path else self.out / row.file)
+
+    def _draw(self, state: Worker, concept: Concept, seconds: dict[str, float]) -> Drawn:
+        started, warnings = time.perf_counter(), list[str]()
+        assert self.drawing is not None
+        pictures = drawn_files(state.host, concept, self.drawing)
+        pack = None
+        if self.drawing.platform:
+            pack = packed_files(pictures, self.drawing, concept.name.strip("<>"), warnings)
+        seconds["draw"] = time.perf_counter() - started
+        return Drawn({name: png_bytes(picture) for name, picture in pictures.items()}, pack, warnings)
+
+    def _finished(
+        self, task: PictureTask, row: IndexRow, drawn: Drawn | None, seconds: Mapping[str, float]
+    ) -> tuple[IndexRow, Mapping[str, float]]:
+        if drawn is not None:
+            known = with_drawn(self.out, row, task.drawn_key)
+            row = known or store_drawn(self.out, row, task.drawn_key, drawn.files, drawn.pack, drawn.warnings)
+        return replace(row, picture=task.picture.shown), seconds
+
+
+@contextmanager
+def _files_as_listed(task: PictureTask) -> Iterator[None]:
+    """Errors name the files as the index does, wherever they lie."""
+    try:
+        yield
+    except SealError as error:
+        words, shown = str(error), task.picture.shown
+        for path, name in ((task.picture.mask, "its mask"), (task.picture.image, shown)):
+            words = words.replace(str(path), name) if path else words
+        raise SealError(words) from None
+
+
+def _unpacked(task: PictureTask, spare: Path) -> PictureTask:
+    """The task with the files that came with it."""
+    where, paths = {}, {}
+    for what, content in task.contents.items():
+        name = {"image": task.picture.image.name, "mask": "given.mask.png", "concept": f"known{EMBEDDING}"}[what]
+        (spare / name).write_bytes(content)
+        paths[what] = spare / name
+        where[f"{what} path"] = str(spare / name).encode()
+    picture = replace(task.picture, **{what: paths[what] for what in ("image", "mask") if what in paths})
+    return replace(task, picture=picture, contents=where)
+
+
+def _about_mask(found: FoundReferences) -> dict[str, Any]:
+    if not found.subjects:
+        return {"method": "given", "confidence": 1.0, "doubts": []}
+    one = found.subjects[0]
+    return {"method": one.method, "confidence": round(float(one.confidence), 4), "doubts": list(one.doubts)}
