@@ -43,6 +43,10 @@ class Engine:
             yield from _here(job, tasks)
 
 
+HERE = Engine()
+"""This process alone."""
+
+
 def _here(job: WorkerJob, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     state = prepared(job, 0)
     if isinstance(state, NotReady):

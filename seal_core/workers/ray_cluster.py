@@ -169,6 +169,7 @@ class _Actor:
 
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else a local cluster's workers wait for everything else
     try:
         import ray
     except ImportError:

@@ -14,6 +14,7 @@ from typing import Any
 from ... import __version__
 from ...demo.model_file import MODEL_FILE
 from ...messages import SealError
+from ...workers.engine import HERE, Engine
 from ..judges.judge_networks import JUDGES_FILE
 from .character_plan import NEUTRAL, characters
 from .compared_methods import Method
@@ -25,12 +26,16 @@ from .trial_store import Evaluation
 
 
 def evaluate(
-    evaluation: Evaluation, methods: Sequence[Method], config: Mapping[str, Any], jobs: int = 1, steps: int = 0
+    evaluation: Evaluation,
+    methods: Sequence[Method],
+    config: Mapping[str, Any],
+    engine: Engine = HERE,
+    steps: int = 0,
 ) -> dict[str, Any]:
     """Finish all trials, then write results.json, report.md and the figures. Returns the results."""
     methods = list(methods)
     methods += evaluation.others(methods, steps)
-    trials = evaluation.finish(methods, jobs)
+    trials = evaluation.finish(methods, engine)
     complete = [m for m in methods if len(trials[m.name]) == len(evaluation.seeds)]
     for m in methods:
         if m not in complete:
@@ -61,6 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--sampling-steps", type=int, default=20, metavar="K", help="Euler steps (default 20)")
     add("--cfg", type=float, default=4.0, help="guidance scale (default 4)")
     add("--jobs", type=int, default=1, metavar="J", help="processes (default 1)")
+    add("--ray", default="", metavar="ADDRESS", help="a Ray cluster with --jobs workers; local = on this machine alone")
     add("--device", default="cpu", help="cpu or cuda (default cpu)")
     add("--float32", action="store_true", help="the U-Net in float32 (default bfloat16: half the time)")
     add("--model", type=Path, default=MODEL_FILE, metavar="FILE", help="tiny model (default: the shipped one)")
@@ -88,7 +94,8 @@ def run(options: argparse.Namespace) -> None:
         **asdict(setup),
         **evaluation.source.cards(),
     }
-    results = evaluate(evaluation, methods, config, options.jobs, options.steps)
+    engine = Engine(options.jobs, options.ray)
+    results = evaluate(evaluation, methods, config, engine, options.steps)
     for note in evaluation.notes:
         print(f"note: {note}")
     print(f"{len(results['methods'])} methods on {len(seeds)} characters: {options.out / 'report.md'}")

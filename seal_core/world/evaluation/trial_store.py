@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ from tqdm import tqdm
 from ...files.whole_file import write_output
 from ...messages import SealError
 from ...pictures.png import png_bytes
+from ...workers.engine import HERE, Engine
+from ...workers.worker_job import Failure, WorkerJob
 from .character_plan import plan_character
 from .compared_methods import Method, method
 from .metrics import Trials
@@ -102,18 +103,20 @@ class Evaluation:
         write_output(self.out / "images" / f"{task.stem}.png", png_bytes(Image.fromarray(strip)))
         write_output(self.file(task), json.dumps(trial, sort_keys=True).encode())  # last: it marks the trial complete
 
-    def finish(self, methods: Sequence[Method], jobs: int = 1, quiet: bool = False) -> Trials:
+    def finish(self, methods: Sequence[Method], engine: Engine = HERE, quiet: bool = False) -> Trials:
         """Run the missing trials and return all. A trial that fails leaves a note."""
         tasks = [self.task(m, seed) for seed in self.seeds for m in methods]
         found = {task: self.load(task) for task in tasks}
         same = {(t.seed, t.stem.rpartition(".")[2]): t for t in reversed(tasks) if found[t] is None}
         missing = [t for t in tasks if t in same.values()]  # two names of one training are one trial
-        with tqdm(total=len(missing), unit="trial", disable=quiet) as bar:
-            for task, result in self._results(missing, jobs):
+        results = engine.results(TrialJob(self.source, self.setup), missing)
+        with tqdm(total=len(missing), unit="trial", disable=quiet) as bar, closing(results):
+            for task, result in results:
                 bar.set_postfix_str(f"{task.method.name} {task.seed}")
                 bar.update()
-                if isinstance(result, SealError):
-                    self.notes.append(f"{task.method.name}, character {task.seed}: failed: {result}")
+                if isinstance(result, Failure):
+                    self.notes.append(f"{task.method.name}, character {task.seed}: failed: {result.reason}")
+                    print(result.trace, end="", file=sys.stderr)
                     continue
                 self.save(task, *result)
                 found[task] = json.loads(json.dumps(result[0]))
@@ -123,27 +126,6 @@ class Evaluation:
             if trial is not None:
                 trials[task.method.name][task.seed] = trial
         return trials
-
-    def _results(self, tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Any]]:
-        if not tasks:
-            return
-        if jobs <= 1:
-            _start(self.source)
-            for task in tasks:
-                yield task, _attempt(task, self.setup)
-            return
-        self.source.kit()  # report a damaged file here, not in a worker
-        pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (self.source,))
-        try:
-            running = {pool.submit(_attempt, task, self.setup): task for task in tasks}
-            for done in as_completed(running):
-                yield running[done], done.result()
-        except BrokenProcessPool:
-            raise SealError(
-                "jobs: a worker process died (out of memory?). Finished trials are kept: run again with fewer --jobs."
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def others(self, methods: Sequence[Method], steps: int) -> list[Method]:
         """Methods that earlier runs finished for all these characters with the same settings."""
@@ -165,19 +147,15 @@ class Evaluation:
         return found
 
 
-_KIT: TrialKit | None = None
+class TrialJob(WorkerJob):
+    """A worker of an evaluation: model and judges loaded once, then a trial a task."""
 
+    def __init__(self, source: TrialKitPaths, setup: Setup) -> None:
+        self._source, self._setup = source, setup
 
-def _start(source: TrialKitPaths) -> None:
-    """Called once per process. One thread each, so the numbers do not depend on how many trials run side by side."""
-    global _KIT
-    torch.set_num_threads(1)
-    _KIT = source.kit()
+    def prepare(self, number: int) -> TrialKit:
+        torch.set_num_threads(1)  # so the numbers do not depend on how many trials run side by side
+        return self._source.kit()
 
-
-def _attempt(task: Task, setup: Setup) -> Any:
-    assert _KIT is not None
-    try:
-        return run_trial(_KIT, task.method, task.seed, setup)
-    except SealError as error:
-        return error
+    def work(self, state: TrialKit, task: Task) -> Any:
+        return run_trial(state, task.method, task.seed, self._setup)

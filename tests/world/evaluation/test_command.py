@@ -14,6 +14,7 @@ from seal_core.concept.concept import Concept
 from seal_core.demo.attribute_values import SCENE
 from seal_core.demo.tuned_presets import CONCEPT_NAME
 from seal_core.messages import SealError
+from seal_core.workers.engine import Engine
 from seal_core.world.evaluation import trial_store
 from seal_core.world.evaluation.character_plan import characters, plan_character
 from seal_core.world.evaluation.command import add_options, evaluate, run
@@ -188,7 +189,9 @@ def test_a_trial_that_fails_stops_no_other(tmp_path, known, monkeypatch):
 
 def test_processes_give_what_one_gives(tmp_path):
     source = FakeSource(with_model=False)
-    runs = [quick(tmp_path / str(jobs), source, 3).finish([method("oracle")], jobs, quiet=True) for jobs in (1, 2)]
+    runs = [
+        quick(tmp_path / str(jobs), source, 3).finish([method("oracle")], Engine(jobs), quiet=True) for jobs in (1, 2)
+    ]
     assert runs[0] == runs[1] and len(runs[1]["oracle"]) == 3
 
 
