@@ -17,6 +17,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "low_rank_spec": (),
     "layer_restriction_spec": ("sites",),
     "train_embedding": ("text", "sites", "training"),
+    "train_folder": ("text", "sites", "training"),
     "load_embedding": (),
     "text_encode": ("text", "routing"),
     "apply_embedding": ("sites", "routing"),

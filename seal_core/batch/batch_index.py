@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files.whole_file import write_output
+from ..masks.methods import FoundSubject
 from ..messages import escaped_surrogates
 from .index_page import index_page
 
@@ -51,6 +52,13 @@ def scores_of(report: Mapping[str, Any]) -> dict[str, float]:
     restored, outside = report.get("restored"), report.get("leakage")
     found = {"learned": restored["subject"]["gain"], "leaks": restored["ground"]["gain"]} if restored else {}
     return {**found, **({"outside": round(outside["after"], 4)} if isinstance(outside, dict) else {})}
+
+
+def about_mask(found: FoundSubject | None) -> dict[str, Any]:
+    """`IndexRow.mask` of what was found; None = the mask was given."""
+    if found is None:
+        return {"method": "given", "confidence": 1.0, "doubts": []}
+    return {"method": found.method, "confidence": round(float(found.confidence), 4), "doubts": list(found.doubts)}
 
 
 class BatchIndex:

@@ -1,35 +1,25 @@
-"""The pictures of a batch: what a concept looks like, what is drawn with it, and packs of that."""
+"""The pictures of a batch: what is drawn with a concept, and packs of that."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..concept.concept import Concept
 from ..hosts.base import Host, Prompt
-from ..masks.preview import mask_overlay
 from ..messages import SealError, collected_notices
-from ..method.results import TrainResult
 from ..method.sampling import generate_context, sample
-from ..plots.training_figures import before_after
-from ..stickers.contact_sheet import contact_sheet
 from ..stickers.cutout import CARD, cut_all
 from ..stickers.pack.clip import Clip
 from ..stickers.pack.pack_names import slug
 from ..stickers.pack.pack_request import PackRequest, Sticker, with_emoji
 from ..stickers.pack.save_pack import save_pack
-from .picture_references import FoundReferences
-
-_CELL, _QUALITY = 384, 88
 
 
 @dataclass(frozen=True)
@@ -44,41 +34,6 @@ class Drawing:
     platform: str = ""
     author: str = ""
     emoji: tuple[str, ...] = ()
-
-
-def preview_sheet(
-    result: TrainResult, image: Tensor, found: FoundReferences, restored: Mapping[str, Mapping[str, float]]
-) -> bytes:
-    """A JPEG: the sticker and its mask, and below what the word looks at before and after."""
-    reference = found.references[0]
-    other = found.subjects[0].other if found.subjects else None
-    shown = mask_overlay(image, found.masks[0], other) if found.subjects else mask_overlay(*_pair(reference))
-    picture = image if found.subjects else reference.image
-    top = contact_sheet([picture, shown], columns=2, cell=_CELL, ground="white")[0]
-    bottom = before_after(reference.image, result.attention_before, result.attention_after, reference.mask, restored)
-    return _jpeg(_stacked(top, bottom))
-
-
-def _pair(reference: Any) -> tuple[Tensor, Tensor]:
-    return reference.image, reference.mask
-
-
-def _stacked(top: Tensor, bottom: Tensor) -> Tensor:
-    wide = max(top.shape[1], bottom.shape[1])
-
-    def widened(part: Tensor) -> Tensor:
-        left = (wide - part.shape[1]) // 2
-        sheet = part[:1, :1].expand(part.shape[0], wide, 3).clone()
-        sheet[:, left : left + part.shape[1]] = part
-        return sheet
-
-    return torch.cat([widened(top), widened(bottom)])
-
-
-def _jpeg(picture: Tensor) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray((picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy()).save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
 
 
 @torch.no_grad()

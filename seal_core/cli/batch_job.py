@@ -12,11 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from ..batch.batch_index import IndexRow
+from ..batch.batch_index import IndexRow, about_mask
 from ..batch.concept_store import EMBEDDING, FOUND_MASK, PREVIEW, store_concept, stored_row
 from ..batch.drawn_store import store_drawn, with_drawn
 from ..batch.folder_pictures import FolderPicture
+from ..batch.preview_sheet import preview_sheet
 from ..concept.concept import Concept
 from ..concept.concept_file import concept_bytes, load_concept
 from ..concept.lora_file import lora_bytes
@@ -25,13 +27,15 @@ from ..method.config import TrainConfig
 from ..method.configure import changed
 from ..method.fit_references import ON_WHITE
 from ..method.references import digest
+from ..method.results import TrainResult
 from ..method.training import train
-from ..pictures.picture_file import read_picture
+from ..pictures.picture_file import read_mask, read_picture
 from ..pictures.png import png_bytes
+from ..plots.training_figures import before_after
 from ..workers.worker_job import WorkerJob
-from .batch_drawing import Drawing, drawn_files, packed_files, preview_sheet
+from .batch_drawing import Drawing, drawn_files, packed_files
 from .model_and_concept import memory_errors_of_device, open_model
-from .picture_references import FoundReferences, find_references, grey_mask
+from .picture_references import FoundReferences, find_references
 from .train import LORA
 
 if TYPE_CHECKING:
@@ -158,7 +162,7 @@ class BatchJob(WorkerJob):
         image = read_picture(task.picture.image, "image")
         if image.shape[-1] == 4 and not bool((image[..., 3] > 1 / 255).any()):
             raise SealError("image: fully transparent, so it shows nothing; export it again with its colours.")
-        masks = [grey_mask(read_picture(task.picture.mask, "mask"))] if task.picture.mask else []
+        masks = [read_mask(task.picture.mask, "mask")] if task.picture.mask else []
         with collected_notices() as notices:
             found = find_references(host, [image], masks, self.options.mask_polarity, config)
             looked = time.perf_counter()
@@ -167,7 +171,7 @@ class BatchJob(WorkerJob):
         seconds["look"], seconds["learn"] = looked - started, trained - looked
         key = config.hash(state.fingerprint, digest(image, *(r.mask for r in found.references)), "")
         concept = replace(result.concept, provenance={**result.concept.provenance, "hash": key})
-        mask = _about_mask(found)
+        mask = about_mask(found.subjects[0] if found.subjects else None)
         told = {ON_WHITE, *(f"image: {doubt}." for doubt in mask["doubts"])}  # what is usual, and told of the mask
         report = {
             **result.report,
@@ -177,7 +181,7 @@ class BatchJob(WorkerJob):
             "warnings": [w for w in (*found.notices, *notices, *result.report["warnings"]) if w not in told],
             "batch": {"key": task.key, "picture": task.picture.shown, "mask": mask},
         }
-        files = {EMBEDDING: concept_bytes(concept), PREVIEW: preview_sheet(result, image, found, report["restored"])}
+        files = {EMBEDDING: concept_bytes(concept), PREVIEW: _sheet(image, found, result)}
         if found.subjects:
             files[FOUND_MASK] = png_bytes(found.masks[0])
         if concept.weights:
@@ -241,8 +245,10 @@ def _unpacked(task: PictureTask, spare: Path) -> PictureTask:
     return replace(task, picture=picture, contents=where)
 
 
-def _about_mask(found: FoundReferences) -> dict[str, Any]:
-    if not found.subjects:
-        return {"method": "given", "confidence": 1.0, "doubts": []}
-    one = found.subjects[0]
-    return {"method": one.method, "confidence": round(float(one.confidence), 4), "doubts": list(one.doubts)}
+def _sheet(image: Tensor, found: FoundReferences, result: TrainResult) -> bytes:
+    reference = found.references[0]
+    maps = result.attention_before, result.attention_after
+    attention = before_after(reference.image, *maps, reference.mask, result.report["restored"])
+    if found.subjects:
+        return preview_sheet(image, found.masks[0], found.subjects[0].other, attention)
+    return preview_sheet(reference.image, reference.mask, None, attention)  # a given mask may be the wrong way round

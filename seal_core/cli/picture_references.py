@@ -29,13 +29,6 @@ class FoundReferences:
     subjects: list[FoundSubject] = field(default_factory=list)
 
 
-def grey_mask(picture: Tensor) -> Tensor:
-    """A mask (H, W) of a picture: its alpha where that says something, else its brightness."""
-    if picture.shape[-1] == 4 and float(picture[..., 3].min()) < 1:
-        return picture[..., 3]
-    return picture[..., :3].mean(dim=-1)
-
-
 def find_references(
     host: SelfAttentionHost, images: Sequence[Tensor], masks: Sequence[Tensor], polarity: str, config: TrainConfig
 ) -> FoundReferences:

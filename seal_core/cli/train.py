@@ -25,13 +25,13 @@ from ..method.probe import gains_in_words
 from ..method.references import digest
 from ..method.results import TrainResult
 from ..method.training import train
-from ..pictures.picture_file import read_picture
+from ..pictures.picture_file import read_mask, read_picture
 from ..pictures.png import png_bytes
 from ..plots.training_figures import before_after, loss_plot
 from ..stickers.contact_sheet import contact_sheet
 from .included import built_in_pictures, complete
 from .model_and_concept import memory_errors_of_device, open_model, read_concept
-from .picture_references import FoundReferences, find_references, grey_mask
+from .picture_references import FoundReferences, find_references
 from .progress_bars import step_bar, training_bar
 from .train_options import train_config
 
@@ -73,7 +73,7 @@ def run(options: Namespace) -> None:
 def _pictures(options: Namespace) -> tuple[list[Tensor], list[Tensor]]:
     """The stickers given, and the masks given, (H, W) each."""
     images = [read_picture(p, "image") for p in options.image]
-    masks = [grey_mask(read_picture(p, "mask")) for p in options.mask or ()]
+    masks = [read_mask(p, "mask") for p in options.mask or ()]
     if len(masks) not in (0, 1, len(options.image)):
         raise SealError(f"mask: {len(masks)} masks for {len(options.image)} images; give one for all, or one each.")
     return images, masks

@@ -68,6 +68,17 @@ def read_picture(path: Path, name: str) -> Tensor:
     return torch.from_numpy(pixels[..., : 4 if clear else 3].astype(np.float32) / 255)
 
 
+def read_mask(path: Path, name: str) -> Tensor:
+    """A mask (H, W) float32 in [0, 1] of a picture file: its alpha where that says something, else its brightness.
+
+    Raises SealError as `read_picture`.
+    """
+    picture = read_picture(path, name)
+    if picture.shape[-1] == 4 and float(picture[..., 3].min()) < 1:
+        return picture[..., 3]
+    return picture[..., :3].mean(dim=-1)
+
+
 def rgba_pixels(image: Image.Image) -> np.ndarray:
     """uint8 (H, W, 4) of an opened picture, at its current frame. Stills are turned upright.
 
