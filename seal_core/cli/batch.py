@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import secrets
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
@@ -23,17 +24,19 @@ from ..batch.index_page import to_check
 from ..batch.model_files import model_files_digest
 from ..batch.status_line import StatusLine
 from ..demo.model_file import MODEL_FILE
-from ..files.whole_file import hidden_beside, ready_folder
+from ..files.whole_file import ready_folder, write_output
 from ..messages import SealError
 from ..pictures.picture_file import open_picture
 from ..stickers.platforms import platform_of
 from ..workers.engine import Engine
 from ..workers.worker_job import Failure
 from .batch_drawing import Drawing
-from .batch_job import BatchJob, PictureTask
+from .batch_job import BatchJob, PictureTask, SameDisk
 from .included import take_tuned, usual_guidance
 from .train_options import train_config
 
+MARK = ".batch.seen"
+"""Hidden file in the results' folder, by which workers know whether they see the same disk."""
 FORMAT = 1
 """Of a batch's files; raise it to learn everything again."""
 NO_CLASS = (
@@ -46,6 +49,8 @@ def run(options: Namespace) -> None:
     """Learn what is not learned yet, and write the index. Raises SealError, at the end for pictures that failed."""
     _require(options)
     out = Path(options.out)
+    options.folder = options.folder.resolve()  # workers have a current folder of their own
+    options.model = options.model and options.model.resolve()
     pictures = folder_pictures(options.folder, options.tags, options.class_word, without=out)
     if options.check:
         _check(options.folder, pictures)
@@ -58,7 +63,7 @@ def run(options: Namespace) -> None:
     options.prompts = options.training_prompts  # as a training calls its own
     train_config(_of_one(options, "sticker", "sticker", {}), None)  # what is wrong with every picture is told at once
     out = ready_folder(out, "out")
-    index = BatchIndex(out, f"{options.folder.resolve().name}: concepts", [one.shown for one in pictures])
+    index = BatchIndex(out, f"{options.folder.name}: concepts", [one.shown for one in pictures])
     tasks = _tasks(options, pictures, out, drawing, index)
     before = len(pictures) - len(tasks)
     try:
@@ -175,9 +180,11 @@ def _work(
 ) -> Counter[str]:
     """Do the tasks; returns seconds by kind of work, and how often there was some."""
     seconds: Counter[str] = Counter()
-    seen = hidden_beside(out, "batch")
-    seen.touch()
-    job = BatchJob(options, out.resolve(), drawing, (seen.resolve(), *(t.picture.image.resolve() for t in tasks[:1])))
+    mark, word = out.resolve() / MARK, secrets.token_hex(8)
+    write_output(mark, word.encode())
+    job = BatchJob(
+        options, out.resolve(), drawing, SameDisk(mark, word, tuple(task.picture.image for task in tasks[:1]))
+    )
     engine = Engine(options.jobs if options.ray else max(1, options.jobs), options.ray)
     try:
         with StatusLine(len(tasks), "pictures") as line, closing(engine.results(job, tasks)) as results:
@@ -196,7 +203,7 @@ def _work(
                 line.step(isinstance(result, Failure))
     finally:
         with suppress(OSError):
-            seen.unlink()
+            mark.unlink()
     return seconds
 
 

@@ -95,11 +95,26 @@ class Worker:
     seconds: dict[str, float]
 
 
-class BatchJob(WorkerJob):
-    """options: the command's. seen: files that show whether a worker has the same disk."""
+@dataclass(frozen=True)
+class SameDisk:
+    """How a worker knows whether it has the same disk: it reads `word` in the file `mark`, and sees `pictures`."""
 
-    def __init__(self, options: Namespace, out: Path, drawing: Drawing | None, seen: tuple[Path, ...]) -> None:
-        self.options, self.out, self.drawing, self.seen = options, out, drawing, seen
+    mark: Path
+    word: str
+    pictures: tuple[Path, ...]
+
+    def __bool__(self) -> bool:
+        try:
+            return self.mark.read_text() == self.word and all(path.exists() for path in self.pictures)
+        except OSError:
+            return False
+
+
+class BatchJob(WorkerJob):
+    """options: the command's. disk: asked where the worker runs."""
+
+    def __init__(self, options: Namespace, out: Path, drawing: Drawing | None, disk: SameDisk) -> None:
+        self.options, self.out, self.drawing, self.disk = options, out, drawing, disk
 
     def prepare(self, number: int) -> Worker:
         started = time.perf_counter()
@@ -109,8 +124,7 @@ class BatchJob(WorkerJob):
         if cards > 1:
             options.device = f"cuda:{number % cards}"
         host = open_model(options)
-        far = not all(path.exists() for path in self.seen)
-        return Worker(host, host.fingerprint(), far, {"load": time.perf_counter() - started})
+        return Worker(host, host.fingerprint(), not self.disk, {"load": time.perf_counter() - started})
 
     def is_far(self, state: Worker) -> bool:
         return state.far

@@ -78,7 +78,7 @@ def _pool(job: WorkerJob, waiting: Iterator[Any], jobs: int) -> Generator[tuple[
 
 _job: WorkerJob | None = None
 _number = 0
-_state: Any = None
+_states: list[Any] = []
 
 
 def _start(job: WorkerJob, parent: Connection, count: Any) -> None:
@@ -99,8 +99,7 @@ def _stop_with(parent: Connection) -> None:
 
 
 def _attempt(task: Any) -> Any:
-    global _state
     assert _job is not None
-    if _state is None:
-        _state = prepared(_job, _number)
-    return _state if isinstance(_state, NotReady) else attempted(_job, _state, task)
+    if not _states:
+        _states.append(prepared(_job, _number))
+    return _states[0] if isinstance(_states[0], NotReady) else attempted(_job, _states[0], task)
