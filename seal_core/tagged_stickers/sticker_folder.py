@@ -174,14 +174,15 @@ def _record(checks: _Checks, line: int, row: Any) -> Tagged:
     nested = row.get("attributes") or row.get("tags")
     if isinstance(nested, dict):
         row = {k: v for k, v in row.items() if k not in ("attributes", "tags")} | nested
-    found, extra = _sorted(row)
-    if not found.get("image"):
-        raise RowError("names no picture; add `image`")
-    image = _inside(checks, found["image"], "image")
     try:
-        return _of_picture(checks, line, image, found, extra)
+        found, extra = _sorted(row)
+        if not found.get("image"):
+            raise RowError("names no picture; add `image`")
+        return _of_picture(checks, line, _inside(checks, found["image"], "image"), found, extra)
     except RowError as error:
-        error.image = image
+        named = [value for key, value in row.items() if isinstance(key, str) and _column(key) == "image"]
+        if named and isinstance(named[0], str) and named[0].strip():
+            error.image = checks.folder / named[0].strip().replace("\\", "/")
         raise
 
 
