@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 Row = Mapping[str, Any]
 UNSURE = 0.9
@@ -127,4 +126,7 @@ def _mask_name(picture: str) -> str:
 
 
 def _url(path: str) -> str:
-    return escape(quote(path, errors="surrogateescape"))
+    """A relative path, or a file's URI as it is."""
+    if not path.startswith("file:"):
+        path = path.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
+    return escape(path)

@@ -21,7 +21,7 @@ from ..batch.folder_pictures import FolderPicture
 from ..batch.preview_sheet import preview_sheet
 from ..concept.concept import Concept
 from ..concept.concept_file import concept_bytes, load_concept
-from ..concept.lora_file import lora_bytes
+from ..concept.lora_file import LORA, lora_bytes
 from ..messages import SealError, collected_notices
 from ..method.config import TrainConfig
 from ..method.configure import changed
@@ -36,7 +36,6 @@ from ..workers.worker_job import WorkerJob
 from .batch_drawing import Drawing, drawn_files, packed_files
 from .model_and_concept import memory_errors_of_device, open_model
 from .picture_references import FoundReferences, find_references
-from .train import LORA
 
 if TYPE_CHECKING:
     from ..hosts.diffusers.host import DiffusersHost

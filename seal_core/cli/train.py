@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..concept.concept import Concept
 from ..concept.concept_file import concept_bytes
-from ..concept.lora_file import lora_bytes
+from ..concept.lora_file import LORA, lora_bytes
 from ..concept.vocabulary import require_new_name
 from ..files.safe_names import TAKEN_BY, safe_stem
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
@@ -35,8 +35,6 @@ from .picture_references import FoundReferences, find_references
 from .progress_bars import step_bar, training_bar
 from .train_options import train_config
 
-LORA = ".lora.safetensors"
-"""Ending of the file with a concept's weights alone, which other programs read as a LoRA."""
 PICTURES, SHEET_CELL = ".pictures.png", 176
 """Ending of the sheet of pictures that the included model draws, and the side of one in pixels."""
 

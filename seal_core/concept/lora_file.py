@@ -20,6 +20,8 @@ from .concept import Concept, LowRank
 
 PREFIX = "lora_unet_"
 SUFFIX = ".safetensors"
+LORA = ".lora.safetensors"
+"""Ending of a concept's weights where they lie beside the concept's own file, as the command line writes them."""
 _MODELS = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
 
 
