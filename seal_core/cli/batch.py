@@ -30,7 +30,7 @@ from ..pictures.picture_file import open_picture
 from ..stickers.platforms import platform_of
 from ..workers.engine import Engine
 from ..workers.worker_job import Failure
-from .batch_drawing import Drawing
+from .batch_drawing import DrawnPrompts
 from .batch_job import BatchJob, PictureTask, SameDisk
 from .included import take_tuned, usual_guidance
 from .train_options import train_config
@@ -81,7 +81,7 @@ def _require(options: Namespace) -> None:
         raise SealError("pack: nothing is drawn that could be packed; give --prompts FILE too.")
 
 
-def _drawing(options: Namespace) -> Drawing | None:
+def _drawing(options: Namespace) -> DrawnPrompts | None:
     """What is drawn with each concept, if anything. Raises SealError, naming `prompts` or `pack`."""
     if options.prompts is None:
         return None
@@ -103,7 +103,7 @@ def _drawing(options: Namespace) -> Drawing | None:
             raise SealError(f"prompts: {len(prompts)} for a pack; {row.label} takes {takes} stickers.")
     if not math.isfinite(options.cfg):
         raise SealError(f"cfg: {options.cfg} is no number; use one such as 7.")
-    return Drawing(
+    return DrawnPrompts(
         prompts,
         options.negative,
         options.sampling_steps,
@@ -124,7 +124,7 @@ def _of_one(options: Namespace, name: str, class_word: str, attributes: dict[str
 
 
 def _tasks(
-    options: Namespace, pictures: Sequence[FolderPicture], out: Path, drawing: Drawing | None, index: BatchIndex
+    options: Namespace, pictures: Sequence[FolderPicture], out: Path, drawing: DrawnPrompts | None, index: BatchIndex
 ) -> list[PictureTask]:
     """What is not done yet. What is, and what cannot be, goes into the index."""
     model = model_files_digest(options.model or MODEL_FILE)
@@ -147,7 +147,7 @@ def _tasks(
 
 
 def _task(
-    options: Namespace, one: FolderPicture, model: str, drawing: Drawing | None, store: ConceptStore
+    options: Namespace, one: FolderPicture, model: str, drawing: DrawnPrompts | None, store: ConceptStore
 ) -> PictureTask:
     if one.problem:
         raise SealError(one.problem)
@@ -176,7 +176,7 @@ def _failed(one: FolderPicture, error: str) -> IndexRow:
 
 
 def _work(
-    options: Namespace, out: Path, drawing: Drawing | None, tasks: Sequence[PictureTask], index: BatchIndex
+    options: Namespace, out: Path, drawing: DrawnPrompts | None, tasks: Sequence[PictureTask], index: BatchIndex
 ) -> Counter[str]:
     """Do the tasks; returns seconds by kind of work, and how often there was some."""
     seconds: Counter[str] = Counter()

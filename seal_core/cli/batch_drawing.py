@@ -23,7 +23,7 @@ from ..stickers.pack.save_pack import save_pack
 
 
 @dataclass(frozen=True)
-class Drawing:
+class DrawnPrompts:
     """What is drawn with every concept. prompts: {} stands for it. platform: of the packs, "" for none."""
 
     prompts: tuple[str, ...]
@@ -37,7 +37,7 @@ class Drawing:
 
 
 @torch.no_grad()
-def drawn_files(host: Host, concept: Concept, drawing: Drawing) -> dict[str, Tensor]:
+def drawn_files(host: Host, concept: Concept, drawing: DrawnPrompts) -> dict[str, Tensor]:
     """File name -> picture (H, W, 3) of each prompt; equal noise for all concepts. Raises SealError."""
     negative = host.encode([Prompt(drawing.negative)], {})
     found = {}
@@ -61,7 +61,7 @@ def drawn_files(host: Host, concept: Concept, drawing: Drawing) -> dict[str, Ten
 
 
 def packed_files(
-    pictures: Mapping[str, Tensor], drawing: Drawing, name: str, warnings: list[str]
+    pictures: Mapping[str, Tensor], drawing: DrawnPrompts, name: str, warnings: list[str]
 ) -> tuple[str, dict[str, bytes]]:
     """(the pack's folder name, its files) of drawn pictures, cut out. warnings: takes what could not be."""
     with collected_notices() as noticed:

@@ -33,7 +33,7 @@ from ..pictures.picture_file import read_mask, read_picture
 from ..pictures.png import png_bytes
 from ..plots.training_figures import before_after
 from ..workers.worker_job import WorkerJob
-from .batch_drawing import Drawing, drawn_files, packed_files
+from .batch_drawing import DrawnPrompts, drawn_files, packed_files
 from .model_and_concept import memory_errors_of_device, open_model
 from .picture_references import FoundReferences, find_references
 
@@ -112,7 +112,7 @@ class SameDisk:
 class BatchJob(WorkerJob):
     """options: the command's. disk: asked where the worker runs."""
 
-    def __init__(self, options: Namespace, out: Path, drawing: Drawing | None, disk: SameDisk) -> None:
+    def __init__(self, options: Namespace, out: Path, drawing: DrawnPrompts | None, disk: SameDisk) -> None:
         self.options, self.out, self.drawing, self.disk = options, out, drawing, disk
 
     def prepare(self, number: int) -> Worker:
