@@ -139,7 +139,7 @@ class BatchJob(WorkerJob):
 
     def work(self, state: Worker, task: PictureTask) -> tuple[IndexRow, Mapping[str, float]] | Parcel:
         """(row, seconds by kind of work); from a far worker a `Parcel` of both. Raises SealError."""
-        seconds, state.seconds = state.seconds, {}
+        seconds = dict(state.seconds)
         with memory_errors_of_device(), TemporaryDirectory() as spare:
             task = _unpacked(task, Path(spare))
             row = task.row
@@ -154,6 +154,7 @@ class BatchJob(WorkerJob):
             if self.drawing is not None:
                 concept = learned.concept if learned is not None else self._known(task, row)
                 drawn = self._draw(state, concept, seconds)
+            state.seconds = {}
             if state.far:
                 return Parcel(learned, drawn, seconds)
             assert row is not None
