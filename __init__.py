@@ -11,8 +11,10 @@ class SealExtension(ComfyExtension):
     """The pack's V3 entry: the NODES lists of the modules under `nodes/` that this ComfyUI can run."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        from .nodes.comfy.live_panel import answer_panels
         from .nodes.comfy.usable_nodes import usable_nodes
 
+        answer_panels()
         return usable_nodes()
 
 

@@ -1,9 +1,9 @@
-// Shows on the node what a training says in one line, and what the nodes for pictures noticed.
+// Shows on the node what it noticed. Trainings have a panel of their own, training_panel.js.
 
 import { app } from "../../scripts/app.js";
 
 const NODES = new Set([
-  "SEALTrainEmbedding", "SemanticMask", "SEALStickerCutout", "SEALStickerBorder", "SEALStickerLayout", "SEALStickerText",
+  "SEALTextEncode", "SemanticMask", "SEALStickerCutout", "SEALStickerBorder", "SEALStickerLayout", "SEALStickerText",
   "SEALContactSheet", "SEALSaveStickerPack", "SEALStickerMotion",
 ]);
 

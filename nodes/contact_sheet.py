@@ -11,7 +11,7 @@ from .comfy.api import io
 from .comfy.fonts import AUTOMATIC, chosen_fonts, font_fault, font_times, spare_fonts
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
-from .schema import schema
+from .schema import reads, schema
 from .shared_inputs import STICKERS, font_input
 
 
@@ -37,8 +37,9 @@ class SEALContactSheet(io.ComfyNode):
                     default=0,
                     min=0,
                     max=64,
-                    tooltip="0 = from the labels (two swept attributes give rows and columns), else nearly square, as "
-                    "also where the sheet would be over 8192 pixels.",
+                    extra_dict=reads((0, "auto")),
+                    tooltip="auto (0) = from the labels (two swept attributes give rows and columns), else nearly "
+                    "square, as also where the sheet would be over 8192 pixels.",
                 ),
                 io.String.Input("title", default="", tooltip="Words above the grid."),
                 font_input(" Characters that no font has appear as code points such as U+65E5.", optional=True),

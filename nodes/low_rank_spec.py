@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..seal_core.method.configure import PRESET, WeightChoices
 from .comfy.api import io
 from .input_checks import inputs_checked
-from .schema import WeightsType, schema
+from .schema import WeightsType, reads, schema
 
 _PARTS = {
     "cross-attention": "attn2",
@@ -32,8 +32,9 @@ class SEALLowRankSpec(io.ComfyNode):
                     default=-1,
                     min=-1,
                     max=256,
-                    tooltip="Higher holds more detail and overfits sooner. 0 = no weights, only the new word; -1 = the "
-                    "preset's.",
+                    extra_dict=reads((-1, "preset"), (0, "none")),
+                    tooltip="Higher holds more detail and overfits sooner. none (0) = no weights, only the new word; "
+                    "preset (-1) = the preset's.",
                 ),
                 io.Float.Input(
                     "alpha",
@@ -41,7 +42,9 @@ class SEALLowRankSpec(io.ComfyNode):
                     min=-1.0,
                     max=1024.0,
                     step=0.5,
-                    tooltip="The weights count alpha / rank. 0 = as much as the rank; -1 = the preset's.",
+                    extra_dict=reads((-1, "preset"), (0, "rank")),
+                    tooltip="The weights count alpha / rank. rank (0) = as much as the rank; preset (-1) = the "
+                    "preset's.",
                 ),
                 io.Combo.Input(
                     "parts",
@@ -56,8 +59,9 @@ class SEALLowRankSpec(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
+                    extra_dict=reads((0, "preset")),
                     tooltip="Share of the learned weights that is saved, since guidance multiplies them. Lower it when "
-                    "colours are too strong. 0 = the preset's.",
+                    "colours are too strong. preset (0) = the preset's.",
                 ),
                 io.Float.Input(
                     "learning_rate",
@@ -66,7 +70,8 @@ class SEALLowRankSpec(io.ComfyNode):
                     max=1.0,
                     step=0.0001,
                     round=False,
-                    tooltip="Of the weights alone. 0 = the preset's.",
+                    extra_dict=reads((0, "preset")),
+                    tooltip="Of the weights alone. preset (0) = the preset's.",
                 ),
                 io.Float.Input(
                     "locality",
@@ -74,8 +79,9 @@ class SEALLowRankSpec(io.ComfyNode):
                     min=-1.0,
                     max=10_000.0,
                     step=1.0,
-                    tooltip="How strongly prompts without the new word must stay as they were. 0 = not at all; -1 = "
-                    "the preset's.",
+                    extra_dict=reads((-1, "preset")),
+                    tooltip="How strongly prompts without the new word must stay as they were. 0 = not at all; preset "
+                    "(-1) = the preset's.",
                 ),
             ],
             outputs=[

@@ -17,7 +17,7 @@ from .comfy.node_ui import notes_on_node, progress_bar, stop_on_cancel
 from .comfy.pack_ui import pack_on_node
 from .comfy.workflow_tags import workflow_tags
 from .input_checks import inputs_checked
-from .schema import schema
+from .schema import reads, schema
 from .shared_inputs import STICKERS
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
@@ -121,7 +121,9 @@ class SEALSaveStickerPack(io.ComfyNode):
                     min=0,
                     max=4096,
                     optional=True,
-                    tooltip="0: the platform's own. imessage: 300, 408 or 618 px. plain: the longer side in pixels.",
+                    extra_dict=reads((0, "platform's own")),
+                    tooltip="platform's own (0): as it wants it. imessage: 300, 408 or 618 px. plain: the longer side "
+                    "in pixels.",
                 ),
             ],
             outputs=[

@@ -6,7 +6,7 @@ from ..seal_core.concept.settings import INITS, MERGES, NORMS
 from ..seal_core.method.configure import ON_OFF, PRESET, TokenChoices
 from .comfy.api import io
 from .input_checks import inputs_checked
-from .schema import TokensType, schema
+from .schema import TokensType, reads, schema
 
 
 class SplitMergeTokenizer(io.ComfyNode):
@@ -25,8 +25,9 @@ class SplitMergeTokenizer(io.ComfyNode):
                     default=0,
                     min=0,
                     max=16,
+                    extra_dict=reads((0, "preset")),
                     tooltip="How many tokens the concept is learned as (with init described: at most). More hold more "
-                    "detail; 1 = plain Textual Inversion; 0 = the preset's.",
+                    "detail; 1 = plain Textual Inversion; preset (0) = the preset's.",
                 ),
                 io.Combo.Input(
                     "merge",
@@ -41,7 +42,8 @@ class SplitMergeTokenizer(io.ComfyNode):
                     min=-1.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="Merge after this share of the steps, 0 to 1; -1 = the preset's.",
+                    extra_dict=reads((-1, "preset")),
+                    tooltip="Merge after this share of the steps, 0 to 1; preset (-1) = the preset's.",
                 ),
                 io.Combo.Input(
                     "context_token",

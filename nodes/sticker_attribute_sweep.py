@@ -7,7 +7,7 @@ from ..seal_core.prompts.attributes import ATTRIBUTES
 from .attribute_inputs import SEARCH, attribute_inputs, concept_input, ending_inputs
 from .comfy.api import io
 from .input_checks import inputs_checked
-from .schema import schema
+from .schema import reads, schema
 from .shared_inputs import STICKERS
 
 OFF = "none"
@@ -47,8 +47,9 @@ class SEALStickerAttributeSweep(io.ComfyNode):
                     min=0,
                     max=100_000,
                     optional=True,
-                    tooltip="0: all prompts in one run; Cancel then loses all. 1, 2, ...: this prompt alone; after the "
-                    "last the first again. Wire an Int set to increment and let Run repeat: what is done stays.",
+                    extra_dict=reads((0, "all")),
+                    tooltip="all (0): all prompts in one run; Cancel then loses all. 1, 2, ...: this prompt alone; after "
+                    "the last the first again. Wire an Int set to increment and let Run repeat: what is done stays.",
                 ),
             ],
             outputs=[

@@ -7,6 +7,7 @@ from typing import Any
 from ..seal_core.concept.concept import Embedding
 from .comfy.api import io
 from .comfy.encode_prompt import encode_prompt
+from .comfy.node_ui import notes_on_node
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, schema
 
@@ -48,7 +49,9 @@ class SEALTextEncode(io.ComfyNode):
     @classmethod
     @inputs_checked
     def execute(cls, clip: Any, text: str, embedding: Embedding, strength: float = 1.0) -> io.NodeOutput:
-        return io.NodeOutput(encode_prompt(clip, text, embedding, strength))
+        with notes_on_node() as shown:
+            conditioning = encode_prompt(clip, text, embedding, strength)
+        return io.NodeOutput(conditioning, ui=shown)
 
 
 NODES = [SEALTextEncode]

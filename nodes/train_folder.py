@@ -21,7 +21,7 @@ from ..seal_core.pictures.inputs import images_of, masks_for
 from ..seal_core.pictures.picture_file import read_mask, read_picture
 from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
-from .comfy.deleted_files import times_deleted
+from .comfy.train_again import times_to_train_again
 from .comfy.folder_run import GivenPicture, learn_folder
 from .comfy.folders import folder_times, picture_folder, picture_folders
 from .input_checks import inputs_checked
@@ -55,7 +55,7 @@ class SEALTrainFolder(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, folder: list[str] | None = None, **_: Any) -> Any:
         """Runs again where a file in the folder has changed, or a trained one was deleted."""
-        return [*folder_times(folder[0] if folder else "input"), times_deleted(None)]
+        return [*folder_times(folder[0] if folder else "input"), times_to_train_again(None)]
 
     @classmethod
     def validate_inputs(cls, folder: str | list[str] | None = None) -> bool | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.mentions import concepts_named, split_at_names
 from ...seal_core.concept.settings import Layers
 from ...seal_core.concept.strength import check_strength, context_with_tail, vectors_at_strength
-from ...seal_core.messages import SealError, log_warning
+from ...seal_core.messages import SealError, notify_user
 from .prompt_tokens import PromptTokens, literal, tokenize
 from .routing.route import KEY, Route, is_restricted
 from .routing.weights import WEIGHTS, weights_named
@@ -33,9 +34,7 @@ def encode_prompt(clip: Any, text: str, embedding: Embedding, strength: float = 
     check_strength(strength)
     _check_family(clip, embedding)
     used = concepts_named(text, embedding.concepts)
-    if not used:
-        names = ", ".join(c.name for c in embedding.concepts)
-        log_warning("SEAL: the text names none of the learned concepts (%s); it is encoded as it is.", names)
+    _check_names(text, used, embedding)
     tails = [c for c in used if c.carrier == "tail"]
     if len(tails) > 1:
         raise SealError(f"text: {' and '.join(c.name for c in tails)} both take the prompt's tail; name one of them.")
@@ -122,16 +121,30 @@ def _check_family(clip: Any, embedding: Embedding) -> None:
         )
 
 
+_NAMED = re.compile(r"<[^<>\s]{1,80}>")
+"""What looks like a concept's name: trainings call theirs so unless the user names it."""
+
+
+def _check_names(text: str, used: Sequence[Concept], embedding: Embedding) -> None:
+    """A notice where a learned concept is meant and none is named, or another than there is."""
+    names = [c.name for c in embedding.concepts]
+    unknown = [name for name in dict.fromkeys(_NAMED.findall(text)) if name not in names]
+    if unknown:
+        notify_user(f"text: {', '.join(unknown)} is not learned; write {' or '.join(names)}. Read as plain words.")
+    elif not used:
+        notify_user(f"text: names no learned concept; write {' or '.join(names)} where the character belongs.")
+
+
 def _warn_clip_skip(clip: Any, used: Sequence[Concept]) -> None:
     now = _layer(clip, clip.layer_idx)
     for concept in used:
         then = _layer(clip, concept.clip_skip)
         known = concept.clip_skip is not None or concept.provenance  # files from elsewhere do not say
         if known and then != now:
-            log_warning(
-                "SEAL: %s was trained at CLIP layer %s, this clip stops at %s; set CLIP Set Last Layer to %s.",
-                concept.name, then, now, then,
-            )  # fmt: skip
+            notify_user(
+                f"clip: {concept.name} was trained at CLIP layer {then}, this clip stops at {now}; set CLIP Set Last "
+                f"Layer to {then}."
+            )
 
 
 def _layer(clip: Any, layer_idx: int | None) -> int:
@@ -143,4 +156,4 @@ def _layer(clip: Any, layer_idx: int | None) -> int:
 def _warn_long(tokens: Mapping[str, PromptTokens], tail: Concept) -> None:
     room = 77 - tail.vectors["tail"].shape[0]
     if any(len(read.chunks) > 1 or read.length + 2 > room for read in tokens.values()):
-        log_warning("SEAL: the prompt is cut after %s tokens, where the tail of %s begins.", room, tail.name)
+        notify_user(f"text: it is cut after {room} tokens, where the tail of {tail.name} begins.")

@@ -20,6 +20,7 @@ READ_IN = ("0.8.0", "0.33.0", "0.38.1")
 UNetModel, CLIPLayer, CONDCrossAttn, BASE, hooks and wrappers were not at hand."""
 
 PUBLIC = (
+    "comfy.model_management.InterruptProcessingException",
     "comfy.model_management.throw_exception_if_processing_interrupted",
     "comfy.utils.ProgressBar",
     "folder_paths.folder_names_and_paths",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import comfy.model_management
-import comfy.utils
 import torch
 from torch import Tensor
 
@@ -17,26 +15,23 @@ from ...seal_core.concept.concept import Concept, Embedding
 from ...seal_core.concept.concept_file import BROKEN, files_with_hash, load_concept, save_concept
 from ...seal_core.concept.concept_stack import name_in_prompts
 from ...seal_core.concept.lora_file import save_lora, weights_tensors
-from ...seal_core.concept.mentions import concepts_named
 from ...seal_core.files.safe_names import safe_stem
 from ...seal_core.files.whole_file import ready_folder
-from ...seal_core.hosts.base import Prompt
 from ...seal_core.messages import SealError, log_warning
 from ...seal_core.method.config import TrainConfig
 from ...seal_core.method.configure import changed, in_words
 from ...seal_core.method.fit_references import fit_references
-from ...seal_core.method.initial_words import most_notices
 from ...seal_core.method.probe import gains_in_words
 from ...seal_core.method.references import Reference, digest
-from ...seal_core.method.results import Progress, TrainResult
-from ...seal_core.method.sampling import generate_context, sample
-from ...seal_core.method.training import PROBES, train
+from ...seal_core.method.results import TrainResult
+from ...seal_core.method.training import train
 from ...seal_core.plots import training_figures as plots
+from ...seal_core.plots.loss_chart import course
 from .comfy_host import ComfyHost
-from .deleted_files import watch_file
 from .folders import folder_of, loras_folder, spare_folders
-
-SAMPLE_STEPS = 12
+from .live_panel import live_panel
+from .train_again import forget_answer, watch_file
+from .training_progress import Preview, Watcher, attended_tile
 
 
 @dataclass(frozen=True)
@@ -54,16 +49,8 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Preview:
-    """What the live preview draws, and how often. Without a prompt or with 0 it shows only loss and attention."""
-
-    prompt: str
-    every: int
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What the node gives back; pictures are (1, H, W, 3)."""
+    """What the node gives back; pictures are (1, H, W, 3). panel: what the live panel shows at the end."""
 
     embedding: Embedding
     name: str
@@ -71,6 +58,7 @@ class Outcome:
     attention_map: Tensor
     report: dict[str, Any]
     headline: str
+    panel: dict[str, Any]
 
 
 def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
@@ -108,8 +96,12 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
             return reused
     ready_folder(folder, "name")
     started = time.perf_counter()
-    with host:
-        result = train(host, references, config, _watcher(host, references[0], config, preview, warnings), resume)
+    with host, live_panel(config.steps) as panel:
+        watcher = Watcher(host, references[0], config, preview, warnings, panel)
+        result = train(host, references, config, watcher, resume)
+    if result.stopped:  # another hash than the whole training's: it is never used in its place
+        key = config.hash(models.hash, *inputs, f"stopped after {result.stopped}")
+        forget_answer(run.name)
     concept = _kept(result, key, host)
     comfy.model_management.throw_exception_if_processing_interrupted()
     path = save_concept(concept, folder, stem, spare_folders())
@@ -126,9 +118,10 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
         report["copied_bytes"] = host.copied_bytes
     seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
     differs = f" {run.preset}, but {in_words(changes)}." if changes else ""
-    headline = (
-        f"{path.stem}: {config.steps} steps in {seconds:.0f} s; {gains_in_words(report['restored'])}.{seen}{differs}"
-    )
+    steps = f"stopped after {result.stopped} of {config.steps} steps" if result.stopped else f"{config.steps} steps"
+    headline = f"{path.stem}: {steps} in {seconds:.0f} s; {gains_in_words(report['restored'])}.{seen}{differs}"
+    if result.stopped:
+        headline += f" The next Run trains in full; to go on with this one, load {path.stem} by SEAL Load Embedding."
     return _outcome(concept, references[0], report, headline)
 
 
@@ -184,63 +177,23 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
     # Files of older versions tell nothing of this.
     restored = report.get("restored")
     shown = plots.before_after(reference.image, maps["before"], maps["after"], reference.mask, restored)
-    return Outcome(Embedding((concept,)), name_in_prompts(concept), plot[None], shown[None], report, headline)
+    panel = _panel_at_end(report, attended_tile(reference, maps["after"]))
+    return Outcome(Embedding((concept,)), name_in_prompts(concept), plot[None], shown[None], report, headline, panel)
 
 
-def _watcher(
-    host: ComfyHost, reference: Reference, config: TrainConfig, preview: Preview, warnings: list[str]
-) -> Callable[[Progress], None]:
-    """A callback that moves ComfyUI's progress bar, shows the panel now and then, and stops on Cancel.
-
-    A preview prompt that cannot be drawn ends up in `warnings`, not in an error.
-    """
-    comfy.model_management.throw_exception_if_processing_interrupted()
-    bar = comfy.utils.ProgressBar(config.steps)
-    show_every = max(1, config.steps // (2 * PROBES))
-    picture: list[Tensor] = []
-    sought, candidates = 0, most_notices(config.tokens.class_word)
-    every = preview.every if preview.prompt.strip() else 0
-
-    def watch(progress: Progress) -> None:
-        nonlocal every, sought
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        if not progress.step:  # still looking for describing words: the bar fills once for that
-            sought += 1
-            bar.update_absolute(sought, candidates)
-            return
-        due = every > 0 and progress.step % every == 0
-        if due:
-            try:
-                picture[:] = [_drawn(host, progress.concept(), preview.prompt, config)]
-            except SealError as error:
-                warnings.append(f"preview_prompt: {error}")
-                every = 0
-        panel = None
-        if due or progress.step % show_every == 0 or progress.step == progress.steps:
-            drawn = picture[0] if picture else None
-            panel = plots.preview_panel(
-                progress.losses, reference.image, progress.attention, reference.mask, drawn, steps=progress.steps
-            )
-        bar.update_absolute(progress.step, progress.steps, ("JPEG", panel, 512) if panel is not None else None)
-
-    return watch
-
-
-@torch.no_grad()
-def _drawn(host: ComfyHost, concept: Concept, prompt: str, config: TrainConfig) -> Tensor:
-    """A quick picture of the concept as learned so far, (H, W, 3)."""
-    text = prompt.replace("{}", concept.name)
-    text = text if concepts_named(text, [concept]) else f"{text}, {concept.name}"
-    side = -(-config.resolution // 8) * 8
-    positive = generate_context(host, concept, text)
-    latents = sample(
-        host,
-        positive,
-        host.encode([Prompt("")], {}),
-        height=side,
-        width=side,
-        steps=SAMPLE_STEPS,
-        cfg=6.0,
-        generator=torch.Generator().manual_seed(config.seed),
-    )
-    return host.decode_latents(latents)[0]
+def _panel_at_end(report: dict[str, Any], attention: str) -> dict[str, Any]:
+    """What the panel shows of a trained or reused concept; plain JSON values. likeness, leak: gains, see `probe`."""
+    restored, words = report.get("restored") or {}, report.get("described") or {}
+    return {
+        "steps": report["config"]["steps"],
+        "step": report.get("stopped") or report["config"]["steps"],
+        "stopped": "stopped" in report,
+        "reused": "reused" in report,
+        "seconds": report["seconds"],
+        "note": words.get("text", ""),
+        "likeness": restored.get("subject", {}).get("gain"),
+        "leak": restored.get("ground", {}).get("gain"),
+        "curve": course(report["losses"]),
+        "attention": attention,
+        "warnings": len(report["warnings"]),
+    }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..concept.settings import INITS, LAYERS, MERGES, NORMS, Layers
 from ..method.config import ATTENTION_LOSSES, TrainConfig
-from ..method.configure import ON_OFF, PRESET, TokenChoices, WeightChoices, configure
+from ..method.configure import ON_OFF, PRESET, QUALITIES, TokenChoices, WeightChoices, configure
 from ..method.presets import PRESETS
 from ..prompts.attributes import parse_attributes
 from .shared_options import add_model_option, add_run_options
@@ -69,7 +69,9 @@ def add_training_options(command: argparse.ArgumentParser) -> None:
     """What is changed of a training's preset, whatever the picture."""
     add = command.add_argument
     add("--preset", choices=tuple(PRESETS), default="best", help="default: best")
-    add("--steps", type=int, default=0, help="training steps (default: the preset's)")
+    length = "how long to train: the preset's steps (normal, the default), half or twice as many"
+    add("--quality", choices=tuple(QUALITIES), default="normal", help=length)
+    add("--steps", type=int, default=0, help="training steps (default: as --quality says)")
     add("--learning-rate", type=float, default=0.0, metavar="LR", help="default: the preset's")
     add("--batch-size", type=int, default=0, metavar="N", help="examples a step (default: the preset's)")
     add("--resolution", type=int, default=0, metavar="PIXELS", help="longer side (default: the model's own)")
@@ -157,6 +159,7 @@ def train_config(options: Namespace, resume: Concept | None) -> TrainConfig:
         augment=options.augment,
         prompts="\n".join(options.prompts),
         attributes=parse_attributes(options.attributes),
+        quality=options.quality,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..concept.settings import Layers, LowRankSpec, Tokens
 from ..files.safe_names import safe_stem
-from ..messages import SealError
+from ..messages import SealError, require_one_of
 from .config import ATTENTION_WEIGHTS, TrainConfig
 from .presets import PRESETS
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PRESET = "preset"
 """The choice that leaves a setting to the preset."""
 ON_OFF = {"on": True, "off": False}
+QUALITIES = {"quick": 0.5, "normal": 1.0, "thorough": 2.0}
+"""How long to train, beside the preset's own steps. "normal" is the preset itself."""
 
 _GIVEN = {"seed", "attributes", "tokens.concept", "tokens.class_word"}
 """What belongs to the one sticker; no preset says anything about it."""
@@ -122,21 +124,25 @@ def configure(
     augment: float = -1.0,
     prompts: str = "",
     attributes: dict[str, str] | None = None,
+    quality: str = "normal",
 ) -> TrainConfig:
     """A preset for one sticker, with a user's changes; the defaults here change nothing.
 
     name: the file's stem. concept: its name in prompts, empty = <name>. class_word: what the sticker shows; empty only
     with `resume`, whose it then is. steps, learning_rate, batch_size: 0 = the preset's. The weights and augment: -1 =
     the preset's; an attention loss that is switched on without a weight gets its published one. prompts: a template a
-    line, empty = the preset's. Raises SealError naming the input that is out of range.
+    line, empty = the preset's. quality: one of QUALITIES, for the steps where they are not given. Raises SealError
+    naming the input that is out of range.
     """
     if preset not in PRESETS:
         raise SealError(f"preset: {preset!r} is not known; choose one of {', '.join(PRESETS)}.")
+    require_one_of("quality", quality, tuple(QUALITIES))
     stem = safe_stem(name)
     word = _on_one_line(class_word) or (resume.class_word if resume else "")
     named = dataclasses.replace(PRESETS[preset].tokens, concept=_on_one_line(concept) or f"<{stem}>", class_word=word)
     changes: dict[str, Any] = {"seed": seed, "resolution": resolution}
     changes["tokens"] = tokens.applied_to(named) if tokens else named
+    steps = steps or round(QUALITIES[quality] * PRESETS[preset].steps)
     for field, value in (("steps", steps), ("learning_rate", learning_rate), ("batch_size", batch_size)):
         if value != 0:
             changes[field] = value

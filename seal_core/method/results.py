@@ -12,13 +12,17 @@ from ..concept.concept import Concept
 from .references import Reference
 
 
+class StopTraining(Exception):
+    """A callback raises it after a step: the training ends there, and what it has learned is kept."""
+
+
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees after each step; raising in the callback ends the training, leaving nothing behind.
+    """What a callback sees after each step. Raising there ends the training, and leaves nothing but for StopTraining.
 
     loss: of this step. attention: (h, w) map of the token on the first reference when it was last looked at. concept:
     makes the concept as learned so far. Step 0 comes before the first, while the words to start from are looked for:
-    note is the phrase so far, and there is no loss yet.
+    there is no loss yet. note: the words so far, later those that the training started from; empty without such words.
     """
 
     step: int
@@ -32,7 +36,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A learned concept and how it came about. Maps are (h, w); report holds plain JSON values."""
+    """A learned concept and how it came about. Maps are (h, w); report holds plain JSON values.
+
+    stopped: the step after which a callback stopped it, or None; the report then says so, too.
+    """
 
     concept: Concept
     losses: list[float]
@@ -41,3 +48,4 @@ class TrainResult:
     reference: Reference
     merged_at: int | None
     report: dict[str, Any] = field(default_factory=dict)
+    stopped: int | None = None

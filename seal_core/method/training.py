@@ -22,7 +22,7 @@ from .learning_rate import rate_share
 from .optimiser import Descent
 from .probe import Probe, gains
 from .references import Reference
-from .results import Progress, TrainResult
+from .results import Progress, StopTraining, TrainResult
 from .sites import parse_sites, spelled
 from .step import Step
 
@@ -41,8 +41,9 @@ def train(
 ) -> TrainResult:
     """Learn one concept from its reference(s) with a host's model; the model is left as it was.
 
-    Deterministic for a seed on one machine. The callback is called after every step and may raise to cancel. Raises
-    SealError for bad input and for a loss that is not finite.
+    Deterministic for a seed on one machine. The callback is called after every step; it may raise StopTraining to end
+    here and keep what is learned, anything else to cancel. Raises SealError for bad input and for a loss that is not
+    finite.
     """
     return Training(host, references, config, resume).run(callback)
 
@@ -112,11 +113,11 @@ class Training:
         before = self.probe.look()
         attention = before.attention
 
-        def show(step: int, loss: float, note: str = "") -> None:
+        def show(step: int, loss: float, note: str) -> None:
             if callback is not None:
                 callback(Progress(step, config.steps, loss, losses, attention, self.concept, note))
 
-        words = None
+        words = stopped = None
         if self.starts_from_words:
             words = start_from_words(self.step, self.examples, config, lambda text: show(0, math.nan, text))
         descent = Descent(self.learned, self.step.weights, config, self.host)
@@ -135,18 +136,32 @@ class Training:
                 descent.start_anew()
             if step % look_every == 0 and step < config.steps and callback is not None:
                 attention = self.probe.attention()
-            show(step, losses[-1])
+            try:
+                show(step, losses[-1], words.text if words else "")
+            except StopTraining:
+                if step < config.steps:
+                    stopped = step
+                    self._merge_early(step)
+                break
         after = self.probe.look()
         report = self._report(losses, terms)
         report["described"] = words and {"text": words.text, "parts": words.parts, "passes": words.passes}
         report["leakage"] = {"before": round(before.leakage, 4), "after": round(after.leakage, 4)}
         report["restored"] = gains(before, after)
         concept = self.concept()
-        kept = {"config": report["config"], "leakage": report["leakage"], "steps": config.steps}
+        if stopped:
+            report["stopped"] = stopped
+        kept = {"config": report["config"], "leakage": report["leakage"], "steps": stopped or config.steps}
         concept = replace(concept, provenance={**concept.provenance, **kept})
         return TrainResult(
-            concept, losses, before.attention, after.attention, self.references[0], self.merge_step, report
+            concept, losses, before.attention, after.attention, self.references[0], self.merge_step, report, stopped
         )
+
+    def _merge_early(self, step: int) -> None:
+        """Where a training ends while its tokens are still split, they merge now: as that is what is kept."""
+        if self.learned.split:
+            self.learned.merge()
+            self.merge_step = step
 
     # -- what comes of it --------------------------------------------------------------------------
 

@@ -82,6 +82,13 @@ def draw_loss_chart(
     return picture
 
 
+def course(losses: Sequence[float], most: int = 120) -> list[list[float]]:
+    """The smoothed loss for a small chart: points [step, value], at most so many; logarithms where the chart has them."""
+    curve = _curve(losses)
+    keep = np.unique(np.linspace(0, len(curve.steps) - 1, min(most, len(curve.steps))).round().astype(int))
+    return [[int(curve.steps[i]), round(float(curve.smooth[i]), 5)] for i in keep]
+
+
 def _curve(losses: Sequence[float]) -> _Curve:
     values = np.asarray(losses, np.float64).reshape(-1)
     at, count = np.flatnonzero(np.isfinite(values)), len(values)
