@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..seal_core.concept.settings import Layers
+from ..seal_core.method.site_maps import SITE_MAPS, site_map
 from ..seal_core.method.sites import PRESETS, parse_sites, site_table, spelled
 from .comfy.api import io
 from .comfy.unet_sites import native_resolution, require_unet, unet_sites
@@ -32,6 +33,7 @@ class LayerRestrictionSpec(io.ComfyNode):
                 io.String.Input(
                     "layers",
                     default="up.2-8",
+                    extra_dict={"seal_site_maps": SITE_MAPS},
                     tooltip="Only for custom. Names (up.3), ranges (up.3-5) and groups (down, mid, up, all), comma-"
                     "separated; a minus leaves out (all, -mid).",
                 ),
@@ -64,7 +66,9 @@ class LayerRestrictionSpec(io.ComfyNode):
         sites = unet_sites(require_unet(model))
         names = parse_sites(layers if preset == "custom" else preset, sites)
         spec = Layers(spelled(names, sites), start_percent, end_percent)
-        return io.NodeOutput(spec, site_table(sites, names, native_resolution(model)))
+        resolution = native_resolution(model)
+        shown = {"seal_site_map": [site_map(sites, resolution)]}
+        return io.NodeOutput(spec, site_table(sites, names, resolution), ui=shown)
 
 
 NODES = [LayerRestrictionSpec]

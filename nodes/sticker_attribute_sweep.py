@@ -48,8 +48,9 @@ class SEALStickerAttributeSweep(io.ComfyNode):
                     max=100_000,
                     optional=True,
                     extra_dict=reads((0, "all")),
-                    tooltip="all (0): all prompts in one run; Cancel then loses all. 1, 2, ...: this prompt alone; after "
-                    "the last the first again. Wire an Int set to increment and let Run repeat: what is done stays.",
+                    tooltip="all (0): all prompts in one run; Cancel then loses all. 1, 2, ...: this prompt alone; "
+                    "after the last the first again. Wire an Int set to increment and let Run repeat: what is done "
+                    "stays.",
                 ),
             ],
             outputs=[

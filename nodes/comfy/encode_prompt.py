@@ -121,7 +121,7 @@ def _check_family(clip: Any, embedding: Embedding) -> None:
         )
 
 
-_NAMED = re.compile(r"<[^<>\s]{1,80}>")
+_NAMED = re.compile(r"<[^<>\s:]{1,80}>")
 """What looks like a concept's name: trainings call theirs so unless the user names it."""
 
 

@@ -83,7 +83,7 @@ def draw_loss_chart(
 
 
 def course(losses: Sequence[float], most: int = 120) -> list[list[float]]:
-    """The smoothed loss for a small chart: points [step, value], at most so many; logarithms where the chart has them."""
+    """The smoothed loss for a small chart: at most so many points [step, value], logarithms where the chart has."""
     curve = _curve(losses)
     keep = np.unique(np.linspace(0, len(curve.steps) - 1, min(most, len(curve.steps))).round().astype(int))
     return [[int(curve.steps[i]), round(float(curve.smooth[i]), 5)] for i in keep]

@@ -1,0 +1,69 @@
+// What the pack's panels on nodes share: elements, one style sheet, the widget that holds a panel.
+// ComfyUI imports every file in this folder; this one registers nothing.
+
+const STYLE = `
+.seal-panel { display: flex; flex-direction: column; gap: 6px; height: 100%; width: 100%; box-sizing: border-box;
+  padding: 8px; border-radius: 8px; overflow: hidden; font: 12px/1.35 system-ui, sans-serif; cursor: default;
+  color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222); --seal-blue: #3b82f6; --seal-amber: #d97706; }
+.seal-panel * { box-sizing: border-box; }
+.seal-row { display: flex; align-items: center; gap: 6px; min-width: 0; }
+.seal-faint { color: var(--descrip-text, #999); }
+.seal-grow { flex: 1; min-width: 0; }
+.seal-cut { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.seal-panel button, .seal-panel select { font: inherit; color: inherit; padding: 3px 8px; border-radius: 6px;
+  border: 1px solid var(--border-color, #555); background: transparent; cursor: pointer; min-width: 0; }
+.seal-panel button:hover:enabled { border-color: var(--seal-blue); }
+.seal-panel button:focus-visible, .seal-panel select:focus-visible { outline: 2px solid var(--seal-blue); outline-offset: 1px; }
+.seal-panel button:disabled { opacity: 0.45; cursor: default; }
+.seal-panel button[aria-pressed="true"] { color: #fff; background: var(--seal-blue); border-color: var(--seal-blue); }
+.seal-panel option { color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222); }
+.seal-track { position: relative; height: 4px; border-radius: 2px; overflow: hidden;
+  background: color-mix(in srgb, currentColor 16%, transparent); }
+.seal-track > i { position: absolute; inset: 0 auto 0 0; border-radius: 2px; background: var(--seal-blue); }
+`;
+
+/** An element with a class and a text; texts are never markup. */
+export function element(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+/** Add a panel as the node's last widget; it saves no value. It takes the node's free height, `height` pixels at least. */
+export function addPanel(node, name, height) {
+  if (!document.getElementById("seal-panels")) {
+    const style = document.head.appendChild(element("style", "", STYLE));
+    style.id = "seal-panels";
+  }
+  const panel = element("div", "seal-panel");
+  // Widget values are saved by position: this one comes last and saves none.
+  const options = { serialize: false, hideOnZoom: false, getMinHeight: () => height };
+  const widget = node.addDOMWidget?.(name, name, panel, options);
+  if (!widget) return null;
+  widget.serialize = false;
+  panel.style.minHeight = `${height - 20}px`;
+  return panel;
+}
+
+export const widgetOf = (node, name) => node?.widgets?.find((w) => w?.name === name);
+
+/** Set a widget as a user would. */
+export function setWidget(app, node, name, value) {
+  const widget = widgetOf(node, name);
+  if (!widget || widget.value === value) return;
+  widget.value = value;
+  widget.callback?.(value, app.canvas, node);
+}
+
+/** Call `changed` after the user has changed a widget. */
+export function onChange(node, name, changed) {
+  const widget = widgetOf(node, name);
+  if (!widget) return;
+  const before = widget.callback;
+  widget.callback = function () {
+    const result = before?.apply(this, arguments);
+    changed();
+    return result;
+  };
+}

@@ -1,0 +1,245 @@
+// The live panel on SEAL Train Embedding: how far it is, where the new word looks, what it draws, what was found, and
+// buttons to stop and keep or to cancel. nodes/comfy/live_panel.py sends what it shows.
+
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+import { addPanel, element } from "./panel_kit.js";
+
+const NODE = "SEALTrainEmbedding";
+const HEIGHT = 312;
+const SVG = "http://www.w3.org/2000/svg";
+const STYLE = `
+.seal-tiles { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; flex: 1; min-height: 96px; }
+.seal-tile { position: relative; min-height: 0; border-radius: 6px; overflow: hidden;
+  background: color-mix(in srgb, currentColor 7%, transparent); }
+.seal-tile img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
+.seal-tile img:not([src]) { display: none; }
+.seal-tile span { position: absolute; left: 0; right: 0; bottom: 0; padding: 1px 6px; font-size: 11px; text-align: center; }
+.seal-tile img[src] + span { color: #fff; background: rgb(0 0 0 / 55%); }
+.seal-curve { height: 44px; width: 100%; flex: none; display: block; }
+.seal-curve polyline { fill: none; stroke: var(--seal-blue); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
+.seal-curve line { stroke: currentColor; opacity: 0.18; vector-effect: non-scaling-stroke; }
+.seal-gain { display: grid; grid-template-columns: 68px 1fr 84px; align-items: center; gap: 6px; }
+.seal-note { max-height: 48px; overflow: auto; font-size: 11px; }
+`;
+
+const states = new Map(); // graph and node -> what its panel shows; it outlives a change of the workflow's tab
+const graphOf = new Map(); // prompt -> the workflow that was open when its first message came
+const panels = new WeakMap(); // node -> its panel's parts
+
+const root = () => app.rootGraph ?? app.graph;
+const keyOf = (id, graph = root()?.id) => `${graph}|${id}`;
+
+/** The node of an execution id: "12", or "5:12" for a node in a subgraph. */
+function nodeOf(id) {
+  let graph = root(), node = null;
+  for (const part of String(id).split(":")) {
+    node = graph?.getNodeById?.(Number(part));
+    graph = node?.subgraph;
+  }
+  return node?.comfyClass === NODE || node?.type === NODE ? node : null;
+}
+
+function idOf(node) {
+  if (node.graph === root() || !node.graph) return String(node.id);
+  for (const [key] of states) if (nodeOf(key.slice(key.indexOf("|") + 1)) === node) return key.slice(key.indexOf("|") + 1);
+  return String(node.id);
+}
+
+const post = (state, what) =>
+  api.fetchApi("/seal/training", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ prompt_id: state.prompt_id, node: state.node, do: what }),
+  });
+
+function heard(message) {
+  if (!graphOf.has(message.prompt_id)) graphOf.set(message.prompt_id, root()?.id);
+  const key = keyOf(message.node, graphOf.get(message.prompt_id));
+  let state = states.get(key);
+  if (state?.prompt_id !== message.prompt_id || message.phase === "start") {
+    state = { prompt_id: message.prompt_id, node: message.node };
+    states.set(key, state);
+    post(state, "show").catch(() => {}); // then ComfyUI's own preview is not drawn besides
+  }
+  Object.assign(state, message);
+  const node = graphOf.get(message.prompt_id) === root()?.id ? nodeOf(message.node) : null;
+  if (node) paint(node, state);
+}
+
+function time(seconds) {
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+function titleOf(s) {
+  if (s.phase === "result" && s.reused) return "Trained before, used again";
+  if (s.phase === "result" && s.stopped) return `Stopped after ${s.step} of ${s.steps} steps, kept`;
+  if (s.phase === "result") return `Trained: ${s.steps} steps in ${time(s.seconds)}`;
+  if (s.phase === "end") {
+    return { cancelled: "Cancelled, nothing is saved", failed: "Failed, nothing is saved" }[s.how] ?? "Saving";
+  }
+  if (s.phase === "words") return "Looking for words that describe it";
+  if (s.phase === "steps") return s.stopping ? "Stopping" : `Step ${s.step} of ${s.steps}`;
+  return s.phase === "start" ? "Reading the sticker" : "Not trained yet";
+}
+
+function drawCurve(svg, points, steps) {
+  svg.replaceChildren();
+  const line = svg.appendChild(document.createElementNS(SVG, "line"));
+  for (const [name, value] of Object.entries({ x1: 0, x2: 100, y1: 39.5, y2: 39.5 })) line.setAttribute(name, value);
+  if (!points?.length) return;
+  const values = points.map(([, value]) => value);
+  const low = Math.min(...values), high = Math.max(...values);
+  const at = ([step, value]) =>
+    `${((100 * step) / Math.max(steps, 1)).toFixed(2)},${(36 - (33 * (value - low)) / (high - low || 1)).toFixed(2)}`;
+  const curve = svg.appendChild(document.createElementNS(SVG, "polyline"));
+  curve.setAttribute("points", points.map(at).join(" "));
+}
+
+function gain(row, value) {
+  row.hidden = typeof value !== "number";
+  if (row.hidden) return;
+  const [, track, words] = row.children;
+  track.firstChild.style.width = `${Math.min(100, Math.max(0, 200 * value))}%`; // a full bar: 50 % better, as in the picture
+  words.textContent = `${Math.abs(Math.round(100 * value))} % ${value < 0 ? "worse" : "better"}`;
+}
+
+function paint(node, state) {
+  const parts = panels.get(node);
+  if (!parts) return;
+  const s = state ?? {};
+  const runs = ["start", "words", "steps"].includes(s.phase), over = s.phase === "result";
+  parts.title.textContent = titleOf(s);
+  parts.left.textContent = s.phase === "steps" && s.left != null && !s.stopping ? `${time(s.left)} left` : "";
+  parts.track.hidden = !runs;
+  const done = s.phase === "words" ? s.done : s.phase === "steps" ? s.step / s.steps : 0;
+  parts.track.firstChild.style.width = `${100 * Math.min(1, done)}%`;
+  for (const name of ["attention", "sample"]) {
+    if (s[name]?.startsWith("data:image/jpeg;base64,")) parts[name].src = s[name];
+    else parts[name].removeAttribute("src");
+  }
+  drawCurve(parts.curve, s.curve, s.steps ?? 0);
+  parts.words.hidden = !s.note;
+  parts.words.lastChild.textContent = s.note ?? "";
+  parts.words.title = s.note ?? "";
+  gain(parts.likeness, over ? s.likeness : null);
+  gain(parts.leak, over ? s.leak : null);
+  parts.note.hidden = !over && s.phase;
+  parts.note.textContent = over ? s.text : "Run trains it. What the new word learns shows here, step by step.";
+  parts.buttons.hidden = !runs;
+  parts.stop.disabled = s.phase !== "steps" || !!s.stopping;
+}
+
+function tile(panel, words) {
+  const box = panel.appendChild(element("div", "seal-tile"));
+  const picture = box.appendChild(element("img"));
+  picture.alt = words;
+  picture.draggable = false;
+  box.append(element("span", "seal-faint", words));
+  return picture;
+}
+
+function gainRow(panel, words, meaning, colour) {
+  const row = panel.appendChild(element("div", "seal-gain"));
+  const track = element("div", "seal-track");
+  track.append(element("i"));
+  track.firstChild.style.background = colour;
+  row.append(element("span", "seal-faint", words), track, element("span", "seal-cut"));
+  row.title = meaning;
+  return row;
+}
+
+function build(node) {
+  const panel = addPanel(node, "seal_training", HEIGHT);
+  if (!panel) return;
+  panel.prepend(element("style", "", STYLE));
+  const parts = {};
+  const top = panel.appendChild(element("div", "seal-row"));
+  parts.title = top.appendChild(element("b", "seal-grow seal-cut"));
+  parts.left = top.appendChild(element("span", "seal-faint"));
+  parts.track = panel.appendChild(element("div", "seal-track"));
+  parts.track.append(element("i"));
+  const tiles = panel.appendChild(element("div", "seal-tiles"));
+  parts.attention = tile(tiles, "where the word looks");
+  parts.sample = tile(tiles, "what it draws");
+  parts.curve = panel.appendChild(document.createElementNS(SVG, "svg"));
+  parts.curve.setAttribute("class", "seal-curve");
+  parts.curve.setAttribute("viewBox", "0 0 100 40");
+  parts.curve.setAttribute("preserveAspectRatio", "none");
+  parts.curve.setAttribute("role", "img");
+  parts.curve.setAttribute("aria-label", "the loss along the steps");
+  parts.words = panel.appendChild(element("div", "seal-row seal-cut"));
+  parts.words.append(element("span", "seal-faint", "Looks like "), element("b", "seal-grow seal-cut"));
+  parts.likeness = gainRow(panel, "Likeness", "How much better the model restores the character elsewhere", "var(--seal-blue)");
+  parts.leak = gainRow(panel, "Leak", "How much better it restores the sticker's own ground: less is better", "var(--seal-amber)");
+  parts.note = panel.appendChild(element("div", "seal-note seal-faint"));
+  parts.buttons = panel.appendChild(element("div", "seal-row"));
+  parts.stop = parts.buttons.appendChild(element("button", "seal-grow", "Stop and keep"));
+  parts.stop.title = "End now and save what is learned so far";
+  const cancel = parts.buttons.appendChild(element("button", "", "Cancel"));
+  cancel.title = "End now and save nothing";
+  for (const button of [parts.stop, cancel]) button.type = "button";
+  parts.stop.addEventListener("click", async () => {
+    const state = states.get(keyOf(idOf(node)));
+    if (!state) return;
+    state.stopping = true;
+    paint(node, state);
+    const answer = await post(state, "stop").catch(() => null);
+    if (!answer?.ok) state.stopping = false;
+    paint(node, state);
+  });
+  cancel.addEventListener("click", () => api.interrupt(states.get(keyOf(idOf(node)))?.prompt_id ?? null));
+  panels.set(node, parts);
+  paint(node);
+}
+
+/** The panel shows the pictures: ComfyUI need not draw them below it once more. */
+function hideComfyPictures(node) {
+  node.hideOutputImages = true; // Nodes 2.0
+  node.onDrawBackground = () => {}; // classic: this draws them, and makes the node grow
+}
+
+app.registerExtension({
+  name: "SEAL.TrainingPanel",
+
+  setup() {
+    api.addEventListener("seal.training", ({ detail }) => {
+      try {
+        heard(detail);
+      } catch (error) {
+        console.warn("[SEAL] the live panel does not show this:", error);
+      }
+    });
+  },
+
+  nodeCreated(node) {
+    if ((node?.comfyClass ?? node?.constructor?.comfyClass) !== NODE) return;
+    try {
+      build(node);
+      if (!panels.has(node)) return;
+      hideComfyPictures(node);
+    } catch (error) {
+      console.warn("[SEAL] no live panel:", error);
+      return;
+    }
+    const configured = node.onConfigure, executed = node.onExecuted;
+    node.onConfigure = function () {
+      const result = configured?.apply(this, arguments);
+      paint(this, states.get(keyOf(idOf(this)))); // after a change of the workflow's tab
+      return result;
+    };
+    node.onExecuted = function (message) {
+      const result = executed?.apply(this, arguments);
+      const [end] = message?.seal_training ?? [];
+      if (end) {
+        const key = keyOf(idOf(this));
+        const text = [message.text ?? []].flat().filter((t) => typeof t === "string").join("\n");
+        states.set(key, { ...states.get(key), ...end, phase: "result", stopping: false, text });
+        paint(this, states.get(key));
+      }
+      return result;
+    };
+  },
+});
