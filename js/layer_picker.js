@@ -17,6 +17,7 @@ const STYLE = `
 .seal-sites { display: flex; flex-wrap: wrap; gap: 2px; align-content: flex-start; }
 .seal-sites.seal-end { justify-content: flex-end; }
 .seal-panel button.seal-site { width: var(--seal-side, 22px); height: var(--seal-side, 22px); padding: 0; border-radius: 4px; flex: none; }
+.seal-panel button.seal-preset { flex: 1 1 auto; padding: 2px 5px; font-size: 11px; }
 .seal-side { font-size: 11px; text-align: center; align-self: center; }
 .seal-middle { grid-column: 1 / -1; justify-content: center; }
 `;
@@ -159,7 +160,7 @@ function build(node) {
     model.value = kind();
     presets.replaceChildren();
     for (const preset of ["up", "appearance", "all", "custom"]) {
-      const made = presets.appendChild(element("button", "seal-grow seal-cut", preset));
+      const made = presets.appendChild(element("button", "seal-preset", preset));
       made.type = "button";
       made.title = preset === "custom" ? "What you click together below" : `The preset ${preset}`;
       made.setAttribute("aria-pressed", String(widgetOf(node, "preset")?.value === preset));

@@ -6,7 +6,8 @@ const STYLE = `
   padding: 8px; border-radius: 8px; overflow: hidden; font: 12px/1.35 system-ui, sans-serif; cursor: default;
   color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222); --seal-blue: #3b82f6; --seal-amber: #d97706; }
 .seal-panel * { box-sizing: border-box; }
-.seal-row { display: flex; align-items: center; gap: 6px; min-width: 0; }
+.seal-panel [hidden] { display: none !important; }
+.seal-row { display: flex; flex: none; align-items: center; gap: 6px; min-width: 0; }
 .seal-faint { color: var(--descrip-text, #999); }
 .seal-grow { flex: 1; min-width: 0; }
 .seal-cut { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -30,7 +31,7 @@ export function element(tag, className = "", text = "") {
   return made;
 }
 
-/** Add a panel as the node's last widget; it saves no value. It takes the node's free height, `height` pixels at least. */
+/** Add a panel as the node's last widget; it saves no value. It is at least `height` pixels high, more in a taller node. */
 export function addPanel(node, name, height) {
   if (!document.getElementById("seal-panels")) {
     const style = document.head.appendChild(element("style", "", STYLE));
@@ -38,12 +39,30 @@ export function addPanel(node, name, height) {
   }
   const panel = element("div", "seal-panel");
   // Widget values are saved by position: this one comes last and saves none.
-  const options = { serialize: false, hideOnZoom: false, getMinHeight: () => height };
+  const options = { serialize: false, hideOnZoom: false, getMinHeight: () => height, getMaxHeight: () => 1.6 * height };
   const widget = node.addDOMWidget?.(name, name, panel, options);
   if (!widget) return null;
   widget.serialize = false;
   panel.style.minHeight = `${height - 20}px`;
   return panel;
+}
+
+/** Older front ends draw a classic node's advanced widgets like all others: hide them until it shows them on request. */
+export function hideAdvanced(node) {
+  const width = node.size[0];
+  for (const widget of node.widgets ?? []) {
+    if (!widget?.options?.advanced || widget.advanced || widget.visibility) continue;
+    const hidden = () => !globalThis.LiteGraph?.vueNodesMode && !node.showAdvanced; // Nodes 2.0 hides them by itself
+    Object.defineProperty(widget, "hidden", { configurable: true, get: hidden, set() {} });
+  }
+  node.setSize([width, node.computeSize()[1]]);
+}
+
+/** Show the advanced widgets of a classic node, or hide them again; the node fits either. */
+export function toggleAdvanced(node) {
+  node.showAdvanced = !node.showAdvanced;
+  node.setSize([node.size[0], node.computeSize()[1]]);
+  node.setDirtyCanvas?.(true, true);
 }
 
 export const widgetOf = (node, name) => node?.widgets?.find((w) => w?.name === name);

@@ -3,10 +3,10 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { addPanel, element } from "./panel_kit.js";
+import { addPanel, element, hideAdvanced, toggleAdvanced } from "./panel_kit.js";
 
 const NODE = "SEALTrainEmbedding";
-const HEIGHT = 312;
+const HEIGHT = 330;
 const SVG = "http://www.w3.org/2000/svg";
 const STYLE = `
 .seal-tiles { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; flex: 1; min-height: 96px; }
@@ -20,7 +20,7 @@ const STYLE = `
 .seal-curve polyline { fill: none; stroke: var(--seal-blue); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .seal-curve line { stroke: currentColor; opacity: 0.18; vector-effect: non-scaling-stroke; }
 .seal-gain { display: grid; grid-template-columns: 68px 1fr 84px; align-items: center; gap: 6px; }
-.seal-note { max-height: 48px; overflow: auto; font-size: 11px; }
+.seal-note { max-height: 47px; flex: none; overflow: auto; font-size: 11px; white-space: pre-wrap; }
 `;
 
 const states = new Map(); // graph and node -> what its panel shows; it outlives a change of the workflow's tab
@@ -126,9 +126,13 @@ function paint(node, state) {
   parts.words.title = s.note ?? "";
   gain(parts.likeness, over ? s.likeness : null);
   gain(parts.leak, over ? s.leak : null);
-  parts.note.hidden = !over && s.phase;
-  parts.note.textContent = over ? s.text : "Run trains it. What the new word learns shows here, step by step.";
+  const note = over ? (s.notes ?? []).join("\n") : s.phase ? "" : "Run trains it. What the new word learns shows here.";
+  parts.note.hidden = !note;
+  parts.note.textContent = note;
+  parts.top.title = over ? s.text : "";
   parts.buttons.hidden = !runs;
+  parts.more.hidden = runs || !!globalThis.LiteGraph?.vueNodesMode; // Nodes 2.0 has a button of its own
+  parts.more.textContent = node.showAdvanced ? "Fewer settings" : "More settings";
   parts.stop.disabled = s.phase !== "steps" || !!s.stopping;
 }
 
@@ -156,7 +160,7 @@ function build(node) {
   if (!panel) return;
   panel.prepend(element("style", "", STYLE));
   const parts = {};
-  const top = panel.appendChild(element("div", "seal-row"));
+  const top = (parts.top = panel.appendChild(element("div", "seal-row")));
   parts.title = top.appendChild(element("b", "seal-grow seal-cut"));
   parts.left = top.appendChild(element("span", "seal-faint"));
   parts.track = panel.appendChild(element("div", "seal-track"));
@@ -180,7 +184,12 @@ function build(node) {
   parts.stop.title = "End now and save what is learned so far";
   const cancel = parts.buttons.appendChild(element("button", "", "Cancel"));
   cancel.title = "End now and save nothing";
-  for (const button of [parts.stop, cancel]) button.type = "button";
+  parts.more = panel.appendChild(element("button"));
+  parts.more.addEventListener("click", () => {
+    toggleAdvanced(node);
+    paint(node, states.get(keyOf(idOf(node))));
+  });
+  for (const button of [parts.stop, cancel, parts.more]) button.type = "button";
   parts.stop.addEventListener("click", async () => {
     const state = states.get(keyOf(idOf(node)));
     if (!state) return;
@@ -220,6 +229,7 @@ app.registerExtension({
       build(node);
       if (!panels.has(node)) return;
       hideComfyPictures(node);
+      hideAdvanced(node);
     } catch (error) {
       console.warn("[SEAL] no live panel:", error);
       return;

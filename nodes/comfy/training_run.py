@@ -111,6 +111,11 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     if path.stem != stem:
         warnings.append(f"name: {stem} is taken by another training; this one is saved as {path.stem}.")
     seconds = round(time.perf_counter() - started, 2)
+    if result.stopped:
+        warnings.append(
+            f"steps: stopped after {result.stopped} of {config.steps}. The next Run trains in full; to go on with what "
+            f"is learned, load {path.stem} with SEAL Load Embedding, and wire it to `resume` to train on."
+        )
     report = asked | _report(concept, warnings) | {"seconds": seconds, "file": str(path)}
     if lora is not None:
         report["lora"] = str(lora)
@@ -120,8 +125,6 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
     differs = f" {run.preset}, but {in_words(changes)}." if changes else ""
     steps = f"stopped after {result.stopped} of {config.steps} steps" if result.stopped else f"{config.steps} steps"
     headline = f"{path.stem}: {steps} in {seconds:.0f} s; {gains_in_words(report['restored'])}.{seen}{differs}"
-    if result.stopped:
-        headline += f" The next Run trains in full; to go on with this one, load {path.stem} by SEAL Load Embedding."
     return _outcome(concept, references[0], report, headline)
 
 
@@ -195,5 +198,5 @@ def _panel_at_end(report: dict[str, Any], attention: str) -> dict[str, Any]:
         "leak": restored.get("ground", {}).get("gain"),
         "curve": course(report["losses"]),
         "attention": attention,
-        "warnings": len(report["warnings"]),
+        "notes": report["warnings"],
     }
