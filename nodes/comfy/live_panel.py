@@ -10,6 +10,7 @@ import base64
 import contextlib
 import io
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,6 @@ from typing import Any
 
 import comfy.model_management
 from PIL import Image
-from server import PromptServer
 
 EVENT, ROUTE = "seal.training", "/seal/training"
 
@@ -39,7 +39,12 @@ class LivePanel:
         """Plain JSON values for the panel; nothing where there is no client."""
         if self.client is not None:
             message = {"prompt_id": self.prompt_id, "node": self.node, **news}
-            PromptServer.instance.send_sync(EVENT, message, self.client)
+            _server().send_sync(EVENT, message, self.client)
+
+
+def _server() -> Any:
+    """ComfyUI's web server, or None where nodes run without one, as in tests. Not imported: that would load much."""
+    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
 
 
 _running: dict[tuple[str, str], LivePanel] = {}
@@ -48,7 +53,7 @@ _running: dict[tuple[str, str], LivePanel] = {}
 @contextlib.contextmanager
 def live_panel(steps: int) -> Iterator[LivePanel]:
     """The panel of the node that is running now; told when the training starts and how it ends."""
-    server = getattr(PromptServer, "instance", None)  # none where nodes run without one
+    server = _server()
     client = getattr(server, "client_id", None)
     panel = LivePanel(str(getattr(server, "last_prompt_id", "")), str(getattr(server, "last_node_id", "")), client)
     key, how = (panel.prompt_id, panel.node), "failed"
@@ -94,7 +99,7 @@ def answer_panels() -> None:
             status = 400 if found is None else 200 if found else 404
             return web.json_response({"ok": status == 200}, status=status)
 
-        PromptServer.instance.routes.post(ROUTE)(answer)
+        _server().routes.post(ROUTE)(answer)
     except Exception as error:  # no server in this process, or a fork's own: the panel lacks its button
         logging.debug("SEAL: no route for the live panel (%s)", error)
 

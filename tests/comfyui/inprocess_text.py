@@ -41,6 +41,7 @@ from seal_pack.nodes.comfy.folders import tails_folder
 from seal_pack.nodes.comfy.prompt_tokens import tokenize
 from seal_pack.nodes.comfy.text_encoders import ComfyText
 from seal_pack.nodes.load_embedding import SEALLoadEmbedding
+from seal_pack.nodes.text_encode import SEALTextEncode
 from seal_pack.seal_core.concept.concept import Concept, Embedding
 from seal_pack.seal_core.concept.concept_file import save_concept
 from seal_pack.seal_core.concept.settings import Layers
@@ -191,7 +192,10 @@ def check_clip_skip_family_and_missing_name():
     assert any("CLIP Set Last Layer" in line for line in log.lines)
     with Log() as log:
         assert torch.equal(learned("a dog", x, clip=skipped)[0][0], plain("a dog", skipped)[0][0])
-    assert any("none of the learned concepts" in line for line in log.lines)
+    assert any("names no learned concept; write <x>" in line for line in log.lines)
+    for text, told in (("a dog", "names no learned"), ("a <y> and <x>", "<y> is not learned; write <x>"), (TEXT, "")):
+        shown = SEALTextEncode.execute(CLIP, text, Embedding((x,))).ui["text"]
+        assert [told in line for line in shown if "text: " in line] == [True] * bool(told), shown
     foreign = concept(widths=(("clip_l", 96),))
     with refused("clip_l 96.*clip_l 64"):
         learned(TEXT, foreign)

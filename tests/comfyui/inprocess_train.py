@@ -18,12 +18,13 @@ import comfy.model_management
 import comfy.sd
 import folder_paths
 import torch
-from seal_pack.nodes.comfy import training_run
+from seal_pack.nodes.comfy import live_panel, training_run
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
 from seal_pack.nodes.comfy.folders import folder_of
 from seal_pack.nodes.comfy.text_encoders import ComfyText
 from seal_pack.nodes.split_merge_tokenizer import SplitMergeTokenizer
 from seal_pack.nodes.train_embedding import SEALTrainEmbedding
+from seal_pack.seal_core.concept.concept import Embedding
 from seal_pack.seal_core.concept.settings import Layers
 from seal_pack.seal_core.hosts.base import Prompt
 from seal_pack.seal_core.method.configure import TokenChoices
@@ -145,6 +146,50 @@ def check_preview_changes_nothing_and_takes_any_resolution():
     assert all(torch.equal(alone.vectors[k], seen.vectors[k]) for k in alone.vectors)
 
 
+def check_a_stopped_training_is_kept_but_never_taken_for_the_whole():
+    watch = training_run.Watcher
+
+    def stopped(*args):
+        inner = watch(*args)
+
+        def step(progress):
+            if progress.step == 2:
+                args[-1].stop.set()  # as the panel's button does
+            inner(progress)
+
+        return step
+
+    before = SEALTrainEmbedding.fingerprint_inputs(name="stopped")
+    training_run.Watcher = stopped
+    try:
+        part, name, report = train(name="stopped", steps=4, tokens=ONE)
+    finally:
+        training_run.Watcher = watch
+    assert name == "embedding:stopped" and report["stopped"] == 2 and len(report["losses"]) == 2
+    assert any(w.startswith("steps: stopped after 2 of 4") for w in report["warnings"])
+    assert SEALTrainEmbedding.fingerprint_inputs(name="stopped") != before, "else ComfyUI's cache would answer"
+    whole, name, report = train(name="stopped", steps=4, tokens=ONE)
+    assert name == "embedding:stopped-2" and len(report["losses"]) == 4 and "reused" not in report
+    assert not torch.equal(whole.vectors["clip_l"], part.vectors["clip_l"])
+    _, name, report = train(name="stopped", steps=4, tokens=ONE)
+    assert report["reused"] == "stopped-2.safetensors", "the whole one is used again, not the stopped one"
+    on, _, report = train(name="gone-on", steps=2, tokens=ONE, resume=Embedding((part,)))
+    assert len(report["losses"]) == 2 and not torch.equal(on.vectors["clip_l"], part.vectors["clip_l"])
+
+
+def check_buttons_reach_only_the_training_they_belong_to():
+    with live_panel.live_panel(4) as panel:
+        mine = {"prompt_id": panel.prompt_id, "node": panel.node}
+        for wrong in (None, [], {}, {**mine, "do": "rm"}, {**mine, "do": 1}, {"do": "stop"}):
+            assert live_panel.pressed(wrong) is None, wrong
+        for other in ({"prompt_id": "x"}, {"node": "x"}):
+            assert live_panel.pressed({**mine, **other, "do": "stop"}) is False
+        assert not panel.stop.is_set() and not panel.shown.is_set()
+        assert live_panel.pressed({**mine, "do": "show"}) and panel.shown.is_set() and not panel.stop.is_set()
+        assert live_panel.pressed({**mine, "do": "stop"}) and panel.stop.is_set()
+    assert live_panel.pressed({**mine, "do": "stop"}) is False, "it is over"
+
+
 def check_positions_next_to_an_embedding_from_a_file():
     with torch.inference_mode(False), ComfyHost(MODEL, CLIP, VAE) as host:
         width = host.family.widths[0][1]
@@ -182,7 +227,7 @@ def check_models_are_as_before_after_success_cancel_and_out_of_memory():
     train(name="warm-up")  # from here on weights are normal tensors
     before, known = state(*models), files()
     options = copy.deepcopy(MODEL.model_options)
-    watch = training_run._watcher
+    watch = training_run.Watcher
 
     def failing(error):
         def watcher(*args):
@@ -200,12 +245,12 @@ def check_models_are_as_before_after_success_cancel_and_out_of_memory():
     cancel = comfy.model_management.InterruptProcessingException()
     for error in (None, cancel, torch.OutOfMemoryError("no memory"), ValueError("broken")):
         try:
-            training_run._watcher = failing(error) if error else watch
+            training_run.Watcher = failing(error) if error else watch
             train(name="left", steps=4, preset="paper", run_id=1)
         except BaseException as raised:
             assert raised is error, raised
         finally:
-            training_run._watcher = watch
+            training_run.Watcher = watch
         assert state(*models) == before, error
         assert MODEL.model_options == options and MODEL.model.current_patcher is None
         assert files() == (known if error else sorted([*known, "left.safetensors"]))

@@ -46,6 +46,20 @@ def test_untouched_inputs_are_the_preset(preset):
     assert changed(preset, wired) == {} and str(TokenChoices()) == "as in the preset"
 
 
+@pytest.mark.parametrize(("quality", "times"), [("quick", 0.5), ("normal", 1), ("thorough", 2)])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_quality_is_how_long_the_preset_trains(preset, quality, times):
+    config = asked(preset, quality=quality)
+    assert config == dataclasses.replace(asked(preset), steps=round(times * PRESETS[preset].steps))
+    assert asked(preset, quality=quality, steps=7) == asked(preset, steps=7), "steps that are given win"
+    assert (config.hash() == asked(preset).hash()) == (quality == "normal")
+
+
+def test_an_unknown_quality_is_refused():
+    with pytest.raises(SealError, match=r"^quality: 'fast'.*quick, normal, thorough"):
+        asked(quality="fast")
+
+
 def defaults_of(node: str) -> dict[str, object]:
     """Input -> its default, read from the schema: what an untouched node sends."""
     tree = ast.parse((ROOT / f"nodes/{node}.py").read_text(encoding="utf-8"))
@@ -228,7 +242,7 @@ def test_node_and_command_line_train_the_same(inputs):
 
 def test_the_command_line_has_every_input_of_the_node():
     """Beside what only one of them needs; the node's inputs are read from its source."""
-    tree = ast.parse((ROOT / "nodes/train_embedding.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "nodes/training_inputs.py").read_text(encoding="utf-8"))
     inputs = {
         ast.literal_eval(n.args[0])
         for n in ast.walk(tree)

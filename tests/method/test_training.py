@@ -15,6 +15,7 @@ from seal_core.method.config import TrainConfig
 from seal_core.method.learning_rate import RATE_LAWS, rate_share
 from seal_core.method.optimiser import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, Descent
 from seal_core.method.presets import PRESETS
+from seal_core.method.results import StopTraining
 from seal_core.method.training import Training, train
 
 pytestmark = pytest.mark.usefixtures("few_words")
@@ -361,3 +362,59 @@ def test_the_learning_rate_stays_or_falls_to_nearly_nothing():
     falling = rates("cosine")
     assert falling[0] == 1.0 and falling[-1] < 0.03
     assert falling == sorted(falling, reverse=True)
+
+
+def stopping_at(step, seen=None):
+    """A callback that stops the training after a step."""
+
+    def callback(progress):
+        if seen is not None:
+            seen.append(progress)
+        if progress.step == step:
+            raise StopTraining
+
+    return callback
+
+
+@pytest.mark.parametrize("preset", ["best", "paper", "hiper"])
+def test_stopping_keeps_what_was_learned_until_then(host, preset):
+    """The steps are those of the whole training, and what is kept is what they had learned."""
+    whole, seen = [], []
+    train(host, [reference()], quick(preset), lambda p: whole.append(p.concept() if p.step == 4 else None))
+    result = train(host, [reference()], quick(preset), stopping_at(4, seen))
+    (at_4,) = (concept for concept in whole if concept is not None)
+    assert len(result.losses) == 4 == result.stopped == result.report["stopped"] and seen[-1].step == 4
+    assert all(torch.equal(result.concept.vectors[k], at_4.vectors[k]) for k in at_4.vectors)
+    assert result.concept.provenance["steps"] == 4 and result.report["config"]["steps"] == 6
+    assert result.report["restored"]["subject"]["after"] > 0, "looked at once more"
+
+
+def test_stopping_before_the_merge_merges(host):
+    """Kept is the mean, as in a whole training, and the report tells when."""
+    split = Tokens(split=2, merge="mean", merge_at=1.0, init="class_word_noise", context_token=False)
+    config = quick("textual_inversion", tokens=split)
+    run = Training(host, [reference()], config)
+    result = run.run(stopping_at(3))
+    assert result.merged_at == 3 and not run.learned.split
+    assert {len(v) for v in result.concept.vectors.values()} == {1}
+
+
+def test_stopping_after_the_last_step_is_the_whole_training(host):
+    result = train(host, [reference()], quick("paper"), stopping_at(6))
+    assert result.stopped is None and "stopped" not in result.report and len(result.losses) == 6
+
+
+def test_a_stopped_training_goes_on_by_resume(host):
+    """From exactly what was kept: the first step of the rest sees its vectors."""
+    config = quick("best_embedding")
+    first = train(host, [reference()], config, stopping_at(2)).concept
+    on = Training(host, [reference()], config, first)
+    assert all(torch.equal(on.learned.result()[k], first.vectors[k]) for k in first.vectors)
+    assert len(on.run().losses) == 6
+
+
+def test_words_that_were_found_are_told_at_every_step(host):
+    seen = []
+    result = train(host, [reference()], quick("best"), seen.append)
+    words = result.report["described"]["text"]
+    assert {p.note for p in seen if p.step} == {words} and {p.step for p in seen} == set(range(7))
