@@ -4,7 +4,7 @@
 const STYLE = `
 .seal-panel { display: flex; flex-direction: column; gap: 6px; height: 100%; width: 100%; box-sizing: border-box;
   padding: 8px; border-radius: 8px; overflow: hidden; font: 12px/1.35 system-ui, sans-serif; cursor: default;
-  color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222); --seal-blue: #3b82f6; --seal-amber: #d97706; }
+  color: var(--input-text, #ddd); background: var(--component-node-widget-background, var(--comfy-input-bg, #222)); --seal-blue: #3b82f6; --seal-amber: #d97706; }
 .seal-panel * { box-sizing: border-box; }
 .seal-panel [hidden] { display: none !important; }
 .seal-row { display: flex; flex: none; align-items: center; gap: 6px; min-width: 0; }
@@ -51,7 +51,11 @@ export function addPanel(node, name, height) {
 export function hideAdvanced(node) {
   const width = node.size[0];
   for (const widget of node.widgets ?? []) {
-    if (!widget?.options?.advanced || widget.advanced || widget.visibility) continue;
+    if (!widget?.options?.advanced) continue;
+    if (widget.visibility) {
+      widget.advanced = true; // the newest front ends do the rest
+      continue;
+    }
     const hidden = () => !globalThis.LiteGraph?.vueNodesMode && !node.showAdvanced; // Nodes 2.0 hides them by itself
     Object.defineProperty(widget, "hidden", { configurable: true, get: hidden, set() {} });
   }

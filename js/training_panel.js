@@ -9,7 +9,7 @@ const NODE = "SEALTrainEmbedding";
 const HEIGHT = 330;
 const SVG = "http://www.w3.org/2000/svg";
 const STYLE = `
-.seal-tiles { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; flex: 1; min-height: 96px; }
+.seal-tiles { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; flex: 1; min-height: 96px; max-height: 240px; }
 .seal-tile { position: relative; min-height: 0; border-radius: 6px; overflow: hidden;
   background: color-mix(in srgb, currentColor 7%, transparent); }
 .seal-tile img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
@@ -166,8 +166,8 @@ function build(node) {
   parts.track = panel.appendChild(element("div", "seal-track"));
   parts.track.append(element("i"));
   const tiles = panel.appendChild(element("div", "seal-tiles"));
-  parts.attention = tile(tiles, "where the word looks");
-  parts.sample = tile(tiles, "what it draws");
+  parts.attention = tile(tiles, "attention");
+  parts.sample = tile(tiles, "preview");
   parts.curve = panel.appendChild(document.createElementNS(SVG, "svg"));
   parts.curve.setAttribute("class", "seal-curve");
   parts.curve.setAttribute("viewBox", "0 0 100 40");

@@ -13,6 +13,7 @@ from inprocess_kit import (
     NEVER,
     SITES,
     TEXT,
+    UNET,
     XL,
     Recorder,
     apply,
@@ -31,7 +32,9 @@ from inprocess_kit import (
 
 import random
 
+import comfy.ops
 import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from seal_pack.nodes.apply_embedding import SEALApplyEmbedding
 from seal_pack.nodes.comfy import unet_sites
 from seal_pack.nodes.comfy.routing import apply as routing
@@ -41,6 +44,30 @@ from seal_pack.nodes.route_conditioning import SEALRouteConditioning
 from seal_pack.seal_core.concept.concept import Embedding
 from seal_pack.seal_core.concept.concept_file import save_concept
 from seal_pack.seal_core.concept.settings import Layers
+from seal_pack.seal_core.method.site_maps import SITE_MAPS, site_map
+
+
+def check_the_layer_pickers_maps_are_the_models():
+    """SD 1.x and SDXL in their full size, without memory for their weights."""
+    sd1 = {
+        "num_res_blocks": [2] * 4, "channel_mult": [1, 2, 4, 4], "transformer_depth": [1] * 6 + [0] * 2,
+        "transformer_depth_output": [1] * 9 + [0] * 3, "transformer_depth_middle": 1, "context_dim": 768,
+    }  # fmt: skip
+    sdxl = {
+        "num_res_blocks": [2] * 3, "channel_mult": [1, 2, 4], "transformer_depth": [0, 0, 2, 2, 10, 10],
+        "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "transformer_depth_middle": 10,
+        "context_dim": 2048,
+    }  # fmt: skip
+    for name, layout, pixels in (("SD 1.x, 2.x", sd1, 512), ("SDXL", sdxl, 1024)):
+        config = {
+            **UNET,
+            "model_channels": 320,
+            **layout,
+            "device": "meta",
+            "operations": comfy.ops.disable_weight_init,
+        }
+        walked = unet_sites.unet_sites(UNetModel(**config))
+        assert tuple(site_map(walked, pixels)) == SITE_MAPS[name], site_map(walked, pixels)
 
 
 def check_sites_and_keys():

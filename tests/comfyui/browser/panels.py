@@ -1,0 +1,145 @@
+"""The panels that the pack draws on its nodes, as a user sees them: a graph on the tiny model, texts and clicks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frontend import FrontEnd
+
+BUILD = """async (nodes2, dark, settings) => {
+    app.ui.settings.setSettingValue("Comfy.ColorPalette", dark ? "dark" : "light");
+    if (app.ui.settings.getSettingValue("Comfy.VueNodes.Enabled") !== nodes2) {
+        await app.ui.settings.setSettingValueAsync("Comfy.VueNodes.Enabled", nodes2);
+        await new Promise((done) => setTimeout(done, 1500));
+    }
+    app.graph.clear();
+    const add = (type, x, y, width) => {
+        const node = LiteGraph.createNode(type);
+        node.pos = [x, y];
+        node.setSize([width, node.size[1]]);
+        app.graph.add(node);
+        return node;
+    };
+    const place = (slots, name) => slots.findIndex((slot) => slot.name === name);
+    const wire = (from, output, to, input) => from.connect(place(from.outputs, output), to, place(to.inputs, input));
+    const demo = add("SEALDemoModel", 0, 0, 240), train = add("SEALTrainEmbedding", 300, 0, 300);
+    const layers = add("LayerRestrictionSpec", 660, 0, 300), summary = add("PreviewAny", 1020, 0, 240);
+    for (const name of ["model", "clip", "vae", "image", "mask"]) wire(demo, name, train, name);
+    wire(demo, "model", layers, "model");
+    layers.connect(1, summary, 0);
+    for (const [name, value] of Object.entries(settings)) {
+        const widget = train.widgets.find((w) => w.name === name);
+        widget.value = value;
+        widget.callback?.(value);
+    }
+    window.sealTest = { train, layers, summary };
+    app.canvas.ds.scale = 1;
+    [app.canvas.ds.offset[0], app.canvas.ds.offset[1]] = [90, 110];
+    app.canvas.setDirty(true, true);
+    await new Promise((done) => setTimeout(done, 1000));
+}"""
+
+STATE = """() => {
+    const panel = document.querySelector(".seal-note")?.closest(".seal-panel");
+    if (!panel) return null;
+    const shown = (e) => e && e.offsetParent !== null;
+    return {
+        title: panel.querySelector("b").textContent,
+        pictures: [...panel.querySelectorAll("img")].filter((i) => i.src && i.naturalWidth > 0).map((i) => i.alt),
+        points: panel.querySelector("polyline")?.getAttribute("points").split(" ").length ?? 0,
+        buttons: [...panel.querySelectorAll("button")].filter((b) => shown(b) && !b.disabled).map((b) => b.textContent),
+        gains: [...panel.querySelectorAll(".seal-gain")].filter(shown).map((g) => g.innerText.replace(/\\s+/g, " ")),
+        cut: panel.scrollHeight > panel.clientHeight + 1 || panel.scrollWidth > panel.clientWidth + 1,
+        words: [...panel.querySelectorAll(".seal-cut")].filter(shown).map((e) => e.textContent).join(" "),
+        note: panel.querySelector(".seal-note").textContent,
+        size: [...sealTest.train.size].map(Math.round),
+    };
+}"""
+
+CLICK = """(words) => {
+    const found = [...document.querySelectorAll(".seal-panel button")]
+        .find((b) => b.offsetParent !== null && (b.textContent === words || b.getAttribute("aria-label") === words));
+    found.click();
+}"""
+
+CHOOSE_MAP = """(name) => {
+    const select = document.querySelector(".seal-panel select");
+    select.value = name;
+    select.dispatchEvent(new Event("change"));
+}"""
+
+PICKER = """() => ({
+    map: document.querySelector(".seal-panel select").value,
+    sites: [...document.querySelectorAll(".seal-site")].map((b) => b.getAttribute("aria-label")),
+    chosen: [...document.querySelectorAll('.seal-site[aria-pressed="true"]')].map((b) => b.getAttribute("aria-label")),
+    preset: sealTest.layers.widgets.find((w) => w.name === "preset").value,
+    layers: sealTest.layers.widgets.find((w) => w.name === "layers").value,
+})"""
+
+# What is written where a number stands for something else: (input, text), as drawn.
+WORDS = """(nodes2) => nodes2
+    ? [...document.querySelectorAll("[data-seal-word]")].map((e) =>
+        [e.getAttribute("aria-label") ?? e.querySelector("[aria-label]")?.getAttribute("aria-label") ?? "",
+            getComputedStyle(e, "::after").content.replaceAll('"', "")])
+    : sealTest.train.widgets.filter((w) => w.type === "number").map((w) => [w.name, String(w._displayValue)])"""
+
+# The names of the widgets that the training node shows now.
+SHOWN = """(nodes2) => {
+    const { train } = sealTest;
+    if (!nodes2) return train.widgets.filter((w) => !w.hidden && train.isWidgetVisible(w)).map((w) => w.name);
+    const box = document.querySelector(`[data-node-id="${train.id}"]`);
+    return train.widgets.map((w) => w.name).filter((name) => box.innerText.split("\\n").includes(name));
+}"""
+
+
+class Panels:
+    """The open page with that graph in it. nodes2: ComfyUI's "Nodes 2.0", which are HTML; else classic ones."""
+
+    def __init__(self, page: FrontEnd, *, nodes2: bool, dark: bool = True, **settings: Any) -> None:
+        self.page, self.nodes2 = page, nodes2
+        page.resize(1500, 1150)
+        page.evaluate(BUILD, nodes2, dark, settings)
+        page.press_escape()
+        page.console.clear()
+
+    def run(self) -> None:
+        """As the Run button does."""
+        self.page.evaluate("(async () => { await app.queuePrompt(0, 1); })()")
+
+    def state(self) -> dict[str, Any]:
+        """What the training's panel shows."""
+        return self.page.evaluate(f"({STATE})()")
+
+    def until(self, condition: str, timeout: float = 400) -> dict[str, Any]:
+        """Wait for a JavaScript condition on `s`, the panel's state. Returns the state."""
+        self.page.wait_for(f"((s) => s && ({condition}))(({STATE})())", timeout)
+        return self.state()
+
+    def click(self, words: str) -> None:
+        self.page.evaluate(CLICK, words)
+
+    def picker(self) -> dict[str, Any]:
+        """What the layer picker shows, and what stands in the node's widgets."""
+        return self.page.evaluate(f"({PICKER})()")
+
+    def show_map(self, name: str) -> None:
+        self.page.evaluate(CHOOSE_MAP, name)
+
+    def show_advanced(self) -> None:
+        """By the panel's button, or as the button of Nodes 2.0 does."""
+        if not self.nodes2:
+            self.click("More settings")
+            return
+        self.page.evaluate("() => { sealTest.train.showAdvanced = true; }", None)
+        self.page.wait_for(f"({WORDS})(true).some(([name]) => name === 'steps')", 30)
+
+    def number_words(self) -> dict[str, str]:
+        return dict(self.page.evaluate(WORDS, self.nodes2))
+
+    def shown_widgets(self) -> list[str]:
+        return self.page.evaluate(SHOWN, self.nodes2)
+
+    def messages(self) -> list[str]:
+        """What the pack's scripts wrote to the console, and errors in them."""
+        ours = ("/extensions/seal", "[SEAL]", "training_panel.js", "layer_picker.js", "number_words.js", "panel_kit.js")
+        return [text for _, text in self.page.console if any(o in text for o in ours)]

@@ -1,0 +1,133 @@
+"""The live panel, the layer picker and the words over numbers, in ComfyUI's own front end in a headless Chromium.
+
+SEAL_FRONT_ENDS: folders of other front ends (`static` of a comfyui-frontend-package) to test besides the ComfyUI's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from server import ComfyServer
+
+sys.path.insert(0, str(Path(__file__).parent / "browser"))
+
+from chromium import find_chromium
+from frontend import FrontEnd
+from panels import PICKER, Panels
+
+FRONT_ENDS = ["own", *filter(None, os.environ.get("SEAL_FRONT_ENDS", "").split(os.pathsep))]
+SIMPLE = ["class_word", "name", "preset", "quality"]
+QUICK = {"class_word": "cat", "preset": "textual_inversion"}
+"""Looks for no words, and takes a few milliseconds a step."""
+
+
+@pytest.fixture(scope="module", params=FRONT_ENDS)
+def served(request: pytest.FixtureRequest, comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A server with this front end, and its page."""
+    if find_chromium() is None:
+        pytest.skip("no Chromium found: install it or set CHROMIUM")
+    flags = () if request.param == "own" else ("--front-end-root", request.param)
+    server = ComfyServer(comfyui, tmp_path_factory.mktemp("panels"), flags)
+    try:
+        server.start()
+        with FrontEnd(f"http://127.0.0.1:{server.port}/") as page:
+            yield server, page
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=[False, True], ids=["classic", "nodes2"])
+def panels(request: pytest.FixtureRequest, served: tuple[ComfyServer, FrontEnd]) -> Callable[..., Panels]:
+    return lambda **settings: Panels(served[1], nodes2=request.param, **{**QUICK, **settings})
+
+
+def hides_advanced(panels: Panels) -> bool:
+    """Front end 1.35 shows all widgets of Nodes 2.0, whatever they are."""
+    return not panels.nodes2 or "1.35" not in panels.page.evaluate("window.__COMFYUI_FRONTEND_VERSION__ ?? ''")
+
+
+def test_a_training_node_shows_what_a_person_sets(panels: Callable[..., Panels]) -> None:
+    opened = panels()
+    state = opened.state()
+    assert state["title"] == "Not trained yet" and not state["pictures"] and not state["cut"]
+    if hides_advanced(opened):
+        assert [name for name in opened.shown_widgets() if name != "seal_training"] == SIMPLE
+    opened.show_advanced()
+    assert {"steps", "seed", "prompts", "run_id", *SIMPLE} <= set(opened.shown_widgets())
+    words = opened.number_words()
+    assert {words[name] for name in ("steps", "learning_rate", "attention_weight", "augment")} == {"preset"}
+    assert words["resolution"] == "model's own" and words["preview_every"] == "auto"
+    if not opened.nodes2:
+        assert words["seed"] == "0", "a plain number stays one"
+        before = opened.state()["size"]
+        opened.click("Fewer settings")
+        assert opened.state()["size"][1] < before[1] - 200, "and the node fits again"
+    assert not opened.messages()
+
+
+def test_a_training_is_watched_stopped_and_kept(
+    panels: Callable[..., Panels], served: tuple[ComfyServer, FrontEnd], request: pytest.FixtureRequest
+) -> None:
+    server, name = served[0], f"kept-{len(request.node.name)}"
+    opened = panels(name=name, steps=4000, preview_every=20)
+    size = opened.state()["size"]
+    opened.run()
+    seen = opened.until("s.pictures.length === 2 && s.points > 3")
+    assert seen["title"].startswith("Step ") and seen["title"].endswith(" of 4000")
+    assert seen["pictures"] == ["attention", "preview"] and seen["buttons"] == ["Stop and keep", "Cancel"]
+    assert not seen["cut"] and seen["size"] == size, "the node keeps its size"
+    opened.click("Stop and keep")
+    end = opened.until("s.title.startsWith('Stopped after')")
+    assert end["title"].endswith(" of 4000 steps, kept") and "SEAL Load Embedding" in end["note"]
+    assert len(end["gains"]) == 2 and all(" % " in gain for gain in end["gains"]) and not end["cut"]
+    assert (server.embeddings / f"{name}.safetensors").exists()
+    if hides_advanced(opened):
+        assert end["size"] == size
+    others = [message["type"] for message in server._messages if message["type"].startswith("seal")]
+    assert not others, "only the client that queued it is told"
+    assert not opened.messages()
+
+
+def test_cancel_keeps_nothing(panels: Callable[..., Panels], served: tuple[ComfyServer, FrontEnd]) -> None:
+    opened = panels(name="gone", steps=4000)
+    opened.run()
+    opened.until("s.title.startsWith('Step ')")
+    opened.click("Cancel")
+    assert opened.until("s.title.startsWith('Cancelled')")["title"] == "Cancelled, nothing is saved"
+    assert not (served[0].embeddings / "gone.safetensors").exists()
+
+
+def test_layers_are_clicked_together(panels: Callable[..., Panels]) -> None:
+    opened = panels(steps=1, name="layers")
+    start = opened.picker()
+    assert start["map"] == "included", "the demo model is wired"
+    assert start["chosen"] == [f"up.{i}" for i in (4, 5, 2, 3, 0, 1)], "finest maps first"
+    opened.show_map("SD 1.x, 2.x")
+    opened.click("appearance")
+    assert set(opened.picker()["chosen"]) == {f"up.{i}" for i in range(3, 9)}
+    opened.click("down.0")
+    clicked = opened.picker()
+    assert (clicked["preset"], clicked["layers"]) == ("custom", "down.0, up.3-8")
+    opened.click("up, out")
+    assert opened.picker()["layers"] == "down.0, up"
+    opened.show_map("SDXL")
+    assert len(opened.picker()["sites"]) == 70
+    opened.click("all")
+    assert opened.picker()["preset"] == "all" and len(opened.picker()["chosen"]) == 70
+    opened.run()
+    opened.page.wait_for(f"({PICKER})().map === 'wired model'", 120)
+    walked = opened.picker()
+    assert walked["sites"] == start["sites"], "the table of the included model is the model's"
+    assert not opened.messages()
+
+
+def test_the_last_layer_stays(panels: Callable[..., Panels]) -> None:
+    opened = panels()
+    for part in ("down, in", "down, in"):  # all on, then all off again
+        opened.click(part)
+    opened.click("up, out")
+    assert opened.picker()["chosen"], "no layer at all would be an error"
