@@ -81,7 +81,7 @@ function spelled(chosen, sites) {
 /** Which model is wired, as far as the graph tells. */
 function guess(node) {
   let here = node;
-  for (let i = 0; here && i < 20; i++) {
+  for (let i = 0; here?.graph && i < 20; i++) {
     const slot = here.inputs?.findIndex((input) => input.type === "MODEL") ?? -1;
     const before = slot < 0 ? null : here.getInputNode?.(slot);
     if (!before) break;

@@ -47,19 +47,24 @@ export function addPanel(node, name, height) {
   return panel;
 }
 
-/** Older front ends draw a classic node's advanced widgets like all others: hide them until it shows them on request. */
+/** Classic nodes keep room for advanced widgets, or draw them like all others: hide them until the node shows them. */
 export function hideAdvanced(node) {
-  const width = node.size[0];
-  for (const widget of node.widgets ?? []) {
-    if (!widget?.options?.advanced) continue;
-    if (widget.visibility) {
-      widget.advanced = true; // the newest front ends do the rest
-      continue;
+  // Nodes 2.0 hides them by itself.
+  const folded = (widget) => !!widget?.options?.advanced && !globalThis.LiteGraph?.vueNodesMode && !node.showAdvanced;
+  if (node.widgets?.some((widget) => widget?.visibility)) {
+    for (const name of ["isWidgetVisible", "isWidgetRowVisible"]) {
+      const before = node[name];
+      if (before) node[name] = (widget) => before.call(node, widget) && !folded(widget);
     }
-    const hidden = () => !globalThis.LiteGraph?.vueNodesMode && !node.showAdvanced; // Nodes 2.0 hides them by itself
-    Object.defineProperty(widget, "hidden", { configurable: true, get: hidden, set() {} });
+    const before = node.getLayoutWidgets;
+    if (before) node.getLayoutWidgets = () => before.call(node).filter((widget) => !folded(widget));
+  } else {
+    for (const widget of node.widgets ?? []) {
+      if (!widget?.options?.advanced) continue;
+      Object.defineProperty(widget, "hidden", { configurable: true, get: () => folded(widget), set() {} });
+    }
   }
-  node.setSize([width, node.computeSize()[1]]);
+  node.setSize([node.size[0], node.computeSize()[1]]);
 }
 
 /** Show the advanced widgets of a classic node, or hide them again; the node fits either. */
