@@ -89,9 +89,9 @@ def pressed(request: Any) -> bool | None:
 def answer_panels() -> None:
     """Add the route for the buttons to ComfyUI's server. Call it once, while ComfyUI loads its nodes."""
     try:
-        from aiohttp import web
+        web = sys.modules["server"].web  # ComfyUI's own: the pack opens no connection
 
-        async def answer(request: web.Request) -> web.Response:
+        async def answer(request: Any) -> Any:
             try:
                 found = pressed(await request.json())
             except ValueError:

@@ -107,12 +107,13 @@ def test_an_old_file_with_fewer_values_opens(page: FrontEnd):
     """New optional inputs come last: an older file has fewer values and keeps them."""
     workflow = read(LEARN)
     (train,) = (node for node in workflow["nodes"] if node["type"] == "SEALTrainEmbedding")
-    kept = train["widgets_values"][:-2]
+    names = list(widgets(train))
+    kept = train["widgets_values"][: names.index("preview_every")]
     train["widgets_values"] = list(kept)
-    train["inputs"] = [slot for slot in train["inputs"] if slot["name"] not in ("preview_every", "run_id")]
+    train["inputs"] = [slot for slot in train["inputs"] if slot["name"] not in ("preview_every", "run_id", "quality")]
     assert page.load(workflow) == []
     (now,) = (node for node in page.saved()["nodes"] if node["type"] == "SEALTrainEmbedding")
-    assert now["widgets_values"] == [*kept, 0, 0]
+    assert now["widgets_values"] == [*kept, -1, 0, "normal"]
 
 
 def test_the_check_sees_what_is_wrong(page: FrontEnd):

@@ -57,7 +57,7 @@ def test_a_training_node_shows_what_a_person_sets(panels: Callable[..., Panels])
     if hides_advanced(opened):
         assert [name for name in opened.shown_widgets() if name != "seal_training"] == SIMPLE
     opened.show_advanced()
-    assert {"steps", "seed", "prompts", "run_id", *SIMPLE} <= set(opened.shown_widgets())
+    assert {"steps", "seed", "concept", "run_id", *SIMPLE} <= set(opened.shown_widgets())
     words = opened.number_words()
     assert {words[name] for name in ("steps", "learning_rate", "attention_weight", "augment")} == {"preset"}
     assert words["resolution"] == "model's own" and words["preview_every"] == "auto"
@@ -76,7 +76,7 @@ def test_a_training_is_watched_stopped_and_kept(
     opened = panels(name=name, steps=4000, preview_every=20)
     size = opened.state()["size"]
     opened.run()
-    seen = opened.until("s.pictures.length === 2 && s.points > 3")
+    seen = opened.until("s.title.startsWith('Step ') && s.pictures.length === 2 && s.points > 3")
     assert seen["title"].startswith("Step ") and seen["title"].endswith(" of 4000")
     assert seen["pictures"] == ["attention", "preview"] and seen["buttons"] == ["Stop and keep", "Cancel"]
     assert not seen["cut"] and seen["size"] == size, "the node keeps its size"

@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from stand_ins import ROOT, loaded_pack
+from stand_ins import ROOT, loaded_pack, schemas
 
 
 @pytest.fixture
@@ -147,3 +147,26 @@ def test_picture_folders_are_comfyuis_own(pack: ModuleType, tmp_path: Path) -> N
     ):
         assert str(node.validate_inputs(folder=name)).startswith("folder: "), name
     assert node.validate_inputs(folder="output/sweep") is True and node.validate_inputs() is True
+
+
+def test_numbers_that_stand_for_something_read_as_a_word(pack: ModuleType) -> None:
+    """js/number_words.js writes the word; the tooltip says both, for front ends without it."""
+    inputs = [(schema.node_id, given) for schema in schemas(pack) for given in schema.inputs]
+    named = 0
+    for node, given in inputs:
+        words = (given.settings.get("extra_dict") or {}).get("seal_words", [])
+        named += bool(words)
+        for number, word in words:
+            assert given.settings["min"] <= number <= given.settings["max"], (node, given.id)
+            assert f"{word} ({number:g})" in given.settings["tooltip"], (node, given.id)
+        if given.io_type in ("INT", "FLOAT") and given.settings.get("default") == -1:
+            assert words, (node, given.id)
+    assert named > 15
+
+
+def test_the_training_node_shows_what_a_person_sets(pack: ModuleType) -> None:
+    (train,) = (schema for schema in schemas(pack) if schema.node_id == "SEALTrainEmbedding")
+    widgets = [given for given in train.inputs if "default" in given.settings]
+    simple = [given.id for given in widgets if not (given.settings.get("extra_dict") or {}).get("advanced")]
+    assert simple == ["class_word", "name", "preset", "quality"]
+    assert train.inputs[-1].id == "quality", "saved widgets are read by position"

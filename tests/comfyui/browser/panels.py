@@ -32,7 +32,8 @@ BUILD = """async (nodes2, dark, settings) => {
         widget.value = value;
         widget.callback?.(value);
     }
-    window.sealTest = { train, layers, summary };
+    const panel = (node) => node.widgets.find((w) => w.element?.classList.contains("seal-panel")).element;
+    window.sealTest = { train, layers, panel };
     app.canvas.ds.scale = 1;
     [app.canvas.ds.offset[0], app.canvas.ds.offset[1]] = [90, 110];
     app.canvas.setDirty(true, true);
@@ -40,8 +41,7 @@ BUILD = """async (nodes2, dark, settings) => {
 }"""
 
 STATE = """() => {
-    const panel = document.querySelector(".seal-note")?.closest(".seal-panel");
-    if (!panel) return null;
+    const panel = sealTest.panel(sealTest.train);
     const shown = (e) => e && e.offsetParent !== null;
     return {
         title: panel.querySelector("b").textContent,
@@ -57,24 +57,28 @@ STATE = """() => {
 }"""
 
 CLICK = """(words) => {
-    const found = [...document.querySelectorAll(".seal-panel button")]
+    const found = [sealTest.train, sealTest.layers].flatMap((n) => [...sealTest.panel(n).querySelectorAll("button")])
         .find((b) => b.offsetParent !== null && (b.textContent === words || b.getAttribute("aria-label") === words));
     found.click();
 }"""
 
 CHOOSE_MAP = """(name) => {
-    const select = document.querySelector(".seal-panel select");
+    const select = sealTest.panel(sealTest.layers).querySelector("select");
     select.value = name;
     select.dispatchEvent(new Event("change"));
 }"""
 
-PICKER = """() => ({
-    map: document.querySelector(".seal-panel select").value,
-    sites: [...document.querySelectorAll(".seal-site")].map((b) => b.getAttribute("aria-label")),
-    chosen: [...document.querySelectorAll('.seal-site[aria-pressed="true"]')].map((b) => b.getAttribute("aria-label")),
-    preset: sealTest.layers.widgets.find((w) => w.name === "preset").value,
-    layers: sealTest.layers.widgets.find((w) => w.name === "layers").value,
-})"""
+PICKER = """() => {
+    const panel = sealTest.panel(sealTest.layers);
+    const names = (chosen) => [...panel.querySelectorAll(`.seal-site${chosen}`)].map((b) => b.getAttribute("aria-label"));
+    return {
+        map: panel.querySelector("select").value,
+        sites: names(""),
+        chosen: names('[aria-pressed="true"]'),
+        preset: sealTest.layers.widgets.find((w) => w.name === "preset").value,
+        layers: sealTest.layers.widgets.find((w) => w.name === "layers").value,
+    };
+}"""
 
 # What is written where a number stands for something else: (input, text), as drawn.
 WORDS = """(nodes2) => nodes2
