@@ -13,6 +13,7 @@ BUILD = """async (nodes2, dark, settings) => {
         await new Promise((done) => setTimeout(done, 1500));
     }
     app.graph.clear();
+    await new Promise((done) => setTimeout(done, 500));  // else Vue takes the new nodes for the old ones
     const add = (type, x, y, width) => {
         const node = LiteGraph.createNode(type);
         node.pos = [x, y];
@@ -70,7 +71,8 @@ CHOOSE_MAP = """(name) => {
 
 PICKER = """() => {
     const panel = sealTest.panel(sealTest.layers);
-    const names = (chosen) => [...panel.querySelectorAll(`.seal-site${chosen}`)].map((b) => b.getAttribute("aria-label"));
+    const sites = (chosen) => [...panel.querySelectorAll(`.seal-site${chosen}`)];
+    const names = (chosen) => sites(chosen).map((b) => b.getAttribute("aria-label"));
     return {
         map: panel.querySelector("select").value,
         sites: names(""),
