@@ -14,6 +14,7 @@ BUILD = """async (nodes2, dark, settings) => {
     }
     app.graph.clear();
     await new Promise((done) => setTimeout(done, 500));  // else Vue takes the new nodes for the old ones
+    app.graph.last_node_id = window.sealLast = (window.sealLast ?? 0) + 100;  // values are kept by a node's number
     const add = (type, x, y, width) => {
         const node = LiteGraph.createNode(type);
         node.pos = [x, y];
