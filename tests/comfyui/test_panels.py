@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -131,3 +132,21 @@ def test_the_last_layer_stays(panels: Callable[..., Panels]) -> None:
         opened.click(part)
     opened.click("up, out")
     assert opened.picker()["chosen"], "no layer at all would be an error"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ({}, 400),
+        (["stop"], 400),
+        ({"prompt_id": "p", "node": "1", "do": "delete"}, 400),
+        ({"prompt_id": "p", "node": 1, "do": "stop"}, 400),
+        ({"prompt_id": "p", "node": "1", "do": "stop"}, 404),
+    ],
+)
+def test_the_route_refuses_what_is_no_running_training(
+    served: tuple[ComfyServer, FrontEnd], request_: object, status: int
+) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        served[0].post("/seal/training", request_)
+    assert refused.value.code == status
