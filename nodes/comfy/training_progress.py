@@ -44,11 +44,13 @@ class Preview:
     prompt: str
     every: int
 
-    def spacing(self, steps: int) -> int:
+    def spacing(self, steps: int, looked_at: bool) -> int:
         """Steps between two pictures of a training; 0 = none."""
         if not self.prompt.strip():
             return 0
-        return max(FEWEST_STEPS, steps // PREVIEWS) if self.every == AUTOMATIC else self.every
+        if self.every == AUTOMATIC:
+            return max(FEWEST_STEPS, steps // PREVIEWS) if looked_at else 0
+        return self.every
 
 
 class Watcher:
@@ -68,7 +70,8 @@ class Watcher:
     ) -> None:
         comfy.model_management.throw_exception_if_processing_interrupted()
         self._host, self._reference, self._config, self._panel = host, reference, config, panel
-        self._prompt, self._every, self._warnings = preview.prompt, preview.spacing(config.steps), warnings
+        self._prompt, self._warnings = preview.prompt, warnings
+        self._every = preview.spacing(config.steps, looked_at=panel.client is not None)
         self._bar = comfy.utils.ProgressBar(config.steps)
         self._picture_every = max(1, config.steps // (2 * PROBES))
         self._sought, self._candidates = 0, most_notices(config.tokens.class_word)

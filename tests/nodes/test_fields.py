@@ -170,3 +170,21 @@ def test_the_training_node_shows_what_a_person_sets(pack: ModuleType) -> None:
     simple = [given.id for given in widgets if not (given.settings.get("extra_dict") or {}).get("advanced")]
     assert simple == ["class_word", "name", "preset", "quality"]
     assert train.inputs[-1].id == "quality", "saved widgets are read by position"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "every", "steps", "looked_at", "spacing"),
+    [
+        ("a {}", -1, 400, True, 80),
+        ("a {}", -1, 60, True, 40),
+        ("a {}", -1, 400, False, 0),
+        ("a {}", 7, 400, False, 7),
+        ("a {}", 0, 400, True, 0),
+        (" ", 7, 400, True, 0),
+    ],
+)
+def test_previews_cost_little_unless_they_are_asked_for(
+    pack: ModuleType, prompt: str, every: int, steps: int, looked_at: bool, spacing: int
+) -> None:
+    preview = module(pack, "nodes.comfy.training_progress").Preview(prompt, every)
+    assert preview.spacing(steps, looked_at) == spacing
