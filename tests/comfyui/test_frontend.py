@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
 from chromium import find_chromium
 from frontend import FrontEnd
-from saved_workflows import EXAMPLES, LEARN, NAMES, read, shipped_subgraphs
+from saved_workflows import EXAMPLES, LEARN, NAMES, read, shipped_subgraphs, widgets
 
 
 @pytest.fixture(scope="module")
