@@ -21,9 +21,9 @@ from ..seal_core.pictures.inputs import images_of, masks_for
 from ..seal_core.pictures.picture_file import read_mask, read_picture
 from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
-from .comfy.train_again import times_to_train_again
 from .comfy.folder_run import GivenPicture, learn_folder
 from .comfy.folders import folder_times, picture_folder, picture_folders
+from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, LayersType, TokensType, WeightsType, schema
 
