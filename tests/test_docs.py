@@ -9,9 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/*.md")]
-FOLDERS = {
-    "docs", "js", "locales", "nodes", "seal_core", "tests", "workflows", *(p.name for p in (ROOT / "seal_core").iterdir())
-}  # fmt: skip
+FOLDERS = {"docs", "js", "locales", "nodes", "seal_core", "tests", "workflows"}
+FOLDERS |= {path.name for path in (ROOT / "seal_core").iterdir()}
 """What a path on a page begins with, where it is one of ours; some pages leave `seal_core/` out."""
 ENDINGS = (".py", ".md", ".json", ".toml", ".jpg")
 
