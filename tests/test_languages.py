@@ -124,7 +124,7 @@ def test_a_translated_page_has_all_that_the_english_one_has(node_id: str, langua
 @pytest.mark.parametrize("language", ("en", *LANGUAGES))
 @pytest.mark.parametrize("node_id", NODE_IDS)
 def test_a_page_fits_the_side_panel(node_id: str, language: str) -> None:
-    """It is 282 px wide, where a table of three columns runs out of it. Its markdown strikes out text between tildes."""
+    """282 px are too narrow for three columns. The panel's markdown strikes out text between tildes."""
     text = page(node_id, language)
     assert "~" not in text
     assert [line for line in text.splitlines() if line.startswith("|") and line.count("|") > 3] == []
