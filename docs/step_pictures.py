@@ -31,7 +31,7 @@ from seal_core.stickers.cutout import cutout
 ROOT = Path(__file__).resolve().parents[1]
 FONT = ROOT / "seal_core/stickers/fonts/MPLUSRounded1c-ExtraBold-subset.ttf"
 OUT = ROOT / "docs/five-steps.jpg"
-STEPS = ("1  your sticker", "2  what is the character", "3  what it learned", "4  new pictures", "5  stickers")
+STEPS = ("1  your sticker", "2  what is the character", "3  where the new word looks", "4  new pictures", "5  stickers")
 PROMPTS = (
     "happy, waving, full body, flat vector style, forest background",
     "sad, sitting, full body, flat vector style, snowy background",
@@ -40,6 +40,8 @@ PROMPTS = (
 )
 CELL, GAP, TOP, EDGE = 256, 44, 52, 20
 """Pixels: a step's square, the gap with its arrow, and the margins above and around."""
+AFTER = (416, 16, 800, 400)
+"""Where the picture of the attention shows it after the training."""
 PAPER, INK, QUIET = "#d5e0f2", "#20202a", "#7d8aa5"
 
 
@@ -62,13 +64,13 @@ def steps(folder: Path) -> list[Image.Image]:
     (sticker,), _ = built_in_pictures()
     seen = mask_overlay(sticker[None], semantic_mask(sticker[None]))[0]
     with Image.open(folder / "my-sticker.attention.png") as attention:
-        learned = attention.convert("RGB")
+        learned = attention.convert("RGB").crop(AFTER)
     host = open_included(None, None)
     concept = read_concept("embedding", folder / "my-sticker.safetensors", "")
     prompts = [f"a sticker of {concept.name}, {words}" for words in PROMPTS]
     drawn = generate_pictures(host, concept, prompts, 1, seed=0)
     cut, _ = add_border(cutout(drawn, failing="stop")[0], border=Border(width=4))
-    stickers = [Image.fromarray(rgba8(fit_into(one, CELL, CELL))) for one in cut.numpy()]
+    stickers = [Image.fromarray(fit_into(one, CELL, CELL)) for one in rgba8(cut.numpy())]
     return [image_of(sticker), image_of(seen), learned, four([image_of(one) for one in drawn]), four(stickers)]
 
 
