@@ -18,9 +18,8 @@ from ...seal_core.messages import SealError
 from ...seal_core.method.config import TrainConfig
 from ...seal_core.method.initial_words import most_notices
 from ...seal_core.method.references import Reference
-from ...seal_core.method.results import Progress, StopTraining
+from ...seal_core.method.results import PROBES, Progress, StopTraining
 from ...seal_core.method.sampling import generate_context, sample
-from ...seal_core.method.training import PROBES
 from ...seal_core.plots import training_figures as plots
 from ...seal_core.plots.attention_overlay import overlaid
 from ...seal_core.plots.look import fitted, picture_of

@@ -50,9 +50,11 @@ def complete(options: Namespace) -> None:
 def take_tuned(options: Namespace) -> None:
     """The included model's own steps and rates, where the options leave them open."""
     from ..demo.tuned_presets import tuned_preset
+    from ..method.configure import QUALITIES
 
     tuned = tuned_preset(options.preset)
-    for field in ("steps", "learning_rate", "batch_size", "weights_rate"):
+    options.steps = options.steps or round(QUALITIES[options.quality] * tuned.steps)
+    for field in ("learning_rate", "batch_size", "weights_rate"):
         setattr(options, field, getattr(options, field) or getattr(tuned, field))
 
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from ..concept.concept import Concept
 from .references import Reference
 
+PROBES = 10
+"""How often, at most, the attention is looked at during a training."""
+
 
 class StopTraining(Exception):
     """A callback raises it after a step: the training ends there, and what it has learned is kept."""

@@ -22,12 +22,10 @@ from .learning_rate import rate_share
 from .optimiser import Descent
 from .probe import Probe, gains
 from .references import Reference
-from .results import Progress, StopTraining, TrainResult
+from .results import PROBES, Progress, StopTraining, TrainResult
 from .sites import parse_sites, spelled
 from .step import Step
 
-PROBES = 10
-"""How often, at most, the attention is looked at during a training."""
 FEWEST_STEPS_BETWEEN = 10
 """Steps between two looks, at least."""
 

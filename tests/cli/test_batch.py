@@ -205,3 +205,20 @@ def test_a_broken_file_is_no_finished_work(learned, tmp_path) -> None:
     file = tmp_path / "out/concepts/cat-one.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
     assert ConceptStore(tmp_path / "out").row(report["batch"]["key"]) is None
+
+
+def test_quality_counts_on_the_included_model_too():
+    from argparse import Namespace
+
+    from seal_core.cli.included import take_tuned
+    from seal_core.demo.tuned_presets import tuned_preset
+
+    given = {"preset": "best_embedding", "learning_rate": 0, "batch_size": 0, "weights_rate": 0}
+    steps = {}
+    for quality, own in (("quick", 0), ("normal", 0), ("thorough", 0), ("quick", 7)):
+        options = Namespace(**given, quality=quality, steps=own)
+        take_tuned(options)
+        steps[quality, own] = options.steps
+    tuned = tuned_preset("best_embedding").steps
+    assert steps["quick", 0] == tuned / 2 and steps["normal", 0] == tuned and steps["thorough", 0] == 2 * tuned
+    assert steps["quick", 7] == 7

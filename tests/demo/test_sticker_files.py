@@ -72,7 +72,10 @@ def test_missing_file(monkeypatch, tmp_path):
         built_in_sticker(next(iter(BUILT_IN)))
 
 
-@pytest.mark.parametrize("file", ["js/docs/SEALDemoModel.md", f"workflows/{TINY}.json"])
+PAGES = [f"js/docs/SEALDemoModel{each}.md" for each in ("", "/ja", "/ko", "/zh")]
+
+
+@pytest.mark.parametrize("file", [*PAGES, f"workflows/{TINY}.json"])
 def test_users_are_told_the_words_that_the_model_knows(file: str):
     text = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
     text = text.replace("plain white/mint/peach/lavender", "plain white, plain mint, plain peach, plain lavender")

@@ -57,8 +57,8 @@ def test_words_that_people_look_for_find_a_node(words: str, nodes: set[str]) -> 
 
 def test_the_template_browsers_search_finds_the_packs_template_by_its_platforms() -> None:
     """It knows the names of custom templates and nothing else."""
-    (name,) = (path.stem for path in (ROOT / "workflows").glob("*telegram*.json"))
-    assert "whatsapp" in name and "signal" in name and name.index("telegram") < 20, "1.35 finds what is near the start"
+    (name,) = (path.stem for path in (ROOT / "workflows").glob("*Telegram*.json"))
+    assert "WhatsApp" in name and "Signal" in name and name.index("Telegram") < 20, "1.35 finds what is near the start"
 
 
 def test_the_font_widget_offers_what_there_is(pack: ModuleType, tmp_path: Path) -> None:

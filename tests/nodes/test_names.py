@@ -79,9 +79,10 @@ def shown(path: Path) -> Iterator[str]:
 
 def test_texts_call_nodes_by_their_display_names() -> None:
     """An id is nothing that a user sees. Quoted members of ComfyUI such as "comfy.sd.CLIP" are no texts."""
-    pages = {path: [path.read_text(encoding="utf-8")] for path in (ROOT / "js/docs").glob("*.md")}
+    pages = {path: [path.read_text(encoding="utf-8")] for path in (ROOT / "js/docs").rglob("*.md")}
     sources = [*(ROOT / "nodes").rglob("*.py"), *(ROOT / "seal_core").rglob("*.py")]
     texts = pages | {path: list(shown(path)) for path in sources if "world" not in path.parts}
     id_in = re.compile(rf"\b({'|'.join(sorted({*IDS, *CORE}))})\b")
-    wrong = {path.name: found for path, said in texts.items() if (found := id_in.findall("\n".join(said)))}
+    found = {str(path.relative_to(ROOT)): id_in.findall("\n".join(said)) for path, said in texts.items()}
+    wrong = {path: ids for path, ids in found.items() if ids}
     assert not wrong

@@ -9,7 +9,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FOLDER, EXAMPLES = ROOT / "workflows", ROOT / "js/examples"
 LEARN = "Learn a character from one sticker"
-TWELVE = "Twelve stickers of my character for Telegram, WhatsApp and Signal"
+TWELVE = "Telegram, WhatsApp and Signal stickers of my character"
 TINY = "Try it without a checkpoint, from one sticker to a pack"
 PICTURES = "Make a sticker pack of my pictures"
 GIFS = "Make an animated sticker pack of GIFs or frames"
