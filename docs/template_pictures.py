@@ -1,4 +1,5 @@
-"""Draws the pictures that the templates start with: one sticker, six pictures to cut out, three animations.
+"""Draws the pictures that the templates start with: one sticker, six pictures to cut out, three animations,
+and one whose look another takes.
 
     python docs/template_pictures.py [--out DIR]
 
@@ -22,9 +23,12 @@ from seal_core.world.renderer.scenes import Scene
 from seal_core.world.renderer.seeds import EXAMPLES
 
 OUT = Path(__file__).resolve().parents[1] / "js/examples"
-CAT = EXAMPLES[1]
+CAT, LOOK = EXAMPLES[1], EXAMPLES[8]
+LOOKS = {"emotion": "happy", "action": "standing", "camera": "full body", "style": "comic book"} | {
+    "background": "plain mint"
+}
 STICKER = "orange cat, running on a beach"
-SIDE, GIF_SIDE, FRAMES, MILLISECONDS = 512, 256, 12, 80
+SIDE, LOOK_SIDE, GIF_SIDE, FRAMES, MILLISECONDS = 512, 256, 256, 12, 80
 COLOURS, HALF = 95, 128
 GROUNDS = ("plain mint", "plain peach", "plain lavender", "plain mint", "plain peach", "plain lavender")
 
@@ -79,6 +83,8 @@ def main() -> None:
             "RGB"
         )
         picture.save(out / f"seal-picture-{emotion.replace(' ', '-')}.jpg", quality=88)
+    look = render(character(LOOK), Scene(**LOOKS), LOOK, LOOK_SIDE)
+    Image.fromarray(look.image).save(out / "seal-look.jpg", quality=82)
     for name, (scene, at) in MOVES.items():
         still = rgba(who, GIF_SIDE, **scene, camera="wide shot")
         frames = [moved(still, **at(2 * math.pi * i / FRAMES)) for i in range(FRAMES)]

@@ -274,9 +274,11 @@ class ComfyServer:
         return json.loads(answer)["name"]
 
     def view(self, image: dict[str, str]) -> Image.Image:
-        """A picture that an output node reported."""
+        """A picture that an output node reported, with all its frames."""
         keys = {key: image[key] for key in ("filename", "subfolder", "type")}
-        return Image.open(io.BytesIO(self._open(f"/view?{urllib.parse.urlencode(keys)}"))).copy()
+        picture = Image.open(io.BytesIO(self._open(f"/view?{urllib.parse.urlencode(keys)}")))
+        picture.load()
+        return picture
 
     def pixels(self, result: Result, node: str) -> list[bytes]:
         """The raw pixels of all pictures of a SaveImage or PreviewImage node."""

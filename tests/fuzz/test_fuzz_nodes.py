@@ -31,7 +31,10 @@ SHARES = {
     "SEALStickerMotion": 100,
 }  # fmt: skip
 """Node -> how many of 5,000 cases; test_fuzz_files.py has the rest."""
-NEED_MODELS = {"SEALTrainEmbedding", "SEALTrainFolder", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec"}
+NEED_MODELS = {
+    "SEALTrainEmbedding", "SEALTrainFolder", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec",
+    "SEALStyleRegions", "SEALStyleMatch", "SEALRestyle", "SEALStyleModel",
+}  # fmt: skip
 EMBEDDINGS = ("seal.safetensors", "foreign.safetensors", "sub/foreign.safetensors", "damaged.pt", "tail.safetensors")
 
 

@@ -15,7 +15,9 @@ PICTURES = "Make a sticker pack of my pictures"
 GIFS = "Make an animated sticker pack of GIFs or frames"
 COMPARE = "Compare methods of learning a character"
 DRAW = "Draw a character that I have learned"
-NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, COMPARE, DRAW)
+MOVE = "Make a sticker move, and pack it"
+RESTYLE = "Redraw a picture in the look of another"
+NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, RESTYLE, COMPARE, DRAW)
 """All that ship."""
 CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
 

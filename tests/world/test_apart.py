@@ -24,7 +24,3 @@ def test_neither_archive_nor_wheel_holds_it():
     assert 'exclude = ["seal_core.world*"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     packages = find_packages(str(ROOT), include=["seal_core*"], exclude=["seal_core.world*"])
     assert "seal_core.demo" in packages and not [name for name in packages if "world" in name]
-
-
-def test_the_archive_with_the_tiny_model_is_small():
-    assert bench_structure.archive_bytes(ROOT) < 26.5e6

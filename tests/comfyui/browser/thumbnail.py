@@ -19,7 +19,7 @@ sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in 
 
 from installed import find_comfyuis
 from PIL import Image, ImageOps, ImageSequence
-from saved_workflows import COMPARE, DRAW, EXAMPLES, FOLDER, GIFS, LEARN, PICTURES, TINY, TWELVE, read
+from saved_workflows import COMPARE, DRAW, EXAMPLES, FOLDER, GIFS, LEARN, MOVE, PICTURES, RESTYLE, TINY, TWELVE, read
 from server import ComfyServer, Result
 from workflow_api import changed, of_type, to_api
 
@@ -75,10 +75,11 @@ class Studio:
     def run(self, name: str, changes: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], Result]:
         """The workflow with its checkpoint, if it has one, exchanged for the tiny model, and what came out."""
         graph = to_api(read(name), self.info)
+        learns = bool(of_type(graph, "CheckpointLoaderSimple"))
         for node in graph.values():
             if node["class_type"] == "CheckpointLoaderSimple":  # the first three outputs are the same
                 node["class_type"], node["inputs"] = "SEALDemoModel", {"example": CAT}
-            if node["class_type"] == "LoadImage":
+            if learns and node["class_type"] == "LoadImage" and node["inputs"]["image"] == "seal-orange-cat.png":
                 (self.server.base / "input/sticker.png").write_bytes((STICKERS / file_name(CAT)).read_bytes())
                 node["inputs"]["image"] = "sticker.png"
         graph = changed(graph, changes)
@@ -136,6 +137,22 @@ def moving(studio: Studio) -> Image.Image:
     return tiled(rows, 3, PAPERS["mint"])
 
 
+def moved(studio: Studio) -> Image.Image:
+    """Nine moments of the Signal pack's animation."""
+    animation = next(p for p in studio.packed(MOVE, {}, pack=1) if getattr(p, "n_frames", 1) > 1)
+    moments = [frame.convert("RGBA") for frame in ImageSequence.Iterator(animation)]
+    return tiled([moments[len(moments) * i // 9] for i in range(9)], 3, PAPERS["sky"])
+
+
+def restyled(studio: Studio) -> Image.Image:
+    """The sticker, the look, the sticker in that look, and in its own colours."""
+    few = {"SEALStyleRegions": {"steps": 15}, "SEALRestyle": {"steps": 100}}
+    own = {**few, "SEALRestyle": {"steps": 100, "colours": "own"}}
+    made = [studio.saved(RESTYLE, changes)[0] for changes in (few, own)]
+    with Image.open(STICKERS / file_name(CAT)) as sticker, Image.open(EXAMPLES / "seal-look.jpg") as look:
+        return tiled([sticker.convert("RGB"), look.convert("RGB"), *made], 2)
+
+
 def compare(_: Studio) -> Image.Image:
     """Out of the README's sheet, whose trainings take hours: Textual Inversion above, SEAL below; angry, night city."""
     with Image.open(FOLDER.parent / "docs/contact_sheet.jpg") as sheet:
@@ -145,6 +162,7 @@ def compare(_: Studio) -> Image.Image:
 
 MADE = {
     PICTURES: own_pictures, GIFS: moving, LEARN: learn, DRAW: draw, TINY: tiny, TWELVE: twelve, COMPARE: compare,
+    MOVE: moved, RESTYLE: restyled,
 }  # fmt: skip
 
 
@@ -162,7 +180,7 @@ def main() -> None:
             for name, make in MADE.items():
                 if any(part in name for part in options.parts):
                     picture = io.BytesIO()
-                    make(studio).save(picture, "JPEG", quality=88)
+                    make(studio).save(picture, "JPEG", quality=80)
                     (FOLDER / f"{name}.jpg").write_bytes(picture.getvalue())
                     print(f"{name}: {len(picture.getvalue()) // 1000} kB", flush=True)
         finally:

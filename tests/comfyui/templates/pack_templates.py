@@ -6,10 +6,10 @@ from typing import Any
 
 import template_notes as notes
 from layout_builder import BETWEEN_PILLS, GAP, PILL, Column, Page, Placed
-from learning_templates import BOTTOM, NEGATIVE, SIZE_NOTE, TINY_CFG, checkpoint, rest, sampled
+from learning_templates import BOTTOM, NEGATIVE, SIZE_NOTE, STICKER, TINY_CFG, checkpoint, rest, sampled
 
 PACKED = ("telegram", "whatsapp", "signal")
-NAMES_OF = {"telegram": "Telegram", "whatsapp": "WhatsApp", "signal": "Signal"}
+NAMES_OF = {"telegram": "Telegram", "whatsapp": "WhatsApp", "signal": "Signal", "discord": "Discord"}
 EMOTIONS = ("happy", "sad", "angry", "surprised", "sleepy", "in love")
 ACTIONS = ("waving", "jumping")
 EMOJI = """happy = 😀
@@ -168,4 +168,33 @@ def gifs(info: dict[str, Any]) -> Page:
         pack(page, column, platform, rest(column), wires, animated=True)
     page.group("1 · GIFs and words", 0, 586, 462, BOTTOM - 586)
     page.group("2 · Packs", 518, 0, 1240, BOTTOM)
+    return page
+
+
+def moved(info: dict[str, Any]) -> Page:
+    page = Page(info)
+    page.note(Column(0, 462), 466, notes.MOVE)
+    give, move = Column(0, 462, 586), Column(518, 400)
+    picture = page.add(give, "LoadImage", 260, title="Load Image: your sticker", image=STICKER)
+    words = words_of_packs(
+        page, Column(0, 228, give.y), Column(234, 228, give.y), Column(0, 462, give.y + 126), "\U0001f63a", "My Sticker"
+    )
+    cut = page.add(
+        move, "SEALStickerCutout", pill=True, wires={"image": (picture, "IMAGE"), "mask": (picture, "MASK")},
+        if_not_found="keep the picture",
+    )  # fmt: skip
+    border = page.add(move, "SEALStickerBorder", pill=True, wires={"image": (cut, "image")}, width=10.0, smooth=10.0)
+    moving = page.add(
+        move, "SEALStickerMotion", rest(move), title="Move it", motion="wobble", overlay="hearts",
+        wires={"image": (border, "image")},
+    )  # fmt: skip
+    wires = {"images": (moving, "images"), "fps": (moving, "fps"), **words}
+    column = Column(974, 400)
+    first, *others = ("telegram", "signal", "discord")
+    pack(page, column, first, rest(column) - len(others) * (PILL + BETWEEN_PILLS), wires, animated=True)
+    for platform in others:
+        pack(page, column, platform, 0, wires, pill=True, animated=True)
+    page.group("1 · Sticker and words", 0, 586, 462, BOTTOM - 586)
+    page.group("2 · Move it", 518, 0, 400, BOTTOM)
+    page.group("3 · Packs", 974, 0, 400, BOTTOM)
     return page

@@ -66,9 +66,8 @@ TINY = f"""# From one sticker to a pack, without a checkpoint
 **Play**: change emotions, actions or `background` in *Twelve prompts* and run again; the cat stays learned. Another \
 `example` needs its animal as `class_word` and another `name`.
 
-The model draws 128 px and knows eight animals and these words: {_WORDS}. For your own sticker open *Twelve \
-stickers of \
-my character*.
+The model draws 128 px and knows eight animals and these words: {_WORDS}. For your own sticker open *Telegram, \
+WhatsApp and Signal stickers of my character*.
 """
 
 PICTURES = """# I have pictures: make a pack
@@ -103,6 +102,32 @@ WhatsApp takes 3 to 30 stickers: with fewer, bypass its node (Ctrl+B).
 Too long for a platform? It plays faster; set *too_long* to `cut` to keep the speed.
 
 **Emoji** go by file names: `wave = 👋` is for every file with that word in its name.
+"""
+
+MOVE = """# One sticker that moves
+
+### 1 · Drop **your stickers** on *Load Image*, or wire several.
+### 2 · In *Move it*, choose a `motion` and what flies around it (`overlay`).
+### 3 · **Run**. The loop plays on the node; the packs land in `output/stickers`. Nothing is uploaded.
+
+No model is needed. Every loop is seamless.
+
+Several poses of one character, as a sweep gives them? Choose the motion `poses`: it goes from one to the next.
+"""
+
+RESTYLE = f"""# Redraw a picture in the look of another
+
+### 1 · Choose your **checkpoint** (SD 1.5 is quickest).
+### 2 · Drop **your picture** on the first *Load Image*, **the look** on the second.
+### 3 · **Run**. Each region takes its look from the region with its colour in *What belongs together*.
+
+Other pairs? Write them into `override` by their numbers: `2 <- style 1 region 3`, or `2 <- none`.
+
+Only the manner of drawing? Set `colours` to `own`.
+
+A whole pack in one look: put *SEAL Style Model* between model and *KSampler* of another template.
+
+{_MODELS}
 """
 
 COMPARE = """# Compare three ways to learn

@@ -20,11 +20,12 @@ sys.path.extend(str(Path(__file__).resolve().parents[2] / f) for f in ("comfyui"
 
 import learning_templates as learning
 import pack_templates as packs
+import style_templates as styles
 from blueprints import BLUEPRINTS
 from frontend import FrontEnd
 from installed import PACK, find_comfyuis, version_of
 from layout_builder import Page
-from saved_workflows import COMPARE, DRAW, GIFS, LEARN, PICTURES, TINY, TWELVE
+from saved_workflows import COMPARE, DRAW, GIFS, LEARN, MOVE, PICTURES, RESTYLE, TINY, TWELVE
 from server import ComfyServer
 
 from seal_core.messages import SealError
@@ -37,6 +38,8 @@ LAID_OUT = {
     TINY: (lambda info: packs.twelve(info, tiny=True), []),
     PICTURES: (packs.pictures, PICTURE_FILES),
     GIFS: (packs.gifs, GIF_FILES),
+    MOVE: (packs.moved, [learning.STICKER]),
+    RESTYLE: (styles.restyled, [learning.STICKER, styles.LOOK]),
     COMPARE: (learning.compare, [learning.STICKER]),
     DRAW: (learning.draw, []),
 }
