@@ -30,7 +30,7 @@ class SEALStyleModel(io.ComfyNode):
                 io.Image.Input("image", tooltip="The style picture, or several."),
                 io.Float.Input(
                     "strength",
-                    default=0.7,
+                    default=1.0,
                     min=0.0,
                     max=1.0,
                     step=0.05,

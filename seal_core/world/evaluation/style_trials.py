@@ -102,7 +102,7 @@ def _in_words(noise: float) -> Way:
     return run
 
 
-def _styled(noise: float, layers: str = "up", strength: float = 0.7) -> Way:
+def _styled(noise: float, layers: str = "up", strength: float = 1.0) -> Way:
     """Image to image in the style picture's look, without words for it."""
 
     def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
