@@ -43,6 +43,7 @@ from ..renderer.scenes import Scene
 from .character_plan import NEUTRAL, characters
 from .metrics import interval, resamples
 from .trial_kit import TrialKit, TrialKitPaths
+from .true_regions import adjusted_rand, true_regions
 
 METRICS: Mapping[str, str] = {
     "style": "share of pictures that the judge reads in the asked style",
@@ -148,16 +149,20 @@ WAYS: Mapping[str, Way | None] = {
 }
 
 
-def case_of(kit: TrialKit, seed: int, style: str, null: Context, steps: int = STEPS) -> Case:
-    """The case of a character's seed: what it does and where varies with the seed."""
-    who, other = character(seed), character(seed + 500_000)
+def content_scene(seed: int) -> Scene:
+    """A flat picture's scene, which varies with the seed."""
     actions = [a for a in VALUES["action"] if a != "standing"]
-    scene = NEUTRAL.but(
+    return NEUTRAL.but(
         action=actions[seed % len(actions)],
         emotion=VALUES["emotion"][seed % len(VALUES["emotion"])],
         background=("beach", "forest", "night city", "snowy")[seed % 4],
         style="flat vector",
     )
+
+
+def case_of(kit: TrialKit, seed: int, style: str, null: Context, steps: int = STEPS) -> Case:
+    """The case of a character's seed: what it does and where varies with the seed."""
+    who, other, scene = character(seed), character(seed + 500_000), content_scene(seed)
     sticker, source = kit.render(who, scene, seed=seed), kit.render(other, NEUTRAL.but(style=style), seed=seed)
     truth = kit.render(who, scene.but(style=style), seed=seed)
     content, look = (_regions(kit, s, null) for s in (sticker, source))
@@ -198,6 +203,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seed-offset", type=int, default=0, metavar="K", help="start at the K-th of the split")
     add("--ways", default=";".join(WAYS), help="ways to compare, separated by semicolons (default: all)")
     add("--steps", type=int, default=STEPS, metavar="K", help=f"of the optimisations (default {STEPS})")
+    add("--regions", action="store_true", help="measure how well regions are found, in place of restyling")
     add("--model", type=Path, default=MODEL_FILE, metavar="FILE", help="tiny model (default: the shipped one)")
     add("--judges", type=Path, default=JUDGES_FILE, metavar="FILE", help="judges (default: the shipped ones)")
 
@@ -211,8 +217,12 @@ def run(options: argparse.Namespace) -> None:
     kit = TrialKitPaths(options.model, options.judges).kit()
     null = kit.host.encode([Prompt("")], {})
     styles = [s for s in VALUES["style"] if s != "flat vector"]
+    seeds = characters(options.split, options.pictures, options.seed_offset)
+    if options.regions:
+        print(regions_table(options.out, [agreement(kit, seed, null) for seed in seeds]))
+        return
     rows = []
-    for i, seed in enumerate(characters(options.split, options.pictures, options.seed_offset)):
+    for i, seed in enumerate(seeds):
         path = options.out / f"{seed}.json"
         known = json.loads(path.read_text()) if path.exists() else {}
         missing = [w for w in ways if w not in known]
@@ -239,6 +249,33 @@ def _picture(kit: TrialKit, case: Case, way: str, null: Context) -> Tensor:
         return case.truth
     run = WAYS[way]
     return case.content.image if run is None else kit.host.decode_latents(run(kit, case, null))[0]
+
+
+def agreement(kit: TrialKit, seed: int, null: Context) -> dict[str, float]:
+    """How well a flat picture's regions are found (adjusted Rand index): with its mask, without it, by colour alone."""
+    sticker = kit.render(character(seed), content_scene(seed), seed=seed)
+    image, mask = _float(sticker.image), _float(sticker.mask)
+    latents = kit.host.encode_image(image[None])
+    seen = inversion_features(kit.host, latents, null)
+    ways = {
+        "features, mask": find_regions(image, latents, seen, mask),
+        "features": find_regions(image, latents, seen),
+        "latents alone, mask": find_regions(image, latents, latents[0].float().cpu(), mask),
+    }
+    truth = true_regions(sticker.image, *ways["features"].labels.shape)
+    subject = resize_mask(mask, *truth.shape).numpy() > 0.5
+    found = {name: adjusted_rand(truth, regions.labels) for name, regions in ways.items()}
+    inside = {f"{n}, subject": adjusted_rand(truth[subject], r.labels[subject]) for n, r in ways.items()}
+    return found | inside
+
+
+def regions_table(out: Path, rows: list[dict[str, float]]) -> str:
+    """Writes regions.json (mean agreement with 95 % intervals over the pictures); returns the same as Markdown."""
+    index = resamples(len(rows))
+    found = {name: interval(np.array([row[name] for row in rows]), index) for name in rows[0]}
+    write_output(out / "regions.json", json.dumps(found, indent=1).encode())
+    cells = [f"| {name} | {v['mean']:.2f} [{v['lo']:.2f}, {v['hi']:.2f}] |" for name, v in found.items()]
+    return "\n".join(["| regions by | agreement |", "|---|---|", *cells])
 
 
 def table(out: Path, rows: list[dict[str, dict[str, float]]]) -> str:

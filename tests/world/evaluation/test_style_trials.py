@@ -59,6 +59,15 @@ def test_every_way_draws_a_picture_and_a_rerun_adds_what_is_missing(command):
     assert len(pictures) == len(WAYS)  # no way draws what another does
 
 
+def test_regions_are_measured_against_the_true_ones(command, tmp_path, capsys):
+    with pytest.raises(FileNotFoundError):  # no restyling is done
+        command("--pictures", "2", "--regions")
+    found = json.loads((tmp_path / "regions.json").read_text())
+    assert set(found) >= {"features, mask", "features", "latents alone, mask, subject"}
+    assert all(-1 <= v["lo"] <= v["mean"] <= v["hi"] <= 1 for v in found.values())
+    assert "| features, mask |" in capsys.readouterr().out
+
+
 def test_an_unknown_way_is_refused(command):
     with pytest.raises(SealError, match="ways: 'magic' is not known"):
         command("--ways", "magic")
