@@ -173,9 +173,9 @@ def gifs(info: dict[str, Any]) -> Page:
 
 def moved(info: dict[str, Any]) -> Page:
     page = Page(info)
-    page.note(Column(0, 462), 466, notes.MOVE)
-    give, move = Column(0, 462, 586), Column(518, 400)
-    picture = page.add(give, "LoadImage", 260, title="Load Image: your sticker", image=STICKER)
+    page.note(Column(0, 462), 400, notes.MOVE)
+    give, move = Column(0, 462, 520), Column(518, 400)
+    picture = page.add(give, "LoadImage", 314, title="Load Image: your sticker", image=STICKER)
     words = words_of_packs(
         page, Column(0, 228, give.y), Column(234, 228, give.y), Column(0, 462, give.y + 126), "\U0001f63a", "My Sticker"
     )
@@ -194,7 +194,7 @@ def moved(info: dict[str, Any]) -> Page:
     pack(page, column, first, rest(column) - len(others) * (PILL + BETWEEN_PILLS), wires, animated=True)
     for platform in others:
         pack(page, column, platform, 0, wires, pill=True, animated=True)
-    page.group("1 · Sticker and words", 0, 586, 462, BOTTOM - 586)
+    page.group("1 · Sticker and words", 0, 520, 462, BOTTOM - 520)
     page.group("2 · Move it", 518, 0, 400, BOTTOM)
     page.group("3 · Packs", 974, 0, 400, BOTTOM)
     return page
