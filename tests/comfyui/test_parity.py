@@ -27,7 +27,7 @@ from tiny import tiny_vae
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from seal_core.concept.settings import Layers, Tokens
+from seal_core.concept.settings import Layers, LowRankSpec, Tokens
 from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.method.attention import tap
 from seal_core.method.config import TrainConfig
@@ -68,6 +68,7 @@ def config(note: dict[str, Any]) -> TrainConfig:
     values = dict(note["config"])
     values |= {"tokens": Tokens(**values["tokens"]), "layers": Layers(**values["layers"])}
     values |= {"templates": tuple(values["templates"]), "attributes": tuple(map(tuple, values["attributes"]))}
+    values["weights"] = LowRankSpec(**values["weights"])
     return TrainConfig(**values)
 
 
