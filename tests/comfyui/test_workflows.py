@@ -116,7 +116,7 @@ def test_compare(comfy: ComfyServer, graph, trained):
 
 @pytest.mark.parametrize(
     ("name", "files", "title", "endings"),
-    [(PICTURES, "*.jpg", "My_Pictures", {".png", ".webp"}), (GIFS, "*.gif", "My_GIFs", {".webm"})],
+    [(PICTURES, "seal-picture-*.jpg", "My_Pictures", {".png", ".webp"}), (GIFS, "*.gif", "My_GIFs", {".webm"})],
 )
 def test_own_files_become_packs(comfy: ComfyServer, graph, name: str, files: str, title: str, endings: set[str]):
     examples = [*EXAMPLES.glob(files)]
@@ -152,6 +152,7 @@ def test_sticker_pack(comfy: ComfyServer, graph):
         of_type(whole, t) for t in ("SEALStickerAttributeSweep", "VAEDecode", "SEALStickerCutout")
     )
     sent = {key: node for key, node in whole.items() if int(key) > int(decode) or key == sweep}
+    sent[sweep]["inputs"]["concept"] = "<my-cat>"  # wired to the training, which is left out
     comfy.upload_image("sticker.png", pictures.sticker())
     sent["101"] = {"class_type": "LoadImage", "inputs": {"image": "sticker.png"}}
     blank = {"image": ["101", 0], "label": [sweep, 1], "blank": "waving, sleepy"}
