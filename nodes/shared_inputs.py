@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..seal_core.masks.holes import HOLES
 from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
@@ -33,6 +35,11 @@ def colour_input(name: str, default: str, what: str) -> io.Input:
     if hasattr(io, "Color"):
         return io.Color.Input(name, default=default, tooltip=tooltip, socketless=False)
     return io.String.Input(name, default=default, tooltip=tooltip)
+
+
+def seed_input(tooltip: str, **more: Any) -> io.Input:
+    """A seed that stays as it is: the same settings, the same result."""
+    return io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip=tooltip, **more)
 
 
 def shown_mask(what: str) -> io.Input:

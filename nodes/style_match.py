@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..seal_core.messages import SealError
-from ..seal_core.style.matching import match
+from ..seal_core.style.matching import match, require_few_styles
 from ..seal_core.style.previews import in_one_batch, pairs_preview
 from ..seal_core.style.regions import Regions
 from .comfy.api import io
@@ -14,9 +13,6 @@ from .comfy.vision_features import patch_features
 from .input_checks import inputs_checked
 from .schema import PairsType, RegionsType, schema
 from .shared_inputs import STYLE
-
-MOST_STYLES = 8
-"""Style pictures in all: their places meet in one attention, whose memory grows with them."""
 
 
 class SEALStyleMatch(io.ComfyNode):
@@ -68,8 +64,7 @@ class SEALStyleMatch(io.ComfyNode):
         clip_vision: Any = None,
     ) -> io.NodeOutput:
         styles = (*style, *(style_2 or ()), *(style_3 or ()))
-        if len(styles) > MOST_STYLES:
-            raise SealError(f"style: {len(styles)} pictures are too many; use at most {MOST_STYLES}.")
+        require_few_styles("style", len(styles), "pictures")
         pairs = []
         for one in content:
             own = None if clip_vision is None else [patch_features(clip_vision, part) for part in (one, *styles)]

@@ -11,7 +11,7 @@ from .comfy.api import io
 from .comfy.style_sampling import style_of, with_style
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import STYLE
+from .shared_inputs import STYLE, seed_input
 
 
 class SEALStyleModel(io.ComfyNode):
@@ -64,15 +64,7 @@ class SEALStyleModel(io.ComfyNode):
                 io.Float.Input(
                     "end_percent", default=1.0, min=0.0, max=1.0, step=0.01, optional=True, tooltip="Until which share."
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**53 - 1,
-                    control_after_generate=False,
-                    optional=True,
-                    tooltip="Of the noise on the style picture.",
-                ),
+                seed_input("Of the noise on the style picture.", optional=True),
                 io.Int.Input(
                     "resolution",
                     default=0,

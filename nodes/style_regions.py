@@ -14,7 +14,7 @@ from .comfy.comfy_host import ComfyHost
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import RegionsType, schema
-from .shared_inputs import STYLE
+from .shared_inputs import STYLE, seed_input
 
 
 class SEALStyleRegions(io.ComfyNode):
@@ -64,15 +64,7 @@ class SEALStyleRegions(io.ComfyNode):
                     optional=True,
                     tooltip="Longer side in pixels; 0 = the model's own. The restyled picture has this size.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**53 - 1,
-                    control_after_generate=False,
-                    optional=True,
-                    tooltip="Same seed, same regions.",
-                ),
+                seed_input("Same seed, same regions.", optional=True),
             ],
             outputs=[
                 RegionsType.Output("regions", tooltip="For SEAL Style Match."),

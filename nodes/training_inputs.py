@@ -8,6 +8,7 @@ from ..seal_core.method.presets import PRESETS
 from .comfy.api import io
 from .comfy.training_progress import AUTOMATIC
 from .schema import ADVANCED, EmbeddingType, LayersType, TokensType, WeightsType, reads
+from .shared_inputs import seed_input
 
 
 def required_inputs() -> list[io.Input]:
@@ -76,15 +77,7 @@ def required_inputs() -> list[io.Input]:
             tooltip="Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes less "
             "memory. The sticker is padded, never distorted.",
         ),
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=2**53 - 1,
-            control_after_generate=False,
-            extra_dict=ADVANCED,
-            tooltip="Same seed, same file.",
-        ),
+        seed_input("Same seed, same file.", extra_dict=ADVANCED),
     ]
 
 

@@ -15,14 +15,13 @@ from ...seal_core.messages import SealError
 from ...seal_core.method.sites import parse_sites
 from ...seal_core.pictures.inputs import images_of, masks_for, rgb_and_alpha
 from ...seal_core.pictures.resize import resize
+from ...seal_core.style.matching import require_few_styles
 from ...seal_core.style.pictures_to_regions import fitted_sides
 from ...seal_core.style.style_source import StyleSource, in_style
 from .routing.plan import Window, noise_level, window_of, within
 from .unet_sites import native_resolution, require_unet, unet_sites
 
 KEY = "seal_style"
-MOST = 8
-"""Style pictures, at most."""
 
 
 def style_of(
@@ -38,12 +37,11 @@ def style_of(
 ) -> StyleSource:
     """Style pictures as latents. resolution: their longer side in pixels, 0 = the model's own.
 
-    Raises SealError for a model without sites, layers that it lacks, and more than MOST pictures.
+    Raises SealError for a model without sites, layers that it lacks, and too many pictures.
     """
     parse_sites(layers.sites, unet_sites(require_unet(model)))
     pictures = images_of(image)
-    if len(pictures) > MOST:
-        raise SealError(f"image: {len(pictures)} style pictures are too many; use at most {MOST}.")
+    require_few_styles("image", len(pictures), "style pictures")
     masks = None if mask is None else masks_for(mask, len(pictures), pictures.shape[1], pictures.shape[2])
     if masks is not None and not bool((masks.amax(dim=(1, 2)) > 0.5).all()):
         raise SealError("mask: it marks nothing of a style picture; wire a mask with 1 = counts, or none.")

@@ -21,6 +21,9 @@ from .regions import COMPONENTS, Regions, principal_components
 STATISTICS, PLACE = 0.25, 0.125
 """Weights beside the mean features' 1."""
 
+MOST_STYLES = 8
+"""Style pictures in all: their places meet in one attention, whose memory grows with them."""
+
 OwnFeatures = Sequence[NDArray[np.floating]]
 """For the content and each style picture: features (r * c, D) of its grid's places, from another model."""
 
@@ -52,6 +55,12 @@ class Pairs:
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.pairs))
+
+
+def require_few_styles(name: str, count: int, what: str) -> None:
+    """Raise SealError, naming the input and what there are too many of, for more than MOST_STYLES."""
+    if count > MOST_STYLES:
+        raise SealError(f"{name}: {count} {what} are too many; use at most {MOST_STYLES}.")
 
 
 def match(content: Regions, styles: Sequence[Regions], override: str = "", own: OwnFeatures | None = None) -> Pairs:

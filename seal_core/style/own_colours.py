@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import sqrtm
 from torch import Tensor
-from torch.nn import functional as F
 
 from .matching import Pairs
 from .regions import Regions
@@ -37,11 +36,11 @@ def in_own_colours(pairs: Pairs, encode: Callable[[Tensor], Tensor]) -> Pairs:
 
 def _recoloured(style: Regions, number: int, pairs: Pairs) -> Tensor:
     image = style.image.clone()
-    shown, own = _at_pixels(style), _at_pixels(pairs.content)
+    shown, own = style.at_pixels(), pairs.content.at_pixels()
     for source in {p.source for p in pairs.pairs if p.style == number}:
         takers = [p.region for p in pairs.pairs if p.style == number and p.source == source]
-        wanted = pairs.content.image[torch.from_numpy(np.isin(own, takers))].double().numpy()
-        where = torch.from_numpy(shown == source)
+        wanted = pairs.content.image[torch.isin(own, torch.tensor(takers))].double().numpy()
+        where = shown == source
         there = image[where].double().numpy()
         if len(wanted) > 1 and len(there) > 1:
             image[where] = torch.from_numpy(transferred(there, wanted)).to(image).clamp(0, 1)
@@ -55,8 +54,3 @@ def transferred(colours: NDArray[np.floating], wanted: NDArray[np.floating]) -> 
     inverse = np.linalg.inv(half)
     move = inverse @ np.real(sqrtm(half @ b @ half)) @ inverse
     return (colours - colours.mean(axis=0)) @ move + wanted.mean(axis=0)
-
-
-def _at_pixels(regions: Regions) -> NDArray[np.int64]:
-    grid = torch.from_numpy(regions.labels)[None, None].float()
-    return F.interpolate(grid, regions.image.shape[:2], mode="nearest-exact")[0, 0].long().numpy()

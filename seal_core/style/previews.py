@@ -32,7 +32,7 @@ def regions_preview(regions: Regions, colours: Mapping[int, Colour] | None = Non
     colours: of the regions; default `region_colour`, and grey for a region that has none. label: in the corner.
     """
     height, width = regions.image.shape[:2]
-    labels = regions.at(height, width).unflatten(0, (height, width)).numpy()
+    labels = regions.at_pixels().numpy()
     table = [(colours.get(i, GREY) if colours is not None else region_colour(i)) for i in range(regions.count)]
     light = regions.image.mean(dim=2, keepdim=True)
     tinted = (1 - TINT) * light + TINT * torch.tensor(table)[torch.from_numpy(labels)]

@@ -60,6 +60,11 @@ class Regions:
         grid = torch.from_numpy(self.labels)[None, None].float()
         return F.interpolate(grid, (height, width), mode="nearest-exact")[0, 0].long().flatten()
 
+    def at_pixels(self) -> Tensor:
+        """Labels of the picture's pixels, (H, W) int64."""
+        height, width = self.image.shape[:2]
+        return self.at(height, width).unflatten(0, (height, width))
+
     def grid_features(self) -> NDArray[np.float32]:
         """Features of each place of `labels`, (r * c, C), standardised over the picture channel by channel."""
         fine = F.interpolate(self.features[None], self.labels.shape, mode="bilinear", align_corners=False)[0]

@@ -145,7 +145,7 @@ def test_own_colours_make_the_style_picture_as_the_content(host, pairs):
 
 
 def pixels(regions):
-    return regions.at(*regions.image.shape[:2]).unflatten(0, regions.image.shape[:2]).numpy()
+    return regions.at_pixels().numpy()
 
 
 def test_previews_show_regions_in_their_colours():
