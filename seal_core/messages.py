@@ -12,7 +12,8 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 _SHOWN = 40
@@ -89,29 +90,27 @@ class SealWarning(UserWarning):
     """A notice: work goes on, but the user should know. The message names the input and can be shown as it is."""
 
 
+_collecting: ContextVar[list[str] | None] = ContextVar("collecting", default=None)
+
+
 def notify_user(message: str) -> None:
     """Raise a notice for whoever listens: a node (`collected_notices`) or a command line (`notices_on_stderr`)."""
-    warnings.warn(printable(message), SealWarning, stacklevel=3)
+    collecting, message = _collecting.get(), printable(message)
+    if collecting is None:
+        warnings.warn(message, SealWarning, stacklevel=3)
+    elif message not in collecting:
+        collecting.append(message)
 
 
 @contextlib.contextmanager
 def collected_notices() -> Iterator[list[str]]:
-    """The notices of the block, each once and in order; complete when the block ends. Other warnings pass through."""
+    """The notices of the block, each once and in order. Of this thread alone: works side by side keep theirs apart."""
     messages: list[str] = []
+    token = _collecting.set(messages)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", SealWarning)
-            yield messages
+        yield messages
     finally:
-        _keep_notices(caught, messages)
-
-
-def _keep_notices(caught: Iterable[warnings.WarningMessage], messages: list[str]) -> None:
-    for one in caught:
-        if not issubclass(one.category, SealWarning):
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-        elif str(one.message) not in messages:
-            messages.append(str(one.message))
+        _collecting.reset(token)
 
 
 @contextlib.contextmanager

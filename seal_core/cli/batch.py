@@ -74,7 +74,7 @@ def run(options: Namespace) -> None:
 
 
 def _require(options: Namespace) -> None:
-    for name, low in (("jobs", 0), ("threads", 1), ("sampling_steps", 1)):
+    for name, low in (("jobs", 0), ("together", 1), ("threads", 1), ("sampling_steps", 1)):
         if getattr(options, name) < low:
             raise SealError(f"{name}: {getattr(options, name)} is too few; use {low} or more.")
     if options.pack and not options.prompts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,13 +26,15 @@ from ..messages import SealError, collected_notices
 from ..method.config import TrainConfig
 from ..method.configure import changed
 from ..method.fit_references import ON_WHITE
+from ..method.passes import Passes
 from ..method.references import digest
 from ..method.results import TrainResult
+from ..method.side_by_side import side_by_side
 from ..method.training import train
 from ..pictures.picture_file import read_mask, read_picture
 from ..pictures.png import png_bytes
 from ..plots.training_figures import before_after
-from ..workers.worker_job import WorkerJob
+from ..workers.worker_job import WorkerJob, attempted
 from .batch_drawing import DrawnPrompts, drawn_files, packed_files
 from .model_and_concept import memory_errors_of_device, open_model
 from .picture_references import FoundReferences, find_references
@@ -86,12 +88,13 @@ class Parcel:
 
 @dataclass
 class Worker:
-    """A loaded model. seconds: what loading took, until the first result tells it."""
+    """A loaded model. seconds: what loading took, until the first result tells it. passes: see `train`."""
 
     host: DiffusersHost
     fingerprint: str
     far: bool
     seconds: dict[str, float]
+    passes: Passes | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class BatchJob(WorkerJob):
 
     def __init__(self, options: Namespace, out: Path, drawing: DrawnPrompts | None, disk: SameDisk) -> None:
         self.options, self.out, self.drawing, self.disk = options, out, drawing, disk
+        self.together = options.together
 
     def prepare(self, number: int) -> Worker:
         started = time.perf_counter()
@@ -136,6 +140,19 @@ class BatchJob(WorkerJob):
             return replace(task, contents={what: path.read_bytes() for what, path in files.items() if path})
         except OSError:  # it has gone: the worker says so
             return task
+
+    def work_together(self, state: Worker, tasks: Sequence[PictureTask]) -> list[Any]:
+        """As `work` for each; their trainings share the model's passes."""
+        if len(tasks) == 1:
+            return super().work_together(state, tasks)
+
+        def work_on(place: int) -> Callable[[Passes], Any]:
+            told = state.seconds if place == 0 else {}
+            return lambda passes: attempted(self, replace(state, seconds=told, passes=passes), tasks[place])
+
+        results = side_by_side(state.host, [work_on(place) for place in range(len(tasks))])
+        state.seconds = {}
+        return results
 
     def work(self, state: Worker, task: PictureTask) -> tuple[IndexRow, Mapping[str, float]] | Parcel:
         """(row, seconds by kind of work); from a far worker a `Parcel` of both. Raises SealError."""
@@ -180,9 +197,10 @@ class BatchJob(WorkerJob):
         with collected_notices() as notices:
             found = find_references(host, [image], masks, self.options.mask_polarity, config)
             looked = time.perf_counter()
-            result = train(host, found.references, config)
+            result = train(host, found.references, config, passes=state.passes)
         trained = time.perf_counter()
-        seconds["look"], seconds["learn"] = looked - started, trained - looked
+        share = state.passes.shared_by if state.passes else 1
+        seconds["look"], seconds["learn"] = looked - started, (trained - looked) / share
         key = config.hash(state.fingerprint, digest(image, *(r.mask for r in found.references)), "")
         concept = replace(result.concept, provenance={**result.concept.provenance, "hash": key})
         mask = about_mask(found.subjects[0] if found.subjects else None)

@@ -46,6 +46,10 @@ def _where_options(group: argparse._ArgumentGroup) -> None:
         help="a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; local = one on this machine alone. Needs "
         'pip install "seal-stickers[cluster]"',
     )
+    learned = (
+        "pictures that a process learns in one pass of the model (default 1; on a card quicker, takes more memory)"
+    )
+    add("--together", type=int, default=1, metavar="K", help=learned)
     add("--threads", type=int, default=1, metavar="N", help="of each process on the CPU (default 1; they change bits)")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,13 +42,15 @@ def layers_named(sites: Sequence[Site], names: Sequence[str]) -> list[nn.Module]
 def added(layers: Sequence[tuple[nn.Module, Tensor, Tensor]], strength: float = 1.0) -> Iterator[None]:
     """Add to each (layer, down, up) its product while the block runs; nothing stays behind.
 
+    down (rank, in) and up (out, rank) are for all rows of a pass; (rows, rank, in) and (rows, out, rank) for one each.
     Computes in the layer's own precision. Comes before any other hook, so that `tap` sees the sum.
     """
 
     def hook(down: Tensor, up: Tensor):
         def add(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
             x = args[0]
-            return output + strength * F.linear(F.linear(x, down.to(x)), up.to(x))
+            times = F.linear if down.ndim == up.ndim == 2 else _linear_by_row
+            return output + strength * times(times(x, down.to(x)), up.to(x))
 
         return add
 
@@ -54,3 +58,40 @@ def added(layers: Sequence[tuple[nn.Module, Tensor, Tensor]], strength: float = 
         for layer, down, up in layers:
             stack.callback(layer.register_forward_hook(hook(down, up), prepend=True).remove)
         yield
+
+
+@dataclass(frozen=True, eq=False)
+class LowRankFactors:
+    """Layers by name, and for each its factors (down, up), whose product counts `scale`."""
+
+    layers: Mapping[str, Any]
+    pairs: Mapping[str, tuple[Tensor, Tensor]]
+    scale: float
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Factors of one kind can be in one pass, see `factors_side_by_side`."""
+        return self.scale, *((name, down.shape) for name, (down, _) in self.pairs.items())
+
+    def applied(self, site: Site | None = None) -> contextlib.AbstractContextManager[None]:
+        """Let the model compute with them inside the block, or one site's transformer block; gradients reach them."""
+        of = f"{site.path}." if site else ""
+        chosen = {name: pair for name, pair in self.pairs.items() if name.startswith(of)}
+        return added([(self.layers[name], *pair) for name, pair in chosen.items()], self.scale)
+
+
+def factors_side_by_side(several: Sequence[LowRankFactors], rows: Sequence[int]) -> LowRankFactors:
+    """Those of several trainings for one pass, of which each has so many rows; no row sees another's."""
+    first = several[0]
+    if len(several) == 1:
+        return first
+
+    def by_row(name: str, place: int) -> Tensor:
+        return torch.cat([one.pairs[name][place].expand(n, -1, -1) for one, n in zip(several, rows, strict=True)])
+
+    return LowRankFactors(first.layers, {name: (by_row(name, 0), by_row(name, 1)) for name in first.pairs}, first.scale)
+
+
+def _linear_by_row(x: Tensor, weights: Tensor) -> Tensor:
+    """(rows, n, out) of x (rows, n, in) and a matrix for each row (rows, out, in)."""
+    return x @ weights.mT

@@ -20,10 +20,15 @@ from ..hosts.base import Site
 class Maps:
     """Queries and keys of the tapped sites during the last pass, and the attention they make."""
 
-    def __init__(self, sites: Sequence[Site]) -> None:
+    def __init__(self, sites: Sequence[Site] = ()) -> None:
         self.sites = list(sites)
         self._queries: dict[str, Tensor] = {}
         self._keys: dict[str, Tensor] = {}
+
+    def take(self, whole: Maps, rows: slice) -> None:
+        """Take the sites and rows that are this one's share of a larger pass."""
+        for own, other in ((self._queries, whole._queries), (self._keys, whole._keys)):
+            own.update({site.name: other[site.name][rows] for site in self.sites})
 
     def probabilities(self, site: Site) -> Tensor:
         """softmax(q k^T / sqrt(d)) of one site, averaged over heads: (B, pixels, tokens) float32."""

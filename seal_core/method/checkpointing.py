@@ -29,23 +29,18 @@ MAPS = 45.0
 
 Again = Callable[[], AbstractContextManager[Any]]
 """Makes the context that a layer runs in when the backward pass runs it again."""
+Applied = Callable[[Site], AbstractContextManager[None]]
+"""Makes the context in which one site's block computes with the low-rank weights."""
 
 
 class Checkpointing:
     """What a step's passes keep for the backward pass: everything, or little where memory is short.
 
     Little: the inputs of the layers from the first allowed site on, and of the text encoders' layers.
-    weights: makes the context in which one site's block computes with the low-rank weights.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        allowed: Sequence[Site],
-        weights: Callable[[Site], AbstractContextManager[None]],
-        config: TrainConfig,
-    ) -> None:
-        self._host, self._weights, self._config = host, weights, config
+    def __init__(self, host: Host, allowed: Sequence[Site], config: TrainConfig) -> None:
+        self._host, self._config = host, config
         self._sites = list(dropwhile(lambda site: site.name != allowed[0].name, host.sites()))
         # None where other packs' code runs in the U-Net: run twice, it may do something else.
         self._tail = tail_layers(host.stages() or (), allowed)
@@ -56,20 +51,10 @@ class Checkpointing:
         layers = self._host.text_layers() if self.wanted(latents) else ()
         return checkpointed(dict.fromkeys(layers, contextlib.nullcontext))
 
-    def of_tail(self, latents: Tensor, routed: Tensor | None = None) -> AbstractContextManager[None]:
-        """For a pass through the U-Net with the weights. routed: what `route` lets the allowed sites read."""
+    def of_tail(self, latents: Tensor, routed: Tensor | None, weights: Applied) -> AbstractContextManager[None]:
+        """For a pass through the U-Net with the weights. routed: what `route` lets the allowed sites read, if any."""
         layers = self._tail if self.wanted(latents) else {}
-        return checkpointed({layer: partial(self._as_in_pass, site, routed) for layer, site in layers.items()})
-
-    @contextlib.contextmanager
-    def _as_in_pass(self, site: Site | None, routed: Tensor | None) -> Iterator[None]:
-        """The hooks on one layer once more, which have left the model when the backward pass comes."""
-        with contextlib.ExitStack() as stack:
-            if site is not None:
-                if routed is not None:
-                    stack.enter_context(route([site], routed))
-                stack.enter_context(self._weights(site))
-            yield
+        return checkpointed({layer: partial(_as_in_pass, site, routed, weights) for layer, site in layers.items()})
 
     def wanted(self, latents: Tensor) -> bool:
         """Whether a step on latents (B, 4, h, w) keeps little."""
@@ -91,6 +76,17 @@ class Checkpointing:
         """What it keeps of text encoders that compute in float32 with other weights: a float32 copy of each."""
         weights = [p for layer in self._host.text_layers() for p in layer.parameters() if p.dtype != torch.float32]
         return sum(p.numel() * torch.float32.itemsize for p in weights)
+
+
+@contextlib.contextmanager
+def _as_in_pass(site: Site | None, routed: Tensor | None, weights: Applied) -> Iterator[None]:
+    """The hooks on one layer once more, which have left the model when the backward pass comes."""
+    with contextlib.ExitStack() as stack:
+        if site is not None:
+            if routed is not None:
+                stack.enter_context(route([site], routed))
+            stack.enter_context(weights(site))
+        yield
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ from ..prompts.training_prompt import with_class_word
 class ClassWordContexts:
     """Contexts of prompts with the class word in the concept's place; each prompt is encoded once, without gradient."""
 
-    def __init__(self, host: Host, class_word: str) -> None:
-        self._host, self._class_word = host, class_word
-        self._known: dict[Prompt, Context] = {}
+    def __init__(self, host: Host, class_word: str, known: dict[Prompt, Context]) -> None:
+        """known: contexts that were encoded before, by their prompt; new ones are added."""
+        self._host, self._class_word, self._known = host, class_word, known
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[Prompt]) -> Context:

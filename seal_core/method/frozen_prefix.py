@@ -85,69 +85,90 @@ class FrozenPrefix:
         """Whether all of these are kept."""
         return all(key in self._pool for key in keys)
 
-    @torch.no_grad()
+    def wants(self, keys: Sequence[int]) -> bool:
+        """Whether there is something new in these, and room for it. Fresh examples (key -1) are never kept."""
+        return min(keys) >= 0 and not self.has(keys) and self.bytes + self._smallest <= self.limit
+
     def record(self, keys: Sequence[int], run: Callable[[], Any]) -> bool:
         """Run the prefix once (`run` calls the host on the rows of `keys`) and keep it; False if not all of it fits."""
-        if self.has(keys):
-            return True
-        if self.bytes + self._smallest > self.limit:
-            return False
-        outputs: dict[nn.Module, Tensor] = {}
-        shapes: dict[nn.Module, torch.Size] = {}
+        if self.wants(keys):
+            record_prefixes([(self, keys)], run)
+        return self.has(keys)
 
-        def seen(module: nn.Module, args: tuple, output: Any) -> None:
-            tensor = output[0] if isinstance(output, tuple) else output
-            shapes[module], self._in_tuple[module] = tensor.shape[1:], isinstance(output, tuple)
-            if module in self._needed:
-                outputs[module] = tensor
+    def replay(self, keys: Sequence[int], device: torch.device) -> contextlib.AbstractContextManager[None]:
+        """Inside the block the prefix's layers answer from the pool for the examples `keys`, row by row."""
+        return replay_prefixes([(self, keys)], device)
 
-        def stop(module: nn.Module, args: tuple, kwargs: dict) -> None:
-            raise _Reached
-
-        with contextlib.ExitStack() as stack:
-            for layer in self._before:
-                stack.callback(layer.register_forward_hook(seen).remove)
-            stack.callback(self._stop.register_forward_pre_hook(stop, with_kwargs=True).remove)
-            with contextlib.suppress(_Reached):
-                run()
-        row = sum(outputs[layer][:1].nbytes for layer in self._needed)
+    def _keep(self, keys: Sequence[int], rows: Sequence[Tensor], seen: _Seen) -> None:
+        """rows: the outputs of the needed layers, on the CPU, a row a key."""
+        self._in_tuple |= seen.in_tuple
+        row = sum(output[:1].nbytes for output in rows)
         self._smallest = min(self._smallest or row, row)
         # A batch may hold an example twice, or one that is kept already. As many as fit are kept: if a batch had to fit
         # as a whole, one that does not would run the prefix in vain at every step.
         room = (self.limit - self.bytes) // row
         new = dict(list({key: i for i, key in enumerate(keys) if key not in self._pool}.items())[:room])
         self.bytes += row * len(new)
-        rows = [outputs[layer].detach().to("cpu") for layer in self._needed]
         for key, i in new.items():
-            self._pool[key] = [r[i : i + 1].clone() for r in rows]
-            self._shapes[key] = shapes
-        return self.has(keys)
+            self._pool[key] = [output[i : i + 1].clone() for output in rows]
+            self._shapes[key] = seen.shapes
 
-    @contextlib.contextmanager
-    def replayed(self, keys: Sequence[int], device: torch.device, run: Callable[[], Any]) -> Iterator[None]:
-        """`replay` for examples that may be new: a pass of `run` records them first.
 
-        Fresh examples (key -1) are not replayed, nor those for which there is no room.
-        """
-        if min(keys) < 0 or not self.record(keys, run):
-            yield
-        else:
-            with self.replay(keys, device):
-                yield
+Kept = Sequence[tuple[FrozenPrefix, Sequence[int]]]
+"""Prefixes before one site of one model, each with the keys of its rows in a pass; the rows follow each other."""
 
-    @contextlib.contextmanager
-    def replay(self, keys: Sequence[int], device: torch.device) -> Iterator[None]:
-        """Inside the block the prefix's layers answer from the pool for the examples `keys`, row by row."""
-        kept = {
-            layer: torch.cat([self._pool[key][i] for key in keys]).to(device) for i, layer in enumerate(self._needed)
-        }
-        dtype = next(iter(kept.values())).dtype
-        nothing = torch.zeros((), dtype=dtype, device=device)
 
-        def answer(layer: nn.Module) -> Callable[..., Any]:
-            # Layers whose output nobody reads answer with zeros of the right shape that take no memory.
-            tensor = kept[layer] if layer in kept else nothing.expand(len(keys), *self._shapes[keys[0]][layer])
-            return lambda *args, **kwargs: (tensor,) if self._in_tuple[layer] else tensor
+class _Seen:
+    """What the layers of a prefix gave in one pass."""
 
-        with swapped_forwards({layer: answer(layer) for layer in self._before}):
-            yield
+    def __init__(self) -> None:
+        self.outputs: dict[nn.Module, Tensor] = {}
+        self.shapes: dict[nn.Module, torch.Size] = {}
+        self.in_tuple: dict[nn.Module, bool] = {}
+
+
+@torch.no_grad()
+def record_prefixes(wanted: Kept, run: Callable[[], Any]) -> None:
+    """Run the prefix once (`run` calls the host on all rows); each keeps its own rows, as far as they fit."""
+    first, seen = wanted[0][0], _Seen()
+
+    def look(module: nn.Module, args: tuple, output: Any) -> None:
+        tensor = output[0] if isinstance(output, tuple) else output
+        seen.shapes[module], seen.in_tuple[module] = tensor.shape[1:], isinstance(output, tuple)
+        if module in first._needed:
+            seen.outputs[module] = tensor
+
+    def stop(module: nn.Module, args: tuple, kwargs: dict) -> None:
+        raise _Reached
+
+    with contextlib.ExitStack() as stack:
+        for layer in first._before:
+            stack.callback(layer.register_forward_hook(look).remove)
+        stack.callback(first._stop.register_forward_pre_hook(stop, with_kwargs=True).remove)
+        with contextlib.suppress(_Reached):
+            run()
+    outputs = [seen.outputs[layer].detach().to("cpu") for layer in first._needed]
+    shares = zip(*(output.split([len(keys) for _, keys in wanted]) for output in outputs))
+    for (prefix, keys), rows in zip(wanted, shares):
+        prefix._keep(keys, rows, seen)
+
+
+@contextlib.contextmanager
+def replay_prefixes(wanted: Kept, device: torch.device) -> Iterator[None]:
+    """Inside the block the prefix's layers answer from the pools for all rows, which are kept."""
+    first, known = wanted[0][0], [(prefix, key) for prefix, keys in wanted for key in keys]
+    kept = {
+        layer: torch.cat([prefix._pool[key][i] for prefix, key in known]).to(device)
+        for i, layer in enumerate(first._needed)
+    }
+    dtype = next(iter(kept.values())).dtype
+    nothing = torch.zeros((), dtype=dtype, device=device)
+    shapes = first._shapes[known[0][1]]
+
+    def answer(layer: nn.Module) -> Callable[..., Any]:
+        # Layers whose output nobody reads answer with zeros of the right shape that take no memory.
+        tensor = kept[layer] if layer in kept else nothing.expand(len(known), *shapes[layer])
+        return lambda *args, **kwargs: (tensor,) if first._in_tuple[layer] else tensor
+
+    with swapped_forwards({layer: answer(layer) for layer in first._before}):
+        yield

@@ -145,7 +145,7 @@ def subject_errors(
     found = torch.zeros(len(chosen))
     for places, batch in examples.batches(chosen, max(FEWEST_ROWS, 2 * step.config.batch_size)):
         plain = step.plain(batch.prompts)
-        worded = step.learned.encode_words(batch.prompts, words, plain)
+        worded = step.learned.encode_words(batch.prompts, words, plain, step.encode_for(batch))
         x_0 = step.denoise(batch, plain, worded, prefix)
         found[places] = denoising_errors(x_0, batch.latents, batch.weights, batch.masks, 0.0).cpu()
     return found

@@ -6,7 +6,7 @@ they are split and merged (after ConceptExpress) and that a context token stands
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -21,6 +21,9 @@ from ..prompts.training_prompt import training_prompt, with_class_word
 from .attention import slot_positions
 from .config import TrainConfig
 from .losses import contrast_loss
+
+Encode = Callable[[Sequence[Prompt], Vectors], Context]
+"""As `Host.encode`."""
 
 NOISE = 0.1
 """Size of the noise that the vectors start with, as a share of the vocabulary's mean norm (ours)."""
@@ -86,21 +89,23 @@ class LearnedTokens:
             slots = {"concept0": dict(self.concept)}
         return {**slots, "background": dict(self.background)} if self.background else slots
 
-    def encode(self, prompts: Sequence[Prompt], plain: Context, look: bool = False) -> Context:
+    def encode(
+        self, prompts: Sequence[Prompt], plain: Context, look: bool = False, by: Encode | None = None
+    ) -> Context:
         """Contexts of prompts with slots; while split, each prompt takes the next alternative.
 
         plain: the same prompts with the class word; their pooled vectors stay. look: take the first alternative and
-        leave the order of turns alone, so that looking changes nothing.
+        leave the order of turns alone, so that looking changes nothing. by: encodes in the host's place.
         """
-        return self._encoded([_with_vector(p, 0 if look else self._next_turn()) for p in prompts], plain)
+        return self._encoded([_with_vector(p, 0 if look else self._next_turn()) for p in prompts], plain, by)
 
-    def encode_words(self, prompts: Sequence[Prompt], words: str, plain: Context) -> Context:
+    def encode_words(self, prompts: Sequence[Prompt], words: str, plain: Context, by: Encode | None = None) -> Context:
         """Contexts with plain words in the concept's place, and the context token in its own."""
-        return self._encoded([p.fill({"concept": words}) for p in prompts], plain)
+        return self._encoded([p.fill({"concept": words}) for p in prompts], plain, by)
 
-    def _encoded(self, prompts: Sequence[Prompt], plain: Context) -> Context:
+    def _encoded(self, prompts: Sequence[Prompt], plain: Context, by: Encode | None) -> Context:
         distinct = list(dict.fromkeys(prompts))
-        encoded = self._host.encode(distinct, self.slots())
+        encoded = (by or self._host.encode)(distinct, self.slots())
         return replace(encoded.rows([distinct.index(p) for p in prompts]), pooled=plain.pooled)
 
     def _next_turn(self) -> int:
@@ -185,7 +190,9 @@ class LearnedTail:
         """What the optimiser moves."""
         return [self.tail]
 
-    def encode(self, prompts: Sequence[Prompt], plain: Context, look: bool = False) -> Context:
+    def encode(
+        self, prompts: Sequence[Prompt], plain: Context, look: bool = False, by: Encode | None = None
+    ) -> Context:
         """The plain contexts, with the learned tail in place of their own."""
         head = plain.cross[:, : -self._count]
         return replace(plain, cross=torch.cat([head, self.tail.expand(head.shape[0], -1, -1)], dim=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,8 +27,15 @@ class Descent:
     since torch 2.8 and DirectML lacks, and ComfyUI computes in float16 on both.
     """
 
-    def __init__(self, learned: Learned, weights: LowRankWeights, config: TrainConfig, host: Host) -> None:
-        self._learned, self._weights, self._config = learned, weights, config
+    def __init__(
+        self,
+        learned: Learned,
+        weights: LowRankWeights,
+        config: TrainConfig,
+        host: Host,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+    ) -> None:
+        self._learned, self._weights, self._config, self._backward = learned, weights, config, backward
         self._half = host.dtype == torch.float16
         self._good = self._overflows = 0
         self.scale = FIRST_LOSS_SCALE if self._half else 1.0
@@ -50,7 +58,7 @@ class Descent:
         """
         if not math.isfinite(float(loss.detach())):
             return False
-        (loss * self.scale).backward()
+        self._backward(loss * self.scale)
         moved = [*self._learned.parameters(), *self._weights.parameters()]
         gradients = [p.grad for p in moved if p.grad is not None]
         for gradient in gradients:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..hosts.base import Host
-from .attention import tap
+from .attention import Maps
 from .augment import VISIBLE
 from .config import TrainConfig
 from .examples import Batch, Example, Examples
@@ -81,9 +81,9 @@ class Probe:
         levels = [round(low + share * (high - low)) for share in shares]
         batch = examples.batch([Example(view, prompt, n, torch.randn(shape, generator=generator)) for n in levels])
         plain = step.plain(batch.prompts)
-        with tap(step.watched) as maps:
-            learned = step.learned.encode(batch.prompts, plain, look=True)
-            x_0 = step.denoise(batch, plain, learned, None)
+        learned = step.learned.encode(batch.prompts, plain, look=True, by=step.encode_for(batch))
+        maps = Maps(step.watched)
+        x_0 = step.denoise(batch, plain, learned, None, maps)
         attention = maps.token_maps(step.learned.concept_positions(learned), *shape[-2:])
         outside = leakage(attention, shrunk_mask(batch.masks, *attention.shape[-2:])).mean()
         return attention.mean(0).cpu(), float(outside), batch, x_0

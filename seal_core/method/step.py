@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor
 
+from ..concept.low_rank import LowRankFactors
 from ..hosts.base import Context, Host
-from .attention import Maps, route, tap
+from .attention import Maps
 from .checkpointing import Checkpointing
 from .class_word import ClassWordContexts
 from .config import TrainConfig
 from .examples import Batch
 from .frozen_prefix import FrozenPrefix
-from .learned import Learned
+from .learned import Encode, Learned
 from .losses import attention_loss, denoising_errors
 from .low_rank_weights import LowRankWeights
+from .passes import Pass, Passes, Wording
 from .references import shrunk_mask
 from .sites import parse_sites, select, supervised
 
@@ -27,17 +26,26 @@ class Step:
 
     allowed: the sites that read the learned context; all others read the class word's. everywhere: whether those are
     all. watched: the sites whose attention maps the loss reads. weights: what is learned in the allowed sites' blocks.
+    passes: who runs the model.
     """
 
-    def __init__(self, host: Host, learned: Learned, config: TrainConfig, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        host: Host,
+        learned: Learned,
+        config: TrainConfig,
+        generator: torch.Generator,
+        passes: Passes | None = None,
+    ) -> None:
         self.host, self.learned, self.config = host, learned, config
+        self.passes = passes or Passes(host)
         sites = host.sites()
         self.allowed = select(parse_sites(config.layers.sites, sites), sites)
         self.everywhere = len(self.allowed) == len(sites)
         self.watched = supervised(self.allowed)
         self.weights = LowRankWeights(self.allowed, config.weights, generator, host.device)
-        self.checkpointing = Checkpointing(host, self.allowed, self.weights.applied, config)
-        self.plain = ClassWordContexts(host, config.tokens.class_word)
+        self.checkpointing = Checkpointing(host, self.allowed, config)
+        self.plain = ClassWordContexts(host, config.tokens.class_word, self.passes.plain)
         self.prefix = self.new_prefix() if config.pool else None
         self._known: dict[int, Tensor] = {}  # an example's key -> what the model made of it under the class word
 
@@ -50,11 +58,10 @@ class Step:
         """What the loss is the sum of, by name."""
         config = self.config
         plain = self.plain(batch.prompts)
-        with self.checkpointing.of_text(batch.latents):
-            learned = self.learned.encode(batch.prompts, plain)
+        learned = self.learned.encode(batch.prompts, plain, by=self.encode_for(batch))
         attends = config.attention_loss != "none" and config.attention_weight > 0
-        with tap(self.watched if attends else ()) as maps:
-            x_0 = self.denoise(batch, plain, learned, self.prefix)
+        maps = Maps(self.watched if attends else ())
+        x_0 = self.denoise(batch, plain, learned, self.prefix, maps)
         errors = denoising_errors(x_0, batch.latents, batch.weights, batch.masks, config.background_weight)
         terms = {"denoising": errors.mean()}
         if attends:
@@ -65,48 +72,51 @@ class Step:
             terms["contrast"] = config.contrast_weight * self.learned.contrast()
         return terms
 
-    def denoise(self, batch: Batch, plain: Context, learned: Context, prefix: FrozenPrefix | None) -> Tensor:
+    def encode_for(self, batch: Batch) -> Encode:
+        """Encodes prompts for a pass of this batch."""
+        keeping = self.checkpointing.of_text
+        return lambda prompts, vectors: self.passes.encoded(Wording(prompts, vectors, batch.latents, keeping))
+
+    def denoise(
+        self, batch: Batch, plain: Context, learned: Context, prefix: FrozenPrefix | None, maps: Maps | None = None
+    ) -> Tensor:
         """x_0 (B, 4, h, w) as the U-Net predicts it, with the learned context entering at the allowed sites only.
 
         prefix: keeps and replays what comes before those sites, by the examples' keys; None computes it. It only saves
-        time: nothing that is learned depends on it.
+        time: nothing that is learned depends on it. maps: takes the attention of its sites.
         """
-        x_t = self.host.add_noise(batch.latents, batch.noise, batch.sigma)
         if self.everywhere:
-            with self.checkpointing.of_tail(x_t), self.weights.applied():
-                return self.host.denoise(x_t, batch.sigma, learned)
+            return self._passed(batch, learned, None, self.weights.factors, None, maps)
+        return self._passed(batch, plain, learned.cross, self.weights.factors, prefix, maps)
 
-        def whole() -> Tensor:
-            return self.host.denoise(x_t, batch.sigma, plain)
-
-        with (
-            _replayed(prefix, batch, whole),
-            self.checkpointing.of_tail(x_t, learned.cross),
-            route(self.allowed, learned.cross),
-            self.weights.applied(),
-        ):
-            return whole()
+    def _passed(
+        self,
+        batch: Batch,
+        context: Context,
+        routed: Tensor | None,
+        weights: LowRankFactors | None,
+        prefix: FrozenPrefix | None,
+        maps: Maps | None = None,
+    ) -> Tensor:
+        x_t = self.host.add_noise(batch.latents, batch.noise, batch.sigma)
+        keeping, maps = self.checkpointing.of_tail, maps or Maps()
+        return self.passes.denoised(
+            Pass(x_t, batch.sigma, context, routed, self.allowed, weights, keeping, prefix, batch.keys, maps)
+        )
 
     def _locality(self, batch: Batch, plain: Context) -> Tensor:
         """How far the weights move what the model predicts under the class word; they belong to the concept alone."""
-        x_t = self.host.add_noise(batch.latents, batch.noise, batch.sigma)
-
-        def under_class_word() -> Tensor:
-            return self.host.denoise(x_t, batch.sigma, plain)
-
-        with _replayed(self.prefix, batch, under_class_word):
-            as_it_was = self._as_it_was(batch, under_class_word)
-            with self.checkpointing.of_tail(x_t), self.weights.applied():
-                now = under_class_word()
+        as_it_was = self._as_it_was(batch, plain)
+        now = self._passed(batch, plain, None, self.weights.factors, self.prefix)
         error = (now - as_it_was).square().mean(dim=(1, 2, 3))
         return (batch.weights * error).mean()
 
-    def _as_it_was(self, batch: Batch, under_class_word: Callable[[], Tensor]) -> Tensor:
+    def _as_it_was(self, batch: Batch, plain: Context) -> Tensor:
         """x_0 (B, 4, h, w) without the weights. That of a fixed example never changes, so it is computed once."""
         if all(key in self._known for key in batch.keys):
             return torch.stack([self._known[key] for key in batch.keys]).to(batch.latents.device)
         with torch.no_grad():
-            x_0 = under_class_word()
+            x_0 = self._passed(batch, plain, None, None, self.prefix)
         if min(batch.keys) >= 0 and (len(self._known) + len(x_0)) * x_0[0].nbytes <= self.config.pool_bytes:
             self._known.update(zip(batch.keys, x_0.cpu(), strict=True))
         return x_0
@@ -127,8 +137,3 @@ class Step:
         """A frozen prefix with nothing kept yet, or None where nothing can be replayed."""
         stages = None if self.everywhere else self.host.stages()
         return FrozenPrefix.find(stages, self.allowed[0], self.config.pool_bytes)
-
-
-def _replayed(prefix: FrozenPrefix | None, batch: Batch, run: Callable[[], Tensor]) -> AbstractContextManager[None]:
-    """What comes before the allowed sites from the pool, if there is a prefix; `run` records what is new."""
-    return prefix.replayed(batch.keys, batch.latents.device, run) if prefix else nullcontext()

@@ -20,6 +20,7 @@ from .initial_words import start_from_words
 from .learned import make_learned
 from .learning_rate import rate_share
 from .optimiser import Descent
+from .passes import Passes
 from .probe import Probe, gains
 from .references import Reference
 from .results import PROBES, Progress, StopTraining, TrainResult
@@ -36,14 +37,15 @@ def train(
     config: TrainConfig,
     callback: Callable[[Progress], None] | None = None,
     resume: Concept | None = None,
+    passes: Passes | None = None,
 ) -> TrainResult:
     """Learn one concept from its reference(s) with a host's model; the model is left as it was.
 
     Deterministic for a seed on one machine. The callback is called after every step; it may raise StopTraining to end
-    here and keep what is learned, anything else to cancel. Raises SealError for bad input and for a loss that is not
-    finite.
+    here and keep what is learned, anything else to cancel. passes: who runs the model, None = this training alone.
+    Raises SealError for bad input and for a loss that is not finite.
     """
-    return Training(host, references, config, resume).run(callback)
+    return Training(host, references, config, resume, passes).run(callback)
 
 
 class Training:
@@ -54,7 +56,12 @@ class Training:
     """
 
     def __init__(
-        self, host: Host, references: Sequence[Reference], config: TrainConfig, resume: Concept | None = None
+        self,
+        host: Host,
+        references: Sequence[Reference],
+        config: TrainConfig,
+        resume: Concept | None = None,
+        passes: Passes | None = None,
     ) -> None:
         if not references:
             raise SealError("image: no reference given; wire the sticker.")
@@ -66,7 +73,7 @@ class Training:
         self.examples = Examples(host, references, self.config)
         generator = torch.Generator().manual_seed(config.seed + 1)
         self.learned = make_learned(host, self.config, generator, resume)
-        self.step = Step(host, self.learned, self.config, generator)
+        self.step = Step(host, self.learned, self.config, generator, passes)
         self.probe = Probe(host, references, self.config, self.step)
         if resume is not None:
             self.step.weights.start_from(resume.weights)
@@ -118,7 +125,7 @@ class Training:
         words = stopped = None
         if self.starts_from_words:
             words = start_from_words(self.step, self.examples, config, lambda text: show(0, math.nan, text))
-        descent = Descent(self.learned, self.step.weights, config, self.host)
+        descent = Descent(self.learned, self.step.weights, config, self.host, self.step.passes.backward)
         look_every = max(FEWEST_STEPS_BETWEEN, config.steps // PROBES)
         for step in range(1, config.steps + 1):
             loss, terms = self.step.loss(self.examples.next(config.batch_size))

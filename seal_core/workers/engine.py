@@ -12,7 +12,7 @@ from typing import Any
 
 from ..messages import SealError
 from .process_pool import process_results
-from .worker_job import NotReady, WorkerJob, attempted, prepared
+from .worker_job import NotReady, WorkerJob, attempted_together, handfuls, prepared
 
 LOCAL = "local"
 """`Engine.ray` for a cluster on this machine alone, started and stopped with the work."""
@@ -51,5 +51,5 @@ def _here(job: WorkerJob, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
     state = prepared(job, 0)
     if isinstance(state, NotReady):
         raise SealError(state.reason)
-    for task in tasks:
-        yield task, attempted(job, state, task)
+    for few in handfuls(job, tasks):
+        yield from zip(few, attempted_together(job, state, few), strict=True)

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..messages import SealError
-from .worker_job import Failure, NotReady, WorkerJob, attempted, prepared
+from .worker_job import Failure, NotReady, WorkerJob, attempted_together, handfuls, prepared
 
 DIED = "its process died twice, the second time alone (out of memory?); use a smaller resolution, or leave it out."
 
@@ -27,44 +27,45 @@ def process_results(job: WorkerJob, tasks: Sequence[Any], jobs: int) -> Generato
 
     Where a process dies, the tasks under way are tried once more, each alone: the one that kills is a Failure then.
     """
-    waiting = iter(tasks)
+    few = handfuls(job, tasks)
+    waiting = iter(few)
     while True:
-        under_way = yield from _pool(job, waiting, min(jobs, len(tasks)))
+        under_way = yield from _pool(job, waiting, min(jobs, len(few)))
         if not under_way:
             return
         for task in under_way:
-            if (yield from _pool(job, iter([task]), 1)):
+            if (yield from _pool(job, iter([[task]]), 1)):
                 yield task, Failure(DIED)
 
 
-def _pool(job: WorkerJob, waiting: Iterator[Any], jobs: int) -> Generator[tuple[Any, Any], None, list[Any]]:
+def _pool(job: WorkerJob, waiting: Iterator[list[Any]], jobs: int) -> Generator[tuple[Any, Any], None, list[Any]]:
     """Results until nothing waits or a process dies. Returns the tasks that were under way then."""
     ours_ends, ours = _SPAWN.Pipe(duplex=False)
     pool = ProcessPoolExecutor(jobs, _SPAWN, _start, (job, ours_ends, _SPAWN.Value("i", 0)))
-    running: dict[Future[Any], Any] = {}
+    running: dict[Future[Any], list[Any]] = {}
     lost: list[Any] = []
 
     def submit(count: int) -> None:
-        for task in islice(waiting, count):
+        for few in islice(waiting, count):
             try:
-                running[pool.submit(_attempt, task)] = task
+                running[pool.submit(_attempt, few)] = few
             except BrokenProcessPool:
-                lost.append(task)
+                lost.extend(few)
 
     try:
         submit(jobs)
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                task = running.pop(future)
+                few = running.pop(future)
                 try:
-                    result = future.result()
+                    results = future.result()
                 except BrokenProcessPool:
-                    lost.append(task)
+                    lost.extend(few)
                     continue
-                if isinstance(result, NotReady):
-                    raise SealError(result.reason)
+                if isinstance(results, NotReady):
+                    raise SealError(results.reason)
                 submit(0 if lost else 1)
-                yield task, result
+                yield from zip(few, results, strict=True)
     except BaseException:
         ours.close()  # the workers stop in the middle of their work
         raise
@@ -98,8 +99,8 @@ def _stop_with(parent: Connection) -> None:
     os._exit(1)
 
 
-def _attempt(task: Any) -> Any:
+def _attempt(tasks: list[Any]) -> list[Any] | NotReady:
     assert _job is not None
     if not _states:
         _states.append(prepared(_job, _number))
-    return _states[0] if isinstance(_states[0], NotReady) else attempted(_job, _states[0], task)
+    return _states[0] if isinstance(_states[0], NotReady) else attempted_together(_job, _states[0], tasks)

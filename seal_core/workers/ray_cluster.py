@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import __version__
 from ..messages import SealError, notify_user
-from .worker_job import Failure, NotReady, WorkerJob, attempted, prepared, received
+from .worker_job import Failure, NotReady, WorkerJob, attempted_together, handfuls, prepared, received
 
 MEMORY = 200_000_000
 """Bytes of a local cluster's object store; pictures and results are small."""
@@ -48,11 +48,11 @@ def ray_results(
 
 @dataclass(frozen=True)
 class _Turn:
-    """What an actor is doing: one task, or getting ready (task is None). where: its machine's name; far: see
-    `WorkerJob.is_far`."""
+    """What an actor is doing: a handful of tasks with their places, or getting ready (none). where: its machine's name;
+    far: see `WorkerJob.is_far`."""
 
     actor: Any
-    task: Any = None
+    tasks: Sequence[tuple[int, Any]] = ()
     far: bool = False
     where: str = ""
 
@@ -76,11 +76,11 @@ class _Crew:
         return min(found, self._most) if self._most else found
 
     def results(self, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-        waiting = deque(enumerate(tasks))
+        waiting = deque(handfuls(self._job, list(enumerate(tasks))))
         strikes: Counter[int] = Counter()
-        self._hire(min(self.devices(), len(tasks)))
+        self._hire(min(self.devices(), len(waiting)))
         looked = time.monotonic()
-        while waiting or any(turn.task is not None for turn in self._turns.values()):
+        while waiting or any(turn.tasks for turn in self._turns.values()):
             if not self._turns:
                 raise SealError(f"ray: no worker can begin: {self._unfit[-1] if self._unfit else 'no device'}")
             done, _ = self._ray.wait(list(self._turns), timeout=LOOK_EVERY)
@@ -93,25 +93,23 @@ class _Crew:
                     answer = self._ray.get(ref)
                 except self._ray.exceptions.RayError as error:
                     self._replace(error)
-                    if turn.task is not None:
-                        place, task = turn.task
+                    for place, task in turn.tasks:
                         strikes[place] += 1
                         if strikes[place] < TRIES:
-                            waiting.appendleft(turn.task)
+                            waiting.appendleft([(place, task)])  # alone: one of them may be what kills
                         else:
                             yield task, Failure(f"its worker died {TRIES} times (out of memory?); leave it out.")
                     continue
-                if turn.task is None and isinstance(answer, NotReady):
+                if isinstance(answer, NotReady):
                     self._unfit.append(answer.reason)
                     notify_user(f"ray: a worker is left out: {answer.reason}")
                     continue
-                if turn.task is None:
-                    turn = _Turn(turn.actor, None, *answer)
+                if not turn.tasks:
+                    turn = _Turn(turn.actor, (), *answer)
                 self._lost_in_a_row = 0
                 self._give(turn, waiting)
-                if turn.task is not None:
-                    task = turn.task[1]
-                    yield task, received(self._job, task, answer) if turn.far else answer
+                for (_, task), result in zip(turn.tasks, answer):
+                    yield task, received(self._job, task, result) if turn.far else result
 
     def dismiss(self) -> None:
         for turn in self._turns.values():
@@ -134,14 +132,14 @@ class _Crew:
             )
         self._hire(1)
 
-    def _give(self, turn: _Turn, waiting: deque[tuple[int, Any]]) -> None:
-        """The actor's next task; without one it goes, and leaves its device to others."""
+    def _give(self, turn: _Turn, waiting: deque[list[tuple[int, Any]]]) -> None:
+        """The actor's next handful; without one it goes, and leaves its device to others."""
         if not waiting:
             self._ray.kill(turn.actor)
             return
-        place, task = waiting.popleft()
-        ref = turn.actor.work.remote(self._job.sent(task) if turn.far else task)
-        self._turns[ref] = _Turn(turn.actor, (place, task), turn.far, turn.where)
+        few = waiting.popleft()
+        ref = turn.actor.work.remote([self._job.sent(task) if turn.far else task for _, task in few])
+        self._turns[ref] = _Turn(turn.actor, few, turn.far, turn.where)
 
 
 class _Actor:
@@ -160,8 +158,8 @@ class _Actor:
             return NotReady(f"{here}: {self._state.reason}")
         return self._job.is_far(self._state), here
 
-    def work(self, task: Any) -> Any:
-        return attempted(self._job, self._state, task)
+    def work(self, tasks: list[Any]) -> list[Any]:
+        return attempted_together(self._job, self._state, tasks)
 
 
 # -- the cluster -----------------------------------------------------------------------------------

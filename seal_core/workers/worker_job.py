@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,12 @@ class NotReady:
 
 
 class WorkerJob:
-    """The work of one worker. It is sent to other processes and machines: hold paths and settings, nothing loaded."""
+    """The work of one worker. It is sent to other processes and machines: hold paths and settings, nothing loaded.
+
+    together: how many tasks a worker takes at once, at most.
+    """
+
+    together = 1
 
     def prepare(self, number: int) -> Any:
         """What all tasks of this worker share, such as a loaded model. number: 0, 1, ... of the workers of one
@@ -35,6 +41,10 @@ class WorkerJob:
     def work(self, state: Any, task: Any) -> Any:
         """The result of one task. Whatever it raises becomes a `Failure` of this task."""
         raise NotImplementedError
+
+    def work_together(self, state: Any, tasks: Sequence[Any]) -> list[Any]:
+        """The result or `Failure` of each of a few tasks; here one after the other."""
+        return [attempted(self, state, task) for task in tasks]
 
     def is_far(self, state: Any) -> bool:
         """Whether a worker does not see the disk of who sends it tasks. Asked there, once."""
@@ -54,6 +64,17 @@ def attempted(job: WorkerJob, state: Any, task: Any) -> Any:
     return _caught(job.work, state, task)
 
 
+def handfuls(job: WorkerJob, tasks: Sequence[Any]) -> list[list[Any]]:
+    """The tasks as a worker takes them, in order."""
+    return [list(tasks[at : at + job.together]) for at in range(0, len(tasks), job.together)]
+
+
+def attempted_together(job: WorkerJob, state: Any, tasks: Sequence[Any]) -> list[Any]:
+    """The result of each task, or its `Failure`."""
+    found = _caught(job.work_together, state, tasks)
+    return [found] * len(tasks) if isinstance(found, Failure) else found
+
+
 def received(job: WorkerJob, task: Any, result: Any) -> Any:
     """A far worker's result once its files are here, or a `Failure`."""
     return result if isinstance(result, Failure) else _caught(job.received, task, result)
@@ -65,7 +86,8 @@ def _caught(call: Any, *given: Any) -> Any:
     except SealError as error:
         return Failure(str(error))
     except MemoryError:
-        return Failure("out of memory; use a smaller resolution, batch_size 1, fewer jobs, or dtype bfloat16.")
+        remedy = "use a smaller resolution, batch_size 1, fewer jobs, less together, or dtype bfloat16."
+        return Failure(f"out of memory; {remedy}")
     except Exception as error:  # one task must not stop the others
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return Failure(f"unexpected {what}; the program is at fault: please report it.", traceback.format_exc())
