@@ -94,11 +94,11 @@ def test_what_was_killed_goes_on(learned, model, stickers, tmp_path, monkeypatch
     """Ctrl-C during the second picture; then a rerun ends where an undisturbed run does."""
     real, done = batch_job.train, []
 
-    def train(*given):
+    def train(*given, **more):
         if done:
             raise KeyboardInterrupt
         done.append(1)
-        return real(*given)
+        return real(*given, **more)
 
     monkeypatch.setattr(batch_job, "train", train)
     assert main(arguments(model, stickers, tmp_path)) == 130
@@ -107,6 +107,52 @@ def test_what_was_killed_goes_on(learned, model, stickers, tmp_path, monkeypatch
     monkeypatch.setattr(batch_job, "train", real)
     assert main(arguments(model, stickers, tmp_path)) == 2
     assert content(tmp_path) == content(learned)
+
+
+def test_pictures_are_learned_together(learned, model, stickers, tmp_path, monkeypatch) -> None:
+    """All five tasks in one handful: the bad ones fail alone, and the good ones share every pass."""
+    shared, real = [], batch_job.train
+
+    def train(*given, passes, **more):
+        shared.append(passes.shared_by)
+        return real(*given, passes=passes, **more)
+
+    monkeypatch.setattr(batch_job, "train", train)
+    assert main(arguments(model, stickers, tmp_path, "--together", "5")) == 2
+    assert shared == [5, 5]
+    found, alone = rows(tmp_path), rows(learned)
+    for name, row in found.items():
+        numbers = ("scores", "mask")
+        assert {**row, **dict.fromkeys(numbers)} == {**alone[name], **dict.fromkeys(numbers)}, "also the errors"
+        assert row["scores"] == pytest.approx(alone[name]["scores"], abs=1e-3) and row["mask"] == alone[name]["mask"]
+    assert content(tmp_path).keys() == content(learned).keys()
+    for name in ("cat-one", "cat-two"):
+        one, other = (load_concept(out / f"concepts/{name}.safetensors").vectors for out in (tmp_path, learned))
+        assert all(vectors.allclose(other[encoder], atol=1e-4) for encoder, vectors in one.items())
+    monkeypatch.setattr(batch_job, "train", no_training)
+    before = content(tmp_path)
+    assert main(arguments(model, stickers, tmp_path)) == 2, "what was learned together is not learned again alone"
+    assert content(tmp_path) == before
+
+
+def test_what_was_killed_together_goes_on(model, stickers, tmp_path, monkeypatch) -> None:
+    """Ctrl-C when one of two that are learned together is written: it stays, and the other is learned again."""
+    store, alone = batch_job.store_concept, []
+
+    def stored(*given):
+        if alone:
+            raise KeyboardInterrupt
+        alone.append(1)
+        return store(*given)
+
+    monkeypatch.setattr(batch_job, "store_concept", stored)
+    assert main(arguments(model, stickers, tmp_path, "--together", "5")) == 130
+    assert [name for name in names(tmp_path / "concepts") if name.endswith("safetensors")] == ["cat-one.safetensors"]
+    before = (tmp_path / "concepts/cat-one.safetensors").read_bytes()
+    monkeypatch.setattr(batch_job, "store_concept", store)
+    assert main(arguments(model, stickers, tmp_path, "--together", "5")) == 2
+    assert rows(tmp_path)["cat/two.png"]["state"] == "done" and ".batch.seen" not in names(tmp_path)
+    assert (tmp_path / "concepts/cat-one.safetensors").read_bytes() == before
 
 
 def test_what_changes_is_learned_anew_and_the_old_file_stays(learned, model, stickers, tmp_path, capsys) -> None:
@@ -175,6 +221,7 @@ def test_prompts_are_drawn_and_packed_once(learned, model, stickers, tmp_path, m
     [
         (["--jobs", "-1"], "jobs: -1"),
         (["--threads", "0"], "threads: 0"),
+        (["--together", "0"], "together: 0"),
         (["--steps", "-4"], "steps: -4"),
         (["--pack", "plain"], "pack: nothing is drawn"),
         (["--prompts", "/nowhere"], "prompts: /nowhere cannot be read"),

@@ -14,14 +14,18 @@ from seal_core.workers.worker_job import WorkerJob
 class Squares(WorkerJob):
     """Squares numbers; notes each worker's start in a folder. Some tasks fail in their own ways."""
 
-    def __init__(self, folder: Path, broken: str = "") -> None:
-        self.folder, self.broken = folder, broken
+    def __init__(self, folder: Path, broken: str = "", together: int = 1) -> None:
+        self.folder, self.broken, self.together = folder, broken, together
 
     def prepare(self, number):
         if self.broken:
             raise SealError(self.broken)
         (self.folder / f"started-{os.getpid()}").touch()
         return number
+
+    def work_together(self, state, tasks):
+        assert len(tasks) <= self.together
+        return super().work_together(state, tasks)
 
     def work(self, state, task):
         if task == "bad":

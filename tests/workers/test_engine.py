@@ -41,10 +41,11 @@ def gone(pids: list[int], seconds: float = 15) -> bool:
     return not any(map(alive, pids))
 
 
+@pytest.mark.parametrize("together", [1, 3])
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
-def test_results_and_failures_are_values(tmp_path: Path, engine: Engine) -> None:
+def test_results_and_failures_are_values(tmp_path: Path, engine: Engine, together: int) -> None:
     tasks = [1, 2, "bad", 3, "bug", "memory", 4, 5]
-    found = dict(engine.results(Squares(tmp_path), tasks))
+    found = dict(engine.results(Squares(tmp_path, together=together), tasks))
     assert [found[n] for n in (1, 2, 3, 4, 5)] == [1, 4, 9, 16, 25] and set(found) == set(tasks)
     assert found["bad"] == Failure("image: is bad; give another.")
     assert "KeyError: 'nobody expects this'" in found["bug"].reason and "work" in found["bug"].trace
@@ -59,8 +60,10 @@ def test_workers_that_cannot_begin_end_it(tmp_path: Path, engine: Engine) -> Non
         list(engine.results(Squares(tmp_path, "model: is not there"), [1, 2, 3]))
 
 
-def test_a_task_that_kills_its_process_stops_no_other(tmp_path: Path) -> None:
-    found = dict(Engine(2).results(Squares(tmp_path), [1, "kill", 2, "kill once", 3, 4]))
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_task_that_kills_its_process_stops_no_other(tmp_path: Path, together: int) -> None:
+    """Nor those that it was handed out with: they are tried again without it."""
+    found = dict(Engine(2).results(Squares(tmp_path, together=together), [1, "kill", 2, "kill once", 3, 4]))
     assert [found[n] for n in (1, 2, 3, 4)] == [1, 4, 9, 16] and found["kill once"] == "kill once"
     assert isinstance(found["kill"], Failure) and "died twice" in found["kill"].reason
 
@@ -119,9 +122,10 @@ def paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("paths")
-def test_ray_gives_what_processes_give_and_survives_lost_workers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [1, 3])
+def test_ray_gives_what_processes_give_and_survives_lost_workers(tmp_path: Path, together: int) -> None:
     tasks = [1, "bad", 2, "kill once", 3, "kill", "bug", 4]
-    found = dict(Engine(2, "local").results(Squares(tmp_path), tasks))
+    found = dict(Engine(2, "local").results(Squares(tmp_path, together=together), tasks))
     assert [found[n] for n in (1, 2, 3, 4)] == [1, 4, 9, 16] and found["kill once"] == "kill once"
     assert found["bad"] == Failure("image: is bad; give another.") and "KeyError" in found["bug"].reason
     assert "died 3 times" in found["kill"].reason
