@@ -61,9 +61,11 @@ class Descent:
         self._backward(loss * self.scale)
         moved = [*self._learned.parameters(), *self._weights.parameters()]
         gradients = [p.grad for p in moved if p.grad is not None]
-        for gradient in gradients:
-            gradient /= self.scale
-        finite = all(bool(gradient.isfinite().all()) for gradient in gradients)
+        if self.scale != 1.0:
+            for gradient in gradients:
+                gradient /= self.scale
+        # One answer for all: each waits for the device, and there are hundreds of low-rank weights.
+        finite = not gradients or bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all())
         if finite:
             self._good, self._overflows = self._good + 1, 0
             self._step(share)

@@ -2,7 +2,10 @@
 
 import argparse
 import dataclasses
+import importlib.util
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -193,6 +196,25 @@ def test_processes_give_what_one_gives(tmp_path):
         quick(tmp_path / str(jobs), source, 3).finish([method("oracle")], Engine(jobs), quiet=True) for jobs in (1, 2)
     ]
     assert runs[0] == runs[1] and len(runs[1]["oracle"]) == 3
+
+
+@pytest.mark.slow
+def test_every_engine_writes_the_same_results(tmp_path, monkeypatch):
+    """results.json of a character that is learned and drawn, but for the seconds: here, in processes, on Ray."""
+    root = Path(__file__).parents[3]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(root / "tests/support")]))
+    engines = {"here": Engine(1), "processes": Engine(2)}
+    if importlib.util.find_spec("ray"):
+        engines["ray"] = Engine(2, "local")
+    found = {}
+    for name, engine in engines.items():
+        evaluate(quick(tmp_path / name, FakeSource()), names("textual_inversion", "hiper"), {}, engine, steps=2)
+        results = json.loads((tmp_path / name / "results.json").read_text())
+        for row in results["methods"].values():
+            assert set(row.pop("seconds")) == {"mean", "lo", "hi"}
+        assert set(results["methods"]) == {"base", "oracle", "textual_inversion", "hiper"}
+        found[name] = results
+    assert all(results == found["here"] for results in found.values())
 
 
 # -- bad input -----------------------------------------------------------------------------------------
