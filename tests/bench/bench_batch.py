@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
-COUNT, STEPS, POOL = 8, 12, 4
+COUNT, STEPS, POOL = 8, 8, 4
 QUICK = ("--preset", "best", "--steps", str(STEPS), "--batch-size", "1", "--class-word", "cat")
 COMMANDS = {
     "one process": (),
@@ -187,6 +187,7 @@ def compare_sharing(rounds: int, preset: str) -> None:
     for _ in range(rounds):
         for k in ways:
             found[k].append(in_own_process(k, preset, STEPS, False))
+            print(f"  {preset}, {k} at a time: {found[k][-1]}", flush=True)
     base = [one["processor"] for one in found[1]]
     for k in ways:
         ratio = statistics.median(first / one["processor"] for first, one in zip(base, found[k], strict=True))

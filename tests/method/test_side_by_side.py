@@ -111,7 +111,8 @@ def test_three_learn_what_each_learns_alone(host, preset):
     shared = side_by_side(host, [work(host, one) for one in given])
     for result, one in zip(shared, given, strict=True):
         same(result, train(host, [one[0]], one[1]))
-    assert not torch.allclose(*(next(iter(r.concept.vectors.values())).mean(0) for r in shared[:2]))
+    one, other = (next(iter(result.concept.vectors.values())).mean(0) for result in shared[:2])
+    assert not torch.allclose(one, other)
     assert not any(m._forward_hooks or "forward" in vars(m) for m in host.unet.modules())
 
 
