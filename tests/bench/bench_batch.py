@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/support")]
 
 COUNT, STEPS, POOL = 8, 8, 4
-QUICK = ("--preset", "best", "--steps", str(STEPS), "--batch-size", "1", "--class-word", "cat")
+QUICK = ("--preset", "paper", "--steps", str(STEPS), "--batch-size", "1", "--class-word", "cat")
 COMMANDS = {
     "one process": (),
     "--jobs 2": ("--jobs", "2"),
@@ -75,6 +75,7 @@ def run_command(pictures: Path, more: tuple[str, ...]) -> dict[str, float]:
         said = work.stdout.read()
         if work.returncode or f"{COUNT} of {COUNT} pictures learned" not in said:
             raise SystemExit(f"{more}: {said}")
+        print(f"  {said.splitlines()[-1]}")
         return {"seconds": time.perf_counter() - started, "GB": peak / 1e9}
 
 
@@ -173,7 +174,7 @@ def compare_commands(rounds: int) -> None:
         for _ in range(rounds):
             for name, more in COMMANDS.items():
                 found[name].append(run_command(pictures, more))
-                print(f"  {name}: {found[name][-1]['seconds']:.1f} s, load {os.getloadavg()[0]:.0f}", flush=True)
+                print(f"  {name}: {found[name][-1]}, load {os.getloadavg()[0]:.0f}", flush=True)
     base = [one["seconds"] for one in found["one process"]]
     for name, several in found.items():
         ratio = statistics.median(first / one["seconds"] for first, one in zip(base, several, strict=True))
