@@ -65,7 +65,7 @@ class Descent:
             for gradient in gradients:
                 gradient /= self.scale
         # One answer for all: each waits for the device, and there are hundreds of low-rank weights.
-        finite = not gradients or bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all())
+        finite = not gradients or bool(torch.cat([gradient.flatten() for gradient in gradients]).isfinite().all())
         if finite:
             self._good, self._overflows = self._good + 1, 0
             self._step(share)
