@@ -6,6 +6,7 @@
 
 import { app } from "../../scripts/app.js";
 import { addPanel, element, onChange, setWidget, widgetOf } from "./panel_kit.js";
+import { t } from "./texts.js";
 
 const NODE = "LayerRestrictionSpec";
 const WIRED = "wired model";
@@ -119,7 +120,7 @@ function build(node) {
   }
 
   const model = element("select", "seal-grow");
-  model.title = "Whose layers are shown: the wired model's own once this node has run";
+  model.title = t("Whose layers are shown: the wired model's own once this node has run");
   model.addEventListener("change", () => {
     node.properties ??= {};
     node.properties.seal_sites = model.value;
@@ -129,7 +130,7 @@ function build(node) {
   const map = element("div", "seal-map");
   const told = element("div", "seal-faint seal-cut");
   const top = element("div", "seal-row");
-  top.append(element("span", "seal-faint", "Layers of"), model);
+  top.append(element("span", "seal-faint", t("Layers of")), model);
   panel.append(top, presets, map, told);
 
   function button(parent, className, words, pressed, title, names) {
@@ -144,8 +145,9 @@ function build(node) {
   function row(sites, chosen, end) {
     const box = element("div", end ? "seal-sites seal-end" : "seal-sites");
     for (const site of sites) {
-      const reads = chosen.has(site.name) ? "the learned word" : "the class word";
-      const made = button(box, "seal-site", "", chosen.has(site.name), `${site.name}: reads ${reads}`, [site.name]);
+      const reads = chosen.has(site.name) ? t("{site}: reads the learned word", { site: site.name })
+        : t("{site}: reads the class word", { site: site.name });
+      const made = button(box, "seal-site", "", chosen.has(site.name), reads, [site.name]);
       made.setAttribute("aria-label", site.name);
     }
     return box;
@@ -154,38 +156,41 @@ function build(node) {
   function paint() {
     const sites = sitesOf(maps()[kind()]);
     const found = selected(text(), sites), chosen = found ?? new Set();
+    const called = { included: t("the included model"), [WIRED]: t("the wired model") };
     model.replaceChildren(
-      ...Object.keys(maps()).map((name) => Object.assign(element("option", "", name === "included" ? "the included model" : name), { value: name })),
+      ...Object.keys(maps()).map((name) => Object.assign(element("option", "", called[name] ?? name), { value: name })),
     );
     model.value = kind();
     presets.replaceChildren();
     for (const preset of ["up", "appearance", "all", "custom"]) {
       const made = presets.appendChild(element("button", "seal-preset", preset));
       made.type = "button";
-      made.title = preset === "custom" ? "What you click together below" : `The preset ${preset}`;
+      made.title = preset === "custom" ? t("What you click together below") : t("The preset {preset}", { preset });
       made.setAttribute("aria-pressed", String(widgetOf(node, "preset")?.value === preset));
       made.addEventListener("click", () => choose(preset, preset === "custom" && found ? spelled(chosen, sites) : undefined));
     }
     map.replaceChildren();
     map.style.setProperty("--seal-side", sites.length > 30 ? "11px" : "20px");
     const names = (part, side) => sites.filter((s) => s.part === part && (side ? s.side === side : true));
-    const heads = { down: "down, in", up: "up, out" };
-    button(map, "seal-head seal-faint", heads.down, null, "All of the down part", names("down").map((s) => s.name));
-    map.append(element("span", "seal-head seal-faint", "map"));
-    button(map, "seal-head seal-faint", heads.up, null, "All of the up part", names("up").map((s) => s.name));
+    const heads = { down: t("down, in"), up: t("up, out") };
+    button(map, "seal-head seal-faint", heads.down, null, t("All of the down part"), names("down").map((s) => s.name));
+    map.append(element("span", "seal-head seal-faint", t("map")));
+    button(map, "seal-head seal-faint", heads.up, null, t("All of the up part"), names("up").map((s) => s.name));
     for (const side of [...new Set(sites.filter((s) => s.part !== "mid").map((s) => s.side))].sort((a, b) => b - a)) {
       const size = element("span", "seal-side seal-faint", String(side));
-      size.title = `Attention maps of ${side} x ${side} cells`;
+      size.title = t("Attention maps of {side} x {side} cells", { side });
       map.append(row(names("down", side), chosen, true), size, row(names("up", side), chosen, false));
     }
     const mid = names("mid");
     if (mid.length) {
       const box = row(mid, chosen, false);
       box.classList.add("seal-middle");
-      box.prepend(element("span", "seal-head seal-faint", `mid ${mid[0].side}`));
+      box.prepend(element("span", "seal-head seal-faint", t("mid {side}", mid[0])));
       map.append(box);
     }
-    told.textContent = found ? `${chosen.size} of ${sites.length} read the learned word` : "`layers` names none of this model's layers";
+    told.textContent = found
+      ? t("{n} of {all} read the learned word", { n: chosen.size, all: sites.length })
+      : t("`layers` names none of this model's layers");
   }
 
   onChange(node, "preset", paint);

@@ -2,6 +2,7 @@
 // [number, word]. The value stays the number, and without this script the number shows.
 
 import { app } from "../../scripts/app.js";
+import { t } from "./texts.js";
 
 const STYLE = `
 [data-seal-word] { position: relative; }
@@ -13,7 +14,10 @@ const STYLE = `
 
 const wordsOfNode = new Map(); // node type -> { input name: [[number, word], ...] }
 
-const wordOf = (words, value) => words?.find(([number]) => number === Number(value))?.[1];
+function wordOf(words, value) {
+  const word = words?.find(([number]) => number === Number(value))?.[1];
+  return word && t(word);
+}
 
 /** Classic: the node is drawn on a canvas, and its widget says what is written. */
 function nameNumbers(node, inputs) {
@@ -44,8 +48,9 @@ function nameFields() {
     const inputs = wordsOfNode.get(node?.comfyClass);
     const box = inputs && (field.matches("[aria-label]") ? field.parentElement : field.closest("[aria-label]"));
     if (!box) continue;
-    const name = (field.getAttribute("aria-label") ?? box.getAttribute("aria-label")) || "";
-    const word = wordOf(inputs[name], field.getAttribute("aria-valuenow"));
+    const label = field.getAttribute("aria-label") ?? box.getAttribute("aria-label");
+    const widget = node.widgets?.find((w) => label && (w?.name === label || w?.label === label)); // in another language
+    const word = wordOf(inputs[widget?.name], field.getAttribute("aria-valuenow"));
     if (word) box.dataset.sealWord = word;
     else delete box.dataset.sealWord;
   }

@@ -74,6 +74,21 @@ export function toggleAdvanced(node) {
   node.setDirtyCanvas?.(true, true);
 }
 
+/** The nodes of an execution id, outermost first: of "5:12" the subgraph's node 5 and node 12 in it. None: not open. */
+export function nodesOf(app, id) {
+  const found = [];
+  let graph = app.rootGraph ?? app.graph;
+  for (const part of String(id).split(":")) {
+    const node = graph?.getNodeById?.(Number(part));
+    if (!node) return [];
+    found.push(node);
+    graph = node.subgraph;
+  }
+  return found;
+}
+
+export const classOf = (node) => node?.comfyClass ?? node?.constructor?.comfyClass ?? node?.type;
+
 export const widgetOf = (node, name) => node?.widgets?.find((w) => w?.name === name);
 
 /** Set a widget as a user would. */

@@ -5,6 +5,7 @@
 // to offer (one value a line). Without JavaScript the inputs are plain text fields.
 
 import { app } from "../../scripts/app.js";
+import { t } from "./texts.js";
 
 const inputsOfNode = new Map(); // node type -> { input name: options }
 
@@ -54,7 +55,8 @@ function groupsOf(node, outside) {
     const source = options.suggestions_of ? homeOf(node, options.suggestions_of, outside)?.widget.value : name;
     const values = inputs[source]?.suggestions;
     if (!home || !values?.length) continue;
-    groups.push({ ...home, values, lines: !!options.suggestions_of, title: source === name ? name : `${name}: ${source}` });
+    const label = widgetOf(node, name)?.label ?? name;
+    groups.push({ ...home, values, lines: !!options.suggestions_of, title: source === name ? label : `${label}: ${source}` });
   }
   return groups;
 }
@@ -92,7 +94,7 @@ function open(node) {
     color: "var(--fg-color, #ddd)", background: "var(--comfy-menu-bg, #222)", font: "13px sans-serif",
     border: "1px solid var(--border-color, #555)", borderRadius: "8px",
   });
-  if (!groups.length) dialog.append(element("p", "All these inputs are wired, or have no suggestions."));
+  if (!groups.length) dialog.append(element("p", t("All these inputs are wired, or have no suggestions.")));
   for (const group of groups) {
     dialog.append(element("div", group.title, { margin: "0.6rem 0 0.3rem", fontWeight: "600" }));
     const row = element("div", "", { display: "flex", flexWrap: "wrap", gap: "4px" });
@@ -120,7 +122,7 @@ function open(node) {
     paint();
     dialog.append(row);
   }
-  const close = element("button", "Done", { margin: "0.9rem 0 0.2rem", padding: "4px 14px", cursor: "pointer" });
+  const close = element("button", t("Done"), { margin: "0.9rem 0 0.2rem", padding: "4px 14px", cursor: "pointer" });
   close.type = "button";
   close.addEventListener("click", () => dialog.close());
   dialog.append(close);
@@ -142,7 +144,7 @@ app.registerExtension({
   nodeCreated(node) {
     if (!inputsOf(node)) return;
     try {
-      const button = node.addWidget?.("button", "Suggestions…", null, () => open(node), { serialize: false });
+      const button = node.addWidget?.("button", t("Suggestions…"), null, () => open(node), { serialize: false });
       // Widget values are saved by position: the button is last, and saves none.
       if (button) button.serialize = false;
     } catch (error) {
@@ -151,6 +153,6 @@ app.registerExtension({
   },
 
   getNodeMenuItems(node) {
-    return inputsOf(node) || (node?.subgraph && groupsOf(node).length) ? [{ content: "SEAL suggestions…", callback: () => open(node) }] : [];
+    return inputsOf(node) || (node?.subgraph && groupsOf(node).length) ? [{ content: t("SEAL suggestions…"), callback: () => open(node) }] : [];
   },
 });

@@ -3,7 +3,8 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { addPanel, element, hideAdvanced, toggleAdvanced } from "./panel_kit.js";
+import { addPanel, classOf, element, hideAdvanced, nodesOf, toggleAdvanced } from "./panel_kit.js";
+import { t } from "./texts.js";
 
 const NODE = "SEALTrainEmbedding";
 const HEIGHT = 330;
@@ -29,21 +30,22 @@ const panels = new WeakMap(); // node -> its panel's parts
 
 const root = () => app.rootGraph ?? app.graph;
 const keyOf = (id, graph = root()?.id) => `${graph}|${id}`;
+const trains = (node) => classOf(node) === NODE || !!node?.subgraph?.nodes?.some(trains);
 
-/** The node of an execution id: "12", or "5:12" for a node in a subgraph. */
-function nodeOf(id) {
-  let graph = root(), node = null;
-  for (const part of String(id).split(":")) {
-    node = graph?.getNodeById?.(Number(part));
-    graph = node?.subgraph;
-  }
-  return node?.comfyClass === NODE || node?.type === NODE ? node : null;
+/** What a node's panel shows; on a subgraph's node, the last training inside. */
+function stateOf(node) {
+  const open = keyOf("");
+  const shown = ([key]) => key.startsWith(open) && nodesOf(app, key.slice(open.length)).includes(node);
+  return [...states].reverse().find(shown)?.[1];
 }
 
-function idOf(node) {
-  if (node.graph === root() || !node.graph) return String(node.id);
-  for (const [key] of states) if (nodeOf(key.slice(key.indexOf("|") + 1)) === node) return key.slice(key.indexOf("|") + 1);
-  return String(node.id);
+/** Show a training on its node and on the subgraphs around it, if its workflow is open. */
+function show(state) {
+  if (states.get(keyOf(state.node)) !== state) return;
+  for (const node of nodesOf(app, state.node)) {
+    if (trains(node) && !panels.has(node)) build(node); // a training that was put into a subgraph
+    paint(node, state);
+  }
 }
 
 const post = (state, what) =>
@@ -53,36 +55,46 @@ const post = (state, what) =>
     body: JSON.stringify({ prompt_id: state.prompt_id, node: state.node, do: what }),
   });
 
+/** News of a training: what came is added to what is known of it. */
 function heard(message) {
   if (!graphOf.has(message.prompt_id)) graphOf.set(message.prompt_id, root()?.id);
   const key = keyOf(message.node, graphOf.get(message.prompt_id));
   let state = states.get(key);
-  if (state?.prompt_id !== message.prompt_id || message.phase === "start") {
+  const reused = message.phase === "result"; // then the pictures of the training before stay
+  if (!state || message.phase === "start" || (state.prompt_id !== message.prompt_id && !reused)) {
     state = { prompt_id: message.prompt_id, node: message.node };
-    states.set(key, state);
-    post(state, "show").catch(() => {}); // then ComfyUI's own preview is not drawn besides
+    if (!reused) post(state, "show").catch(() => {}); // then ComfyUI's own preview is not drawn besides
   }
+  states.delete(key); // the newest comes last
+  states.set(key, state);
   Object.assign(state, message);
-  const node = graphOf.get(message.prompt_id) === root()?.id ? nodeOf(message.node) : null;
-  if (node) paint(node, state);
+  show(state);
+}
+
+/** ComfyUI's message that a node has run. */
+function ended({ prompt_id, node, output }) {
+  const [end] = output?.seal_training ?? [];
+  if (!end) return;
+  const text = [output.text ?? []].flat().filter((t) => typeof t === "string").join("\n");
+  heard({ ...end, prompt_id, node: String(node), phase: "result", stopping: false, text });
 }
 
 function time(seconds) {
-  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  if (seconds < 60) return t("{n} s", { n: Math.max(1, Math.round(seconds)) });
+  if (seconds < 3600) return t("{n} min", { n: Math.round(seconds / 60) });
+  return t("{h} h {n} min", { h: Math.floor(seconds / 3600), n: Math.round((seconds % 3600) / 60) });
 }
 
 function titleOf(s) {
-  if (s.phase === "result" && s.reused) return "Trained before, used again";
-  if (s.phase === "result" && s.stopped) return `Stopped after ${s.step} of ${s.steps} steps, kept`;
-  if (s.phase === "result") return `Trained: ${s.steps} steps in ${time(s.seconds)}`;
-  if (s.phase === "end") {
-    return { cancelled: "Cancelled, nothing is saved", failed: "Failed, nothing is saved" }[s.how] ?? "Saving";
-  }
-  if (s.phase === "words") return "Looking for words that describe it";
-  if (s.phase === "steps") return s.stopping ? "Stopping" : `Step ${s.step} of ${s.steps}`;
-  return s.phase === "start" ? "Reading the sticker" : "Not trained yet";
+  if (s.phase === "result" && s.reused) return t("Trained before, used again");
+  if (s.phase === "result" && s.stopped) return t("Stopped after {step} of {steps} steps, kept", s);
+  if (s.phase === "result") return t("Trained: {steps} steps in {time}", { ...s, time: time(s.seconds) });
+  if (s.phase === "end" && s.how === "cancelled") return t("Cancelled, nothing is saved");
+  if (s.phase === "end" && s.how === "failed") return t("Failed, nothing is saved");
+  if (s.phase === "end") return t("Saving");
+  if (s.phase === "words") return t("Looking for words that describe it");
+  if (s.phase === "steps") return s.stopping ? t("Stopping") : t("Step {step} of {steps}", s);
+  return s.phase === "start" ? t("Reading the sticker") : t("Not trained yet");
 }
 
 function drawCurve(svg, points, steps) {
@@ -103,7 +115,8 @@ function gain(row, value) {
   if (row.hidden) return;
   const [, track, words] = row.children;
   track.firstChild.style.width = `${Math.min(100, Math.max(0, 200 * value))}%`; // a full bar: 50 % better, as in the picture
-  words.textContent = `${Math.abs(Math.round(100 * value))} % ${value < 0 ? "worse" : "better"}`;
+  const n = Math.abs(Math.round(100 * value));
+  words.textContent = value < 0 ? t("{n} % worse", { n }) : t("{n} % better", { n });
 }
 
 function paint(node, state) {
@@ -112,7 +125,7 @@ function paint(node, state) {
   const s = state ?? {};
   const runs = ["start", "words", "steps"].includes(s.phase), over = s.phase === "result";
   parts.title.textContent = titleOf(s);
-  parts.left.textContent = s.phase === "steps" && s.left != null && !s.stopping ? `${time(s.left)} left` : "";
+  parts.left.textContent = s.phase === "steps" && s.left != null && !s.stopping ? t("{time} left", { time: time(s.left) }) : "";
   parts.track.hidden = !runs;
   const done = s.phase === "words" ? s.done : s.phase === "steps" ? s.step / s.steps : 0;
   parts.track.firstChild.style.width = `${100 * Math.min(1, done)}%`;
@@ -126,13 +139,13 @@ function paint(node, state) {
   parts.words.title = s.note ?? "";
   gain(parts.likeness, over ? s.likeness : null);
   gain(parts.leak, over ? s.leak : null);
-  const note = over ? (s.notes ?? []).join("\n") : s.phase ? "" : "Run trains it. What the new word learns shows here.";
+  const note = over ? (s.notes ?? []).join("\n") : s.phase ? "" : t("Run trains it. What the new word learns shows here.");
   parts.note.hidden = !note;
   parts.note.textContent = note;
   parts.top.title = over ? s.text : "";
   parts.buttons.hidden = !runs;
-  parts.more.hidden = runs || !!globalThis.LiteGraph?.vueNodesMode; // Nodes 2.0 has a button of its own
-  parts.more.textContent = node.showAdvanced ? "Fewer settings" : "More settings";
+  parts.more.hidden = runs || !!node.subgraph || !!globalThis.LiteGraph?.vueNodesMode; // Nodes 2.0 has a button of its own
+  parts.more.textContent = node.showAdvanced ? t("Fewer settings") : t("More settings");
   parts.stop.disabled = s.phase !== "steps" || !!s.stopping;
 }
 
@@ -166,40 +179,44 @@ function build(node) {
   parts.track = panel.appendChild(element("div", "seal-track"));
   parts.track.append(element("i"));
   const tiles = panel.appendChild(element("div", "seal-tiles"));
-  parts.attention = tile(tiles, "attention");
-  parts.sample = tile(tiles, "preview");
+  parts.attention = tile(tiles, t("attention"));
+  parts.sample = tile(tiles, t("preview"));
   parts.curve = panel.appendChild(document.createElementNS(SVG, "svg"));
   parts.curve.setAttribute("class", "seal-curve");
   parts.curve.setAttribute("viewBox", "0 0 100 40");
   parts.curve.setAttribute("preserveAspectRatio", "none");
   parts.curve.setAttribute("role", "img");
-  parts.curve.setAttribute("aria-label", "the loss along the steps");
+  parts.curve.setAttribute("aria-label", t("the loss along the steps"));
   parts.words = panel.appendChild(element("div", "seal-row seal-cut"));
-  parts.words.append(element("span", "seal-faint", "Looks like "), element("b", "seal-grow seal-cut"));
-  parts.likeness = gainRow(panel, "Likeness", "How much better the model restores the character elsewhere", "var(--seal-blue)");
-  parts.leak = gainRow(panel, "Leak", "How much better it restores the sticker's own ground: less is better", "var(--seal-amber)");
+  parts.words.append(element("span", "seal-faint", `${t("Looks like")} `), element("b", "seal-grow seal-cut"));
+  parts.likeness = gainRow(
+    panel, t("Likeness"), t("How much better the model restores the character elsewhere"), "var(--seal-blue)",
+  );
+  parts.leak = gainRow(
+    panel, t("Leak"), t("How much better it restores the sticker's own ground: less is better"), "var(--seal-amber)",
+  );
   parts.note = panel.appendChild(element("div", "seal-note seal-faint"));
   parts.buttons = panel.appendChild(element("div", "seal-row"));
-  parts.stop = parts.buttons.appendChild(element("button", "seal-grow", "Stop and keep"));
-  parts.stop.title = "End now and save what is learned so far";
-  const cancel = parts.buttons.appendChild(element("button", "", "Cancel"));
-  cancel.title = "End now and save nothing";
+  parts.stop = parts.buttons.appendChild(element("button", "seal-grow", t("Stop and keep")));
+  parts.stop.title = t("End now and save what is learned so far");
+  const cancel = parts.buttons.appendChild(element("button", "", t("Cancel")));
+  cancel.title = t("End now and save nothing");
   parts.more = panel.appendChild(element("button"));
   parts.more.addEventListener("click", () => {
     toggleAdvanced(node);
-    paint(node, states.get(keyOf(idOf(node))));
+    paint(node, stateOf(node));
   });
   for (const button of [parts.stop, cancel, parts.more]) button.type = "button";
   parts.stop.addEventListener("click", async () => {
-    const state = states.get(keyOf(idOf(node)));
+    const state = stateOf(node);
     if (!state) return;
     state.stopping = true;
-    paint(node, state);
+    show(state);
     const answer = await post(state, "stop").catch(() => null);
     if (!answer?.ok) state.stopping = false;
-    paint(node, state);
+    show(state);
   });
-  cancel.addEventListener("click", () => api.interrupt(states.get(keyOf(idOf(node)))?.prompt_id ?? null));
+  cancel.addEventListener("click", () => api.interrupt(stateOf(node)?.prompt_id ?? null));
   panels.set(node, parts);
   paint(node);
 }
@@ -214,42 +231,36 @@ app.registerExtension({
   name: "SEAL.TrainingPanel",
 
   setup() {
-    api.addEventListener("seal.training", ({ detail }) => {
-      try {
-        heard(detail);
-      } catch (error) {
-        console.warn("[SEAL] the live panel does not show this:", error);
-      }
-    });
+    const listen = (event, told) =>
+      api.addEventListener(event, ({ detail }) => {
+        try {
+          told(detail);
+        } catch (error) {
+          console.warn("[SEAL] the live panel does not show this:", error);
+        }
+      });
+    listen("seal.training", heard);
+    listen("executed", ended);
   },
 
   nodeCreated(node) {
-    if ((node?.comfyClass ?? node?.constructor?.comfyClass) !== NODE) return;
+    if (!trains(node)) return;
     try {
       build(node);
       if (!panels.has(node)) return;
+      if (node.subgraph) {
+        node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
+        return;
+      }
       hideComfyPictures(node);
       hideAdvanced(node);
     } catch (error) {
       console.warn("[SEAL] no live panel:", error);
-      return;
     }
-    const configured = node.onConfigure, executed = node.onExecuted;
-    node.onConfigure = function () {
-      const result = configured?.apply(this, arguments);
-      paint(this, states.get(keyOf(idOf(this)))); // after a change of the workflow's tab
-      return result;
-    };
-    node.onExecuted = function (message) {
-      const result = executed?.apply(this, arguments);
-      const [end] = message?.seal_training ?? [];
-      if (end) {
-        const key = keyOf(idOf(this));
-        const text = [message.text ?? []].flat().filter((t) => typeof t === "string").join("\n");
-        states.set(key, { ...states.get(key), ...end, phase: "result", stopping: false, text });
-        paint(this, states.get(key));
-      }
-      return result;
-    };
+  },
+
+  /** After a change of the workflow's tab the nodes are new. */
+  afterConfigureGraph() {
+    for (const state of states.values()) show(state);
   },
 });

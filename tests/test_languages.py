@@ -77,6 +77,32 @@ def test_every_category_has_a_name(schemas: dict[str, Any], language: str) -> No
     assert set(read(language, "main.json")["nodeCategories"]) == categories
 
 
+def said_by_scripts() -> set[str]:
+    """The texts of the pack's own panels and buttons: what js/*.js gives to `t`."""
+    scripts = [path.read_text(encoding="utf-8") for path in (ROOT / "js").glob("*.js")]
+    return {text for script in scripts for text in re.findall(r'\bt\(\s*"([^"]*)"', script)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_panels_texts_are_translated(schemas: dict[str, Any], language: str) -> None:
+    settings = [given.settings.get("extra_dict") or {} for schema in schemas.values() for given in schema.inputs]
+    words = {word for extra in settings for _, word in extra.get("seal_words", [])}
+    told = json.loads((ROOT / f"js/texts/{language}.json").read_text(encoding="utf-8"))
+    wanted_texts = said_by_scripts() | words
+    assert len(wanted_texts) > 50 and sorted(wanted_texts ^ told.keys()) == [], "missing, or left over"
+    places = {text: (sorted(re.findall(r"{\w+}", text)), sorted(re.findall(r"{\w+}", told[text]))) for text in told}
+    assert [text for text, (there, here) in places.items() if there != here or not told[text].strip()] == []
+
+
+def test_no_text_of_a_panel_is_english_only() -> None:
+    """Texts on elements and in tooltips go through `t`; a value such as a preset's name is a variable."""
+    for path in (ROOT / "js").glob("*.js"):
+        script = path.read_text(encoding="utf-8")
+        bare = re.findall(r'(?:\.textContent|\.title|\.alt) = "([^"]+)"', script)
+        bare += re.findall(r'\belement\("\w+", "[^"]*", "([^"]+)"', script)
+        assert bare == [], path.name
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_texts_are_ones_that_every_front_end_shows_as_they_stand(language: str) -> None:
     """Front end 1.35 reads tooltips as vue-i18n messages, in which these characters have a meaning; 1.49 does not."""

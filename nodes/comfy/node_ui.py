@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,20 @@ def notes_on_node() -> Iterator[dict[str, list[str]]]:
         yield shown
     for message in messages:
         log_warning("SEAL: %s", message)
-    shown["text"] = messages
+    shown["text"] = _together(messages)
+
+
+def _together(messages: list[str]) -> list[str]:
+    """What is said of several pictures, said once: "pictures 1, 2, 7: ..."."""
+    numbers: dict[tuple[str, bool], list[str]] = {}
+    for message in messages:
+        about = re.match(r"picture (\d+): ", message)
+        text = message[about.end() :] if about else message
+        numbers.setdefault((text, about is not None), []).extend([about[1]] if about else [])
+    return [
+        f"picture{'s' * (len(which) > 1)} {', '.join(which)}: {text}" if which else text
+        for (text, _), which in numbers.items()
+    ]
 
 
 def picture_on_node(picture: Tensor, node: Any) -> tuple[dict[str, Any], str]:

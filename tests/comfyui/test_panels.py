@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 from chromium import find_chromium
 from frontend import FrontEnd
 from panels import PICKER, Panels
+from saved_workflows import shipped_subgraphs
 
 FRONT_ENDS = ["own", *filter(None, os.environ.get("SEAL_FRONT_ENDS", "").split(os.pathsep))]
 SIMPLE = ["class_word", "name", "preset", "quality"]
@@ -90,6 +91,27 @@ def test_a_training_is_watched_stopped_and_kept(
         assert end["size"] == size
     others = [message["type"] for message in server._messages if message["type"].startswith("seal")]
     assert not others, "only the client that queued it is told"
+    assert not opened.messages()
+
+
+def test_a_subgraph_shows_the_training_inside(
+    panels: Callable[..., Panels], served: tuple[ComfyServer, FrontEnd], request: pytest.FixtureRequest
+) -> None:
+    """On its node outside, where the user is; opened, on the node inside as well."""
+    name = f"inside-{len(request.node.name)}"
+    opened = panels(blueprint=shipped_subgraphs()["Learn a character"], name=name, steps=4000, preview_every=20)
+    assert opened.state()["title"] == "Not trained yet" and not opened.state()["buttons"]
+    opened.run()
+    seen = opened.until("s.title.startsWith('Step ') && s.pictures.length === 2 && s.points > 3")
+    assert seen["buttons"] == ["Stop and keep", "Cancel"] and not seen["cut"]
+    opened.enter_subgraph()
+    inside = opened.until("s.title.startsWith('Step ') && s.pictures.length === 2")
+    assert inside["buttons"] == ["Stop and keep", "Cancel"]
+    opened.click("Stop and keep")
+    assert opened.until("s.title.startsWith('Stopped after')")["title"].endswith(" of 4000 steps, kept")
+    opened.leave_subgraph()
+    assert opened.state()["title"].startswith("Stopped after") and len(opened.state()["gains"]) == 2
+    assert (served[0].embeddings / f"{name}.safetensors").exists()
     assert not opened.messages()
 
 

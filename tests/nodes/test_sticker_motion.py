@@ -80,6 +80,14 @@ def test_notices_stand_on_the_node(pack: ModuleType) -> None:
     assert said.startswith("image: the picture is cut off at the bottom")
 
 
+def test_what_is_true_of_several_pictures_is_said_once(pack: ModuleType) -> None:
+    messages = importlib.import_module(f"{pack.__name__}.seal_core.messages")
+    with importlib.import_module(f"{pack.__name__}.nodes.comfy.node_ui").notes_on_node() as shown:
+        for notice in ("picture 1: cut flat.", "picture 2: pale.", "mask: empty.", "picture 12: cut flat."):
+            messages.notify_user(notice)
+    assert shown["text"] == ["pictures 1, 12: cut flat.", "picture 2: pale.", "mask: empty."]
+
+
 def test_a_wired_number_that_is_none_is_refused(pack: ModuleType) -> None:
     error = importlib.import_module(f"{pack.__name__}.seal_core.messages").SealError
     for given, said in (({"frames": [7.5]}, "frames: 7.5 is no whole number"), ({"image": []}, "image: an empty list")):

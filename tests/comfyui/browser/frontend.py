@@ -81,7 +81,7 @@ LOOK = """async ([x, y], scale, left, top) => {
 FILLED, SIDE_BAR, TOP_BAR = 0.78, 60, 80
 """What share of the window a saved workflow fills when it opens; pixels that menus take at the left and the top."""
 
-OURS = ("/extensions/seal", "report.js", "suggestions.js", "[SEAL]")
+OURS = ("/extensions/seal", "[SEAL]")
 
 
 class FrontEnd(Chromium):
@@ -116,9 +116,13 @@ class FrontEnd(Chromium):
         # A dialog about a checkpoint that is not there is ComfyUI's offer to download it, not a fault.
         wrong = [w for w in self.evaluate(f"({AUDIT})()") if not (w.startswith("dialog") and "Missing Models" in w)]
         self.press_escape()
+        return [*wrong, *(f"console: {text}" for text in self.complaints())]
+
+    def complaints(self) -> list[str]:
+        """Errors in the console since it was cleared, and warnings of the pack's scripts."""
         noted = [text for level, text in self.console if level in ("error", "assert")]
         ours = [text for level, text in self.console if level == "warning" and any(o in text for o in OURS)]
-        return [*wrong, *(f"console: {text}" for text in noted + ours)]
+        return noted + ours
 
     def saved(self) -> dict[str, Any]:
         """The open workflow as the front end saves it, but for two things.

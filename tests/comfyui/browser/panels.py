@@ -6,15 +6,15 @@ from typing import Any
 
 from frontend import FrontEnd
 
-BUILD = """async (nodes2, dark, settings) => {
+DRESS = """async (nodes2, dark) => {
     app.ui.settings.setSettingValue("Comfy.ColorPalette", dark ? "dark" : "light");
     if (app.ui.settings.getSettingValue("Comfy.VueNodes.Enabled") !== nodes2) {
         await app.ui.settings.setSettingValueAsync("Comfy.VueNodes.Enabled", nodes2);
         await new Promise((done) => setTimeout(done, 1500));
     }
-    app.graph.clear();
-    await new Promise((done) => setTimeout(done, 500));  // else Vue takes the new nodes for the old ones
-    app.graph.last_node_id = window.sealLast = (window.sealLast ?? 0) + 100;  // values are kept by a node's number
+}"""
+
+KIT = """
     const add = (type, x, y, width) => {
         const node = LiteGraph.createNode(type);
         node.pos = [x, y];
@@ -24,23 +24,54 @@ BUILD = """async (nodes2, dark, settings) => {
     };
     const place = (slots, name) => slots.findIndex((slot) => slot.name === name);
     const wire = (from, output, to, input) => from.connect(place(from.outputs, output), to, place(to.inputs, input));
+    const set = (node, settings) => {
+        for (const [name, value] of Object.entries(settings)) {
+            const widget = node.widgets.find((w) => w.name === name);
+            if (!widget) continue;
+            widget.value = value;
+            widget.callback?.(value);
+        }
+    };
+    const panel = (node) => node.widgets.find((w) => w.element?.classList.contains("seal-panel")).element;
+    const show = async () => {
+        app.canvas.ds.scale = 1;
+        [app.canvas.ds.offset[0], app.canvas.ds.offset[1]] = [90, 110];
+        app.canvas.setDirty(true, true);
+        await new Promise((done) => setTimeout(done, 1000));
+    };
+"""
+
+BUILD = (
+    "async (settings) => {"
+    + KIT
+    + """
+    app.graph.clear();
+    await new Promise((done) => setTimeout(done, 500));  // else Vue takes the new nodes for the old ones
+    app.graph.last_node_id = window.sealLast = (window.sealLast ?? 0) + 100;  // values are kept by a node's number
     const demo = add("SEALDemoModel", 0, 0, 240), train = add("SEALTrainEmbedding", 300, 0, 300);
     const layers = add("LayerRestrictionSpec", 660, 0, 300), summary = add("PreviewAny", 1020, 0, 240);
     for (const name of ["model", "clip", "vae", "image", "mask"]) wire(demo, name, train, name);
     wire(demo, "model", layers, "model");
     layers.connect(1, summary, 0);
-    for (const [name, value] of Object.entries(settings)) {
-        const widget = train.widgets.find((w) => w.name === name);
-        widget.value = value;
-        widget.callback?.(value);
-    }
-    const panel = (node) => node.widgets.find((w) => w.element?.classList.contains("seal-panel")).element;
+    set(train, settings);
     window.sealTest = { train, layers, panel };
-    app.canvas.ds.scale = 1;
-    [app.canvas.ds.offset[0], app.canvas.ds.offset[1]] = [90, 110];
-    app.canvas.setDirty(true, true);
-    await new Promise((done) => setTimeout(done, 1000));
+    await show();
 }"""
+)
+
+# The shipped blueprint that is open, wired to the tiny model; `train` is its node outside.
+WIRE_BLUEPRINT = (
+    f"""async (settings) => {{{KIT}"""
+    + """
+    const [train] = app.graph._nodes, demo = add("SEALDemoModel", 0, 0, 240);
+    train.pos = [300, 0];
+    for (const name of ["model", "clip", "vae", "image", "mask"]) wire(demo, name, train, name);
+    set(train, settings);
+    set(train.subgraph.nodes.find((n) => n.type === "SEALTrainEmbedding"), settings);
+    window.sealTest = { train, layers: null, panel };
+    await show();
+}"""
+)
 
 STATE = """() => {
     const panel = sealTest.panel(sealTest.train);
@@ -59,9 +90,28 @@ STATE = """() => {
 }"""
 
 CLICK = """(words) => {
-    const found = [sealTest.train, sealTest.layers].flatMap((n) => [...sealTest.panel(n).querySelectorAll("button")])
+    const nodes = [sealTest.train, sealTest.layers].filter(Boolean);
+    const found = nodes.flatMap((n) => [...sealTest.panel(n).querySelectorAll("button")])
         .find((b) => b.offsetParent !== null && (b.textContent === words || b.getAttribute("aria-label") === words));
     found.click();
+}"""
+
+# To the node inside the subgraph, and back; `train` is the one that is on the screen.
+ENTER = """async () => {
+    sealTest.outside = sealTest.train;
+    app.canvas.openSubgraph(sealTest.outside.subgraph, sealTest.outside);
+    sealTest.train = sealTest.outside.subgraph.nodes.find((n) => n.type === "SEALTrainEmbedding");
+    app.canvas.ds.scale = 1;
+    [app.canvas.ds.offset[0], app.canvas.ds.offset[1]] = [200 - sealTest.train.pos[0], 110 - sealTest.train.pos[1]];
+    app.canvas.setDirty(true, true);
+    await new Promise((done) => setTimeout(done, 1000));
+    return app.canvas.graph === sealTest.train.graph;
+}"""
+
+LEAVE = """async () => {
+    app.canvas.setGraph(app.rootGraph ?? app.graph);
+    sealTest.train = sealTest.outside;
+    await new Promise((done) => setTimeout(done, 1000));
 }"""
 
 CHOOSE_MAP = """(name) => {
@@ -100,12 +150,26 @@ SHOWN = """(nodes2) => {
 
 
 class Panels:
-    """The open page with that graph in it. nodes2: ComfyUI's "Nodes 2.0", which are HTML; else classic ones."""
+    """The open page with that graph in it. nodes2: ComfyUI's "Nodes 2.0", which are HTML; else classic ones.
 
-    def __init__(self, page: FrontEnd, *, nodes2: bool, dark: bool = True, **settings: Any) -> None:
+    blueprint: instead, a subgraph that learns, as shipped, and the model.
+    """
+
+    def __init__(
+        self,
+        page: FrontEnd,
+        *,
+        nodes2: bool,
+        dark: bool = True,
+        blueprint: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
         self.page, self.nodes2 = page, nodes2
         page.resize(1500, 1150)
-        page.evaluate(BUILD, nodes2, dark, settings)
+        page.evaluate(DRESS, nodes2, dark)
+        if blueprint:
+            page.load(blueprint)
+        page.evaluate(WIRE_BLUEPRINT if blueprint else BUILD, settings)
         page.press_escape()
         page.console.clear()
 
@@ -124,6 +188,12 @@ class Panels:
 
     def click(self, words: str) -> None:
         self.page.evaluate(CLICK, words)
+
+    def enter_subgraph(self) -> None:
+        assert self.page.evaluate(f"({ENTER})()"), "the subgraph opens"
+
+    def leave_subgraph(self) -> None:
+        self.page.evaluate(f"({LEAVE})()")
 
     def picker(self) -> dict[str, Any]:
         """What the layer picker shows, and what stands in the node's widgets."""
@@ -148,5 +218,13 @@ class Panels:
 
     def messages(self) -> list[str]:
         """What the pack's scripts wrote to the console, and errors in them."""
-        ours = ("/extensions/seal", "[SEAL]", "training_panel.js", "layer_picker.js", "number_words.js", "panel_kit.js")
+        ours = (
+            "/extensions/seal",
+            "[SEAL]",
+            "_panel.js",
+            "layer_picker.js",
+            "number_words.js",
+            "panel_kit.js",
+            "texts.js",
+        )
         return [text for _, text in self.page.console if any(o in text for o in ours)]

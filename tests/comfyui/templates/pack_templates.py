@@ -28,9 +28,7 @@ PICTURE_SIZE = 128
 
 def pack(page: Page, column: Column, platform: str, height: int, wires: dict[str, Any], **more: Any) -> Placed:
     values = {"platform": platform, "embed_workflow": False, **more}
-    return page.add(
-        column, "SEALSaveStickerPack", height, title=f"Sticker pack: {NAMES_OF[platform]}", wires=wires, **values
-    )
+    return page.add(column, "SEALSaveStickerPack", height, title=f"{NAMES_OF[platform]} pack", wires=wires, **values)
 
 
 def words_of_packs(page: Page, left: Column, right: Column, below: Column, emoji: str, title: str) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
     give, result, train = Column(0, 390, top), Column(436, 430), Column(912, 376)
     say, paint = Column(1334, 270), Column(1650, 280)
     if tiny:
-        loader = page.add(give, "SEALDemoModel", 186)
+        loader = page.add(give, "SEALDemoModel", 160)
         models, image = dict.fromkeys(("MODEL", "CLIP", "VAE"), loader), (loader, "image")
         names = {"MODEL": "model", "CLIP": "clip", "VAE": "vae"}
         page.add(give, "PreviewImage", rest(give), title="The one sticker", wires={"images": image})
