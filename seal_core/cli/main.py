@@ -92,6 +92,8 @@ COMMANDS = {
     ),
 }
 
+WITHOUT_TORCH = ("pack",)
+
 _CORE = __name__.removesuffix(".cli.main")
 
 OPTION_OF_INPUT = {"reference_attributes": "attributes"}
@@ -105,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser(given).parse_args(given)
     try:
         _require_valid_texts(options)
+        _say_what_takes_long(options.command)
         with _signals_interrupt(), notices_on_stderr():
             _function(COMMANDS[options.command].work)(options)
     except SealError as error:
@@ -136,6 +139,12 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
 def _function(path: str) -> Callable[..., None]:
     """The function at "module:function" within seal_core."""
     return resolve_name(f"{_CORE}.{path}")
+
+
+def _say_what_takes_long(command: str) -> None:
+    """A line before torch is imported: where its files were never read, that takes half a minute."""
+    if command not in WITHOUT_TORCH and "torch" not in sys.modules:
+        print("loading PyTorch (seconds; longer the first time)", file=sys.stderr, flush=True)
 
 
 def _require_valid_texts(options: argparse.Namespace) -> None:

@@ -18,6 +18,8 @@ from seal_core.__main__ import main as start
 from seal_core.cli import main as cli
 from seal_core.cli import train as cli_train
 
+LOADING = "loading PyTorch (seconds; longer the first time)\n"
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -125,7 +127,10 @@ def test_a_signal_in_the_middle_of_a_file(tmp_path, name):
         error = process.communicate(timeout=60)[1]
     finally:
         process.kill()
-    assert (process.returncode, error) == (128 + getattr(signal, name), "\nstopped; no file is half-written.\n")
+    assert (process.returncode, error) == (
+        128 + getattr(signal, name),
+        f"{LOADING}\nstopped; no file is half-written.\n",
+    )
     assert names(tmp_path) == []
 
 
@@ -154,6 +159,14 @@ def test_control_c_in_a_real_training(model, sticker, tmp_path):
         process.kill()
     assert process.returncode == 130 and b"stopped" in error and b"Traceback" not in error
     assert names(tmp_path) == []
+
+
+def test_the_first_line_comes_before_torch_is_read(monkeypatch, capsys):
+    seen = []
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(cli, "_function", lambda path: lambda options: seen.append(capsys.readouterr().err))
+    assert cli.main(["demo"]) == 0 and cli.main(["pack"]) == 0
+    assert (seen[1], seen[3]) == (LOADING, ""), "after the options, before the work; packs need no torch"
 
 
 def test_ctrl_c_while_it_is_still_being_imported(monkeypatch, capsys):
