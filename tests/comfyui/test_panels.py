@@ -71,6 +71,25 @@ def test_a_training_node_shows_what_a_person_sets(panels: Callable[..., Panels])
     assert not opened.messages()
 
 
+@pytest.fixture
+def chinese(served: tuple[ComfyServer, FrontEnd]) -> Iterator[None]:
+    """ComfyUI's language is Chinese; it takes effect when the page opens."""
+    served[1].speak("zh")
+    yield
+    served[1].speak("en")
+
+
+def test_panels_speak_comfyuis_language(chinese: None, panels: Callable[..., Panels]) -> None:
+    opened = panels()
+    state = opened.state()
+    assert state["title"] == "尚未训练" and "新词" in state["note"] and not state["cut"]
+    opened.show_advanced()
+    assert {"预设", "模型自己的", "自动"} <= set(opened.number_words().values())
+    assert opened.picker()["map"] == "included"
+    assert "Layers of" not in opened.page.evaluate("sealTest.panel(sealTest.layers).innerText")
+    assert not opened.messages()
+
+
 def test_a_training_is_watched_stopped_and_kept(
     panels: Callable[..., Panels], served: tuple[ComfyServer, FrontEnd], request: pytest.FixtureRequest
 ) -> None:

@@ -104,6 +104,14 @@ class FrontEnd(Chromium):
             raise
         return self
 
+    def speak(self, language: str) -> None:
+        """Set ComfyUI's language, and open the page anew, which it takes."""
+        self.evaluate("(to) => app.extensionManager.setting.set('Comfy.Locale', to)", language)
+        self.evaluate("window.app = undefined")  # so that what is ready is the new page
+        self.open(self.url)
+        self.wait_for(READY)
+        time.sleep(1)
+
     def press_escape(self) -> None:
         for kind in ("keyDown", "keyUp"):
             self.send("Input.dispatchKeyEvent", type=kind, key="Escape", code="Escape", windowsVirtualKeyCode=27)

@@ -205,10 +205,10 @@ class Panels:
     def show_advanced(self) -> None:
         """By the panel's button, or as the button of Nodes 2.0 does."""
         if not self.nodes2:
-            self.click("More settings")
+            self.page.evaluate("sealTest.panel(sealTest.train).querySelector(':scope > button').click()")
             return
         self.page.evaluate("() => { sealTest.train.showAdvanced = true; }", None)
-        self.page.wait_for(f"({WORDS})(true).some(([name]) => name === 'steps')", 30)
+        self.page.wait_for(f"({WORDS})(true).length > 5", 30)
 
     def number_words(self) -> dict[str, str]:
         return dict(self.page.evaluate(WORDS, self.nodes2))
