@@ -24,7 +24,8 @@ READABLE = 0.6
 FEW_STEPS = {
     "SEALTrainEmbedding": {"preset": "textual_inversion", "steps": 2, "resolution": 64},
     "EmptyLatentImage": {"width": 64, "height": 64}, "KSampler": {"steps": 2},
-    "SEALStyleRegions": {"steps": 2}, "SEALRestyle": {"steps": 2}, "SEALStickerAttributeSweep": {"values_1": "waving"},
+    "SEALStyleRegions": {"steps": 2, "resolution": 128}, "SEALRestyle": {"steps": 2},
+    "SEALStickerAttributeSweep": {"values_1": "waving"},
 }  # fmt: skip
 """With a checkpoint of random weights: what is drawn is as big on the node as what a thousand steps make."""
 STRETCHES = "app.extensionManager.setting.get('Comfy.VueNodes.AutoScaleLayout')"
