@@ -3,10 +3,11 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { addPanel, classOf, element, hideAdvanced, nodesOf, toggleAdvanced } from "./panel_kit.js";
+import { addPanel, classOf, element, hideAdvanced, nodesOf, toggleAdvanced, widgetOf } from "./panel_kit.js";
 import { t } from "./texts.js";
 
 const NODE = "SEALTrainEmbedding";
+const WIDGET = "seal_training";
 const HEIGHT = 330;
 const SVG = "http://www.w3.org/2000/svg";
 const STYLE = `
@@ -43,7 +44,7 @@ function stateOf(node) {
 function show(state) {
   if (states.get(keyOf(state.node)) !== state) return;
   for (const node of nodesOf(app, state.node)) {
-    if (trains(node) && !panels.has(node)) build(node); // a training that was put into a subgraph
+    give(node); // a training that was put into a subgraph
     paint(node, state);
   }
 }
@@ -169,7 +170,7 @@ function gainRow(panel, words, meaning, colour) {
 }
 
 function build(node) {
-  const panel = addPanel(node, "seal_training", HEIGHT);
+  const panel = addPanel(node, WIDGET, HEIGHT);
   if (!panel) return;
   panel.prepend(element("style", "", STYLE));
   const parts = {};
@@ -227,6 +228,23 @@ function hideComfyPictures(node) {
   node.onDrawBackground = () => {}; // classic: this draws them, and makes the node grow
 }
 
+/** Give a training node, or a subgraph's node with a training inside, its panel. */
+function give(node) {
+  if (widgetOf(node, WIDGET) || !trains(node)) return;
+  try {
+    build(node);
+    if (!widgetOf(node, WIDGET)) return;
+    if (node.subgraph) {
+      node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
+      return;
+    }
+    hideComfyPictures(node);
+    hideAdvanced(node);
+  } catch (error) {
+    console.warn("[SEAL] no live panel:", error);
+  }
+}
+
 app.registerExtension({
   name: "SEAL.TrainingPanel",
 
@@ -244,23 +262,12 @@ app.registerExtension({
   },
 
   nodeCreated(node) {
-    if (!trains(node)) return;
-    try {
-      build(node);
-      if (!panels.has(node)) return;
-      if (node.subgraph) {
-        node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
-        return;
-      }
-      hideComfyPictures(node);
-      hideAdvanced(node);
-    } catch (error) {
-      console.warn("[SEAL] no live panel:", error);
-    }
+    give(node);
   },
 
-  /** After a change of the workflow's tab the nodes are new. */
+  /** After a change of the workflow's tab the nodes are new. Front end 1.35 takes a subgraph's widgets away when it is filled. */
   afterConfigureGraph() {
+    for (const node of root()?._nodes ?? []) if (node.subgraph) give(node);
     for (const state of states.values()) show(state);
   },
 });
