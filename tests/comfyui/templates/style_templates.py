@@ -38,11 +38,11 @@ def restyled(info: dict[str, Any]) -> Page:
     )
     own = regions(page, Column(676, 300, cut.y), loader, picture, mask, "Regions of your picture")
     others = regions(page, Column(996, 300, cut.y), loader, style, ground, "Regions of the look")
-    match, draw = Column(1352, 500), Column(1352, 300, 720)
+    match, draw = Column(1352, 500), Column(1352, 300, 630)  # it grows by 80 in Nodes 2.0
     pairs = page.add(
         match, "SEALStyleMatch", 250, title="Match", wires={"content": (own, "regions"), "style": (others, "regions")}
     )
-    page.add(match, "PreviewImage", 330, title="What belongs together", wires={"images": (pairs, "preview")})
+    page.add(match, "PreviewImage", 240, title="What belongs together", wires={"images": (pairs, "preview")})
     made = page.add(
         draw, "SEALRestyle", rest(draw), title="Redraw",
         wires={
