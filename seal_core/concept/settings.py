@@ -9,6 +9,8 @@ from ..messages import SealError, require_in_range, require_one_of, require_whol
 
 CARRIERS = ("input", "tail")
 """What a concept is: vectors at the text encoder's input, or the last positions of its output."""
+NO_CARRIER = "none"
+"""A training of low-rank weights alone, without a concept: its references have captions."""
 MERGES = ("mean", "concat", "none")
 INITS = ("class_word_noise", "class_word", "vocabulary", "described")
 NORMS = ("free", "fixed")

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..concept.settings import CARRIERS, Layers, LowRankSpec, Tokens
+from ..concept.settings import CARRIERS, NO_CARRIER, Layers, LowRankSpec, Tokens
 from ..messages import SealError, require_in_range, require_one_of, require_whole_number
 
 RATES = ("constant", "cosine")
@@ -43,7 +43,7 @@ MAX_TEMPLATES, MAX_TEMPLATE = 1000, 1000
 class TrainConfig:
     """One training, completely.
 
-    carrier: what is learned, "input" vectors or an output "tail" of so many positions (`tail`).
+    carrier: what is learned, "input" vectors, an output "tail" of so many positions (`tail`), or "none": weights alone.
     steps, batch_size: examples a step. resolution: the longer side in pixels, 0 = the model's own.
     learning_rate, rate: "constant", or "cosine", which falls to nearly nothing at the last step, so that the noise of
     single examples averages out (ours). weight_decay: AdamW's.
@@ -93,7 +93,7 @@ class TrainConfig:
     checkpointing: str = "auto"
 
     def __post_init__(self) -> None:
-        require_one_of("carrier", self.carrier, CARRIERS)
+        require_one_of("carrier", self.carrier, (*CARRIERS, NO_CARRIER))
         require_one_of("rate", self.rate, RATES)
         require_one_of("attention_loss", self.attention_loss, ATTENTION_LOSSES)
         require_one_of("checkpointing", self.checkpointing, CHECKPOINTING)
@@ -121,6 +121,8 @@ class TrainConfig:
             )
         require_whole_number("tail", self.tail, 1, 70, "use 1 to 70 positions (HiPer: 5).")
         require_whole_number("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
+        if self.carrier == NO_CARRIER and not self.weights.rank:
+            raise SealError("rank: 0 leaves nothing to learn; use 1 to 256, e.g. 8.")
         if self.resolution != 0:
             require_whole_number(
                 "resolution", self.resolution, 64, 4096, "use 0 (the model's own) or 64 to 4096 pixels."

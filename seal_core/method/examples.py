@@ -74,6 +74,8 @@ class Examples:
         self._generator = torch.Generator().manual_seed(config.seed)
         extra = config.views if config.augment > 0 else 0
         self.views: list[View] = make_views(references, extra, self._generator)
+        self._references = references
+        self._odds = self._odds_by_levels()
         self._framed = [i for i, v in enumerate(self.views) if not v.background]
         self._pasted = [i for i, v in enumerate(self.views) if v.background]
         self.latents = [host.encode_image(v.image[None])[0] for v in self.views]
@@ -119,10 +121,25 @@ class Examples:
         order = torch.randperm(count, generator=self._generator).tolist()
         return [replace(examples[j], key=i) for i, j in enumerate(order)]
 
-    def window(self) -> tuple[int, int]:
-        """First and last training timestep at which the token is active (percent p is timestep (1 - p) T)."""
+    def window(self, view: int | None = None) -> tuple[int, int]:
+        """First and last training timestep at which the token is active (percent p is timestep (1 - p) T), or at which
+        a view is looked at."""
         layers, last = self._config.layers, len(self._host.sigmas) - 1
-        return round((1 - layers.end_percent) * last), round((1 - layers.start_percent) * last)
+        start, end = layers.start_percent, layers.end_percent
+        if view is not None:
+            reference = self._of(view)
+            start, end = max(start, reference.start_percent), min(end, reference.end_percent)
+        return round((1 - end) * last), round((1 - start) * last)
+
+    def _of(self, view: int) -> Reference:
+        return self._references[self.views[view].source]
+
+    def _odds_by_levels(self) -> Tensor | None:
+        """How often each view is drawn, so that noise levels come equally often; None where all views share them."""
+        windows = [self.window(view) for view in range(len(self.views))]
+        if len(set(windows)) == 1:
+            return None
+        return torch.tensor([(high - low) / windows.count((low, high)) for low, high in windows], dtype=torch.float64)
 
     # -- prompts -----------------------------------------------------------------------------------
 
@@ -132,6 +149,8 @@ class Examples:
         A pasted view is framed anew, so its prompt leaves out what is known of the reference's framing.
         """
         config, background = self._config, self.views[view].background
+        if (caption := self._of(view).caption) is not None:
+            return Prompt(caption)
         known = {n: v for n, v in config.attributes if n != "camera" or not background}
         return training_prompt(
             template,
@@ -142,7 +161,7 @@ class Examples:
 
     def prompts(self) -> list[Prompt]:
         """Every prompt that can be drawn, once."""
-        grounds = {v.background: i for i, v in enumerate(self.views)}
+        grounds = {(v.background, self._of(i).caption): i for i, v in enumerate(self.views)}
         return list(dict.fromkeys(self.prompt(i, t) for i in grounds.values() for t in self._config.templates))
 
     # -- drawing -----------------------------------------------------------------------------------
@@ -151,7 +170,7 @@ class Examples:
         self, key: int = -1, of: int = 0, view: int | None = None, window: tuple[int, int] | None = None
     ) -> Example:
         view = self._pick_view() if view is None else view
-        low, high = window or self.window()
+        low, high = window or self.window(view)
         # A pool's noise levels are spread evenly, so that a small pool still covers them all (ours).
         share = float(torch.rand((), generator=self._generator))
         share = (key + share) / of if key >= 0 else share
@@ -164,6 +183,8 @@ class Examples:
         )
 
     def _pick_view(self) -> int:
+        if self._odds is not None:
+            return int(torch.multinomial(self._odds, 1, generator=self._generator))
         wants_pasted = float(torch.rand((), generator=self._generator)) < self._config.augment
         return self._pick(self._pasted if self._pasted and wants_pasted else self._framed)
 

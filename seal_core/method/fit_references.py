@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from PIL import Image
@@ -72,6 +74,30 @@ def fit_references(
             )
         references.append(reference)
     return references, warnings
+
+
+def fit_captioned(
+    name: str, images: Tensor, captions: Sequence[str], resolution: int, levels: tuple[float, float] = (0.0, 1.0)
+) -> tuple[list[Reference], list[str]]:
+    """Whole pictures with captions as references, fitted as above, and what was noticed on the way.
+
+    name: of the input, for errors. captions: one for all, or one each; may be empty. levels: `Reference`'s percents.
+    The mask is 1 where the picture is, 0 where it was padded. Raises SealError.
+    """
+    captions = list(captions) or [""]
+    images = images_of(images)
+    if len(captions) not in (1, len(images)):
+        raise SealError(
+            f"{name}_captions: {len(captions)} lines for {len(images)} pictures; write one line for all, or one each."
+        )
+    if braced := [line for line in captions if "{" in line or "}" in line]:
+        raise SealError(f"{name}_captions: {braced[0]!r} has braces; say what the picture shows in plain words.")
+    warnings: list[str] = []
+    fitted = []
+    for image, caption in zip(_on_white(images, warnings)[0], captions * (len(images) // len(captions))):
+        whole = _fitted(image, torch.ones(image.shape[:2]), resolution, SIDES if resolution % SIDES == 0 else 8)
+        fitted.append(Reference(whole.image, whole.mask, " ".join(caption.split()), *levels))
+    return fitted, [f"{name}{notice.removeprefix('image')}" for notice in warnings]
 
 
 def _on_white(images: Tensor, warnings: list[str]) -> tuple[Tensor, Tensor | None]:

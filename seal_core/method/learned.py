@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..concept.concept import Concept
-from ..concept.settings import Tokens
+from ..concept.settings import NO_CARRIER, Tokens
 from ..concept.vocabulary import class_word_vector, mean_vector_norm
 from ..hosts.base import Context, Host, Prompt, Vectors
 from ..messages import SealError
@@ -166,17 +166,59 @@ class LearnedTokens:
         return final
 
 
-class LearnedTail:
+class NothingLearned:
+    """No vectors: the contexts are those of plain prompts, and low-rank weights are all that is learned."""
+
+    split = False
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def start_from(self, vectors: Mapping[str, Tensor]) -> None:
+        """Nothing to start from."""
+
+    def parameters(self) -> list[Tensor]:
+        """None."""
+        return []
+
+    def encode(self, prompts: Sequence[Prompt], plain: Context, look: bool = False) -> Context:
+        """The plain contexts."""
+        return plain
+
+    def check_fits(self, prompt: Prompt) -> None:
+        """The prompt takes no more tokens than it has."""
+
+    def concept_positions(self, context: Context) -> list[tuple[int, ...]]:
+        """None."""
+        return [()] * context.cross.shape[0]
+
+    background_positions = concept_positions
+
+    def contrast(self) -> Tensor:
+        """0."""
+        return torch.zeros((), device=self._host.device)
+
+    def merge(self) -> None:
+        """Nothing to merge."""
+
+    def constrain(self) -> None:
+        """Nothing to constrain."""
+
+    def result(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+
+class LearnedTail(NothingLearned):
     """The last n positions of the text encoder's output (HiPer, 2303.08767).
 
     They start from the tail of the class-word prompt; the rest of the context stays as it is. Nothing is split, and the
     norm is free.
     """
 
-    split = False
-
     def __init__(self, host: Host, config: TrainConfig) -> None:
-        self._host, self._count = host, config.tail
+        super().__init__(host)
+        self._count = config.tail
         named = training_prompt(config.templates[0], context_token=False, attributes=dict(config.attributes))
         source = with_class_word(named, config.tokens.class_word)
         self.tail = host.encode([source], {}).cross[0, -config.tail :].detach().clone().float().requires_grad_()
@@ -197,9 +239,6 @@ class LearnedTail:
         head = plain.cross[:, : -self._count]
         return replace(plain, cross=torch.cat([head, self.tail.expand(head.shape[0], -1, -1)], dim=1))
 
-    def check_fits(self, prompt: Prompt) -> None:
-        """A tail takes no tokens of the prompt."""
-
     def concept_positions(self, context: Context) -> list[tuple[int, ...]]:
         """The tail's positions, for each row."""
         length = context.cross.shape[1]
@@ -209,22 +248,12 @@ class LearnedTail:
         """None: a tail comes without a context token."""
         return [()] * context.cross.shape[0]
 
-    def contrast(self) -> Tensor:
-        """0."""
-        return torch.zeros((), device=self._host.device)
-
-    def merge(self) -> None:
-        """Nothing to merge."""
-
-    def constrain(self) -> None:
-        """Nothing to constrain."""
-
     def result(self) -> dict[str, Tensor]:
         """What is kept: "tail" -> (n, width) float32 on the CPU."""
         return {"tail": self.tail.detach().float().cpu().clone()}
 
 
-Learned = LearnedTokens | LearnedTail
+Learned = LearnedTokens | NothingLearned
 
 
 def make_learned(host: Host, config: TrainConfig, generator: torch.Generator, resume: Concept | None) -> Learned:
@@ -232,7 +261,12 @@ def make_learned(host: Host, config: TrainConfig, generator: torch.Generator, re
 
     Raises SealError where `resume` is of another kind or base-model family.
     """
-    learned = LearnedTokens(host, config.tokens, generator) if config.carrier == "input" else LearnedTail(host, config)
+    if config.carrier == NO_CARRIER:
+        learned: Learned = NothingLearned(host)
+    elif config.carrier == "input":
+        learned = LearnedTokens(host, config.tokens, generator)
+    else:
+        learned = LearnedTail(host, config)
     if resume is not None:
         _check_resume(resume, host, config)
         learned.start_from(resume.vectors)

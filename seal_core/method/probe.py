@@ -52,7 +52,7 @@ class Probe:
     def __init__(self, host: Host, references: Sequence[Reference], config: TrainConfig, step: Step) -> None:
         self._step, self._config = step, config
         first = references[0]
-        pasted = bool((first.mask > VISIBLE).any())
+        pasted = first.caption is None and bool((first.mask > VISIBLE).any())
         own = replace(config, augment=float(pasted), views=ELSEWHERE, pool=0, attributes=(), seed=config.seed + 2)
         self._examples = Examples(host, [first], own)
 
@@ -75,7 +75,7 @@ class Probe:
     def _seen(self, view: int, shares: Sequence[float]) -> tuple[Tensor, float, Batch, Tensor]:
         """(attention (h, w), its share outside, the batch, x_0 as predicted) of a view."""
         step, examples = self._step, self._examples
-        low, high = examples.window()
+        low, high = examples.window(view)
         generator = torch.Generator().manual_seed(self._config.seed + 2 + view)
         shape, prompt = examples.latents[view].shape, examples.prompt(view, self._config.templates[0])
         levels = [round(low + share * (high - low)) for share in shares]

@@ -11,10 +11,18 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A fitted reference: image (H, W, 3) and mask (H, W), both float32 in [0, 1], foreground = 1."""
+    """A fitted reference: image (H, W, 3) and mask (H, W), both float32 in [0, 1], foreground = 1.
+
+    caption: what the picture shows, told in place of the training prompts and without a concept; None = the training
+    prompts. start_percent, end_percent: the part of the noise levels at which it is looked at, 0 = noisiest, within
+    the concept's own. Where references differ in it, each level goes to all of those that are looked at there.
+    """
 
     image: Tensor
     mask: Tensor
+    caption: str | None = None
+    start_percent: float = 0.0
+    end_percent: float = 1.0
 
 
 def shrunk_mask(mask: Tensor, height: int, width: int) -> Tensor:

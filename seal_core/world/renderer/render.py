@@ -21,7 +21,7 @@ from .characters import Character
 from .poses import POSES, ground_marks, motion_marks
 from .scenes import Scene
 from .shapes import Pen, Place
-from .styles import STYLES
+from .styles import style_named
 
 SIZE = 128
 SUPERSAMPLE = 3
@@ -50,7 +50,7 @@ class RenderedSticker:
 def render(character: Character, scene: Scene, seed: int = 0, size: int = SIZE) -> RenderedSticker:
     """One sticker. seed: for the framing and the background's details. size: pixels, a multiple of 8."""
     image, mask, head = _drawn(character, scene, seed, size)
-    image = STYLES[scene.style].surface(image, mask.astype(np.float32) / 255, seed)
+    image = style_named(scene.style).surface(image, mask.astype(np.float32) / 255, seed)
     return RenderedSticker(_rounded(image), mask, _focus(mask, head, size), character, scene)
 
 
@@ -63,7 +63,7 @@ def own_colours(character: Character, scene: Scene, seed: int = 0, size: int = S
     cover = mask.astype(np.float32)[..., None] / 255
     shows = cover[..., 0] > 0.3
     image = (image / np.maximum(cover, 0.3))[nearest(shows)]
-    return _rounded(STYLES[scene.style].surface(image, np.ones(mask.shape, np.float32), seed))
+    return _rounded(style_named(scene.style).surface(image, np.ones(mask.shape, np.float32), seed))
 
 
 def _rounded(image: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -78,7 +78,7 @@ def _drawn(
     if size < 32 or size % 8:
         raise SealError(f"size: {size} is not possible; use a multiple of 8 from 32 pixels, e.g. 128.")
     rng = random.Random(f"picture {seed}")
-    style = STYLES[scene.style]
+    style = style_named(scene.style)
     side = size * SUPERSAMPLE
     unit = side / 128  # one pixel of a 128 px picture
     place, head = _camera(character, scene, rng, side)

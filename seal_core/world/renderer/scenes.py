@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from ...demo.attribute_values import SCENE, VALUES
 from ...messages import SealError
+from .styles import UNSEEN
 
 _WEIGHTS = {"camera": {"full body": 3.0}}
 """Values drawn more often: an action can be read only where the whole body is in view."""
@@ -14,7 +15,7 @@ _WEIGHTS = {"camera": {"full body": 3.0}}
 
 @dataclass(frozen=True)
 class Scene:
-    """One value of each attribute of VALUES."""
+    """One value of each attribute of VALUES; the style may also be one of UNSEEN."""
 
     emotion: str
     action: str
@@ -24,7 +25,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value not in VALUES[name]:
+            if value not in VALUES[name] and not (name == "style" and value in UNSEEN):
                 raise SealError(f"{name}: StickerWorld draws no {value!r}; choose one of {', '.join(VALUES[name])}.")
 
     def asdict(self) -> dict[str, str]:

@@ -1,0 +1,116 @@
+"""A look learned from a handful of pictures (Style Tailoring, 2311.10794): one training on two sets of pictures.
+
+*Content* pictures, of any look, say what the model may draw; they are looked at at the noisy levels, where layout and
+the prompt's words are decided. *Style* pictures show the look; they are looked at at the other levels. What is learned
+are low-rank weights, an ordinary LoRA. Published: all of the U-Net is trained, split at timestep 900 of 1000. Ours: low
+rank, and content that the model may have drawn itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..concept.settings import NO_CARRIER, LowRankSpec, Tokens
+from ..hosts.base import Host, Prompt
+from ..messages import SealError, require_in_range
+from ..method.config import TrainConfig
+from ..method.fit_references import fit_captioned
+from ..method.references import Reference
+from ..method.sampling import sample
+
+SPLIT = 0.9
+"""Share of the timesteps, from the cleanest, at which the style pictures are looked at, as published."""
+RANK, PARTS = 8, "attn2, attn1, ff"
+MOST_PICTURES = 500
+"""Of a set: all of them are kept as latents."""
+GUIDANCE, DRAW_STEPS = 7.0, 20
+"""With which the model draws its own content."""
+
+
+def tailor_config(
+    *, steps: int = 400, rank: int = RANK, rate: float = 1e-3, batch_size: int = 1, resolution: int = 0, seed: int = 0
+) -> TrainConfig:
+    """A training of weights alone, at every site. resolution: pixels, 0 = the model's own. Raises SealError."""
+    return TrainConfig(
+        carrier=NO_CARRIER,
+        steps=steps,
+        rate="cosine",
+        batch_size=batch_size,
+        resolution=resolution,
+        seed=seed,
+        background_weight=0.0,  # of captioned pictures: what was padded
+        tokens=Tokens(split=1, context_token=False),
+        weights=LowRankSpec(rank, parts=PARTS),
+        weights_rate=rate,
+    )
+
+
+def tailored_references(
+    style: Tensor,
+    style_captions: Sequence[str],
+    content: Tensor | None,
+    content_captions: Sequence[str],
+    split: float,
+    resolution: int,
+) -> tuple[list[Reference], list[str]]:
+    """Both sets as references, the style's first, and what was noticed. Images are (B, H, W, C).
+
+    split: 0..1, the share of the timesteps that is the style's; the style's are 1 without content, which is plain
+    fine-tuning on the style set. Raises SealError.
+    """
+    require_in_range("split", split, 0.0, 1.0, "use a share of the noise levels, e.g. 0.9.")
+    if content is None or split == 1:
+        return _fitted("style", style, style_captions, resolution, (0.0, 1.0))
+    if split == 0:
+        raise SealError("split: 0 leaves no noise level to the style pictures; use a share, e.g. 0.9.")
+    looks, noticed = _fitted("style", style, style_captions, resolution, (1 - split, 1.0))
+    others, more = _fitted("content", content, content_captions, resolution, (0.0, 1 - split))
+    return [*looks, *others], [*noticed, *more]
+
+
+def _fitted(
+    name: str, images: Tensor, captions: Sequence[str], resolution: int, levels: tuple[float, float]
+) -> tuple[list[Reference], list[str]]:
+    if len(images) > MOST_PICTURES:
+        raise SealError(f"{name}: {len(images)} pictures are too many; use at most {MOST_PICTURES}.")
+    return fit_captioned(name, images, captions, resolution, levels)
+
+
+def drawn_content(
+    host: Host,
+    prompts: Sequence[str],
+    resolution: int,
+    seed: int,
+    *,
+    guidance: float = GUIDANCE,
+    steps: int = DRAW_STEPS,
+    on_step: Callable[[int, int], object] | None = None,
+) -> Tensor:
+    """(len(prompts), H, W, 3): what the model itself draws, one picture a prompt, to be the content (ours).
+
+    on_step(step, steps of all pictures) may raise to stop.
+    """
+    negative = host.encode([Prompt("")], {})
+    images = []
+    for i, text in enumerate(prompts):
+
+        def told(step: int, of: int, x_0: Tensor, before: int = i) -> None:
+            if on_step:
+                on_step(before * of + step, len(prompts) * of)
+
+        latents = sample(
+            host,
+            host.encode([Prompt(text)], {}),
+            negative,
+            height=resolution,
+            width=resolution,
+            steps=steps,
+            cfg=guidance,
+            generator=torch.Generator().manual_seed(seed + i),
+            on_step=told,
+        )
+        images.append(host.decode_latents(latents))
+    return torch.cat(images)
