@@ -28,6 +28,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "style_match": (),
     "restyle": ("text", "sites", "training"),
     "style_model": ("sites", "routing"),
+    "tailor_style": ("text", "sites", "training"),
     "demo_model": ("demo",),
     "sticker_cutout": (),
     "sticker_border": (),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..hosts.base import Family
 from ..messages import SealError
-from .settings import Layers, Tokens
+from .settings import NO_CARRIER, Layers, Tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,8 @@ class Concept:
     """One learned concept.
 
     vectors: carrier "input": text encoder -> (n, width); carrier "tail": {"tail": (n, D)}, the last n
-    positions of the encoder's output. float32 on the CPU. In foreign files SDXL's two encoders may have different n.
+    positions of the encoder's output; carrier "none": none, a look that has weights alone. float32 on the CPU. In
+    foreign files SDXL's two encoders may have different n.
     layers: the restriction it was trained under, as `sites.spelled` says it.
     clip_skip: ComfyUI's `clip.layer_idx` at training (-2 = skip one), or None for the model's default.
     file: stem of the file it is kept in, or "".
@@ -47,6 +48,8 @@ class Concept:
     weights: Mapping[str, LowRank] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        if self.carrier == NO_CARRIER:
+            return f"{self.name}: a look, weights for {len(self.weights)} layers of {self.family}"
         counts = [vectors.shape[0] for vectors in self.vectors.values()]
         number = " and ".join(map(str, counts if len(set(counts)) > 1 else counts[:1]))
         kind = f"{number} {'tail position' if self.carrier == 'tail' else 'token'}{'s' * (max(counts) > 1)}"
@@ -63,6 +66,11 @@ class Embedding:
     def __post_init__(self) -> None:
         if not self.concepts:
             raise SealError("embedding: holds no concept; train or load one first.")
+        for look in (c for c in self.concepts if c.carrier == NO_CARRIER):
+            raise SealError(
+                f"embedding: {look.name} is a look without a word; move its file to models/loras and bring it by Load "
+                "LoRA."
+            )
         for other in self.concepts[1:]:
             if not other.family.fits(self.family):
                 raise SealError(

@@ -2,7 +2,8 @@
 
 Tensors: `emb_params` (one text encoder), `clip_l` and `clip_g` (SDXL), or `tail` (an output tail). Nothing else,
 because ComfyUI takes the first tensor whatever its name. With low-rank weights it is a LoRA that brings its embedding:
-`bundle_emb.*`, which ComfyUI reads, and the weights under the names of `lora_file`. All that SEAL adds is in one
+`bundle_emb.*`, which ComfyUI reads, and the weights under the names of `lora_file`; without vectors, as of a look, it
+is a LoRA and nothing else. All that SEAL adds is in one
 metadata key, `seal`: sorted JSON without times, so that equal concepts give equal bytes, and a checksum of it, of the
 vectors and of the weights. For files of other makers see `seal_core.concept.foreign_files`.
 """
@@ -28,7 +29,7 @@ from ..messages import SealError
 from .concept import Concept
 from .foreign_files import damaged_file, header_size, join_vectors, read_embedding_file, vectors_by_width
 from .lora_file import weights_from, weights_tensors
-from .settings import CARRIERS, Layers, Tokens
+from .settings import CARRIERS, NO_CARRIER, Layers, Tokens
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -74,7 +75,7 @@ def _stored(concept: Concept) -> dict[str, Tensor]:
 
 def _widths(family: Family, carrier: str) -> dict[str, int]:
     """Key of `Concept.vectors` -> its width."""
-    widths = dict(family.widths)
+    widths = {} if carrier == NO_CARRIER else dict(family.widths)
     return {"tail": sum(widths.values())} if carrier == "tail" else widths
 
 
@@ -205,7 +206,7 @@ def _recorded(values: Mapping[str, Any], what: str) -> dict[str, Any]:
             "name": _plain(values["name"], str),
             "class_word": _plain(values["class_word"], str),
             "family": _family(values["family"]),
-            "carrier": CARRIERS[CARRIERS.index(values["carrier"])],
+            "carrier": (*CARRIERS, NO_CARRIER)[(*CARRIERS, NO_CARRIER).index(values["carrier"])],
             "tokens": Tokens(**_fields(Tokens, values["tokens"])),
             "layers": Layers(**_fields(Layers, values["layers"])),
             "clip_skip": None if skip is None else max(-100, min(_plain(skip, int), 0)),

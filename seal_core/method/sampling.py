@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..concept.concept import Concept
 from ..concept.low_rank import added, layers_named
 from ..concept.mentions import concepts_named, replace_names
+from ..concept.settings import NO_CARRIER
 from ..concept.strength import check_strength, context_with_tail, vectors_at_strength
 from ..hosts.base import Context, Host, Prompt, Site, stack_contexts
 from ..messages import SealError, notify_user
@@ -49,17 +50,17 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
 
     strength: 0 = class word, 1 = as learned; between them the token embeddings (or the tail) lie on the straight line,
     a class word of several tokens interpolated along the word. A tail replaces the last n positions of the class-word
-    prompt's context (HiPer); a prompt that reaches into them is cut there, with a warning. Raises SealError where the
-    text does not name the concept, or the concept was trained for another model family.
+    prompt's context (HiPer); a prompt that reaches into them is cut there, with a warning. A look needs no name in the
+    prompt. Raises SealError where the text does not name the concept, or the concept was trained for another model family.
     """
     check_strength(strength)
     if not concept.family.fits(host.family):
         raise SealError(f"embedding: {concept.name} was trained for {concept.family}, the model is {host.family}.")
-    prompt = subject_prompt(concept, text)
+    prompt = Prompt(text) if concept.carrier == NO_CARRIER else subject_prompt(concept, text)
     class_prompt = prompt.fill({"concept": concept.class_word})
     with torch.no_grad():
         plain = host.encode([class_prompt], {})
-        if strength == 0:
+        if strength == 0 or concept.carrier == NO_CARRIER:
             learned = plain
         elif concept.carrier == "tail":
             learned = _with_tail(host, concept, class_prompt, plain, strength)

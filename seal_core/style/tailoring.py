@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..concept.settings import NO_CARRIER, LowRankSpec, Tokens
+from ..files.safe_names import safe_stem
 from ..hosts.base import Host, Prompt
 from ..messages import SealError, require_in_range
 from ..method.config import TrainConfig
@@ -23,6 +24,7 @@ from ..method.sampling import sample
 
 SPLIT = 0.9
 """Share of the timesteps, from the cleanest, at which the style pictures are looked at, as published."""
+STEPS, RATE = 400, 1e-3
 RANK, PARTS = 8, "attn2, attn1, ff"
 MOST_PICTURES = 500
 """Of a set: all of them are kept as latents."""
@@ -31,9 +33,20 @@ GUIDANCE, DRAW_STEPS = 7.0, 20
 
 
 def tailor_config(
-    *, steps: int = 400, rank: int = RANK, rate: float = 1e-3, batch_size: int = 1, resolution: int = 0, seed: int = 0
+    *,
+    name: str = "look",
+    steps: int = STEPS,
+    rank: int = RANK,
+    rate: float = RATE,
+    kept: float = 1.0,
+    batch_size: int = 1,
+    resolution: int = 0,
+    seed: int = 0,
 ) -> TrainConfig:
-    """A training of weights alone, at every site. resolution: pixels, 0 = the model's own. Raises SealError."""
+    """A training of weights alone, at every site. name: the file's stem. resolution: pixels, 0 = the model's own.
+
+    Raises SealError.
+    """
     return TrainConfig(
         carrier=NO_CARRIER,
         steps=steps,
@@ -42,8 +55,8 @@ def tailor_config(
         resolution=resolution,
         seed=seed,
         background_weight=0.0,  # of captioned pictures: what was padded
-        tokens=Tokens(split=1, context_token=False),
-        weights=LowRankSpec(rank, parts=PARTS),
+        tokens=Tokens(f"<{safe_stem(name)}>", split=1, context_token=False),
+        weights=LowRankSpec(rank, parts=PARTS, kept=kept),
         weights_rate=rate,
     )
 
@@ -74,11 +87,16 @@ def tailored_references(
 def _fitted(
     name: str, images: Tensor, captions: Sequence[str], resolution: int, levels: tuple[float, float]
 ) -> tuple[list[Reference], list[str]]:
-    if len(images) > MOST_PICTURES:
-        raise SealError(f"{name}: {len(images)} pictures are too many; use at most {MOST_PICTURES}.")
+    _require_few(name, len(images))
     return fit_captioned(name, images, captions, resolution, levels)
 
 
+def _require_few(name: str, count: int) -> None:
+    if count > MOST_PICTURES:
+        raise SealError(f"{name}: {count} pictures are too many; use at most {MOST_PICTURES}.")
+
+
+@torch.no_grad()
 def drawn_content(
     host: Host,
     prompts: Sequence[str],
@@ -86,15 +104,15 @@ def drawn_content(
     seed: int,
     *,
     guidance: float = GUIDANCE,
-    steps: int = DRAW_STEPS,
     on_step: Callable[[int, int], object] | None = None,
 ) -> Tensor:
     """(len(prompts), H, W, 3): what the model itself draws, one picture a prompt, to be the content (ours).
 
-    on_step(step, steps of all pictures) may raise to stop.
+    on_step(step, steps of all pictures) may raise to stop. Raises SealError.
     """
+    _require_few("content", len(prompts))
     negative = host.encode([Prompt("")], {})
-    images = []
+    drawn = []
     for i, text in enumerate(prompts):
 
         def told(step: int, of: int, x_0: Tensor, before: int = i) -> None:
@@ -107,10 +125,10 @@ def drawn_content(
             negative,
             height=resolution,
             width=resolution,
-            steps=steps,
+            steps=DRAW_STEPS,
             cfg=guidance,
             generator=torch.Generator().manual_seed(seed + i),
             on_step=told,
         )
-        images.append(host.decode_latents(latents))
-    return torch.cat(images)
+        drawn.append(latents)
+    return torch.cat([host.decode_latents(latents) for latents in drawn])

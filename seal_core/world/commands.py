@@ -27,6 +27,7 @@ COMMANDS = {
     "judges": ("judges.train_judges", "train and measure the judges"),
     "eval": ("evaluation.command", "compare methods on unseen characters: results.json, table and figures"),
     "eval-style": ("evaluation.style_trials", "compare ways to restyle a picture with the renderer's truth"),
+    "eval-tailor": ("evaluation.tailor_trials", "learn a style that the model never saw, and what it costs"),
     "demo": ("evaluation.scored_demo", "the demo of `python -m seal_core demo`, with the judges' scores"),
     "readme": ("evaluation.readme", "the README's table and contact sheet from an evaluation and a demo run"),
 }

@@ -6,11 +6,16 @@ Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fa
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import CLIP, MODEL, TEXT, apply, concept, learned, make_clip, make_model, plain, refused, run, sample
+from inprocess_kit import CLIP, FOLDER, MODEL, TEXT, apply, concept, learned, make_clip, make_model, plain, refused, run, sample
 
 # isort: split
 
+import json
+
 import comfy.model_management
+import comfy.sd
+import comfy.utils
+import folder_paths
 import torch
 from inprocess_train import VAE, state
 from seal_pack.nodes.comfy.style_sampling import KEY
@@ -18,6 +23,10 @@ from seal_pack.nodes.restyle import SEALRestyle
 from seal_pack.nodes.style_match import SEALStyleMatch
 from seal_pack.nodes.style_model import SEALStyleModel
 from seal_pack.nodes.style_regions import SEALStyleRegions
+from seal_pack.nodes.tailor_style import SEALTailorStyle
+
+LORAS = FOLDER / "style_loras"
+folder_paths.folder_names_and_paths["loras"] = ([str(LORAS)], {".safetensors"})
 
 
 def picture(seed, height=64, width=64):
@@ -147,6 +156,79 @@ def check_cancel_stops_a_restyling_and_leaves_nothing():
     finally:
         comfy.model_management.interrupt_current_processing(False)
     assert state(*roots) == before
+
+
+def tailored(model=MODEL, clip=CLIP, **settings):
+    given = {"style": torch.cat([picture(5), picture(6)]), "style_captions": "a cat\na dog", "name": "look"}
+    given |= {"split": 0.8, "steps": 2, "learning_rate": 0.01, "rank": 2, "batch_size": 2, "resolution": 64, "seed": 0}
+    given |= {"content_captions": "a fox\na bear", **settings}
+    return SEALTailorStyle.execute(model, clip, VAE, **given).result
+
+
+def check_a_look_is_a_lora_that_load_lora_reads_and_the_models_stay_as_they_were():
+    roots = MODEL.model, CLIP.cond_stage_model, VAE.first_stage_model
+    before, weights = state(*roots), {k: v.clone() for k, v in MODEL.model.state_dict().items()}
+    with torch.inference_mode():
+        model, name, plot, told = tailored()
+    report = json.loads(told)
+    assert name == "look.safetensors" and plot.shape[0] == 1 and report["pictures"] == {"style": 2, "content": 2}
+    assert report["passes"] == {"drawing": 80, "training": 4} and len(report["losses"]) == 2, report["passes"]
+    assert state(*roots) == before
+    assert all(torch.equal(v, weights[k]) for k, v in MODEL.model.state_dict().items())
+    lora = comfy.utils.load_torch_file(str(LORAS / name), safe_load=True)
+    loaded, _ = comfy.sd.load_lora_for_models(MODEL, None, lora, 1.0, 0.0)
+    assert len(loaded.patches) == len(model.patches) > 0
+    drawn = sample(model, plain("a cat"))
+    assert torch.equal(drawn, sample(loaded, plain("a cat")))
+    assert not torch.equal(drawn, sample(MODEL, plain("a cat")))
+
+
+def check_the_same_look_is_reused_and_another_is_not():
+    kept = {p: p.stat().st_mtime_ns for p in LORAS.glob("*.safetensors")}
+    _, name, _, told = tailored()
+    assert name == "look.safetensors" and json.loads(told)["reused"] == name
+    assert kept == {p: p.stat().st_mtime_ns for p in LORAS.glob("*.safetensors")}
+    content = torch.cat([picture(7), picture(8), picture(9)])
+    for changes, counted in (
+        ({"content": content, "content_captions": "a house"}, {"style": 2, "content": 3}),
+        ({"split": 1.0}, {"style": 2, "content": 0}),
+        ({"content_captions": "", "style_captions": "a pet"}, {"style": 2, "content": 0}),
+        ({"run_id": 1}, {"style": 2, "content": 2}),
+    ):
+        _, name, _, told = tailored(**changes)
+        report = json.loads(told)
+        assert "reused" not in report and report["pictures"] == counted, report["pictures"]
+        assert name != "look.safetensors" and any("is taken" in w for w in report["warnings"])
+
+
+def check_a_look_on_sdxl():
+    model, _, _, _ = tailored(make_model(xl=True), make_clip("", xl=True), name="xl", split=1.0)
+    assert len(model.patches) > 0
+
+
+def check_bad_sets_of_pictures_are_refused_and_no_file_is_left():
+    kept = sorted(LORAS.iterdir())
+    for what, changes in (
+        ("style_captions: 3 lines for 2 pictures", {"style_captions": "a\nb\nc"}),
+        ("content_captions: 2 lines for 1 pictures", {"content": picture(7)}),
+        ("braces", {"style_captions": "a {cat}"}),
+        ("split: 0 leaves no noise level", {"split": 0.0}),
+        ("name:", {"name": "a/b"}),
+        ("prompts:", {"style_captions": "cat " * 100}),
+        ("resolution", {"resolution": 10}),
+    ):
+        with refused(what):
+            tailored(**changes)
+    comfy.model_management.interrupt_current_processing(True)
+    try:
+        tailored(seed=7)
+    except comfy.model_management.InterruptProcessingException:
+        pass
+    else:
+        raise AssertionError("not cancelled")
+    finally:
+        comfy.model_management.interrupt_current_processing(False)
+    assert sorted(LORAS.iterdir()) == kept
 
 
 if __name__ == "__main__":

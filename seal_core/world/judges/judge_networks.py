@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,16 @@ class JudgeNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (B, 3, SIZE, SIZE) in [0, 1] -> (B, outputs)."""
+        return self.out(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """The same images -> (B, hidden), what the numbers are read from."""
         x = F.pixel_unshuffle(images - 0.5, self.layout.patch).contiguous(memory_format=torch.channels_last)
         x = F.relu(self.stem(x))
         for down, level in zip(self.down, self.level):
             x = level(F.relu(down(x)))
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
-        return self.out(F.relu(self.hidden(pooled)))
+        return F.relu(self.hidden(pooled))
 
     def folded(self) -> JudgeNetwork:
         """The same function, with the normalisations' running statistics folded into the convolutions."""
@@ -130,6 +134,11 @@ class Judges:
         return {name: part.softmax(dim=1) for name, part in zip(HEADS, parts)}
 
     @torch.inference_mode()
+    def features(self, images: Tensor) -> Tensor:
+        """What the classifier reads all its answers from, (B, D): for judges of more than these (`look_judge`)."""
+        return self._run(self.classifier, _pictures(images), self.classifier.features)
+
+    @torch.inference_mode()
     def identity(self, images: Tensor, masks: Tensor | None = None) -> Tensor:
         """Who is on each picture: unit vectors (B, D), on the CPU, float32; their dot product is the similarity.
 
@@ -144,11 +153,14 @@ class Judges:
             pictures = pictures * alpha + 0.5 * (1 - alpha)
         return F.normalize(self._run(self.encoder, pictures), dim=1)
 
-    def _run(self, network: JudgeNetwork, pictures: Tensor) -> Tensor:
+    def _run(
+        self, network: JudgeNetwork, pictures: Tensor, read: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         device = next(network.parameters()).device
+        read = read or network
         if not len(pictures):
             return torch.zeros(0, network.layout.outputs)
-        return torch.cat([network(part.to(device)).float().cpu() for part in pictures.split(_BATCH)])
+        return torch.cat([read(part.to(device)).float().cpu() for part in pictures.split(_BATCH)])
 
 
 def _restored(tensors: Mapping[str, Tensor], name: str, layout: Mapping[str, Any]) -> JudgeNetwork:

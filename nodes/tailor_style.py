@@ -1,0 +1,177 @@
+"""SEALTailorStyle: learn a look from a handful of pictures, as a LoRA."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+
+from ..seal_core.style.tailoring import DRAW_STEPS, RANK, RATE, SPLIT, STEPS, tailor_config
+from .comfy.api import io
+from .comfy.comfy_host import ComfyHost
+from .comfy.node_ui import picture_on_node
+from .comfy.tailoring import TailorRun, tailor_or_reuse, with_look
+from .comfy.train_again import times_to_train_again
+from .input_checks import inputs_checked
+from .schema import ADVANCED, reads, schema
+from .shared_inputs import STYLE, seed_input
+
+CONTENT = """\
+a sticker of a cat waving
+a sticker of a happy dog running
+a sticker of a sleepy rabbit lying down
+a sticker of an angry bear, close-up
+a sticker of a fox jumping, on a beach
+a sticker of a penguin in the snow
+a sticker of a frog holding a heart
+a sticker of a crying panda sitting
+a sticker of a girl with a cup of tea
+a sticker of a boy laughing, upper body
+a sticker of a house in a forest
+a sticker of a bowl of noodles"""
+"""Prompts for the content that the model draws itself: many subjects, poses and places."""
+
+
+class SEALTailorStyle(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SEALTailorStyle",
+            display_name="SEAL Tailor Style",
+            category=STYLE,
+            description="Learn a look from a handful of pictures and save it as a LoRA. Layout and obedience come from "
+            "content pictures, which the model draws itself where none are wired. Each step costs about three passes "
+            f"of the model per picture, each content picture that it draws {2 * DRAW_STEPS}.",
+            search_aliases=["style training", "Style Tailoring", "lora", "train style", "look", "fine-tune"],
+            is_output_node=True,
+            inputs=[
+                io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
+                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+                io.Image.Input("style", tooltip="Pictures in the wanted look, about a dozen, as different as can be."),
+                io.String.Input(
+                    "style_captions",
+                    default="",
+                    multiline=True,
+                    tooltip="What they show, without words for the look: one line for all, or one each.",
+                ),
+                io.String.Input("name", default="my-style", tooltip="File name of the LoRA: letters, digits, _ and -."),
+                io.Float.Input(
+                    "split",
+                    default=SPLIT,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Share of the noise levels that learns from the style pictures; the noisier ones learn "
+                    "from the content. Lower: freer layout, less of the look. 1 = plain fine-tuning.",
+                ),
+                io.Int.Input("steps", default=STEPS, min=1, max=100_000, tooltip="More steps: more of the look."),
+                io.Float.Input(
+                    "learning_rate",
+                    default=RATE,
+                    min=1e-6,
+                    max=1.0,
+                    step=0.0001,
+                    round=False,
+                    extra_dict=ADVANCED,
+                    tooltip="Pace at the start; it falls to nearly nothing at the end.",
+                ),
+                io.Int.Input("rank", default=RANK, min=1, max=256, extra_dict=ADVANCED, tooltip="Size of the LoRA."),
+                io.Int.Input(
+                    "batch_size", default=1, min=1, max=64, extra_dict=ADVANCED, tooltip="Pictures a step."
+                ),
+                io.Int.Input(
+                    "resolution",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=8,
+                    extra_dict=reads((0, "model's own"), advanced=True),
+                    tooltip="Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes "
+                    "less memory.",
+                ),
+                seed_input("Same seed, same file.", extra_dict=ADVANCED),
+                io.Image.Input(
+                    "content", optional=True, tooltip="Content pictures of any look. Unwired: the model draws them."
+                ),
+                io.String.Input(
+                    "content_captions",
+                    default=CONTENT,
+                    multiline=True,
+                    optional=True,
+                    tooltip="With `content`: what it shows, one line for all or one each. Without: prompts, of each of "
+                    "which the model draws a picture; name what you will ask for. Empty = no content.",
+                ),
+                io.Int.Input(
+                    "run_id",
+                    default=0,
+                    min=0,
+                    max=2**31 - 1,
+                    optional=True,
+                    extra_dict=ADVANCED,
+                    tooltip="Settings that were trained before reuse the file. Change this number to train again.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output("model", tooltip="The model with the look, as Load LoRA gives it at strength 1."),
+                io.String.Output("name", tooltip="File of the LoRA in models/loras, for Load LoRA."),
+                io.Image.Output("loss_plot", tooltip="The loss along the steps. It is noisy: look at its trend."),
+                io.String.Output("report", tooltip="JSON: settings, pictures, passes, seconds, losses, warnings."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
+        """Changes once a trained file was deleted: otherwise ComfyUI's cache would answer instead of training."""
+        return times_to_train_again(name)
+
+    @classmethod
+    @inputs_checked
+    def execute(
+        cls,
+        model: Any,
+        clip: Any,
+        vae: Any,
+        style: torch.Tensor,
+        style_captions: str,
+        name: str,
+        split: float,
+        steps: int,
+        learning_rate: float,
+        rank: int,
+        batch_size: int,
+        resolution: int,
+        seed: int,
+        content: torch.Tensor | None = None,
+        content_captions: str = "",
+        run_id: int = 0,
+    ) -> io.NodeOutput:
+        config = tailor_config(
+            name=name,
+            steps=steps,
+            rank=rank,
+            rate=learning_rate,
+            batch_size=batch_size,
+            resolution=resolution,
+            seed=seed,
+        )
+        # ComfyUI runs nodes in inference mode, whose tensors autograd cannot use.
+        with torch.inference_mode(False), torch.enable_grad():
+            pictures = style.clone(), None if content is None else content.clone()
+            run = TailorRun(
+                name, pictures[0], _lines(style_captions), pictures[1], _lines(content_captions), split, config, run_id
+            )
+            outcome = tailor_or_reuse(ComfyHost(model, clip, vae), run)
+        shown, _ = picture_on_node(outcome.loss_plot, cls)
+        shown["text"] = [outcome.headline, *outcome.report["warnings"]]
+        file = f"{outcome.concept.file}.safetensors"
+        report = json.dumps(outcome.report, indent=2)
+        return io.NodeOutput(with_look(model, outcome.concept), file, outcome.loss_plot, report, ui=shown)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+NODES = [SEALTailorStyle]
