@@ -78,9 +78,7 @@ class SEALTailorStyle(io.ComfyNode):
                     tooltip="Pace at the start; it falls to nearly nothing at the end.",
                 ),
                 io.Int.Input("rank", default=RANK, min=1, max=256, extra_dict=ADVANCED, tooltip="Size of the LoRA."),
-                io.Int.Input(
-                    "batch_size", default=1, min=1, max=64, extra_dict=ADVANCED, tooltip="Pictures a step."
-                ),
+                io.Int.Input("batch_size", default=1, min=1, max=64, extra_dict=ADVANCED, tooltip="Pictures a step."),
                 io.Int.Input(
                     "resolution",
                     default=0,

@@ -90,9 +90,7 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
     with host:
         content = run.content
         if draws:
-            content = drawn_content(
-                host, run.content_captions, config.resolution, config.seed, on_step=watch.drawing
-            )
+            content = drawn_content(host, run.content_captions, config.resolution, config.seed, on_step=watch.drawing)
         references, noticed = tailored_references(
             run.style, run.style_captions, content, run.content_captions, run.split, config.resolution
         )
@@ -162,5 +160,3 @@ class _Watcher:
         if progress.step % self._every == 0:
             shown = ("JPEG", picture_of(loss_plot(list(progress.losses), [])), 512)
         self._bar.update_absolute(self._drawing + progress.step, self._total, shown)
-
-

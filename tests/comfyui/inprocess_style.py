@@ -6,7 +6,21 @@ Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fa
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import CLIP, FOLDER, MODEL, TEXT, apply, concept, learned, make_clip, make_model, plain, refused, run, sample
+from inprocess_kit import (
+    CLIP,
+    FOLDER,
+    MODEL,
+    TEXT,
+    apply,
+    concept,
+    learned,
+    make_clip,
+    make_model,
+    plain,
+    refused,
+    run,
+    sample,
+)
 
 # isort: split
 

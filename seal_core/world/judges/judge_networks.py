@@ -153,9 +153,7 @@ class Judges:
             pictures = pictures * alpha + 0.5 * (1 - alpha)
         return F.normalize(self._run(self.encoder, pictures), dim=1)
 
-    def _run(
-        self, network: JudgeNetwork, pictures: Tensor, read: Callable[[Tensor], Tensor] | None = None
-    ) -> Tensor:
+    def _run(self, network: JudgeNetwork, pictures: Tensor, read: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         device = next(network.parameters()).device
         read = read or network
         if not len(pictures):
