@@ -73,6 +73,16 @@ COMMANDS = {
         "NAME-restyled.regions.png, which shows what took its look from where.",
         "example: python -m seal_core restyle cat.png --style painting.png --model sd15",
     ),
+    "tailor": Command(
+        "cli.tailor_options:add_options",
+        "cli.tailor:run",
+        "learn a look from a handful of pictures, as a LoRA",
+        "Learn a look from a handful of pictures; layout and obedience come from content pictures, which the model "
+        "draws itself from --content-captions where none are given. Writes NAME.safetensors, a LoRA that "
+        "python -m seal_core generate draws with, too, NAME.loss.png and NAME.json.",
+        "example: python -m seal_core tailor inks/*.png --style-captions inks.txt --content-captions prompts.txt "
+        "--name ink --model sd15",
+    ),
     "animate": Command(
         "cli.animate:add_options",
         "cli.animate:run",

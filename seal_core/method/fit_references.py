@@ -77,27 +77,33 @@ def fit_references(
 
 
 def fit_captioned(
-    name: str, images: Tensor, captions: Sequence[str], resolution: int, levels: tuple[float, float] = (0.0, 1.0)
+    name: str,
+    images: Tensor | Sequence[Tensor],
+    captions: Sequence[str],
+    resolution: int,
+    levels: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[list[Reference], list[str]]:
-    """Whole pictures with captions as references, fitted as above, and what was noticed on the way.
+    """Whole pictures (H, W, C) with captions as references, fitted as above, and what was noticed on the way.
 
-    name: of the input, for errors. captions: one for all, or one each; may be empty. levels: `Reference`'s percents.
-    The mask is 1 where the picture is, 0 where it was padded. Raises SealError.
+    name: of the input, for errors. images: a batch, or pictures of any sizes. captions: one for all, or one each; may
+    be empty. levels: `Reference`'s percents. The mask is 1 where the picture is, 0 where it was padded.
+    Raises SealError.
     """
+    warnings: list[str] = []
+    pictures = images_of(images, warnings.append, name) if isinstance(images, Tensor) else images
     captions = list(captions) or [""]
-    images = images_of(images)
-    if len(captions) not in (1, len(images)):
+    if len(captions) not in (1, len(pictures)):
         raise SealError(
-            f"{name}_captions: {len(captions)} lines for {len(images)} pictures; write one line for all, or one each."
+            f"{name}_captions: {len(captions)} lines for {len(pictures)} pictures; write one line for all, or one each."
         )
     if braced := [line for line in captions if "{" in line or "}" in line]:
         raise SealError(f"{name}_captions: {braced[0]!r} has braces; say what the picture shows in plain words.")
-    warnings: list[str] = []
     fitted = []
-    for image, caption in zip(_on_white(images, warnings)[0], captions * (len(images) // len(captions))):
+    for picture, caption in zip(pictures, captions * (len(pictures) // len(captions))):
+        [image] = _on_white(images_of(picture, warnings.append, name), warnings)[0]
         whole = _fitted(image, torch.ones(image.shape[:2]), resolution, SIDES if resolution % SIDES == 0 else 8)
         fitted.append(Reference(whole.image, whole.mask, " ".join(caption.split()), *levels))
-    return fitted, [f"{name}{notice.removeprefix('image')}" for notice in warnings]
+    return fitted, [notice.replace("image", name, 1) for notice in dict.fromkeys(warnings)]
 
 
 def _on_white(images: Tensor, warnings: list[str]) -> tuple[Tensor, Tensor | None]:

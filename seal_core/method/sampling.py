@@ -50,8 +50,8 @@ def generate_context(host: Host, concept: Concept, text: str, strength: float = 
 
     strength: 0 = class word, 1 = as learned; between them the token embeddings (or the tail) lie on the straight line,
     a class word of several tokens interpolated along the word. A tail replaces the last n positions of the class-word
-    prompt's context (HiPer); a prompt that reaches into them is cut there, with a warning. A look needs no name in the
-    prompt. Raises SealError where the text does not name the concept, or the concept was trained for another model family.
+    prompt's context (HiPer); a prompt that reaches into them is cut there, with a warning. A look is not named. Raises
+    SealError where the text does not name the concept, or the concept was trained for another model family.
     """
     check_strength(strength)
     if not concept.family.fits(host.family):

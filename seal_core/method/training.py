@@ -65,6 +65,8 @@ class Training:
     ) -> None:
         if not references:
             raise SealError("image: no reference given; wire the sticker.")
+        if not config.weights.rank and any(r.caption is not None for r in references):
+            raise SealError("rank: 0, but of pictures with captions only weights are learned; use 1 to 256, e.g. 8.")
         require_new_name(host, config.tokens)
         sites = host.sites()
         saved = spelled(parse_sites(config.layers.sites, sites), sites)

@@ -62,14 +62,14 @@ def tailor_config(
 
 
 def tailored_references(
-    style: Tensor,
+    style: Tensor | Sequence[Tensor],
     style_captions: Sequence[str],
-    content: Tensor | None,
+    content: Tensor | Sequence[Tensor] | None,
     content_captions: Sequence[str],
     split: float,
     resolution: int,
 ) -> tuple[list[Reference], list[str]]:
-    """Both sets as references, the style's first, and what was noticed. Images are (B, H, W, C).
+    """Both sets as references, the style's first, and what was noticed. Images are (H, W, C) each.
 
     split: 0..1, the share of the timesteps that is the style's; the style's are 1 without content, which is plain
     fine-tuning on the style set. Raises SealError.
@@ -85,7 +85,11 @@ def tailored_references(
 
 
 def _fitted(
-    name: str, images: Tensor, captions: Sequence[str], resolution: int, levels: tuple[float, float]
+    name: str,
+    images: Tensor | Sequence[Tensor],
+    captions: Sequence[str],
+    resolution: int,
+    levels: tuple[float, float],
 ) -> tuple[list[Reference], list[str]]:
     _require_few(name, len(images))
     return fit_captioned(name, images, captions, resolution, levels)

@@ -6,21 +6,7 @@ Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fa
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import (
-    CLIP,
-    FOLDER,
-    MODEL,
-    TEXT,
-    apply,
-    concept,
-    learned,
-    make_clip,
-    make_model,
-    plain,
-    refused,
-    run,
-    sample,
-)
+from inprocess_kit import CLIP, MODEL, TEXT, apply, concept, learned, make_clip, make_model, plain, refused, run, sample
 
 # isort: split
 
@@ -31,7 +17,7 @@ import comfy.sd
 import comfy.utils
 import folder_paths
 import torch
-from inprocess_train import VAE, state
+from inprocess_train import FOLDER, VAE, state
 from seal_pack.nodes.comfy.style_sampling import KEY
 from seal_pack.nodes.restyle import SEALRestyle
 from seal_pack.nodes.style_match import SEALStyleMatch
