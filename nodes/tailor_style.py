@@ -11,7 +11,7 @@ from ..seal_core.style.tailoring import DRAW_STEPS, RANK, RATE, SPLIT, STEPS, ta
 from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.node_ui import picture_on_node
-from .comfy.tailoring import TailorRun, tailor_or_reuse, with_look
+from .comfy.tailor_run import TailorRun, tailor_or_reuse, with_look
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
 from .schema import ADVANCED, reads, schema

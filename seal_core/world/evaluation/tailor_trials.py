@@ -60,7 +60,7 @@ BUDGET: dict[str, Any] = {"steps": 150, "batch_size": 8, "rate": 2e-3}
 
 
 @dataclass(frozen=True)
-class Case:
+class TailorCase:
     """Style pictures with captions, content pictures with captions, prompts as (text, species, attribute, value)."""
 
     seed: int
@@ -71,12 +71,12 @@ class Case:
     asks: tuple[tuple[str, str, str, str], ...]
 
 
-Way = Callable[[TrialKit, Case, TrainConfig], "Concept | Host | None"]
+Way = Callable[[TrialKit, TailorCase, TrainConfig], "Concept | Host | None"]
 """(kit, case, training) -> low-rank weights, another host, or None for the model as it is."""
 
 
 def _tailored(split: float) -> Way:
-    def run(kit: TrialKit, case: Case, config: TrainConfig) -> Concept:
+    def run(kit: TrialKit, case: TailorCase, config: TrainConfig) -> Concept:
         sets = case.style, case.style_captions, case.content, case.content_captions
         references, _ = tailored_references(*sets, split, config.resolution)
         return train(kit.host, references, config).concept
@@ -84,7 +84,7 @@ def _tailored(split: float) -> Way:
     return run
 
 
-def _sequential(kit: TrialKit, case: Case, config: TrainConfig) -> Concept:
+def _sequential(kit: TrialKit, case: TailorCase, config: TrainConfig) -> Concept:
     """First the content, then the style, at all noise levels: half of the steps each."""
     half, learned = replace(config, steps=config.steps // 2), None
     for images, captions in ((case.content, case.content_captions), (case.style, case.style_captions)):
@@ -94,7 +94,7 @@ def _sequential(kit: TrialKit, case: Case, config: TrainConfig) -> Concept:
     return learned
 
 
-def _styled(kit: TrialKit, case: Case, config: TrainConfig) -> Host:
+def _styled(kit: TrialKit, case: TailorCase, config: TrainConfig) -> Host:
     """Without training: the style pictures' keys and values while sampling."""
     latents = tuple(kit.host.encode_image(one[None]) for one in case.style[:STYLED_PICTURES])
     null = kit.host.encode([Prompt("")], {})
@@ -112,7 +112,7 @@ WAYS: Mapping[str, Way | None] = {
 """base: the model as it is. truth: the renderer's pictures of what was asked for, which the judges are measured on."""
 
 
-def case_of(kit: TrialKit, seed: int, samples: int) -> Case:
+def tailor_case(kit: TrialKit, seed: int, samples: int) -> TailorCase:
     """The case of a seed: pictures and prompts vary with it. samples: how many prompts name each attribute."""
     rng = random.Random(f"tailor {seed}")
     [look] = UNSEEN
@@ -130,7 +130,7 @@ def case_of(kit: TrialKit, seed: int, samples: int) -> Case:
             species = rng.choice(SPECIES)
             named = {name: value} | ({"camera": "full body"} if name == "action" else {})
             asks.append((attribute_prompt(species, **named).prompt, species, name, value))
-    return Case(seed, torch.stack(style), tuple(told), content, prompts, tuple(asks))
+    return TailorCase(seed, torch.stack(style), tuple(told), content, prompts, tuple(asks))
 
 
 def _caption(species: str, scene: Scene) -> str:
@@ -143,14 +143,14 @@ def _float(pixels: Any) -> Tensor:
     return torch.from_numpy(np.asarray(pixels, np.float32) / 255)
 
 
-def drawn(kit: TrialKit, case: Case, made: Any, samples: int) -> Tensor:
+def tailored_pictures(kit: TrialKit, case: TailorCase, made: Any, samples: int) -> Tensor:
     """The pictures of a case's prompts, `samples` each, by what a way made."""
     learned = made if isinstance(made, Concept) else None
     host = kit.host if learned or made is None else made
     return generate_pictures(host, learned, [ask[0] for ask in case.asks], samples, seed=case.seed)
 
 
-def _rendered(kit: TrialKit, case: Case, samples: int) -> Tensor:
+def _rendered(kit: TrialKit, case: TailorCase, samples: int) -> Tensor:
     [look] = UNSEEN
     images = []
     for i, (_, species, name, value) in enumerate(case.asks):
@@ -162,7 +162,7 @@ def _rendered(kit: TrialKit, case: Case, samples: int) -> Tensor:
     return torch.stack(images)
 
 
-def judged(kit: TrialKit, look: LookJudge, case: Case, images: Tensor) -> list[dict[str, float]]:
+def judged_prompts(kit: TrialKit, look: LookJudge, case: TailorCase, images: Tensor) -> list[dict[str, float]]:
     """METRICS of each prompt's pictures, without the seconds."""
     samples = len(images) // len(case.asks)
     read, seen = kit.judges.classify(images), look(images).argmax(dim=1)
@@ -213,7 +213,7 @@ def run(options: argparse.Namespace) -> None:
         case = None
         for way in (w for w in ways if w not in known):
             look = look or fitted_look_judge(kit)
-            case = case or case_of(kit, seed, options.values)
+            case = case or tailor_case(kit, seed, options.values)
             started = time.perf_counter()
             config = tailor_config(**changes, resolution=kit.host.resolution, seed=seed)
             if way == "truth":
@@ -222,15 +222,15 @@ def run(options: argparse.Namespace) -> None:
                 make = WAYS[way]
                 made = make(kit, case, config) if make else None
                 seconds = round(time.perf_counter() - started, 2)
-                images = drawn(kit, case, made, options.samples)
-            known[way] = [row | {"seconds": seconds} for row in judged(kit, look, case, images)]
+                images = tailored_pictures(kit, case, made, options.samples)
+            known[way] = [row | {"seconds": seconds} for row in judged_prompts(kit, look, case, images)]
             known["look judge"] = look.held_out
             write_output(options.out / f"{seed}.{_stem(way)}.png", png_bytes(_sheet(images, options.samples)))
             write_output(path, json.dumps(known, sort_keys=True).encode())
         for way in ways:
             rows[way] += known[way]
         held_out = known["look judge"]
-    print(table(options.out, rows, held_out))
+    print(tailor_table(options.out, rows, held_out))
 
 
 def _stem(way: str) -> str:
@@ -243,7 +243,7 @@ def _sheet(images: Tensor, samples: int) -> Image.Image:
     return Image.fromarray((torch.cat(columns, dim=1).numpy() * 255).round().astype(np.uint8))
 
 
-def table(out: Path, rows: Mapping[str, list[dict[str, float]]], held_out: Mapping[str, Any]) -> str:
+def tailor_table(out: Path, rows: Mapping[str, list[dict[str, float]]], held_out: Mapping[str, Any]) -> str:
     """Writes tailor.json (means with 95 % intervals over the prompts); returns the same as Markdown."""
     index = resamples(len(next(iter(rows.values()))))
     found = {w: {m: interval(np.array([row[m] for row in of]), index) for m in METRICS} for w, of in rows.items()}
