@@ -146,7 +146,7 @@ def _float(pixels: Any) -> Tensor:
 def tailored_pictures(kit: TrialKit, case: TailorCase, made: Any, samples: int) -> Tensor:
     """The pictures of a case's prompts, `samples` each, by what a way made."""
     learned = made if isinstance(made, Concept) else None
-    host = kit.host if learned or made is None else made
+    host: Any = kit.host if learned or made is None else made
     return generate_pictures(host, learned, [ask[0] for ask in case.asks], samples, seed=case.seed)
 
 
