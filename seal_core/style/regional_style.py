@@ -4,7 +4,8 @@ The latents themselves are optimised. At each of many noise levels, from high to
 up part should give what its queries would find in the style's matched region, while its queries stay near the
 content's. Published: Adam at 0.05, 150 levels, clean latents at each, factor 1.5 on the queries, weight 0.26. Ours: the
 style's other regions are masked out before the softmax; the published code multiplies their keys and values by 0, and
-so attention goes to zeros.
+so attention goes to zeros ("zeros"). Baseline "gram": the values' Gram matrices, which tell the look without places
+(after Gatys et al. 2016), in place of attention.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import torch
 from torch import Tensor
 
 from ..hosts.base import Context, Host, Site
-from ..messages import require_in_range, require_whole_number
+from ..messages import require_in_range, require_one_of, require_whole_number
 from ..method.sampling import schedule
 from ..method.sites import parse_sites, select
 from .matching import Pairs
-from .style_attention import Seen, attend, self_attention_tap
+from .style_attention import Seen, attend, attend_to_zeros, self_attention_tap
 
 RATE = 0.05
 CONTENT_WEIGHT = 0.26
 SHARPENING = 1.5
 """Factor on the queries that look for the style: it makes them choose."""
+GRAM_WEIGHT = 10.0
+"""Of the Gram loss, which makes it about as large as the attention's."""
+TARGETS = ("attention", "zeros", "gram")
 SITES = "appearance"
 """Layers 10 to 15 of SD 1.5's 16, as published: the up part without its coarsest map."""
 
@@ -33,17 +37,19 @@ SITES = "appearance"
 @dataclass(frozen=True)
 class RestyleSettings:
     """steps: noise levels, one update each. strength: 0 = the content's own look, 1 = the style's. content_weight: how
-    firmly shapes stay. regional: off, every place may look at every place of all style pictures."""
+    firmly shapes stay. regional: off, every place may look at every place of all style pictures. target: of TARGETS."""
 
     steps: int = 150
     strength: float = 1.0
     content_weight: float = CONTENT_WEIGHT
     rate: float = RATE
     regional: bool = True
+    target: str = TARGETS[0]
 
     def __post_init__(self) -> None:
         require_whole_number("steps", self.steps, 1, 1000, "use 1 to 1000, e.g. 150.")
         require_in_range("strength", self.strength, 0.0, 1.0, "use 0 (own look) to 1 (the style's).")
+        require_one_of("target", self.target, TARGETS)
         require_in_range("content_weight", self.content_weight, 0.0, 100.0, "use 0 or more, e.g. 0.26.")
 
 
@@ -124,12 +130,25 @@ class _Places:
 
 def _site_loss(site: Site, now: Seen, seen: list[Seen], places: _Places | None, settings: RestyleSettings) -> Tensor:
     content, *styles = seen
+    keeping = settings.content_weight * (now.q - content.q).abs().mean()
     with torch.no_grad():
         k, v = (torch.cat([getattr(one, name) for one in styles], dim=1) for name in ("k", "v"))
-        target = attend(site, SHARPENING * now.q, k, v, places and places.allowed)
+    if settings.target == "gram":
+        aim = _gram(content.v) + settings.strength * (_gram(v) - _gram(content.v))
+        return GRAM_WEIGHT * (_gram(now.v) - aim).abs().mean() + keeping
+    with torch.no_grad():
+        if settings.target == "zeros" and places is not None:
+            target = attend_to_zeros(site, SHARPENING * now.q, k, v, places.allowed)
+        else:
+            target = attend(site, SHARPENING * now.q, k, v, places and places.allowed)
         before = attend(site, content.q, content.k, content.v)
         target = before + settings.strength * (target - before)
         if places is not None:
             target = torch.where(places.keeps, before, target)
     loss = (attend(site, now.q, now.k, now.v) - target).abs().mean()
-    return loss + settings.content_weight * (now.q - content.q).abs().mean()
+    return loss + keeping
+
+
+def _gram(features: Tensor) -> Tensor:
+    """(B, C, C): how channels go together over all places of features (B, places, C)."""
+    return features.transpose(1, 2) @ features / features.shape[1]

@@ -59,6 +59,15 @@ def attend(site: Site, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None =
     return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed).transpose(1, 2).flatten(2)
 
 
+def attend_to_zeros(site: Site, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor) -> Tensor:
+    """The same as StyleGallery's published code has it: what a place may not look at stays, as keys and values of 0."""
+    found = torch.empty_like(q)
+    for kept in allowed.unique(dim=0):
+        at = (allowed == kept).all(dim=1)
+        found[:, at] = attend(site, q[:, at], k * kept[:, None], v * kept[:, None])
+    return found
+
+
 @contextlib.contextmanager
 def styled(sites: Sequence[Site], style: dict[str, Seen], strength: float, where: dict[str, Tensor]) -> Iterator[None]:
     """Self-attentions beside `sites` give, to `strength` (0..1), what their queries find in the style's places.

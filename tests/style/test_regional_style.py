@@ -14,7 +14,7 @@ from seal_core.style.own_colours import in_own_colours, transferred
 from seal_core.style.pictures_to_regions import RegionSettings, regions_of
 from seal_core.style.previews import in_one_batch, pairs_preview, region_colour, regions_preview
 from seal_core.style.regional_style import RestyleSettings, restyle
-from seal_core.style.style_attention import attend, self_attention_tap
+from seal_core.style.style_attention import attend, attend_to_zeros, self_attention_tap
 
 FEW = RegionSettings(most=3, steps=3)
 
@@ -110,6 +110,42 @@ def test_regions_take_from_their_own_source_only(host, null, pairs):
     assert not torch.allclose(regional, anywhere)
 
 
+def test_attention_to_zeros_is_attention_times_the_share_that_stays(host, null, pairs):
+    """The published form: what is hidden keeps its weight in the softmax, with a score and a value of 0."""
+    site = select(parse_sites("appearance", host.sites()), host.sites())[0]
+    with self_attention_tap([site]) as seen, torch.no_grad():
+        host.denoise(pairs.styles[0].latents, host.sigmas[[500]], null)
+    q, k, v = (getattr(seen[site.name], n) for n in "qkv")
+    at = torch.arange(q.shape[1]) % 2
+    allowed = at[:, None] == at[None]
+    heads = site.block.attn1.heads
+    scores, values = (q[0].unflatten(1, (heads, -1)), k[0].unflatten(1, (heads, -1))), v[0].unflatten(1, (heads, -1))
+    weights = torch.einsum("phc,khc->hpk", *scores) / (q.shape[2] // heads) ** 0.5
+    shares = (weights * allowed).softmax(dim=2) * allowed
+    expected = torch.einsum("hpk,khc->phc", shares, values).flatten(1)
+    found = attend_to_zeros(site, q, k, v, allowed)
+    assert torch.allclose(found[0], expected, atol=1e-5)
+    assert float(shares.sum(2).mean()) < 0.9 and not torch.allclose(found, attend(site, q, k, v, allowed), atol=1e-4)
+    assert torch.allclose(attend_to_zeros(site, q, k, v, torch.ones_like(allowed)), attend(site, q, k, v), atol=1e-5)
+
+
+def test_baselines_are_settings_and_go_downhill_too(host, null, pairs):
+    def gram_distance(latents):
+        site = select(parse_sites("appearance", host.sites()), host.sites())[0]
+        grams = []
+        for x in (latents, pairs.styles[0].latents):
+            with self_attention_tap([site]) as seen, torch.no_grad():
+                host.denoise(x * (1 + host.sigmas[500] ** 2).sqrt(), host.sigmas[[500]], null)
+            grams.append(seen[site.name].v.transpose(1, 2) @ seen[site.name].v)
+        return float((grams[0] - grams[1]).abs().mean())
+
+    found = {t: restyle(host, pairs, null, RestyleSettings(steps=20, target=t)) for t in ("attention", "zeros", "gram")}
+    assert gram_distance(found["gram"]) < 0.9 * gram_distance(pairs.content.latents)
+    assert not torch.allclose(found["zeros"], found["attention"]) and not torch.allclose(found["gram"], found["zeros"])
+    still = restyle(host, pairs, null, RestyleSettings(steps=3, strength=0, target="gram"))
+    assert torch.allclose(still, pairs.content.latents, atol=1e-4)
+
+
 def test_cancel_leaves_nothing_behind(host, null, pairs):
     def stop(step, steps, latents):
         raise KeyboardInterrupt
@@ -119,7 +155,9 @@ def test_cancel_leaves_nothing_behind(host, null, pairs):
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in host.unet.modules())
 
 
-@pytest.mark.parametrize(("setting", "value"), [("steps", 0), ("strength", 1.5), ("content_weight", -1)])
+@pytest.mark.parametrize(
+    ("setting", "value"), [("steps", 0), ("strength", 1.5), ("content_weight", -1), ("target", "lpips")]
+)
 def test_settings_out_of_range_are_refused(setting, value):
     with pytest.raises(SealError, match=setting):
         RestyleSettings(**{setting: value})

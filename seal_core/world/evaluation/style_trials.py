@@ -38,8 +38,10 @@ from ...style.regional_style import RestyleSettings, restyle
 from ...style.regions import Regions, find_regions
 from ...style.style_source import StyledHost, StyleSource
 from ..judges.judge_networks import JUDGES_FILE
+from ..judges.look_judge import LOOKS, LookJudge, fitted_look_judge
 from ..renderer.characters import Character, character
 from ..renderer.scenes import Scene
+from ..renderer.styles import UNSEEN
 from .character_plan import NEUTRAL, characters
 from .metrics import interval, resamples
 from .trial_kit import TrialKit, TrialKitPaths
@@ -79,10 +81,10 @@ def _pairs(case: Case) -> Pairs:
     return match(case.content, [case.source])
 
 
-def _regional(regional: bool = True, own: bool = False) -> Way:
+def _regional(regional: bool = True, own: bool = False, target: str = "attention") -> Way:
     def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
         pairs = in_own_colours(_pairs(case), kit.host.encode_image) if own else _pairs(case)
-        return restyle(kit.host, pairs, null, RestyleSettings(steps=case.steps, regional=regional))
+        return restyle(kit.host, pairs, null, RestyleSettings(steps=case.steps, regional=regional, target=target))
 
     return run
 
@@ -139,7 +141,9 @@ WAYS: Mapping[str, Way | None] = {
     "truth": None,
     "regional": _regional(),
     "regional, own colours": _regional(own=True),
+    "regional, zeros": _regional(target="zeros"),
     "without regions": _regional(regional=False),
+    "Gram": _regional(target="gram"),
     "AdaIN": _adain,
     "image to image, words": _in_words(0.7),
     "image to image, words, less": _in_words(0.5),
@@ -179,10 +183,12 @@ def _regions(kit: TrialKit, sticker: Any, null: Context) -> Regions:
     return find_regions(image, latents, inversion_features(kit.host, latents, null), mask)
 
 
-def judged(kit: TrialKit, case: Case, image: Tensor) -> dict[str, float]:
-    """METRICS of one picture (H, W, 3), without the seconds."""
+def judged(kit: TrialKit, case: Case, image: Tensor, look: LookJudge | None = None) -> dict[str, float]:
+    """METRICS of one picture (H, W, 3), without the seconds. look: reads styles that the judges do not know."""
     read = kit.judges.classify(image[None])
     found = {name: VALUES[name][int(read[name][0].argmax())] for name in ("style", "emotion", "action")}
+    if look:
+        found["style"] = LOOKS[int(look(image[None])[0].argmax())]
     there = case.figure > 0.5
     figure = resize_mask(torch.from_numpy(coarse_mask(image.numpy())), *there.shape) > 0.5
     alike = kit.judges.identity(image[None]) * kit.judges.identity(case.truth[None])
@@ -203,6 +209,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seed-offset", type=int, default=0, metavar="K", help="start at the K-th of the split")
     add("--ways", default=";".join(WAYS), help="ways to compare, separated by semicolons (default: all)")
     add("--steps", type=int, default=STEPS, metavar="K", help=f"of the optimisations (default {STEPS})")
+    add("--unseen", action="store_true", help="styles that no network was trained on, in place of the others")
     add("--regions", action="store_true", help="measure how well regions are found, in place of restyling")
     add("--model", type=Path, default=MODEL_FILE, metavar="FILE", help="tiny model (default: the shipped one)")
     add("--judges", type=Path, default=JUDGES_FILE, metavar="FILE", help="judges (default: the shipped ones)")
@@ -216,11 +223,12 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     kit = TrialKitPaths(options.model, options.judges).kit()
     null = kit.host.encode([Prompt("")], {})
-    styles = [s for s in VALUES["style"] if s != "flat vector"]
+    styles = list(UNSEEN) if options.unseen else [s for s in VALUES["style"] if s != "flat vector"]
     seeds = characters(options.split, options.pictures, options.seed_offset)
     if options.regions:
         print(regions_table(options.out, [agreement(kit, seed, null) for seed in seeds]))
         return
+    look = fitted_look_judge(kit) if options.unseen else None
     rows = []
     for i, seed in enumerate(seeds):
         path = options.out / f"{seed}.json"
@@ -232,7 +240,7 @@ def run(options: argparse.Namespace) -> None:
                 started = time.perf_counter()
                 image = _picture(kit, case, way, null)
                 seconds = round(time.perf_counter() - started, 2)
-                known[way] = judged(kit, case, image) | {"seconds": seconds}
+                known[way] = judged(kit, case, image, look) | {"seconds": seconds}
                 pixels = (image.numpy() * 255).round().astype(np.uint8)
                 write_output(options.out / f"{seed}.{_stem(way)}.png", png_bytes(Image.fromarray(pixels)))
             write_output(path, json.dumps(known, sort_keys=True).encode())
