@@ -12,6 +12,7 @@ from seal_core.hosts.base import Prompt
 from seal_core.messages import SealError
 from seal_core.world.evaluation import style_trials
 from seal_core.world.evaluation.style_trials import METRICS, WAYS, add_options, case_of, judged, run
+from seal_core.world.judges.look_judge import LOOKS
 
 SEED = 20_000_000
 
@@ -44,6 +45,19 @@ def test_truth_is_the_content_in_the_asked_style_and_judged_as_such(kit):
     assert set(found) == set(METRICS) - {"seconds"} and found["identity"] == pytest.approx(1, abs=1e-4)
     read = kit.judges.classify(case.truth[None])["style"][0].argmax()
     assert found["style"] == float(VALUES["style"][int(read)] == "comic book")
+
+
+def test_an_unseen_style_is_read_by_its_own_judge(command, monkeypatch):
+    seen = []
+
+    def always(images):
+        seen.append(len(images))
+        return torch.eye(len(LOOKS))[[-1]]
+
+    monkeypatch.setattr(style_trials, "fitted_look_judge", lambda kit: always)
+    found, _ = command("--pictures", "1", "--ways", "content;truth", "--unseen")
+    assert seen == [1, 1] and found["content"]["style"]["mean"] == found["truth"]["style"]["mean"] == 1
+    assert found["content"]["identity"]["mean"] < 1
 
 
 def test_every_way_draws_a_picture_and_a_rerun_adds_what_is_missing(command):
