@@ -18,6 +18,11 @@ from seal_core.world.renderer.styles import UNSEEN
 SEED = 20_000_000
 
 
+@pytest.fixture(autouse=True)
+def few_content_pictures(monkeypatch):
+    monkeypatch.setattr(tailor_trials, "CONTENT_PICTURES", 2)
+
+
 @pytest.fixture(scope="module")
 def kit():
     return FakeSource().kit()
@@ -25,7 +30,7 @@ def kit():
 
 @pytest.fixture(scope="module")
 def look(kit):
-    return fitted_look_judge(kit, per_look=12, held_out=4)
+    return fitted_look_judge(kit, per_look=6, held_out=2)
 
 
 @pytest.fixture
@@ -33,7 +38,6 @@ def command(kit, look, monkeypatch, tmp_path):
     """Runs the command on the small model with few pictures; returns what stands in tailor.json."""
     monkeypatch.setattr(tailor_trials, "TrialKitPaths", lambda *_: argparse.Namespace(kit=lambda: kit))
     monkeypatch.setattr(tailor_trials, "fitted_look_judge", lambda _: look)
-    monkeypatch.setattr(tailor_trials, "CONTENT_PICTURES", 2)
 
     def call(*given):
         parser = argparse.ArgumentParser()
