@@ -181,7 +181,9 @@ class NothingLearned:
         """None."""
         return []
 
-    def encode(self, prompts: Sequence[Prompt], plain: Context, look: bool = False) -> Context:
+    def encode(
+        self, prompts: Sequence[Prompt], plain: Context, look: bool = False, by: Encode | None = None
+    ) -> Context:
         """The plain contexts."""
         return plain
 
