@@ -10,7 +10,7 @@ from .characters import Character, pale
 from .drawing_colours import BEAK, PINK, RGB, tone
 from .faces import face
 from .heads import ears, head
-from .poses import POSES, Pose
+from .poses import Pose
 from .shapes import Curve, Pen, Place, bend, ellipse, smooth, stroke
 from .wear import around_neck, headwear
 
@@ -19,9 +19,8 @@ HEAD = 0.32
 _SIDES = ("left", "right")
 
 
-def figure(pen: Pen, who: Character, emotion: str, action: str, only_head: bool = False) -> None:
+def figure(pen: Pen, who: Character, emotion: str, pose: Pose, only_head: bool = False) -> None:
     """Draw a character in figure units; `only_head` for a close-up."""
-    pose = POSES[action]
     top = pen.at(Place(pose.head, HEAD * who.head * np.exp(1j * pose.tilt)))
     if not only_head:
         _tail(pen, who, pose)

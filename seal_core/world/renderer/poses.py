@@ -20,7 +20,8 @@ class Pose:
     """Where the parts of a figure are; a standing one reaches from y = -0.6 (without ears) to 0.42.
 
     head, body: centres; tilt, lean: turns in radians; flat: the body lies. arms, legs: left, right as seen.
-    tail: where it starts and which way it points. top, bottom, middle: the figure's box for the camera.
+    tail: where it starts and which way it points. middle, spread: of the figure, for the camera. phase: where in its
+    action's cycle the pose is (`action_cycles`); 0 for the still.
     """
 
     head: complex
@@ -35,6 +36,7 @@ class Pose:
     soles: bool = False
     middle: complex = -0.07j
     spread: float = 1.0
+    phase: float = 0.0
 
 
 _DOWN: Limb = (-0.13 + 0.04j, -0.25 + 0.08j, -0.24 + 0.2j)
@@ -103,15 +105,23 @@ POSES: Mapping[str, Pose] = {
 }
 
 
-def ground_marks(pen: Pen, action: str, shade: RGB) -> None:
-    """The shadow on the floor: under the feet, or well below a jumping figure."""
+def ground_marks(pen: Pen, action: str, shade: RGB, phase: float = 0.0) -> None:
+    """The shadow on the floor: under the feet, or well below a jumping figure, wider when that comes down."""
     where = {"jumping": (0.54j, 0.2), "lying down": (0.08 + 0.4j, 0.5), "running": (-0.02 + 0.44j, 0.32)}
     centre, width = where.get(action, (0.44j, 0.25))
+    if action == "jumping":
+        width += 0.08 * (0.5 - 0.5 * math.cos(2 * math.pi * phase))
     pen.fill(ellipse(centre, width, 0.035), shade, solid=False)
 
 
-def motion_marks(pen: Pen, action: str, colour: RGB) -> None:
-    """A comic's motion lines: a wave's arcs, a jump's streaks, a runner's speed lines and dust."""
+def motion_marks(pen: Pen, action: str, colour: RGB, phase: float = 0.0) -> None:
+    """A comic's motion lines: a wave's arcs, a jump's streaks, a runner's speed lines and dust.
+
+    In a clip arcs and streaks show for the half of the cycle around the still, and a runner's lines fall back.
+    """
+    if action in ("waving", "jumping") and 0.25 < phase < 0.75:
+        return
+    back = 0.06 * (2 * phase % 1)
     if action == "waving":
         for r in (0.1, 0.17):
             pen.fill(stroke(arc(0.45 - 0.16j, r, r, -1.2, 0.35), 0.032), colour)
@@ -120,6 +130,6 @@ def motion_marks(pen: Pen, action: str, colour: RGB) -> None:
             pen.fill(stroke([x + (0.4 + 0.03 * (x == 0)) * 1j, x + 0.49j], 0.03), colour)
     elif action == "running":
         for y, start, end in ((-0.05, -0.62, -0.42), (0.08, -0.68, -0.46), (0.21, -0.64, -0.5)):
-            pen.fill(stroke(np.array([start + y * 1j, end + y * 1j]), 0.03), colour)
+            pen.fill(stroke(np.array([start - back + y * 1j, end - back + y * 1j]), 0.03), colour)
         for centre, r in ((-0.5 + 0.38j, 0.06), (-0.59 + 0.39j, 0.045)):
-            pen.fill(ellipse(centre, r, r * 0.85), colour, ink=True)
+            pen.fill(ellipse(centre - back, r, r * 0.85), colour, ink=True)

@@ -1,4 +1,4 @@
-"""StickerWorld's renderer: a character in a scene as a picture with its exact mask (ours).
+"""StickerWorld's renderer: a character in a scene as a picture, or as a loop of pictures, with exact masks (ours).
 
 Everything is drawn at three times the size and averaged for smooth edges; about 10 ms at 128 px. Same arguments, same
 pixels.
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...messages import SealError
+from ...messages import SealError, require_whole_number
 from ...pictures.matting import nearest
+from .action_cycles import pose_at
 from .backgrounds import paint_background, shade
 from .bodies import HEAD, figure
 from .characters import Character
-from .poses import POSES, ground_marks, motion_marks
+from .movements import FRAMES, Movement, clip_caption
+from .poses import POSES, Pose, ground_marks, motion_marks
 from .scenes import Scene
 from .shapes import Pen, Place
 from .styles import style_named
@@ -47,6 +49,50 @@ class RenderedSticker:
         return {"appearance": self.character.in_words(), **self.scene.asdict()}
 
 
+@dataclass(frozen=True, eq=False)
+class RenderedClip:
+    """A loop of F frames: images (F, size, size, 3), masks (F, size, size), focus (F, size / 8, size / 8), each as in
+    RenderedSticker; the frame after the last is the first. caption: what happens, in one sentence."""
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    focus: NDArray[np.float32]
+    character: Character
+    scene: Scene
+    movement: Movement
+
+    @property
+    def caption(self) -> str:
+        return clip_caption(self.character, self.scene, self.movement)
+
+    def emotions(self) -> list[str]:
+        """Of each frame."""
+        return [self.movement.emotion(self.scene, i, len(self.images)) for i in range(len(self.images))]
+
+
+def render_clip(
+    character: Character, scene: Scene, movement: Movement, seed: int = 0, frames: int = FRAMES, size: int = SIZE
+) -> RenderedClip:
+    """A moving sticker, about 10 ms a frame. A frame at phase 0 with a camera that stands still is `render`'s picture.
+
+    Framing, background and texture stay: they come from `seed` alone.
+    """
+    require_whole_number("frames", frames, 1, 64, "use 2 to 64; 8 is usual.")
+    parts = [_frame(character, scene, movement, seed, size, (i, frames)) for i in range(frames)]
+    images, masks, focus = (np.stack(part) for part in zip(*parts))
+    return RenderedClip(images, masks, focus, character, scene, movement)
+
+
+def _frame(
+    character: Character, scene: Scene, movement: Movement, seed: int, size: int, which: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    pose = pose_at(_visible_action(scene), movement.phase(*which))
+    shown = scene.but(emotion=movement.emotion(scene, *which))
+    image, mask, head = _drawn(character, shown, seed, size, pose=pose, view=movement.view(*which))
+    image = STYLES[scene.style].surface(image, mask.astype(np.float32) / 255, seed)
+    return _rounded(image), mask, _focus(mask, head, size)
+
+
 def render(character: Character, scene: Scene, seed: int = 0, size: int = SIZE) -> RenderedSticker:
     """One sticker. seed: for the framing and the background's details. size: pixels, a multiple of 8."""
     image, mask, head = _drawn(character, scene, seed, size)
@@ -71,35 +117,44 @@ def _rounded(image: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def _drawn(
-    character: Character, scene: Scene, seed: int, size: int, bare: bool = False
+    character: Character,
+    scene: Scene,
+    seed: int,
+    size: int,
+    bare: bool = False,
+    pose: Pose | None = None,
+    view: Place | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], Place]:
     """The picture (size, size, 3) in 0..255 before its style's surface, its mask, and the head's place. bare: on black,
-    without a background."""
+    without a background. pose: another one than the still's. view: what a moving camera does to a square of side 1."""
     if size < 32 or size % 8:
         raise SealError(f"size: {size} is not possible; use a multiple of 8 from 32 pixels, e.g. 128.")
     rng = random.Random(f"picture {seed}")
     style = style_named(scene.style)
     side = size * SUPERSAMPLE
     unit = side / 128  # one pixel of a 128 px picture
-    place, head = _camera(character, scene, rng, side)
+    action = _visible_action(scene)
+    place, pose, view = _camera(character, scene, rng, side), pose or POSES[action], view or Place()
+    if view.scale != 1:
+        place = Place(view.origin * side, view.scale).inside(place)
     canvas = Image.new("RGB", (side, side))
     if not bare:
-        back = Pen(Place(0j, side + 0j), 0.0)
+        back = Pen(Place(view.origin * side, side * view.scale), 0.0)
         paint_background(back, scene.background, rng)
         if scene.shows("action"):
-            on = Place(place.origin / side, place.scale / side)
-            ground_marks(back.at(on), scene.action, shade(scene.background))
+            on = Place((place.origin / side - view.origin) / view.scale, place.scale / side / view.scale)
+            ground_marks(back.at(on), scene.action, shade(scene.background), pose.phase)
         back.paint(canvas, (0, 0, 0))
 
     pen = Pen(place, style.ink * unit)
-    action = _visible_action(scene)
     if scene.shows("action"):
-        motion_marks(pen, action, (120, 125, 140))
-    figure(pen, character, scene.emotion, action, only_head=scene.camera == "close-up")
+        motion_marks(pen, action, (120, 125, 140), pose.phase)
+    figure(pen, character, scene.emotion, pose, only_head=scene.camera == "close-up")
     outer = pen.cover(side, (CUT + RIM) * unit)
     canvas.paste((176, 174, 182), mask=outer)
     canvas.paste((255, 255, 255), mask=pen.cover(side, CUT * unit))
     pen.paint(canvas, style.colour)
+    head = Place(place(np.array(pose.head)).item() / side, abs(place.scale) * HEAD * character.head / side + 0j)
     return np.asarray(canvas.reduce(SUPERSAMPLE), np.float32), np.asarray(outer.reduce(SUPERSAMPLE)), head
 
 
@@ -110,8 +165,8 @@ def _visible_action(scene: Scene) -> str:
     return scene.action if scene.camera == "upper body" and scene.action in ("waving", "jumping") else "standing"
 
 
-def _camera(character: Character, scene: Scene, rng: random.Random, side: int) -> tuple[Place, Place]:
-    """Figure units -> pixels of the canvas, and the head's place in it."""
+def _camera(character: Character, scene: Scene, rng: random.Random, side: int) -> Place:
+    """Figure units -> pixels of the canvas; framed for the action's still pose."""
     pose = POSES[_visible_action(scene)]
     tilt = rng.uniform(-0.06, 0.06)
     tall = {"rabbit": 0.84, "fox": 0.96, "cat": 0.97}.get(character.species, 1.0)  # ears need room
@@ -129,8 +184,7 @@ def _camera(character: Character, scene: Scene, rng: random.Random, side: int) -
         zoom, centre, aim = 0.85 * tall * pose.spread, pose.middle, 0.5 + (0.5 + 0.45 * low) * 1j + 0.025 * jitter
     zoom *= rng.uniform(0.96, 1.04)
     scale = zoom * side * np.exp(1j * tilt)
-    place = Place(aim * side - scale * centre, scale)
-    return place, Place(place(np.array(pose.head)).item() / side, abs(scale) * HEAD * character.head / side + 0j)
+    return Place(aim * side - scale * centre, scale)
 
 
 def _focus(mask: NDArray[np.uint8], head: Place, size: int) -> NDArray[np.float32]:
