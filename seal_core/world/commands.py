@@ -17,6 +17,10 @@ COMMANDS = {
     "train vae": ("trainings.train_vae", "1. the autoencoder, on renders made during training"),
     "train latents": ("trainings.latents", "2. renders as latents on disk; call again for more"),
     "train unet": ("trainings.train_unet", "3. U-Net and text encoder; continues a stopped or a finished training"),
+    "train motion": (
+        "trainings.train_motion",
+        "temporal layers on the finished model; makes its clips first",
+    ),
     "train decoder": ("trainings.train_decoder", "trains the autoencoder's decoder further, any time after 2."),
     "train export": ("trainings.export", "4. the trained model as the file that ships"),
     "words": ("vocabulary.make_words", "the words that the search of `described` tries, out of WordNet"),

@@ -1,7 +1,6 @@
 """What a figure does in a moving sticker: each action as a closed cycle of poses by phase (ours).
 
-Phase 0 is the pose of the still sticker exactly, so a frame of a clip is a picture that the tiny model knows. Phase 1 is
-phase 0 again: every cycle closes.
+Phase 0 is the pose of the still sticker exactly, which the tiny model knows. Phase 1 is phase 0 again: cycles close.
 """
 
 from __future__ import annotations

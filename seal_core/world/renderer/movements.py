@@ -1,4 +1,4 @@
-"""What happens during a moving sticker besides its action: emotions, held frames, the camera; and in what words (ours)."""
+"""What happens during a moving sticker: its action, changing emotions, held frames, the camera; and in words (ours)."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ WORDS: Mapping[str, str] = {
 @dataclass(frozen=True)
 class Movement:
     """moves: the action's cycle plays; else its pose stands still. becomes: the emotion of the second half, empty for
-    the scene's own throughout. camera: one of CAMERAS. hold: frames that each pose is shown for, 1 to 4. start: phase of
-    the first frame, 0 to 1."""
+    the scene's own throughout. camera: one of CAMERAS. hold: frames that each pose is shown for, 1 to 4. start: phase
+    of the first frame, 0 to 1."""
 
     moves: bool = True
     becomes: str = ""
@@ -47,7 +47,9 @@ class Movement:
         require_whole_number("hold", self.hold, 1, 4, "use 1 (every frame its own pose) to 4.")
         require_in_range("start", self.start, 0, 1, "use a phase from 0 to 1.")
         if self.becomes and self.becomes not in VALUES["emotion"]:
-            raise SealError(f"becomes: StickerWorld draws no {self.becomes!r}; use one of {', '.join(VALUES['emotion'])}.")
+            raise SealError(
+                f"becomes: StickerWorld draws no {self.becomes!r}; use one of {', '.join(VALUES['emotion'])}."
+            )
 
     def phase(self, frame: int, frames: int) -> float:
         """Where in its cycle the action is, 0 <= phase < 1."""

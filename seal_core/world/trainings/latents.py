@@ -184,15 +184,16 @@ def make_latents(folder: Path, images: int, workers: int, device: str) -> Path:
 class Latents:
     """The chunks of a folder, memory-mapped. Raises SealError if there are none."""
 
-    def __init__(self, chunks: Path) -> None:
+    def __init__(self, chunks: Path, remedy: str = REMEDY) -> None:
+        """remedy: how to make them."""
         self._folder, self._names = chunks, set[str]()
         self._chunks: list[NDArray[np.void]] = []
         if not self.refresh():
-            raise SealError(f"folder: {chunks} holds no latents; {REMEDY} first.")
+            raise SealError(f"folder: {chunks} holds no latents; {remedy} first.")
         self.held_out: NDArray[np.void] = np.load(chunks / "held-out.npy")
 
     def __len__(self) -> int:
-        return CHUNK * len(self._chunks)
+        return sum(len(chunk) for chunk in self._chunks)
 
     def refresh(self) -> int:
         """Load chunks written since. Returns how many there are."""
@@ -204,8 +205,9 @@ class Latents:
 
     def draw(self, rng: random.Random, count: int) -> NDArray[np.void]:
         """`count` records at random."""
+        size = len(self._chunks[0])  # of every chunk
         rows = [rng.randrange(len(self)) for _ in range(count)]
-        return np.stack([self._chunks[i // CHUNK][i % CHUNK] for i in rows])
+        return np.stack([self._chunks[i // size][i % size] for i in rows])
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
