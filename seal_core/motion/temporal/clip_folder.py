@@ -47,7 +47,7 @@ class SampledClip:
 
 
 def captioned_stickers(folder: Path, fps: float = 12.0) -> list[CaptionedSticker]:
-    """The stickers of a folder in the natural order of their names. fps: of sub-folders of frames.
+    """The stickers of a folder in the order of their names. fps: of sub-folders of frames.
 
     Raises SealError for a missing or empty folder, unreadable pictures, and rows that name no sticker.
     """
@@ -55,13 +55,10 @@ def captioned_stickers(folder: Path, fps: float = 12.0) -> list[CaptionedSticker
         raise SealError(f"folder: {folder} is not a folder; give one with GIF, WebP or APNG files.")
     told = _table(folder)
     found = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not (path.is_dir() or path.suffix.lower() in ENDINGS):
-            continue
+    for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".") and _holds_pictures(p)):
         beside = path.with_suffix(".txt") if path.is_file() else path.with_name(path.name + ".txt")
         caption = told.pop(path.name, None) or told.pop(path.stem, None) or _read_text(beside)
-        only = path.name
-        named = stickers_in(path) if path.is_file() else stickers_in(folder, fps, lambda name, only=only: name == only)
+        named = stickers_in(path) if path.is_file() else stickers_in(folder, fps, path.name.__eq__)
         found += [CaptionedSticker(path.name, caption, sticker) for sticker in named]
     if told:
         raise SealError(f"tags: they name {next(iter(told))}, which is not in {folder}; correct or remove the row.")
@@ -86,6 +83,10 @@ def sampled_clip(clip: Clip, frames: int, side: int, ground: tuple[int, int, int
     images = np.rint(canvas[..., :3] * cover + np.array(ground, np.float32) * (1 - cover)).astype(np.uint8)
     last = [min(i, real - 1) for i in range(frames)]
     return SampledClip(images[last], canvas[..., 3].astype(np.uint8)[last], real)
+
+
+def _holds_pictures(path: Path) -> bool:
+    return any(p.suffix.lower() in ENDINGS for p in (path.iterdir() if path.is_dir() else (path,)))
 
 
 def _table(folder: Path) -> dict[str, str]:

@@ -86,6 +86,8 @@ def clip_host(
 
 def shared_noise(noise: Tensor, frames: int, shared: float) -> Tensor:
     """Standard normal noise (B * F, ...) whose frames correlate by `shared`, made of independent noise."""
+    if not shared:
+        return noise
     own = noise.unflatten(0, (-1, frames))
     mean = own.mean(dim=1, keepdim=True)
     low, high = (1 - shared) ** 0.5, (1 - shared + shared * frames) ** 0.5

@@ -119,7 +119,7 @@ class MotionTraining:
         for task in HELD_OUT_TASKS:
             for level in LEVELS:
                 rng, errors = random.Random(f"held out {task} {level}"), []
-                for records in np.array_split(self.clips.held_out, 4):
+                for records in np.array_split(self.clips.held_out, -(-len(self.clips.held_out) // 6)):
                     t = torch.full((len(records),), level)
                     batch = self.read(records, t, [task] * len(records), rng)
                     errors.append(float(clip_loss(self.host, layers, batch)))
