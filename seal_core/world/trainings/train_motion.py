@@ -24,9 +24,9 @@ from ...demo.model import SIZE, host, load_model
 from ...demo.model_file import MODEL_FILE
 from ...hosts.base import Context, Host, Prompt
 from ...messages import SealError
-from ...method.sampling import sample
-from ...motion.temporal.clip_host import clip_host, repeated
+from ...motion.temporal.clip_host import repeated
 from ...motion.temporal.clip_loss import ClipBatch, clip_loss
+from ...motion.temporal.draw_clips import draw_clips
 from ...motion.temporal.frame_masks import TASKS, known_frames, random_tasks, real_frames
 from ...motion.temporal.motion_file import save_motion
 from ...motion.temporal.motion_layers import MotionLayers
@@ -138,23 +138,18 @@ class MotionTraining:
         asked = self.context([prompt(f"a {who.main} {who.species}", scene.asdict()) for who, scene, _ in movements])
         return _strips([told, self.drawn(layers, asked, cfg, steps, given), self._decoded(given)])
 
-    @torch.no_grad()
     def drawn(
         self, layers: MotionLayers | None, asked: Context, cfg: float, steps: int, given: Tensor | None = None
     ) -> Tensor:
         """Pictures (B, F, H, W, 3) for B contexts. given: (B, F, 4, h, w), of which the first frames are known."""
-        count = asked.cross.shape[0]
         known = None
         if given is not None:
-            known = torch.zeros(count, FRAMES, dtype=torch.bool, device=self.device)
+            known = torch.zeros(given.shape[:2], dtype=torch.bool)
             known[:, 0] = True
-        flat = None if given is None else given.flatten(0, 1)
-        drawing = clip_host(self.host, layers, FRAMES, count, known, flat)
-        empty = self.host.encode([Prompt("")], {})
-        g = torch.Generator().manual_seed(0)
         context = repeated(asked, FRAMES)
-        latents = sample(drawing, context, empty, height=SIZE, width=SIZE, steps=steps, cfg=cfg, generator=g)
-        return self._decoded(latents.unflatten(0, (count, FRAMES)))
+        return draw_clips(
+            self.host, layers, context, FRAMES, side=SIZE, steps=steps, cfg=cfg, seed=0, known=known, given=given
+        )
 
     def _decoded(self, latents: Tensor) -> Tensor:
         return self.host.decode_latents(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])

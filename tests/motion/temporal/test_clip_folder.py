@@ -74,7 +74,7 @@ def test_stills_are_clips_of_one_frame():
 
 
 def test_bad_folders(folder, tmp_path):
-    with pytest.raises(SealError, match="folder: .* is not a folder"):
+    with pytest.raises(SealError, match=r"folder: .* is not a folder"):
         captioned_stickers(folder / "nothing")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SealError, match="holds no stickers"):

@@ -171,7 +171,7 @@ def test_bad_input(host, context, tmp_path):
         clip_host(host, foreign, FRAMES)
     with pytest.raises(SealError, match="frames: 5 pictures are not whole clips"):
         clip_host(host, None, FRAMES).denoise(noisy()[:5], torch.ones(5), context)
-    with pytest.raises(SealError, match="known: .* give both"):
+    with pytest.raises(SealError, match=r"known: .* give both"):
         clip_host(host, None, FRAMES, 1, torch.zeros(1, FRAMES, dtype=torch.bool))
     with pytest.raises(SealError, match="shared"):
         clip_host(host, None, FRAMES, shared=2.0)

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def test_cycles_begin_at_the_still_close_and_never_jump(action):
     still = POSES[action]
     assert pose_at(action, 0.0) is still and pose_at(action, 1.0) is still and pose_at(action, -2.0) is still
     steps = [points(pose_at(action, i / 64)) for i in range(65)]
-    moved = [np.abs(after - before).max() for before, after in zip(steps, steps[1:])]
+    moved = [np.abs(after - before).max() for before, after in pairwise(steps)]
     assert max(moved) < 0.06, "a figure is a unit high, and a round of a runner's foot about 1.5 long"
     assert np.abs(steps[0] - steps[32]).max() > 0.03 or np.abs(steps[0] - steps[16]).max() > 0.03
     assert {field.name for field in fields(still)} >= {"phase"} and pose_at(action, 0.25).phase == 0.25
