@@ -29,6 +29,7 @@ SCRIPTS = [
     "inprocess_stickers_pack.py",
     "inprocess_pictures.py",
     "inprocess_fuzz.py",
+    "inprocess_motion.py",
 ]
 
 

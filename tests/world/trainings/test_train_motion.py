@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from test_trainings import FEW
+from tiny_host import small_host
 
 from seal_core.demo import model
 from seal_core.messages import SealError
@@ -24,7 +24,7 @@ from seal_core.world.trainings.ready_vae import ready_vae
 def work(tmp_path_factory):
     """A folder with clips of a small model, whose file lies in it."""
     folder = tmp_path_factory.mktemp("motion")
-    built = model.build(3, FEW)
+    built = small_host().pipe
     built.ids = model.used_ids(built.tokenizer, ["a sticker of a cat jumping"])
     model.save_model(built, folder / "small.safetensors")
     with pytest.MonkeyPatch.context() as patch:
