@@ -1,7 +1,7 @@
 """Clips judged: how far their frames and their changes are from the renderer's, and what each clip shows (ours).
 
-The motion distance is a Frechet distance as FVD's, on the judges' features of each frame beside the change to the next
-frame of the loop. A distance of frames alone would be blind to their order; this one is not.
+There are two Frechet distances, as FVD's: on the judges' features of frames, which is blind to their order, and on the
+changes to the next frame, which is not.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch import Tensor
 from ...demo.attribute_values import SCENE, VALUES
 from .trial_kit import Judge
 
-DIMENSIONS = 16
-"""Principal components of the frames' features that the distance reads; as many again for the changes."""
+DIMENSIONS = 8
+"""Principal components that a distance reads."""
 CLIP_METRICS: Mapping[str, str] = {
     "action": "share of frames on which the judge sees the action asked for",
     "identity": "similarity of each frame's character to the first frame's, -1 to 1",
@@ -36,18 +36,28 @@ def clip_features(judges: Judge, clips: Tensor) -> Features:
     return parts.unflatten(0, clips.shape[:2]).double().numpy()
 
 
-def motion_distance(true: Features, drawn: Features, dimensions: int = DIMENSIONS) -> float:
-    """Frechet distance of two sets of clips (C, F, D), at least 0. Their numbers of clips may differ; F may not."""
-    flat = true.reshape(-1, true.shape[-1])
-    middle = flat.mean(0)
-    axes = np.linalg.svd(flat - middle, full_matrices=False)[2][:dimensions]
-    return frechet(*(_with_changes((clips - middle) @ axes.T) for clips in (true, drawn)))
+def motion_distance(true: Features, drawn: Features, dimensions: int = DIMENSIONS) -> dict[str, float]:
+    """Frechet distances of two sets of clips (C, F, D): of their "frames", and of their "changes" to the next frame of
+    the loop. Their numbers of clips may differ; F may not.
+
+    Each is measured along the truth's principal components, in the truth's deviations, which makes 1 the unit of both.
+    Unscaled, differences between characters would drown the changes.
+    """
+    parts = {"frames": (true, drawn), "changes": (_changes(true), _changes(drawn))}
+    return {name: frechet(*_scaled(one, two, dimensions)) for name, (one, two) in parts.items()}
 
 
-def _with_changes(clips: Features) -> Features:
-    """Frames beside what changes to the next one of the loop: (C * F, 2 K)."""
-    changes = np.roll(clips, -1, axis=1) - clips
-    return np.concatenate([clips, changes], axis=-1).reshape(-1, 2 * clips.shape[-1])
+def _changes(clips: Features) -> Features:
+    return np.roll(clips, -1, axis=1) - clips
+
+
+def _scaled(true: Features, drawn: Features, dimensions: int) -> tuple[Features, Features]:
+    """Both as (C * F, K): the truth's first components, each divided by its deviation."""
+    one, two = (clips.reshape(-1, clips.shape[-1]) for clips in (true, drawn))
+    middle = one.mean(0)
+    _, sizes, axes = np.linalg.svd(one - middle, full_matrices=False)
+    unit = np.maximum(sizes[:dimensions], 1e-9) / np.sqrt(len(one))
+    return (one - middle) @ axes[:dimensions].T / unit, (two - middle) @ axes[:dimensions].T / unit
 
 
 def frechet(first: Features, second: Features) -> float:

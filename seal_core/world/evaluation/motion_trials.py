@@ -92,7 +92,8 @@ def motion_row(kit: TrialKit, plan: MotionPlan, clips: Tensor, features: np.ndar
     """The figures of one method's clips, and of each clip. features: of the plan's true clips."""
     actions = [clip.scene.action for clip in plan.clips]
     each = judged_clips(kit.judges, clips, actions)
-    row: dict[str, Any] = {"distance": round(motion_distance(features, clip_features(kit.judges, clips)), 4)}
+    apart = motion_distance(features, clip_features(kit.judges, clips))
+    row: dict[str, Any] = {"distance": {name: round(value, 4) for name, value in apart.items()}}
     row |= {name: [round(x, 4) for x in mean_interval(each[name])] for name in CLIP_METRICS}
     return row | {"clips": each}
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ...demo.attribute_values import SCENE
 from ...prompts.attributes import attribute_schema
 from .characters import Character
+from .movements import Movement
 from .scenes import Scene
 
 OPENINGS = (
@@ -44,6 +45,15 @@ def caption(character: Character, scene: Scene, rng: random.Random) -> str:
         rng.shuffle(named)
     parts = [attribute_schema()[n].say(getattr(scene, n)) for n in named]
     return ", ".join([rng.choice(OPENINGS).replace("{}", subject), *worn, *parts])
+
+
+def frame_captions(who: Character, scene: Scene, movement: Movement, rng: random.Random, frames: int) -> list[str]:
+    """A caption for each frame in the words that the tiny model knows: they differ where the emotion changes."""
+    state, told = rng.getstate(), {}
+    for emotion in (scene.emotion, movement.becomes or scene.emotion):
+        rng.setstate(state)  # the same words otherwise
+        told[emotion] = caption(who, scene.but(emotion=emotion), rng)
+    return [told[movement.emotion(scene, i, frames)] for i in range(frames)]
 
 
 def _subject(who: Character, rng: random.Random) -> tuple[str, list[str]]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from ...demo.attribute_values import VALUES
 from ...messages import SealError, require_in_range, require_one_of, require_whole_number
-from .captions import caption
 from .characters import Character
 from .scenes import Scene
 from .shapes import Place
@@ -86,15 +85,6 @@ def random_movement(rng: random.Random, scene: Scene) -> Movement:
     becomes = rng.choice([e for e in VALUES["emotion"] if e != scene.emotion]) if rng.random() < 0.33 else ""
     camera = rng.choice(CAMERAS[1:]) if rng.random() < 0.15 else "still"
     return Movement(True, becomes, camera, 2 if rng.random() < 0.2 else 1, rng.random())
-
-
-def frame_captions(who: Character, scene: Scene, movement: Movement, rng: random.Random, frames: int) -> list[str]:
-    """A caption for each frame in the words that the tiny model knows: they differ where the emotion changes."""
-    state, told = rng.getstate(), {}
-    for emotion in (scene.emotion, movement.becomes or scene.emotion):
-        rng.setstate(state)  # the same words otherwise
-        told[emotion] = caption(who, scene.but(emotion=emotion), rng)
-    return [told[movement.emotion(scene, i, frames)] for i in range(frames)]
 
 
 def clip_caption(who: Character, scene: Scene, movement: Movement) -> str:

@@ -31,9 +31,9 @@ from ...motion.temporal.frame_masks import TASKS, known_frames, random_tasks, re
 from ...motion.temporal.motion_file import save_motion
 from ...motion.temporal.motion_layers import MotionLayers
 from ...motion.temporal.temporal_layers import LAYERS
-from ..renderer.captions import prompt
+from ..renderer.captions import frame_captions, prompt
 from ..renderer.characters import character
-from ..renderer.movements import FRAMES, frame_captions
+from ..renderer.movements import FRAMES
 from .clip_latents import make_clips, movement_of
 from .latents import Latents, adopt_vae
 from .ready_vae import ready_vae

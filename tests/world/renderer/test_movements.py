@@ -10,8 +10,9 @@ import pytest
 from seal_core.demo.attribute_values import VALUES
 from seal_core.messages import SealError
 from seal_core.world.renderer.action_cycles import pose_at
+from seal_core.world.renderer.captions import frame_captions
 from seal_core.world.renderer.characters import character
-from seal_core.world.renderer.movements import CAMERAS, WORDS, Movement, clip_caption, frame_captions, random_movement
+from seal_core.world.renderer.movements import CAMERAS, WORDS, Movement, clip_caption, random_movement
 from seal_core.world.renderer.poses import POSES
 from seal_core.world.renderer.render import render, render_clip
 from seal_core.world.renderer.scenes import Scene, random_scene
