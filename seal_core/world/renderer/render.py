@@ -89,7 +89,7 @@ def _frame(
     pose = pose_at(_visible_action(scene), movement.phase(*which))
     shown = scene.but(emotion=movement.emotion(scene, *which))
     image, mask, head = _drawn(character, shown, seed, size, pose=pose, view=movement.view(*which))
-    image = STYLES[scene.style].surface(image, mask.astype(np.float32) / 255, seed)
+    image = style_named(scene.style).surface(image, mask.astype(np.float32) / 255, seed)
     return _rounded(image), mask, _focus(mask, head, size)
 
 
