@@ -142,7 +142,7 @@ class SEALTailorStyle(io.ComfyNode):
         resolution: int,
         seed: int,
         content: torch.Tensor | None = None,
-        content_captions: str = "",
+        content_captions: str = CONTENT,
         run_id: int = 0,
     ) -> io.NodeOutput:
         config = tailor_config(

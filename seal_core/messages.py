@@ -95,11 +95,11 @@ _collecting: ContextVar[list[str] | None] = ContextVar("collecting", default=Non
 
 def notify_user(message: str) -> None:
     """Raise a notice for whoever listens: a node (`collected_notices`) or a command line (`notices_on_stderr`)."""
-    collecting, message = _collecting.get(), printable(message)
+    collecting = _collecting.get()
     if collecting is None:
-        warnings.warn(message, SealWarning, stacklevel=3)
-    elif message not in collecting:
-        collecting.append(message)
+        warnings.warn(printable(message), SealWarning, stacklevel=3)
+    elif printable(message) not in collecting:
+        collecting.append(printable(message))
 
 
 @contextlib.contextmanager

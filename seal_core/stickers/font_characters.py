@@ -31,9 +31,11 @@ def has_table(data: Bytes, name: bytes, face: int = 0) -> bool:
 
 
 def _entry(data: Bytes, name: bytes, face: int) -> int | None:
-    """Where a table's entry begins, or None."""
-    at = 12 + 4 * face
-    start = struct.unpack(">I", data[at : at + 4])[0] if data[:4] == b"ttcf" else 0
+    """Where a table's entry begins, or None. Raises ValueError for a face that the file does not have."""
+    collection, at = data[:4] == b"ttcf", 12 + 4 * face
+    if face >= (struct.unpack(">I", data[8:12])[0] if collection else 1):
+        raise ValueError(f"no font {face}")
+    start = struct.unpack(">I", data[at : at + 4])[0] if collection else 0
     woff = data[:4] == b"wOFF"
     count = struct.unpack(">H", data[12:14] if woff else data[start + 4 : start + 6])[0]
     entries = (44 + 20 * i if woff else start + 12 + 16 * i for i in range(count))

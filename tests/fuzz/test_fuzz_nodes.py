@@ -33,7 +33,7 @@ SHARES = {
 """Node -> how many of 5,000 cases; test_fuzz_files.py has the rest."""
 NEED_MODELS = {
     "SEALTrainEmbedding", "SEALTrainFolder", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec",
-    "SEALStyleRegions", "SEALStyleMatch", "SEALRestyle", "SEALStyleModel",
+    "SEALStyleRegions", "SEALStyleMatch", "SEALRestyle", "SEALStyleModel", "SEALTailorStyle",
 }  # fmt: skip
 EMBEDDINGS = ("seal.safetensors", "foreign.safetensors", "sub/foreign.safetensors", "damaged.pt", "tail.safetensors")
 
