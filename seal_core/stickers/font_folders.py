@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..messages import SealError
+from ..messages import SealError, require_utf8
 from .font import SUFFIXES
 
 _LONGEST = 255
@@ -24,7 +24,7 @@ def font_file(name: str, folders: Sequence[Path]) -> Path:
 
     Raises SealError naming `font` if there is none, and for other kinds of names, without touching the disk.
     """
-    parts = name.replace("\\", "/").split("/")
+    parts = require_utf8(name, "font").replace("\\", "/").split("/")
     if any(part in ("", ".", "..") for part in parts) or ":" in name or not name.isprintable():
         raise SealError(
             f"font: {name[:80]!r} is a path; copy the file to {folders[0]} and write its name alone, e.g. MyFont.ttf."

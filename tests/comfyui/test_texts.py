@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from graphs import Graph
-from server import ComfyServer
+from server import ComfyServer, PromptRejected
 
 Sticker = Callable[[ComfyServer], str]
 
@@ -37,13 +37,14 @@ def test_the_queue_goes_on(
     picture = sticker(server)
     for graph, says in (
         (caption(picture, text="a \ud800"), "text: 'a \\ud800' is no valid text"),
-        (caption(picture, text="\u6f22"), "lacks \\u6f22 (U+6F22)"),
-        (caption(picture, font="\udcff.ttf"), "font: '\\udcff.ttf' is no valid text"),
+        (caption(picture, text="\u6f22", font="bundled"), "lacks \\u6f22 (U+6F22)"),
         (pack(picture, title="\udc00"), "title: '\\udc00' is no valid text"),
         (pack(picture, emoji=":)"), "emoji: ':)' is not an emoji; give emoji themselves, such as \\U0001f600"),
         (pack(picture, emoji="\U0001f600\U0001f622"), "emoji: 2 emoji"),
     ):
         result = server.run(graph)
         assert result.status == "error" and says in result.message, (result.status, result.message)
+    with pytest.raises(PromptRejected, match="font: .* is no valid text"):
+        server.run(caption(picture, font="\udcff.ttf"))
     server.run(caption(picture)).ok()
     server.run(pack(picture, title="\u732b", name="cat")).ok()
