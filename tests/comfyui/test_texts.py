@@ -44,7 +44,7 @@ def test_the_queue_goes_on(
     ):
         result = server.run(graph)
         assert result.status == "error" and says in result.message, (result.status, result.message)
-    with pytest.raises(PromptRejected, match="font: .* is no valid text"):
+    with pytest.raises(PromptRejected, match=r"font: .* is no valid text"):
         server.run(caption(picture, font="\udcff.ttf"))
     server.run(caption(picture)).ok()
     server.run(pack(picture, title="\u732b", name="cat")).ok()
