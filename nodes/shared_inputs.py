@@ -8,6 +8,7 @@ from ..seal_core.masks.holes import HOLES
 from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
 from .comfy.fonts import AUTOMATIC, font_options
+from .schema import ADVANCED, reads
 
 STICKERS = "SEAL/stickers"
 """Category of the nodes for pictures and prompts."""
@@ -40,6 +41,33 @@ def colour_input(name: str, default: str, what: str) -> io.Input:
 def seed_input(tooltip: str, **more: Any) -> io.Input:
     """A seed that stays as it is: the same settings, the same result."""
     return io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip=tooltip, **more)
+
+
+def resolution_input(more: str = "") -> io.Input:
+    """The size at which a training looks at its pictures."""
+    return io.Int.Input(
+        "resolution",
+        default=0,
+        min=0,
+        max=4096,
+        step=8,
+        extra_dict=reads((0, "model's own"), advanced=True),
+        tooltip="Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes less "
+        f"memory.{more}",
+    )
+
+
+def run_id_input() -> io.Input:
+    """A number that makes an equal training another one."""
+    return io.Int.Input(
+        "run_id",
+        default=0,
+        min=0,
+        max=2**31 - 1,
+        optional=True,
+        extra_dict=ADVANCED,
+        tooltip="Settings that were trained before reuse the file. Change this number to train again.",
+    )
 
 
 def shown_mask(what: str) -> io.Input:

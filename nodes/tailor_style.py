@@ -14,8 +14,8 @@ from .comfy.node_ui import picture_on_node
 from .comfy.tailor_run import TailorRun, tailor_or_reuse, with_look
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
-from .schema import ADVANCED, reads, schema
-from .shared_inputs import STYLE, seed_input
+from .schema import ADVANCED, schema
+from .shared_inputs import STYLE, resolution_input, run_id_input, seed_input
 
 CONTENT = """\
 a sticker of a cat waving
@@ -79,16 +79,7 @@ class SEALTailorStyle(io.ComfyNode):
                 ),
                 io.Int.Input("rank", default=RANK, min=1, max=256, extra_dict=ADVANCED, tooltip="Size of the LoRA."),
                 io.Int.Input("batch_size", default=1, min=1, max=64, extra_dict=ADVANCED, tooltip="Pictures a step."),
-                io.Int.Input(
-                    "resolution",
-                    default=0,
-                    min=0,
-                    max=4096,
-                    step=8,
-                    extra_dict=reads((0, "model's own"), advanced=True),
-                    tooltip="Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes "
-                    "less memory.",
-                ),
+                resolution_input(),
                 seed_input("Same seed, same file.", extra_dict=ADVANCED),
                 io.Image.Input(
                     "content", optional=True, tooltip="Content pictures of any look. Unwired: the model draws them."
@@ -101,15 +92,7 @@ class SEALTailorStyle(io.ComfyNode):
                     tooltip="With `content`: what it shows, one line for all or one each. Without: prompts, of each of "
                     "which the model draws a picture; name what you will ask for. Empty = no content.",
                 ),
-                io.Int.Input(
-                    "run_id",
-                    default=0,
-                    min=0,
-                    max=2**31 - 1,
-                    optional=True,
-                    extra_dict=ADVANCED,
-                    tooltip="Settings that were trained before reuse the file. Change this number to train again.",
-                ),
+                run_id_input(),
             ],
             outputs=[
                 io.Model.Output("model", tooltip="The model with the look, as Load LoRA gives it at strength 1."),

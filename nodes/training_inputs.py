@@ -8,7 +8,7 @@ from ..seal_core.method.presets import PRESETS
 from .comfy.api import io
 from .comfy.training_progress import AUTOMATIC
 from .schema import ADVANCED, EmbeddingType, LayersType, TokensType, WeightsType, reads
-from .shared_inputs import seed_input
+from .shared_inputs import resolution_input, run_id_input, seed_input
 
 
 def required_inputs() -> list[io.Input]:
@@ -67,16 +67,7 @@ def required_inputs() -> list[io.Input]:
             extra_dict=reads((0, "preset"), advanced=True),
             tooltip=f"Pictures a step. preset (0) = {_of('batch_size')}.",
         ),
-        io.Int.Input(
-            "resolution",
-            default=0,
-            min=0,
-            max=4096,
-            step=8,
-            extra_dict=reads((0, "model's own"), advanced=True),
-            tooltip="Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes less "
-            "memory. The sticker is padded, never distorted.",
-        ),
+        resolution_input(" The sticker is padded, never distorted."),
         seed_input("Same seed, same file.", extra_dict=ADVANCED),
     ]
 
@@ -173,15 +164,7 @@ def optional_inputs() -> list[io.Input]:
             tooltip="Draw the preview every so many steps; one takes as long as about 6. auto (-1) = five times, where "
             "somebody looks; off (0) = only loss and attention.",
         ),
-        io.Int.Input(
-            "run_id",
-            default=0,
-            min=0,
-            max=2**31 - 1,
-            optional=True,
-            extra_dict=ADVANCED,
-            tooltip="Settings that were trained before reuse the file. Change this number to train again.",
-        ),
+        run_id_input(),
         WeightsType.Input("weights", optional=True, tooltip="From SEAL Low-Rank Weights. Changes the preset's."),
         io.Combo.Input(
             "quality",

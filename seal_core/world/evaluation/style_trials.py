@@ -26,7 +26,6 @@ from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
 from ...hosts.base import Context, Prompt
 from ...masks.segmenter import coarse_mask
-from ...messages import SealError
 from ...method.sampling import sample, schedule
 from ...pictures.inputs import resize_mask
 from ...pictures.png import png_bytes
@@ -44,7 +43,7 @@ from ..renderer.scenes import Scene
 from ..renderer.styles import UNSEEN
 from .character_plan import NEUTRAL, characters
 from .metrics import interval, resamples
-from .trial_kit import TrialKit, TrialKitPaths
+from .trial_kit import TrialKit, TrialKitPaths, chosen_ways
 from .true_regions import adjusted_rand, true_regions
 
 METRICS: Mapping[str, str] = {
@@ -217,9 +216,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command: style.json and style.png in the folder, and a table on stdout."""
-    ways = [w.strip() for w in options.ways.split(";") if w.strip()]
-    if unknown := [w for w in ways if w not in WAYS]:
-        raise SealError(f"ways: {unknown[0]!r} is not known; choose from {'; '.join(WAYS)}.")
+    ways = chosen_ways(options.ways, WAYS)
     torch.set_num_threads(1)
     kit = TrialKitPaths(options.model, options.judges).kit()
     null = kit.host.encode([Prompt("")], {})

@@ -28,7 +28,6 @@ from ...demo.generation import CFG, generate_pictures
 from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
 from ...hosts.base import Host, Prompt
-from ...messages import SealError
 from ...method.config import TrainConfig
 from ...method.training import train
 from ...pictures.png import png_bytes
@@ -42,7 +41,7 @@ from ..renderer.scenes import Scene, random_scene
 from ..renderer.styles import UNSEEN
 from .character_plan import characters
 from .metrics import interval, resamples
-from .trial_kit import TrialKit, TrialKitPaths
+from .trial_kit import TrialKit, TrialKitPaths, chosen_ways
 
 METRICS: Mapping[str, str] = {
     "look": "share of pictures that the look judge reads in the unseen style",
@@ -198,9 +197,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command: tailor.json and pictures in the folder, and a table on stdout."""
-    ways = [w.strip() for w in options.ways.split(";") if w.strip()]
-    if unknown := [w for w in ways if w not in WAYS]:
-        raise SealError(f"ways: {unknown[0]!r} is not known; choose from {'; '.join(WAYS)}.")
+    ways = chosen_ways(options.ways, WAYS)
     torch.set_num_threads(1)
     kit = TrialKitPaths(options.model, options.judges).kit()
     changes = BUDGET | {name: json.loads(value) for name, value in (s.split("=", 1) for s in options.set)}

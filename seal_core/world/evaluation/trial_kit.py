@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,3 +81,11 @@ class TrialKitPaths:
         for seed in (1, 2, 3):
             total.update(render(character(seed), plan_character(seed).reference, seed=seed).image.tobytes())
         return total.hexdigest()[:16]
+
+
+def chosen_ways(text: str, known: Collection[str]) -> list[str]:
+    """The ways to compare that a command is given, separated by semicolons. Raises SealError for an unknown one."""
+    ways = [way.strip() for way in text.split(";") if way.strip()]
+    if unknown := [way for way in ways if way not in known]:
+        raise SealError(f"ways: {unknown[0]!r} is not known; choose from {'; '.join(known)}.")
+    return ways
