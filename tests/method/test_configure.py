@@ -243,11 +243,11 @@ def test_node_and_command_line_train_the_same(inputs):
 def test_the_command_line_has_every_input_of_the_node():
     """Beside what only one of them needs; the node's inputs are read from its source."""
     tree = ast.parse((ROOT / "nodes/training_inputs.py").read_text(encoding="utf-8"))
-    inputs = {
-        ast.literal_eval(n.args[0])
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"
-    }
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    inputs = {ast.literal_eval(n.args[0]) for n in calls if getattr(n.func, "attr", "") == "Input"}
+    shared = {n.func.id for n in calls if getattr(n.func, "id", "").endswith("_input")}  # shared_inputs.seed_input ...
+    assert {"seed_input", "run_id_input"} <= shared
+    inputs |= {name.removesuffix("_input") for name in shared}
     options = set(vars(options_of({})))
     only_node = {
         "clip",
