@@ -59,6 +59,12 @@ class Batch:
         """Numbers in the pool, one a row; -1 for fresh examples."""
         return [e.key for e in self.examples]
 
+    def rows(self, chosen: Sequence[int]) -> Batch:
+        """Some of its examples, by their places in it."""
+        at = list(chosen)
+        tensors = {f: getattr(self, f)[at] for f in ("latents", "masks", "noise", "sigma", "weights")}
+        return Batch([self.examples[i] for i in at], **tensors)
+
 
 class Examples:
     """The views of the references, encoded once, and an endless supply of examples of them.

@@ -82,5 +82,5 @@ PRESETS: dict[str, TrainConfig] = {
     # identity .20 [.13, .27], obeys .99, leaks .00, keeps .02; 24 s
     "textual_inversion-seal": replace(_PLAIN["textual_inversion"], **_ON_THE_SUBJECT, tokens=Tokens(split=5), pool=100),
     # identity .28 [.22, .36], obeys .95, leaks .39, keeps .01; 24 s
-    "hiper-seal": replace(_PLAIN["hiper"], **_ON_THE_SUBJECT),
+    "hiper-seal": replace(_PLAIN["hiper"], **_ON_THE_SUBJECT, augment=0.7, views=16),
 }

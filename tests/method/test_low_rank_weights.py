@@ -63,7 +63,7 @@ def test_replaying_the_prefix_changes_nothing(host):
 
 def test_locality_keeps_what_the_class_word_gives(host):
     """Trained alike, the weights hardly move a prompt without the concept any more."""
-    free = low_rank(steps=30, weights_rate=0.03, tokens=Tokens("<x>", "cat", split=1, context_token=False))
+    free = low_rank(steps=60, weights_rate=0.03, tokens=Tokens("<x>", "cat", split=1, context_token=False))
 
     def moved(config):
         run = Training(host, [reference()], config)
@@ -101,13 +101,33 @@ def test_what_the_class_word_gave_is_computed_once_an_example(host, monkeypatch)
         return denoise(*args)
 
     monkeypatch.setattr(host, "denoise", counted)
-    for pool_bytes, without in ((1 << 30, 2), (0, 6)):  # without a pool nothing is kept
-        run = Training(host, [reference()], low_rank(pool=2, pool_bytes=pool_bytes, weights_locality=10.0))
+    for pool_bytes in (1 << 30, 0):  # without room nothing is kept
+        run = Training(host, [reference()], low_rank(pool=6, pool_bytes=pool_bytes, weights_locality=10.0))
         run.step.prefix = None  # its recording pass would count as well
         passes.update(dict.fromkeys(passes, 0))
-        for _ in range(6):
-            run.step.loss(run.examples.next(1))
-        assert passes == {"with gradient": 12, "without": without}
+        asked = []
+        for _ in range(18):
+            batch = run.examples.next(1)
+            asked += [key for key, e in zip(batch.keys, batch.examples, strict=True) if e.timestep % 3 == 0]
+            run.step.loss(batch)
+        assert len(asked) > len(set(asked)) > 0, "some draw came again"
+        assert passes == {"with gradient": 18 + len(asked), "without": len(set(asked)) if pool_bytes else len(asked)}
+
+
+def test_locality_asks_one_example_in_three_for_all(host):
+    """Over all noise levels it is as large as if each were asked; one that none of a batch asks is nothing."""
+    run = Training(host, [reference()], low_rank(steps=20, weights_rate=0.03, pool=0, weights_locality=1.0))
+    run.run()
+    drawn = run.examples.next(60).examples
+
+    def locality(examples):
+        with torch.no_grad():
+            return float(run.step.terms(run.examples.batch(examples))["locality"])
+
+    asked = [e for e in drawn if e.timestep % 3 == 0]
+    others = [e for e in drawn if e.timestep % 3]
+    assert locality(others[:8]) == 0 < locality(asked[:4])
+    assert locality([*asked[:2], *others[:4]]) == pytest.approx(locality(asked[:2]) / 3, rel=1e-4)
 
 
 def test_alpha_scales_what_counts_and_the_file_holds_the_product(host):

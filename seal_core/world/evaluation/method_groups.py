@@ -17,7 +17,7 @@ PAIRS: Mapping[str, str] = {"textual_inversion": "textual_inversion-seal", "hipe
 """Pipeline -> the same under SEAL."""
 PARTS: Mapping[str, tuple[str, ...]] = {
     "textual_inversion-seal": ("attention", "split", "layers", "masked"),
-    "hiper-seal": ("attention", "layers", "masked"),
+    "hiper-seal": ("attention", "layers", "masked", "augment"),
     "best": ("attention", "layers", "masked", "augment", "described", "weights", "locality"),
 }
 """Pair -> the components that are taken away from it."""
