@@ -3,6 +3,7 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { goOn, offerConcept } from "./go_on.js";
 import { addPanel, classOf, element, hideAdvanced, nodesOf, toggleAdvanced, widgetOf } from "./panel_kit.js";
 import { t } from "./texts.js";
 
@@ -64,7 +65,7 @@ function heard(message) {
   const reused = message.phase === "result"; // then the pictures of the training before stay
   if (!state || message.phase === "start" || (state.prompt_id !== message.prompt_id && !reused)) {
     state = { prompt_id: message.prompt_id, node: message.node };
-    if (!reused) post(state, "show").catch(() => {}); // then ComfyUI's own preview is not drawn besides
+    if (!reused && message.phase !== "end") post(state, "show").catch(() => {}); // then ComfyUI's own preview is not drawn besides
   }
   states.delete(key); // the newest comes last
   states.set(key, state);
@@ -77,7 +78,14 @@ function ended({ prompt_id, node, output }) {
   const [end] = output?.seal_training ?? [];
   if (!end) return;
   const text = [output.text ?? []].flat().filter((t) => typeof t === "string").join("\n");
+  offerConcept(end.file);
   heard({ ...end, prompt_id, node: String(node), phase: "result", stopping: false, text });
+}
+
+/** ComfyUI's message that a node has failed: what is wrong, and the remedy, on the node. */
+function failed({ prompt_id, node_id, exception_message }) {
+  if (!trains(nodesOf(app, node_id).at(-1))) return;
+  heard({ prompt_id, node: String(node_id), phase: "end", how: "failed", error: String(exception_message ?? "").trim() });
 }
 
 function time(seconds) {
@@ -117,7 +125,14 @@ function gain(row, value) {
   const [, track, words] = row.children;
   track.firstChild.style.width = `${Math.min(100, Math.max(0, 200 * value))}%`; // a full bar: 50 % better, as in the picture
   const n = Math.abs(Math.round(100 * value));
-  words.textContent = value < 0 ? t("{n} % worse", { n }) : t("{n} % better", { n });
+  words.textContent = !n ? t("unchanged") : value < 0 ? t("{n} % worse", { n }) : t("{n} % better", { n });
+}
+
+function noteOf(s) {
+  if (s.phase === "result") return (s.notes ?? []).join("\n");
+  if (s.phase === "end" && s.how === "failed") return s.error ?? "";
+  if (s.phase === "end" && s.how === "cancelled") return t("Stop and keep, in place of Cancel, saves what is learned so far.");
+  return s.phase ? "" : t("Run trains it. What the new word learns shows here.");
 }
 
 function paint(node, state) {
@@ -140,11 +155,12 @@ function paint(node, state) {
   parts.words.title = s.note ?? "";
   gain(parts.likeness, over ? s.likeness : null);
   gain(parts.leak, over ? s.leak : null);
-  const note = over ? (s.notes ?? []).join("\n") : s.phase ? "" : t("Run trains it. What the new word learns shows here.");
+  const note = noteOf(s);
   parts.note.hidden = !note;
   parts.note.textContent = note;
   parts.top.title = over ? s.text : "";
   parts.buttons.hidden = !runs;
+  parts.go.hidden = !(over && s.stopped && s.file) || !!node.subgraph;
   parts.more.hidden = runs || !!node.subgraph || !!globalThis.LiteGraph?.vueNodesMode; // Nodes 2.0 has a button of its own
   parts.more.textContent = node.showAdvanced ? t("Fewer settings") : t("More settings");
   parts.stop.disabled = s.phase !== "steps" || !!s.stopping;
@@ -202,12 +218,16 @@ function build(node) {
   parts.stop.title = t("End now and save what is learned so far");
   const cancel = parts.buttons.appendChild(element("button", "", t("Cancel")));
   cancel.title = t("End now and save nothing");
+  parts.go = panel.appendChild(element("div", "seal-row"));
+  const on = parts.go.appendChild(element("button", "seal-grow", t("Go on")));
+  on.title = t("Train the steps that are left, from what was kept");
+  on.addEventListener("click", () => goOn(node, stateOf(node)));
   parts.more = panel.appendChild(element("button"));
   parts.more.addEventListener("click", () => {
     toggleAdvanced(node);
     paint(node, stateOf(node));
   });
-  for (const button of [parts.stop, cancel, parts.more]) button.type = "button";
+  for (const button of [parts.stop, cancel, on, parts.more]) button.type = "button";
   parts.stop.addEventListener("click", async () => {
     const state = stateOf(node);
     if (!state) return;
@@ -259,6 +279,7 @@ app.registerExtension({
       });
     listen("seal.training", heard);
     listen("executed", ended);
+    listen("execution_error", failed);
   },
 
   nodeCreated(node) {

@@ -140,7 +140,6 @@ def optional_inputs() -> list[io.Input]:
         io.String.Input(
             "reference_attributes",
             default="",
-            multiline=True,
             optional=True,
             extra_dict=ADVANCED,
             tooltip="What the sticker shows besides the character: wire `attributes` of SEAL Sticker Attribute Prompt, "

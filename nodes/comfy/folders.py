@@ -97,6 +97,11 @@ def listed_concepts() -> list[str]:
     return [*folder_paths.get_filename_list("embeddings"), *(f"{TAILS}/{name}" for name in tails)]
 
 
+def listed_as(stem: str, carrier: str) -> str:
+    """The listed name of a concept's file in the folder of its carrier."""
+    return f"{TAILS}/{stem}.safetensors" if carrier == "tail" else f"{stem}.safetensors"
+
+
 def path_of_concept(name: str) -> Path:
     """The file of a listed name, also without its extension. Raises SealError where there is none."""
     tails_folder()

@@ -28,7 +28,7 @@ from ...seal_core.method.training import train
 from ...seal_core.plots import training_figures as plots
 from ...seal_core.plots.loss_chart import course
 from .comfy_host import ComfyHost
-from .folders import folder_of, loras_folder, spare_folders
+from .folders import folder_of, listed_as, loras_folder, spare_folders
 from .live_panel import live_panel
 from .train_again import forget_answer, watch_file
 from .training_progress import Preview, Watcher, attended_tile
@@ -181,6 +181,7 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
     restored = report.get("restored")
     shown = plots.before_after(reference.image, maps["before"], maps["after"], reference.mask, restored)
     panel = _panel_at_end(report, attended_tile(reference, maps["after"]))
+    panel["file"] = listed_as(concept.file, concept.carrier)
     return Outcome(Embedding((concept,)), name_in_prompts(concept), plot[None], shown[None], report, headline, panel)
 
 

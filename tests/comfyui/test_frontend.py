@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
 from chromium import find_chromium
 from frontend import FrontEnd
-from saved_workflows import EXAMPLES, LEARN, NAMES, read, shipped_subgraphs, widgets
+from saved_workflows import EXAMPLES, GIFS, LEARN, NAMES, TINY, read, shipped_subgraphs, widgets
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +168,62 @@ SUGGEST = """async (where, word) => {
 def test_suggestions_reach_widgets_that_a_subgraph_shows(page: FrontEnd, where: str, word: str):
     page.load(shipped_subgraphs()["Character prompt"])
     assert page.evaluate(SUGGEST, where, word) == [word]
+
+
+FIND = "const node = app.graph._nodes.find((n) => n.type === type);"
+ROOM = f"""async (type, name, wired) => {{
+    {FIND}
+    if (!wired) node.disconnectInput(node.inputs.findIndex((slot) => slot.name === name));
+    app.canvas.draw(true, true);
+    await new Promise((done) => setTimeout(done, 300));
+    const place = node.widgets.findIndex((w) => w.name === name), top = (w) => w.y ?? w.last_y;
+    return top(node.widgets[place + 1]) - top(node.widgets[place]);
+}}"""
+
+
+def test_a_wired_text_box_takes_one_line(page: FrontEnd):
+    page.load(read(TINY))
+    assert page.evaluate(ROOM, "SEALSaveStickerPack", "emoji", True) < 40
+    assert page.evaluate(ROOM, "SEALSaveStickerPack", "emoji", False) > 60, "and its room once it is written in"
+
+
+DROP = f"""async (type, names, files) => {{
+    {FIND}
+    node.widgets.find((w) => w.name === "files").value = files;
+    const transfer = new DataTransfer();
+    for (const name of names) transfer.items.add(new File(["GIF89a"], name, {{ type: "image/gif" }}));
+    transfer.items.add(new File(["text"], "no picture.txt", {{ type: "text/plain" }}));
+    const taken = node.onDragOver({{ dataTransfer: transfer }}) && node.onDragDrop({{ dataTransfer: transfer }});
+    await new Promise((done) => setTimeout(done, 1500));
+    return [taken, node.widgets.find((w) => w.name === "files").value];
+}}"""
+
+
+def test_files_dropped_on_load_stickers_are_uploaded_and_named(page: FrontEnd, comfy: ComfyServer):
+    page.load(read(GIFS))
+    taken, files = page.evaluate(DROP, "SEALLoadStickers", ["dropped 1.gif", "dropped 2.gif"], "seal-*.gif\nown.gif")
+    assert taken and files.splitlines() == ["own.gif", "dropped 1.gif", "dropped 2.gif"]
+    for name in files.splitlines()[1:]:
+        assert (comfy.base / "input" / name).read_bytes() == b"GIF89a"
+        (comfy.base / "input" / name).unlink()
+    assert not (comfy.base / "input/no picture.txt").exists()
+    (node,) = (node for node in page.saved()["nodes"] if node["type"] == "SEALLoadStickers")
+    assert node["widgets_values"][:2] == ["input", files] and len(node["widgets_values"]) == 4, "the button saves none"
+
+
+SAID = f"""async (type, settings) => {{
+    {FIND}
+    for (const [name, value] of Object.entries(settings)) node.widgets.find((w) => w.name === name).value = value;
+    app.queuePrompt(0);
+}}"""
+REPORT = """app.graph._nodes.find((n) => n.type === "SEALLoadStickers")
+    .widgets.find((w) => w.name === "seal_report")?.element.textContent"""
+
+
+def test_a_node_that_fails_says_why_and_forgets_it(page: FrontEnd):
+    page.load(read(GIFS))
+    page.evaluate(SAID, "SEALLoadStickers", {"files": "nothing-*.gif"})
+    assert page.wait_for(REPORT).startswith("files: no pictures with these names in ")
+    page.press_escape()
+    page.evaluate(SAID, "SEALLoadStickers", {"files": "seal-*.gif"})
+    page.wait_for(f"{REPORT} === ''")

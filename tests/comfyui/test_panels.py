@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
 from chromium import find_chromium
 from frontend import FrontEnd
-from panels import PICKER, Panels
+from panels import OFFERED, PICKER, RESUMED, Panels
 from saved_workflows import shipped_subgraphs
 
 FRONT_ENDS = ["own", *filter(None, os.environ.get("SEAL_FRONT_ENDS", "").split(os.pathsep))]
@@ -104,10 +104,20 @@ def test_a_training_is_watched_stopped_and_kept(
     opened.click("Stop and keep")
     end = opened.until("s.title.startsWith('Stopped after')")
     assert end["title"].endswith(" of 4000 steps, kept") and "SEAL Load Embedding" in end["note"]
-    assert len(end["gains"]) == 2 and all(" % " in gain for gain in end["gains"]) and not end["cut"]
+    assert len(end["gains"]) == 2 and all(" % " in gain or "unchanged" in gain for gain in end["gains"])
+    assert not end["cut"]
     assert (server.embeddings / f"{name}.safetensors").exists()
     if hides_advanced(opened):
         assert end["size"] == size
+    assert end["buttons"][0] == "Go on"
+    offered, chosen = opened.page.evaluate(f"({OFFERED})()")
+    assert f"{name}.safetensors" in offered and chosen, "a loader added now knows it, though the page is older"
+    opened.click("Go on")
+    step = int(end["title"].split()[2])
+    assert opened.page.evaluate(f"({RESUMED})()") == ["SEALLoadEmbedding", f"{name}.safetensors", 4000 - step]
+    opened.until(f"s.title.startsWith('Step ') && s.title.endsWith(' of {4000 - step}')")
+    opened.click("Cancel")
+    assert "Stop and keep" in opened.until("s.title.startsWith('Cancelled')")["note"]
     others = [message["type"] for message in server._messages if message["type"].startswith("seal")]
     assert not others, "only the client that queued it is told"
     assert not opened.messages()
@@ -141,6 +151,13 @@ def test_cancel_keeps_nothing(panels: Callable[..., Panels], served: tuple[Comfy
     opened.click("Cancel")
     assert opened.until("s.title.startsWith('Cancelled')")["title"] == "Cancelled, nothing is saved"
     assert not (served[0].embeddings / "gone.safetensors").exists()
+
+
+def test_a_training_that_fails_says_why(panels: Callable[..., Panels]) -> None:
+    opened = panels(name="no such/name")
+    opened.run()
+    failed = opened.until("s.title.startsWith('Failed')")
+    assert failed["note"].startswith("name: ") and not failed["cut"]
 
 
 def test_layers_are_clicked_together(panels: Callable[..., Panels]) -> None:

@@ -15,10 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
 from chromium import find_chromium
 from frontend import FrontEnd
-from layout_audit import crowded, fitted, ran, show
+from layout_audit import crowded, fitted, note_text, ran, show
 
 READABLE = 0.6
 """Zoom below which the front end draws no text on classic nodes (it stops at 0.57)."""
+LEGIBLE = 10.0
+"""Pixels of the screen: the smallest letters of a note when the whole workflow is in view."""
 
 
 FEW_STEPS = {
@@ -51,6 +53,8 @@ def test_fits_a_usual_screen_and_nothing_overlaps(page: FrontEnd, name: str):
     page.load(read(name))
     assert fitted(page) >= READABLE
     assert crowded(page) == []
+    smallest, below = note_text(page)
+    assert smallest >= LEGIBLE and below <= 0
 
 
 def in_few_steps(name: str) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def load_stickers(
     wanted = [pattern.strip().lower() for pattern in patterns if pattern.strip()]
 
     def matches(name: str) -> bool:
-        return not wanted or any(fnmatch(name.lower(), pattern) for pattern in wanted)
+        name = name.lower()  # by itself too: [1] in a name is a pattern to fnmatch
+        return not wanted or name in wanted or any(fnmatch(name, pattern) for pattern in wanted)
 
     try:
         found = [sticker for sticker in stickers_in(folder, fps, matches) if sticker.animated == (kind == "animated")]

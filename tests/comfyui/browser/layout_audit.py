@@ -61,6 +61,22 @@ def crowded(page: FrontEnd) -> list[str]:
     return wrong
 
 
+# Of the note, in pixels of the screen: its smallest letters, and how far its text goes below it.
+NOTE = """() => {
+    const text = document.querySelector(".comfy-markdown .tiptap, .comfy-markdown-content");
+    const sizes = [...text.querySelectorAll("h1, h2, h3, p, li, code")].map((e) => getComputedStyle(e).fontSize);
+    const bottom = (element) => element.getBoundingClientRect().bottom;
+    const box = text.closest("[data-node-id]") ?? text.closest(".comfy-markdown");
+    return [Math.min(...sizes.map(parseFloat)) * app.canvas.ds.scale, bottom(text.lastElementChild) - bottom(box)];
+}"""
+
+
+def note_text(page: FrontEnd) -> tuple[float, float]:
+    """Of the workflow's note, in pixels of the screen: its smallest letters; how far its text goes below it."""
+    smallest, below = page.evaluate(f"({NOTE})()")
+    return smallest, below
+
+
 PRESS_RUN = """(() => {
     const run = [...document.querySelectorAll("button")].find((b) => b.innerText.trim() === "Run");
     run.click();

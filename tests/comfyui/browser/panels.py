@@ -114,6 +114,19 @@ LEAVE = """async () => {
     await new Promise((done) => setTimeout(done, 1000));
 }"""
 
+# The node that is wired to the training's `resume`: its class and what it loads; and the steps that are asked for.
+RESUMED = """() => {
+    const { train } = sealTest, from = train.getInputNode(train.inputs.findIndex((slot) => slot.name === "resume"));
+    const value = (node, name) => node?.widgets.find((w) => w.name === name).value;
+    return [from?.type ?? null, value(from, "name"), value(train, "steps")];
+}"""
+
+# What a SEAL Load Embedding that is added now offers, and has chosen.
+OFFERED = """() => {
+    const widget = LiteGraph.createNode("SEALLoadEmbedding").widgets.find((w) => w.name === "name");
+    return [widget.options.values, widget.value];
+}"""
+
 CHOOSE_MAP = """(name) => {
     const select = sealTest.panel(sealTest.layers).querySelector("select");
     select.value = name;

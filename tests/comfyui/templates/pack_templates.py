@@ -42,7 +42,7 @@ def words_of_packs(page: Page, left: Column, right: Column, below: Column, emoji
 def twelve(info: dict[str, Any], tiny: bool) -> Page:
     page = Page(info)
     note = Column(0, 390)
-    page.note(note, 520 if tiny else 440, notes.TINY if tiny else notes.TWELVE)
+    page.note(note, 610 if tiny else 440, notes.TINY if tiny else notes.TWELVE)
     top = note.y + 58
     give, result, train = Column(0, 390, top), Column(436, 430), Column(912, 376)
     say, paint = Column(1334, 270), Column(1650, 280)
@@ -124,24 +124,28 @@ def pictures(info: dict[str, Any]) -> Page:
     page.note(Column(0, 462), 466, notes.PICTURES)
     give, sheet = Column(0, 462, 586), Column(506, 560)
     loaded = page.add(give, "SEALLoadStickers", 250, folder="input", files="seal-picture-*", kind="still")
-    words = words_of_packs(
-        page, Column(0, 228, give.y), Column(234, 228, give.y), Column(0, 462, give.y + 126), EMOJI, "My Pictures"
-    )
+    left, right = Column(0, 228, give.y), Column(234, 228, give.y)
+    words = words_of_packs(page, left, right, Column(0, 228, give.y + 126), EMOJI, "My Pictures")
+    caption = page.add(right, "PrimitiveStringMultiline", rest(right), title="Caption (empty: none)")
     cut = page.add(
         Column(506, 270, 586), "SEALStickerCutout", 510, wires={"image": (loaded, "images")},
         if_not_found="keep the picture",
     )  # fmt: skip
+    finish = Column(796, 270, 586)
     border = page.add(
-        Column(796, 270, 586), "SEALStickerBorder", 450, wires={"image": (cut, "image")}, width=12.0, smooth=12.0,
-        shadow=0.35, shadow_x=0.0, shadow_y=5.0, shadow_blur=8.0,
+        finish, "SEALStickerBorder", 420, wires={"image": (cut, "image")}, width=12.0, smooth=12.0, shadow=0.35,
+        shadow_x=0.0, shadow_y=5.0, shadow_blur=8.0,
     )  # fmt: skip
+    written = page.add(
+        finish, "SEALStickerText", pill=True, wires={"image": (border, "image"), "text": (caption, "STRING")}
+    )
     labelled = page.add(
-        Column(796, 270, 586 + 30 + 450 + 26), "SEALContactSheet", pill=True, title="Contact sheet", columns=3,
-        wires={"images": (border, "image"), "labels": (loaded, "names")},
+        finish, "SEALContactSheet", pill=True, title="Contact sheet", columns=3,
+        wires={"images": (written, "image"), "labels": (loaded, "names")},
     )  # fmt: skip
     page.add(sheet, "SaveImage", 466, title="All stickers", filename_prefix="seal/sheet",
              wires={"images": (labelled, "image")})  # fmt: skip
-    wires = {"images": (border, "image"), "names": (loaded, "names"), **words}
+    wires = {"images": (written, "image"), "names": (loaded, "names"), **words}
     for i, platform in enumerate(PACKED):
         column = Column(1110 + i * 276, 264)
         pack(page, column, platform, rest(column), wires)

@@ -48,6 +48,11 @@ def test_names_and_kinds_choose(folder: Path) -> None:
         names(folder)
 
 
+def test_a_whole_name_is_itself_before_it_is_a_pattern(folder: Path) -> None:
+    animation(folder / "cat [1].gif")
+    assert names(folder, "cat [1].gif") == ["cat [1]"]
+
+
 def test_nothing_that_fits_is_told(folder: Path) -> None:
     with pytest.raises(SealError, match=r"^files: no pictures with these names in "):
         names(folder, "*.apng")
