@@ -232,11 +232,13 @@ def test_every_pack_is_wired_alike(name: str):
 
 @pytest.mark.parametrize(("name", "files"), [(PICTURES, "seal-picture-*.jpg"), (GIFS, "*.gif")])
 def test_emoji_of_the_examples_go_by_their_names(name: str, files: str):
-    (lines,) = nodes_of(read(name), "PrimitiveStringMultiline")
+    (lines,) = (n for n in nodes_of(read(name), "PrimitiveStringMultiline") if n["title"] == "Emoji by word")
     examples = sorted(file.stem for file in EXAMPLES.glob(files))
     stickers = [Sticker(stem, False, lambda: Clip.still(None)) for stem in examples]
     found = [s.emoji[0] for s in with_emoji(stickers, widgets(lines)["value"].splitlines(), "signal")]
     assert len(set(found)) == len(examples)
+    users = [Sticker("IMG_0001", False, lambda: Clip.still(None))]
+    assert with_emoji(users, widgets(lines)["value"].splitlines(), "signal")[0].emoji, "and the user's own have one"
 
 
 def test_compared_methods_are_their_presets():

@@ -73,7 +73,7 @@ def drawn(page: Page, column: Column, loader: Placed, learned: Placed, words: Pl
 
 def learn(info: dict[str, Any]) -> Page:
     page = Page(info)
-    page.note(Column(0, 400), 510, notes.LEARN)
+    page.note(Column(0, 400), 530, notes.LEARN)
     first, mask_x, train, draw = Column(0, 290, 620), 346, Column(976, 420), Column(1452, 360)
     loader = checkpoint(page, first)
     image = sticker_input(page, first)

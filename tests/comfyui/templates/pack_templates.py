@@ -19,10 +19,12 @@ surprised = 😮
 sleepy = 😴
 in love = 😍
 waving = 👋
-jumping = 🎉"""
+jumping = 🎉
+🙂"""
 GIF_EMOJI = """wave = 👋
 hop = 🎉
-love = 😍"""
+love = 😍
+🙂"""
 PICTURE_SIZE = 128
 
 
@@ -42,7 +44,7 @@ def words_of_packs(page: Page, left: Column, right: Column, below: Column, emoji
 def twelve(info: dict[str, Any], tiny: bool) -> Page:
     page = Page(info)
     note = Column(0, 390)
-    page.note(note, 610 if tiny else 440, notes.TINY if tiny else notes.TWELVE)
+    page.note(note, 640 if tiny else 440, notes.TINY if tiny else notes.TWELVE)
     top = note.y + 58
     give, result, train = Column(0, 390, top), Column(436, 430), Column(912, 376)
     say, paint = Column(1334, 270), Column(1650, 280)
@@ -123,7 +125,7 @@ def pictures(info: dict[str, Any]) -> Page:
     page = Page(info)
     page.note(Column(0, 462), 466, notes.PICTURES)
     give, sheet = Column(0, 462, 586), Column(506, 560)
-    loaded = page.add(give, "SEALLoadStickers", 250, folder="input", files="seal-picture-*", kind="still")
+    loaded = page.add(give, "SEALLoadStickers", 262, folder="input", files="seal-picture-*", kind="still")
     left, right = Column(0, 228, give.y), Column(234, 228, give.y)
     words = words_of_packs(page, left, right, Column(0, 228, give.y + 126), EMOJI, "My Pictures")
     caption = page.add(right, "PrimitiveStringMultiline", rest(right), title="Caption (empty: none)")
@@ -160,7 +162,7 @@ def gifs(info: dict[str, Any]) -> Page:
     page = Page(info)
     page.note(Column(0, 462), 466, notes.GIFS)
     give = Column(0, 462, 586)
-    loaded = page.add(give, "SEALLoadStickers", 250, folder="input", files="seal-*.gif", kind="animated")
+    loaded = page.add(give, "SEALLoadStickers", 262, folder="input", files="seal-*.gif", kind="animated")
     words = words_of_packs(
         page, Column(0, 228, give.y), Column(234, 228, give.y), Column(0, 462, give.y + 126), GIF_EMOJI, "My GIFs"
     )

@@ -63,7 +63,7 @@ TINY = f"""# Try it: from one sticker to a pack
 
 ### 1 · Press **Run**. A tiny model is included; two processor cores take a few minutes.
 ### 2 · It learns the cat of **one** sticker, draws it in twelve moods and actions, cuts them out and packs them.
-### 3 · The packs land in `output/stickers`. Nothing is uploaded.
+### 3 · The packs land in `output/stickers`.
 
 **Play**: change *Twelve prompts* and run again; the cat stays learned. Another `example` needs its animal as \
 `class_word`, and another `name`.
@@ -81,7 +81,7 @@ PICTURES = """# I have pictures: make a pack
 
 A *Caption* is written on all of them. WhatsApp takes 3 to 30: with fewer, bypass its node (Ctrl+B).
 
-**Emoji** go by file names: `sad = 😢` is for `my-sad-cat.jpg`; a line without `=` is for all.
+**Emoji** go by file names: `sad = 😢` is for `my-sad-cat.jpg`; a line without `=` is for all others.
 
 Lost something in cutting? Set *keep* to `all`, or *method* to `border`. For photographs wire core's *Remove \
 Background* to *mask*.
