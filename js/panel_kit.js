@@ -21,6 +21,8 @@ const STYLE = `
 .seal-track { position: relative; height: 4px; border-radius: 2px; overflow: hidden;
   background: color-mix(in srgb, currentColor 16%, transparent); }
 .seal-track > i { position: absolute; inset: 0 auto 0 0; border-radius: 2px; background: var(--seal-blue); }
+.seal-waits > i { width: 30% !important; animation: seal-waits 1.6s ease-in-out infinite alternate; }
+@keyframes seal-waits { from { left: 0; } to { left: 70%; } }
 `;
 
 /** An element with a class and a text; texts are never markup. */

@@ -102,6 +102,7 @@ function titleOf(s) {
   if (s.phase === "end" && s.how === "failed") return t("Failed, nothing is saved");
   if (s.phase === "end") return t("Saving");
   if (s.phase === "words") return t("Looking for words that describe it");
+  if (s.phase === "steps" && s.step >= s.steps) return t("Looking at what was learned");
   if (s.phase === "steps") return s.stopping ? t("Stopping") : t("Step {step} of {steps}", s);
   return s.phase === "start" ? t("Reading the sticker") : t("Not trained yet");
 }
@@ -143,6 +144,7 @@ function paint(node, state) {
   parts.title.textContent = titleOf(s);
   parts.left.textContent = s.phase === "steps" && s.left != null && !s.stopping ? t("{time} left", { time: time(s.left) }) : "";
   parts.track.hidden = !runs;
+  parts.track.classList.toggle("seal-waits", s.phase === "start" || !!s.stopping || (s.phase === "steps" && s.step >= s.steps));
   const done = s.phase === "words" ? s.done : s.phase === "steps" ? s.step / s.steps : 0;
   parts.track.firstChild.style.width = `${100 * Math.min(1, done)}%`;
   for (const name of ["attention", "sample"]) {

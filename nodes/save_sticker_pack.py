@@ -13,7 +13,7 @@ from ..seal_core.stickers.pack.save_pack import pack_in_words, save_pack
 from ..seal_core.stickers.platforms import PLATFORMS
 from .comfy.api import io
 from .comfy.folders import output_folder
-from .comfy.node_ui import notes_on_node, progress_bar, stop_on_cancel
+from .comfy.node_ui import notes_on_node, progress_within, stop_on_cancel
 from .comfy.pack_ui import pack_on_node
 from .comfy.workflow_tags import workflow_tags
 from .input_checks import inputs_checked
@@ -164,7 +164,7 @@ class SEALSaveStickerPack(io.ComfyNode):
             size=size[0] if size else 0,
             tags=workflow_tags(cls.hidden) if embed_workflow[0] else {},
         )
-        pack = save_pack(stickers, request, output_folder() / FOLDER, progress_bar(), check=stop_on_cancel)
+        pack = save_pack(stickers, request, output_folder() / FOLDER, *progress_within())
         report = pack.report | {"notes": [*pack.report["notes"], *said["text"]]}
         shown = pack_on_node(pack, stickers)
         return io.NodeOutput(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +12,14 @@ import comfy.model_management
 import comfy.utils
 from torch import Tensor
 
-from ...seal_core.callbacks import OnProgress
+from ...seal_core.callbacks import OnProgress, StopCheck
 from ...seal_core.messages import collected_notices, escaped_surrogates, log_warning
 from .api import ui
 
 stop_on_cancel = comfy.model_management.throw_exception_if_processing_interrupted
 """Raises once Cancel was pressed."""
+
+_PARTS, _PAUSE = 200, 0.5  # of one step on the bar; seconds between two moves within a step
 
 
 def progress_bar() -> OnProgress:
@@ -28,6 +31,29 @@ def progress_bar() -> OnProgress:
         bar.update_absolute(done, total)
 
     return show
+
+
+def progress_within() -> tuple[OnProgress, StopCheck]:
+    """As `progress_bar`, and a check for the many pieces of one step: the bar creeps on through a step that is long.
+
+    How many pieces there will be is unknown (an encoder tries until a file is small enough), so each takes the bar a
+    little less far towards the step's end.
+    """
+    move, at = progress_bar(), [0, 1, 0.0]  # steps done, of how many; share of the present one
+    told = [time.monotonic()]
+
+    def show(done: int, total: int) -> None:
+        at[:] = done, total, 0.0
+        move(_PARTS * done, _PARTS * total)
+
+    def check() -> None:
+        stop_on_cancel()
+        at[2] += (1 - at[2]) / _PARTS
+        if time.monotonic() - told[0] > _PAUSE:
+            told[0] = time.monotonic()
+            move(round(_PARTS * (at[0] + at[2])), _PARTS * at[1])
+
+    return show, check
 
 
 @contextlib.contextmanager

@@ -16,13 +16,14 @@ OUTPUT = Path(tempfile.mkdtemp(prefix="seal-packs-"))
 start(sys.argv[1])
 
 import comfy.model_management  # noqa: E402
+import comfy.utils  # noqa: E402
 import execution  # noqa: E402
 import folder_paths  # noqa: E402
 import torch  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from PIL import Image  # noqa: E402
 from seal_pack.nodes import load_stickers  # noqa: E402
-from seal_pack.nodes.comfy import fonts  # noqa: E402
+from seal_pack.nodes.comfy import fonts, node_ui  # noqa: E402
 from seal_pack.nodes.contact_sheet import SEALContactSheet  # noqa: E402
 from seal_pack.nodes.save_sticker_pack import SEALSaveStickerPack  # noqa: E402
 from seal_pack.nodes.sticker_cutout import SEALStickerCutout  # noqa: E402
@@ -107,6 +108,19 @@ def check_animated_lists_are_one_sticker_each() -> None:
     assert (first["type"], [each["type"] for each in others]) == ("temp", ["output"] * 2)
     with Image.open(Path(folder_paths.get_temp_directory(), first["filename"])) as preview:
         assert preview.format == "WEBP" and preview.n_frames > 2
+
+
+def check_the_bar_moves_while_one_sticker_is_encoded() -> None:
+    moves: list[float] = []
+    before, node_ui._PAUSE = node_ui._PAUSE, 0.0
+    comfy.utils.set_progress_bar_global_hook(lambda value, total, *_, **more: moves.append(value / total))
+    try:
+        save(images=[discs(5), discs(4)], animated=[True])
+    finally:
+        node_ui._PAUSE = before
+        comfy.utils.set_progress_bar_global_hook(None)
+    assert moves == sorted(moves) and moves[-1] == 1.0
+    assert [move for move in moves if 0 < move < 0.5] and [move for move in moves if 0.5 < move < 1]
 
 
 def check_stickers_that_move_become_a_pack() -> None:
