@@ -223,7 +223,8 @@ def test_every_pack_is_wired_alike(name: str):
     wires = [{s["name"]: origin[s["link"]] for s in pack["inputs"] if s["link"] is not None} for pack in packs]
     assert wires[0] == wires[1] == wires[2] and wires[0].keys() >= {"images", "names", "title", "author", "emoji"}
     animated = name == GIFS
-    assert kinds[wires[0]["images"][0]] == ("SEALLoadStickers" if animated else "SEALStickerBorder")
+    last = "SEALLoadStickers" if animated else "SEALStickerText" if name == PICTURES else "SEALStickerBorder"
+    assert kinds[wires[0]["images"][0]] == last
     assert all(widgets(pack)["animated"] == animated for pack in packs) and ("fps" in wires[0]) == animated
     assert not any(widgets(pack)["embed_workflow"] for pack in packs), "they go to other people"
     for cut in nodes_of(workflow, "SEALStickerCutout"):

@@ -143,7 +143,7 @@ DRAW = """# Draw a character that I have learned
 ### 2 · Fill in any of the six fields; *Suggestions…* offers words.
 ### 3 · **Run**.
 
-Your own **LoRA**: put *Load LoRA* between *Load Checkpoint* and the rest.
+Your own **LoRA**: put *Load LoRA* behind *Load Checkpoint*; Shift and a drag move all wires of an output.
 
 Two characters? Chain a second *SEAL Load Embedding* through `previous`; name both in *concept*.
 
