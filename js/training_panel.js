@@ -12,7 +12,7 @@ const WIDGET = "seal_training";
 const HEIGHT = 330;
 const SVG = "http://www.w3.org/2000/svg";
 const STYLE = `
-.seal-tiles { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; flex: 1; min-height: 96px; max-height: 240px; }
+.seal-tiles { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; flex: 1; min-height: 64px; max-height: 240px; }
 .seal-tile { position: relative; min-height: 0; border-radius: 6px; overflow: hidden;
   background: color-mix(in srgb, currentColor 7%, transparent); }
 .seal-tile img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
