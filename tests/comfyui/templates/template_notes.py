@@ -28,7 +28,7 @@ _SD15, _SDXL, _ANIME = (model["url"] for model in CHECKPOINTS)
 _MODELS = f"No checkpoint? [SD 1.5]({_SD15}) (2 GB), [SDXL]({_SDXL}) or, for drawn characters, \
 [Animagine XL]({_ANIME}) (7 GB) go into `models/checkpoints`; for SDXL set *Picture size* to 1024."
 
-_WORDS = "; ".join(", ".join(values) for values in VALUES.values())
+_MOODS = ", ".join(VALUES["emotion"])
 
 LEARN = f"""# Learn a character from one sticker
 
@@ -68,9 +68,9 @@ TINY = f"""# Try it: from one sticker to a pack
 **Play**: change *Twelve prompts* and run again; the cat stays learned. Another `example` needs its animal as \
 `class_word`, and another `name`.
 
-The model draws 128 px and knows eight animals and these words: {_WORDS}.
+It draws 128 px and knows few words: {_MOODS}; the help of *SEAL Demo Model* lists all.
 
-For your own sticker open *Telegram, WhatsApp and Signal stickers of my character*.
+Your own sticker? Open *Telegram, WhatsApp and Signal stickers of my character*.
 """
 
 PICTURES = """# I have pictures: make a pack
