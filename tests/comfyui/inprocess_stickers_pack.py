@@ -195,7 +195,7 @@ def check_cutting_out_a_list() -> None:
     pictures = [g * (1 - d[..., 3:]) + d[..., :3] * d[..., 3:] for g, d in zip(grounds, (discs(1), discs(2, 64)))]
     images, masks, report, sure = cut(image=pictures).result
     assert [i.shape for i in images] == [(1, 96, 96, 4), (2, 64, 64, 4)] and 0 < sure <= 1
-    assert report.splitlines()[0] == "3 of 3 pictures cut out" and "picture 3: the subject runs out" in report
+    assert report.splitlines()[0] == "3 of 3 pictures cut out" and "pictures 2, 3: the subject runs out" in report
     assert [torch.equal(i[..., 3], m) for i, m in zip(images, masks)] == [True, True]
     pictures[1][1] = 0.2
     images, _, report, _ = cut(image=pictures, if_not_found=["keep the picture"]).result
