@@ -13,6 +13,7 @@ TokensType = io.Custom("SEAL_TOKENS")
 WeightsType = io.Custom("SEAL_WEIGHTS")
 LayersType = io.Custom("SEAL_LAYERS")
 EmbeddingType = io.Custom("SEAL_EMBEDDING")
+MotionType = io.Custom("SEAL_MOTION")
 RegionsType = io.Custom("SEAL_REGIONS")
 PairsType = io.Custom("SEAL_PAIRS")
 

@@ -16,6 +16,9 @@ STICKERS = "SEAL/stickers"
 STYLE = "SEAL/style"
 """Category of the nodes for looks that come from pictures."""
 
+MOTION = "SEAL/motion"
+"""Category of the nodes for motion that is learned."""
+
 STICKER_OUT = "The stickers on a transparent ground (RGBA)."
 SHOWN_OUT = "1 where the sticker shows something."
 COLOUR = "#rrggbb, #rrggbbaa or a name such as white."

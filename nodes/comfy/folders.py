@@ -11,7 +11,7 @@ from ...seal_core.files.safe_names import EMBEDDING_EXTENSIONS
 from ...seal_core.files.whole_file import why_not_writable
 from ...seal_core.messages import SealError
 
-TAILS = "seal_tails"
+TAILS, MOTIONS = "seal_tails", "seal_motion"
 _MOST_FOLDERS = 200
 
 
@@ -22,9 +22,18 @@ def embeddings_folder() -> Path:
 
 def tails_folder() -> Path:
     """Where tails are saved: models/seal_tails, out of sight of `embedding:`. Registers it with ComfyUI."""
-    if TAILS not in folder_paths.folder_names_and_paths:
-        folder_paths.folder_names_and_paths[TAILS] = ([os.path.join(folder_paths.models_dir, TAILS)], {".safetensors"})
-    return Path(folder_paths.get_folder_paths(TAILS)[0])
+    return _own_folder(TAILS)
+
+
+def motions_folder() -> Path:
+    """Where learned motions are saved: models/seal_motion. Registers it with ComfyUI."""
+    return _own_folder(MOTIONS)
+
+
+def _own_folder(name: str) -> Path:
+    if name not in folder_paths.folder_names_and_paths:
+        folder_paths.folder_names_and_paths[name] = ([os.path.join(folder_paths.models_dir, name)], {".safetensors"})
+    return Path(folder_paths.get_folder_paths(name)[0])
 
 
 def folder_of(carrier: str) -> Path:
@@ -100,6 +109,21 @@ def listed_concepts() -> list[str]:
 def listed_as(stem: str, carrier: str) -> str:
     """The listed name of a concept's file in the folder of its carrier."""
     return f"{TAILS}/{stem}.safetensors" if carrier == "tail" else f"{stem}.safetensors"
+
+
+def listed_motions() -> list[str]:
+    """Names of the files under models/seal_motion."""
+    motions_folder()  # registers it
+    return [name for name in folder_paths.get_filename_list(MOTIONS) if name.endswith(".safetensors")]
+
+
+def path_of_motion(name: str) -> Path:
+    """The file of a listed name. Raises SealError where there is none."""
+    motions_folder()
+    path = folder_paths.get_full_path(MOTIONS, name) if name else None
+    if path is None:
+        raise SealError(f"file: {name!r} is not in models/{MOTIONS}; press R and choose another.")
+    return Path(path)
 
 
 def path_of_concept(name: str) -> Path:

@@ -29,6 +29,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "restyle": ("text", "sites", "training"),
     "style_model": ("sites", "routing"),
     "tailor_style": ("text", "sites", "training"),
+    "train_motion": ("text", "sites", "training"),
+    "apply_motion": ("sites", "routing"),
     "demo_model": ("demo",),
     "sticker_cutout": (),
     "sticker_border": (),

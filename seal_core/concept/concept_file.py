@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +246,14 @@ def _ours(tensors: Mapping[str, Tensor], keys: Mapping[str, str], what: str) -> 
     return {encoder: join_vectors([tensors[key]], f"{what}, {key}") for encoder, key in keys.items()}
 
 
-def files_with_hash(folder: Path, hash: str) -> Iterator[Path]:
-    """Files in `folder` whose metadata has this config hash (`provenance["hash"]`).
+def _in_concept(metadata: dict[str, str]) -> str | None:
+    return json.loads(metadata["seal"])["provenance"]["hash"]
+
+
+def files_with_hash(
+    folder: Path, hash: str, recorded: Callable[[dict[str, str]], str | None] = _in_concept
+) -> Iterator[Path]:
+    """Files in `folder` whose metadata has this config hash. recorded: where in the metadata it stands.
 
     Reads headers only, so it is quick among hundreds of foreign files; whether a file is whole, `load_concept` tells.
     """
@@ -255,14 +261,14 @@ def files_with_hash(folder: Path, hash: str) -> Iterator[Path]:
         if entry.name.lower().endswith(SUFFIX) and not entry.name.startswith("."):
             with contextlib.suppress(OSError, *BROKEN):
                 # a pipe would block for ever
-                if entry.is_file() and _recorded_hash(Path(entry.path), hash.encode()) == hash:
+                if entry.is_file() and _recorded_hash(Path(entry.path), hash.encode(), recorded) == hash:
                     yield Path(entry.path)
 
 
-def _recorded_hash(path: Path, wanted: bytes) -> str | None:
+def _recorded_hash(path: Path, wanted: bytes, recorded: Callable[[dict[str, str]], str | None]) -> str | None:
     """The config hash of a file with the bytes `wanted` in its header, else None."""
     with open(path, "rb") as file:
         text = file.read(header_size(file.read(8)))
     if wanted not in text:  # saves parsing foreign headers
         return None
-    return json.loads(json.loads(text)["__metadata__"]["seal"])["provenance"]["hash"]
+    return recorded(json.loads(text)["__metadata__"])

@@ -1,23 +1,29 @@
-"""The optimiser's side of a step."""
+"""The optimiser's side of a step, and the loop of steps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..hosts.base import Host
-from .config import TrainConfig
-from .learned import Learned
-from .low_rank_weights import LowRankWeights
+from ..messages import SealError
+from .results import StopTraining
 
 FIRST_LOSS_SCALE, GROW_AFTER = 2.0**12, 200
 """float16: the loss is scaled by this much, and by twice as much after so many steps without an overflow."""
 MOST_OVERFLOWS = 16
 """float16: so many overflows in a row are no longer the loss scale's settling."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Tensors that an optimiser moves, and their learning rate at its highest."""
+
+    parameters: list[Tensor]
+    rate: float
 
 
 class Descent:
@@ -29,26 +35,25 @@ class Descent:
 
     def __init__(
         self,
-        learned: Learned,
-        weights: LowRankWeights,
-        config: TrainConfig,
-        host: Host,
+        moved: Callable[[], list[Moved]],
+        weight_decay: float,
+        half: bool,
         backward: Callable[[Tensor], None] = Tensor.backward,
+        constrain: Callable[[], object] | None = None,
     ) -> None:
-        self._learned, self._weights, self._config, self._backward = learned, weights, config, backward
-        self._half = host.dtype == torch.float16
+        """moved: what the optimiser moves now. half: whether the model computes in float16. constrain: called after
+        each step."""
+        self._moved, self._decay, self._backward, self._constrain = moved, weight_decay, backward, constrain
+        self._half = half
         self._good = self._overflows = 0
-        self.scale = FIRST_LOSS_SCALE if self._half else 1.0
+        self.scale = FIRST_LOSS_SCALE if half else 1.0
         """What the loss is multiplied with before its gradient is taken."""
         self.start_anew()
 
     def start_anew(self) -> None:
         """A new optimiser for new leaf tensors: the old moments belong to the old ones."""
-        config = self._config
-        groups: list[dict[str, Any]] = [{"params": self._learned.parameters(), "peak": config.learning_rate}]
-        if self._weights.parameters():
-            groups.append({"params": self._weights.parameters(), "peak": config.weights_rate})
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+        groups = [{"params": m.parameters, "peak": m.rate} for m in self._moved()]
+        self.optimizer = torch.optim.AdamW(groups, lr=groups[0]["peak"], weight_decay=self._decay)
 
     def down(self, loss: Tensor, share: float) -> bool:
         """One step down the gradient, at this share of the learning rates. False where loss or gradients are not
@@ -59,7 +64,7 @@ class Descent:
         if not math.isfinite(float(loss.detach())):
             return False
         self._backward(loss * self.scale)
-        moved = [*self._learned.parameters(), *self._weights.parameters()]
+        moved = [p for group in self.optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in moved if p.grad is not None]
         if self.scale != 1.0:
             for gradient in gradients:
@@ -81,4 +86,30 @@ class Descent:
         for group in self.optimizer.param_groups:
             group["lr"] = share * group["peak"]
         self.optimizer.step()
-        self._learned.constrain()
+        if self._constrain is not None:
+            self._constrain()
+
+
+def descend(
+    steps: int,
+    descent: Descent,
+    rate: Callable[[int], float],
+    loss_at: Callable[[int], tuple[Tensor, dict[str, float]]],
+    after: Callable[[int, float], object],
+    remedy: str,
+) -> int | None:
+    """The loop of every training: loss, gradient, step, from 1 to `steps`.
+
+    rate: step -> share of the learning rates. loss_at: step -> the loss and its terms. after(step, loss): called after
+    each step; raises StopTraining to end here. Returns the step after which it did, None at the end. Raises SealError,
+    with the remedy, where the loss is not finite.
+    """
+    for step in range(1, steps + 1):
+        loss, terms = loss_at(step)
+        if not descent.down(loss, rate(step)):
+            raise SealError(f"training: the loss is not finite at step {step} of {steps} ({terms}). {remedy}")
+        try:
+            after(step, float(loss.detach()))
+        except StopTraining:
+            return step if step < steps else None
+    return None

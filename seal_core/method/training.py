@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import __version__
 from ..concept.concept import Concept
@@ -19,11 +21,11 @@ from .examples import Examples
 from .initial_words import start_from_words
 from .learned import make_learned
 from .learning_rate import rate_share
-from .optimiser import Descent
+from .optimiser import Descent, Moved, descend
 from .passes import Passes
 from .probe import Probe, gains
 from .references import Reference
-from .results import PROBES, Progress, StopTraining, TrainResult
+from .results import PROBES, Progress, TrainResult
 from .sites import parse_sites, spelled
 from .step import Step
 
@@ -124,32 +126,34 @@ class Training:
             if callback is not None:
                 callback(Progress(step, config.steps, loss, losses, attention, self.concept, note))
 
-        words = stopped = None
+        words = None
         if self.starts_from_words:
             words = start_from_words(self.step, self.examples, config, lambda text: show(0, math.nan, text))
-        descent = Descent(self.learned, self.step.weights, config, self.host, self.step.passes.backward)
-        look_every = max(FEWEST_STEPS_BETWEEN, config.steps // PROBES)
-        for step in range(1, config.steps + 1):
-            loss, terms = self.step.loss(self.examples.next(config.batch_size))
-            losses.append(float(loss.detach()))
-            if not descent.down(loss, rate_share(config, step)):
-                raise SealError(
-                    f"training: the loss is not finite at step {step} of {config.steps} ({terms}). "
-                    f"Lower learning_rate (now {config.learning_rate:g}) or attention_weight (now "
-                    f"{config.attention_weight:g}), or load the model in float32 or bfloat16."
-                )
+
+        def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
+            loss, found = self.step.loss(self.examples.next(config.batch_size))
+            terms.update(found)
+            return loss, found
+
+        def after_step(step: int, loss: float) -> None:
+            nonlocal attention
+            losses.append(loss)
             if step == self.merge_step:
                 self.learned.merge()
                 descent.start_anew()
             if step % look_every == 0 and step < config.steps and callback is not None:
                 attention = self.probe.attention()
-            try:
-                show(step, losses[-1], words.text if words else "")
-            except StopTraining:
-                if step < config.steps:
-                    stopped = step
-                    self._merge_early(step)
-                break
+            show(step, loss, words.text if words else "")
+
+        descent = self.descent()
+        look_every = max(FEWEST_STEPS_BETWEEN, config.steps // PROBES)
+        remedy = (
+            f"Lower learning_rate (now {config.learning_rate:g}) or attention_weight (now {config.attention_weight:g}),"
+            " or load the model in float32 or bfloat16."
+        )
+        stopped = descend(config.steps, descent, partial(rate_share, config), loss_at, after_step, remedy)
+        if stopped:
+            self._merge_early(stopped)
         after = self.probe.look()
         report = self._report(losses, terms)
         report["described"] = words and {"text": words.text, "parts": words.parts, "passes": words.passes}
@@ -163,6 +167,17 @@ class Training:
         return TrainResult(
             concept, losses, before.attention, after.attention, self.references[0], self.merge_step, report, stopped
         )
+
+    def descent(self) -> Descent:
+        """A new optimiser of what is learned."""
+        half = self.host.dtype == torch.float16
+        backward, constrain = self.step.passes.backward, self.learned.constrain
+        return Descent(self._moved, self.config.weight_decay, half, backward, constrain)
+
+    def _moved(self) -> list[Moved]:
+        vectors, weights = self.learned.parameters(), self.step.weights.parameters()
+        groups = [Moved(vectors, self.config.learning_rate)]
+        return groups + ([Moved(weights, self.config.weights_rate)] if weights else [])
 
     def _merge_early(self, step: int) -> None:
         """Where a training ends while its tokens are still split, they merge now: as that is what is kept."""

@@ -66,7 +66,6 @@ class Variant:
 
     def __init__(self, host: Any, sites: str, pool: int, resolution: int, learned: str = "tokens") -> None:
         from seal_pack.seal_core.concept.settings import Layers, LowRankSpec, Tokens
-        from seal_pack.seal_core.method.optimiser import Descent
         from seal_pack.seal_core.method.presets import PRESETS
         from seal_pack.seal_core.method.training import Training
 
@@ -86,7 +85,7 @@ class Variant:
         self.learned = learned
         self.run = Training(host, [reference(resolution)], config)
         assert bool(self.run.step.prefix) == bool(pool)
-        self.descent = Descent(self.run.learned, self.run.step.weights, self.run.config, host)
+        self.descent = self.run.descent()
         self.seconds: list[float] = []
         self.processor: list[float] = []
         for _ in range(pool or 1):  # also warms up

@@ -13,7 +13,7 @@ from seal_core.messages import SealError
 from seal_core.method import config as settings
 from seal_core.method.config import TrainConfig
 from seal_core.method.learning_rate import RATE_LAWS, rate_share
-from seal_core.method.optimiser import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS, Descent
+from seal_core.method.optimiser import FIRST_LOSS_SCALE, GROW_AFTER, MOST_OVERFLOWS
 from seal_core.method.presets import PRESETS
 from seal_core.method.results import StopTraining
 from seal_core.method.training import Training, train
@@ -287,7 +287,8 @@ class Half:
 def test_an_overflow_in_float16_leaves_the_step_out_and_halves_the_scale(host):
     config = quick("textual_inversion", learning_rate=0.1)
     run = Training(host, [reference()], config)
-    descent, vector = Descent(run.learned, run.step.weights, config, Half()), run.learned.parameters()[0]
+    run.host = Half()
+    descent, vector = run.descent(), run.learned.parameters()[0]
     start, overflows = vector.detach().clone(), [1.0]
     vector.register_hook(lambda gradient: gradient * overflows[0])
 
@@ -308,10 +309,10 @@ def test_an_overflow_in_float16_leaves_the_step_out_and_halves_the_scale(host):
 
 def test_an_overflow_in_other_precisions_ends_the_training(host):
     run = Training(host, [reference()], quick("textual_inversion"))
-    descent, vector = Descent(run.learned, run.step.weights, run.config, host), run.learned.parameters()[0]
+    descent, vector = run.descent(), run.learned.parameters()[0]
     vector.register_hook(lambda gradient: gradient * float("inf"))
     assert not descent.down(vector.sum(), 0.1)
-    assert not Descent(run.learned, run.step.weights, run.config, host).down(vector.sum() * float("nan"), 0.1)
+    assert not run.descent().down(vector.sum() * float("nan"), 0.1)
 
 
 def test_tail_carrier_leaves_the_rest_of_the_context_alone(host):

@@ -48,14 +48,27 @@ class ClipPass:
         return torch.stack([*parts, self.known.float()], dim=-1)
 
 
+@dataclass(frozen=True)
+class LayerShape:
+    """inner: channels that a layer works in, between two projections (low rank); 0 = the block's own, and no projection
+    before it. centred: what layers add sums to zero over the frames of a clip, so that they can move what is drawn and
+    not say what it looks like (ours)."""
+
+    inner: int = 0
+    centred: bool = False
+
+
 class InsertedLayer(nn.Module):
     """A temporal layer with what it is told of each frame, and the projection that starts at zero."""
 
-    def __init__(self, layer: str, width: int) -> None:
+    def __init__(self, layer: str, width: int, shape: LayerShape) -> None:
         super().__init__()
-        self.told = nn.Linear(SIGNALS, width)
-        self.layer = LAYERS[layer](width)
-        self.out = nn.Linear(width, width)
+        inner = min(shape.inner or width, width)
+        self.centred = shape.centred
+        self.into = nn.Linear(width, inner) if inner < width else nn.Identity()
+        self.told = nn.Linear(SIGNALS, inner)
+        self.layer = LAYERS[layer](inner)
+        self.out = nn.Linear(inner, width)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -63,31 +76,37 @@ class InsertedLayer(nn.Module):
         """What to add to tokens (rows, N, C)."""
         dtype = self.out.weight.dtype
         clips = tokens.shape[0] // clip.known.shape[1]
-        rows = tokens.to(dtype).view(clips, -1, *tokens.shape[1:])
+        rows = self.into(tokens.to(dtype).view(clips, -1, *tokens.shape[1:]))
         repeats = clips // clip.known.shape[0]
         told = self.told(clip.signals().to(dtype)).repeat(repeats, 1, 1)
         real = None if clip.real is None else clip.real.repeat(repeats, 1)
         grid = FrameGrid(*site.map_size(clip.height, clip.width), real)
-        return self.out(self.layer(rows + told[:, :, None], grid)).view_as(tokens).to(tokens.dtype)
+        found = self.out(self.layer(rows + told[:, :, None], grid))
+        if self.centred:
+            found = found - _mean_frame(found, real)
+        return found.view_as(tokens).to(tokens.dtype)
 
 
 class MotionLayers(nn.Module):
     """The temporal layers of one model: name of the site -> layer. kind: one of LAYERS."""
 
-    def __init__(self, kind: str, widths: Sequence[tuple[str, int]]) -> None:
+    def __init__(self, kind: str, widths: Sequence[tuple[str, int]], shape: LayerShape = LayerShape()) -> None:
         """widths: (site, channels), as `motion_sites` and `site_width` tell them."""
         super().__init__()
         require_one_of("layer", kind, tuple(LAYERS))
-        self.kind, self.widths = kind, tuple((name, width) for name, width in widths)
-        self.layers = nn.ModuleDict({_key(name): InsertedLayer(kind, width) for name, width in widths})
+        self.kind, self.widths, self.shape = kind, tuple((name, width) for name, width in widths), shape
+        self.layers = nn.ModuleDict({_key(name): InsertedLayer(kind, width, shape) for name, width in widths})
 
     @classmethod
-    def of_sites(cls, kind: str, sites: Sequence[Site], where: str = "all", seed: int = 0) -> MotionLayers:
+    def of_sites(
+        cls, kind: str, sites: Sequence[Site], where: str = "all", seed: int = 0, shape: LayerShape = LayerShape()
+    ) -> MotionLayers:
         """New layers for a model's sites, the same for the same seed. where: which of them, a layer expression."""
         names = parse_sites(where, sites)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls(kind, [(site.name, site_width(site)) for site in motion_sites(sites) if site.name in names])
+            chosen = [(site.name, site_width(site)) for site in motion_sites(sites) if site.name in names]
+            return cls(kind, chosen, shape)
 
     def of(self, site: Site) -> InsertedLayer:
         layer = self.layers[_key(site.name)]
@@ -118,12 +137,13 @@ def site_width(site: Site) -> int:
 
 
 @contextlib.contextmanager
-def inserted(layers: MotionLayers, sites: Sequence[Site], clip: ClipPass) -> Iterator[None]:
-    """Run passes of clips through a model with these layers; nothing stays behind. sites: its `sites_in`."""
+def inserted(layers: MotionLayers, sites: Sequence[Site], clip: ClipPass, strength: float = 1.0) -> Iterator[None]:
+    """Run passes of clips through a model with these layers; nothing stays behind. sites: its `sites_in`. strength:
+    what the layers add counts so much."""
 
     def hook(site: Site):
         def add(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
-            return output + layers.of(site)(output, clip, site)
+            return output + strength * layers.of(site)(output, clip, site)
 
         return add
 
@@ -131,6 +151,14 @@ def inserted(layers: MotionLayers, sites: Sequence[Site], clip: ClipPass) -> Ite
         for site in sites:
             stack.callback(site.block.register_forward_hook(hook(site)).remove)
         yield
+
+
+def _mean_frame(x: Tensor, real: Tensor | None) -> Tensor:
+    """The mean (B, 1, N, C) of the real frames of x (B, F, N, C)."""
+    if real is None:
+        return x.mean(dim=1, keepdim=True)
+    share = real[..., None, None].to(x)
+    return (x * share).sum(dim=1, keepdim=True) / share.sum(dim=1, keepdim=True)
 
 
 def _key(site: str) -> str:

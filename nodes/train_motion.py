@@ -1,0 +1,189 @@
+"""SEALTrainMotion: learn how one animated sticker moves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+
+from ..seal_core.concept.settings import Layers
+from ..seal_core.motion.temporal.learn_motion import MotionConfig
+from ..seal_core.motion.temporal.motion_file import Motion
+from ..seal_core.motion.temporal.temporal_layers import LAYERS
+from ..seal_core.pictures.polarity import POLARITIES
+from .comfy.api import io
+from .comfy.comfy_host import ComfyHost
+from .comfy.motion_run import MotionRun, learn_or_reuse
+from .comfy.node_ui import picture_on_node
+from .comfy.train_again import times_to_train_again
+from .input_checks import inputs_checked
+from .schema import ADVANCED, LayersType, MotionType, schema
+from .shared_inputs import MOTION, resolution_input, run_id_input, seed_input
+
+DEFAULT = MotionConfig()
+
+
+class SEALTrainMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SEALTrainMotion",
+            display_name="SEAL Train Motion",
+            category=MOTION,
+            description="Learn how ONE animated sticker moves, so that another character can move like it. Small "
+            "layers between the frames are learned and saved as a file of their own; the model is not changed. Each "
+            "step is a pass of the model over all frames, and back.",
+            search_aliases=["motion", "animate", "gif", "animation", "motion lora", "AnimateDiff", "move like"],
+            is_output_node=True,
+            inputs=[
+                io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
+                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+                io.Image.Input(
+                    "image",
+                    tooltip="The frames of one animated sticker in order, one play of the loop: a GIF in Load Image. "
+                    "More or fewer than `frames` are taken at even distances.",
+                ),
+                io.String.Input(
+                    "caption",
+                    default="a sticker of a cat, waving",
+                    multiline=True,
+                    tooltip="What the example shows: who it is, what it does, in what style. What is said here is not "
+                    "learned as part of the motion.",
+                ),
+                io.String.Input("name", default="my-motion", tooltip="Name of the file: letters, digits, _ and -."),
+                io.Int.Input(
+                    "steps",
+                    default=DEFAULT.steps,
+                    min=1,
+                    max=100_000,
+                    tooltip="More steps: closer to the example, and more of its looks.",
+                ),
+                io.Combo.Input(
+                    "layer",
+                    options=list(LAYERS),
+                    default=DEFAULT.layer,
+                    extra_dict=ADVANCED,
+                    tooltip="What lets frames see each other. attention: each place sees itself in all frames. sti: "
+                    "all places see each other, too. conv3d: each place sees its neighbours in time.",
+                ),
+                io.Float.Input(
+                    "learning_rate",
+                    default=DEFAULT.learning_rate,
+                    min=1e-6,
+                    max=1.0,
+                    step=0.0001,
+                    round=False,
+                    extra_dict=ADVANCED,
+                    tooltip="Pace at the start; it falls to nearly nothing at the end.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=DEFAULT.inner,
+                    min=0,
+                    max=4096,
+                    extra_dict=ADVANCED,
+                    tooltip="Channels that the layers work in. Narrow layers hold less of the example's looks and "
+                    "make a small file. 0 = as wide as the model.",
+                ),
+                io.Float.Input(
+                    "first_frame_share",
+                    default=DEFAULT.given,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    extra_dict=ADVANCED,
+                    tooltip="Share of the steps that get the first frame as it is. Raise it to use `first_frame` of "
+                    "SEAL Apply Motion.",
+                ),
+                io.Int.Input(
+                    "frames", default=DEFAULT.frames, min=2, max=64, extra_dict=ADVANCED, tooltip="Frames of the loop."
+                ),
+                resolution_input(),
+                seed_input("Same seed, same file.", extra_dict=ADVANCED),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where the subject is, one mask for each frame or one for all. Unwired: the frames' alpha, "
+                    "else the whole picture counts.",
+                ),
+                io.Combo.Input(
+                    "mask_polarity",
+                    options=list(POLARITIES),
+                    default="auto",
+                    optional=True,
+                    extra_dict=ADVANCED,
+                    tooltip="What 1 means in the mask. auto: whatever touches the picture's border is ground.",
+                ),
+                LayersType.Input(
+                    "layers",
+                    optional=True,
+                    tooltip="Where and when the motion acts. Unwired: all layers, the first "
+                    f"{DEFAULT.layers.end_percent:.0%} of the sampling, in which layout is decided.",
+                ),
+                MotionType.Input("resume", optional=True, tooltip="A motion of the same settings to go on from."),
+                run_id_input(),
+            ],
+            outputs=[
+                MotionType.Output("motion", tooltip="For SEAL Apply Motion."),
+                io.String.Output("name", tooltip="Its file in models/seal_motion."),
+                io.Image.Output("frames", tooltip="The example as it was looked at."),
+                io.Image.Output("loss_plot", tooltip="The loss along the steps. It is noisy: look at its trend."),
+                io.String.Output("report", tooltip="JSON: settings, sites, losses, seconds, warnings."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
+        """Changes once a trained file was deleted: otherwise ComfyUI's cache would answer instead of training."""
+        return times_to_train_again(name)
+
+    @classmethod
+    @inputs_checked
+    def execute(
+        cls,
+        model: Any,
+        clip: Any,
+        vae: Any,
+        image: torch.Tensor,
+        caption: str,
+        name: str,
+        steps: int,
+        layer: str,
+        learning_rate: float,
+        width: int,
+        first_frame_share: float,
+        frames: int,
+        resolution: int,
+        seed: int,
+        mask: torch.Tensor | None = None,
+        mask_polarity: str = "auto",
+        layers: Layers | None = None,
+        resume: Motion | None = None,
+        run_id: int = 0,
+    ) -> io.NodeOutput:
+        config = MotionConfig(
+            layer=layer,
+            steps=steps,
+            learning_rate=learning_rate,
+            inner=width,
+            layers=layers or DEFAULT.layers,
+            given=first_frame_share,
+            frames=frames,
+            resolution=resolution,
+            seed=seed,
+        )
+        # ComfyUI runs nodes in inference mode, whose tensors autograd cannot use.
+        with torch.inference_mode(False), torch.enable_grad():
+            shown = None if mask is None else mask.clone()
+            run = MotionRun(name, image.clone(), shown, mask_polarity, caption, config, resume, run_id)
+            outcome = learn_or_reuse(ComfyHost(model, clip, vae), run)
+        ui, _ = picture_on_node(outcome.loss_plot, cls)
+        ui["text"] = [outcome.headline, *outcome.report["warnings"]]
+        report = json.dumps(outcome.report, indent=2)
+        file = f"{outcome.motion.file}.safetensors"
+        return io.NodeOutput(outcome.motion, file, outcome.frames, outcome.loss_plot, report, ui=ui)
+
+
+NODES = [SEALTrainMotion]
