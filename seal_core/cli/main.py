@@ -91,6 +91,15 @@ COMMANDS = {
         "Needs no model. Writes NAME-MOTION.webp; python -m seal_core pack makes such files fit a chat platform.",
         "example: python -m seal_core animate cat.png --motion wobble --overlay hearts",
     ),
+    "move": Command(
+        "cli.move_options:add_options",
+        "cli.move:run",
+        "learn how one animated sticker moves, and draw another that moves like it",
+        "Learn how ONE animated sticker moves, and draw what --prompt says moving like it. Writes NAME.safetensors, "
+        "the motion, which SEAL Apply Motion and this command draw with, NAME.loss.png, NAME.json, and NAME-SEED.webp.",
+        'example: python -m seal_core move wave.gif --caption "a sticker of a cat, waving" --prompt "a sticker of a '
+        'dog, waving" --name wave --model sd15',
+    ),
     "pack": Command(
         "cli.pack:add_options",
         "cli.pack:run",

@@ -162,7 +162,7 @@ def check_a_motion_is_learned_applied_and_packed_and_the_models_stay_as_they_wer
 
 def _packed(pictures, kind):
     given = {"images": [pictures], "platform": ["plain"], "animated": [True], "fps": [8.0], "title": ["t"]}
-    given |= {"author": ["a"], "emoji": ["x"], "name": [kind], "format": [kind], "embed_workflow": [False]}
+    given |= {"author": ["a"], "emoji": ["😀"], "name": [kind], "format": [kind], "embed_workflow": [False]}
     path = SEALSaveStickerPack.execute(**given).result[0]
     files = sorted(Path(path).rglob("*"))
     return next((f.read_bytes() for f in files if f.suffix in (".webp", ".png", ".webm")), b"")

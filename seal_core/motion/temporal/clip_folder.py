@@ -8,7 +8,7 @@ Stills count as clips of one frame.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,16 +73,20 @@ def sampled_clip(clip: Clip, frames: int, side: int, ground: tuple[int, int, int
     The last moment lies one step before the end, where a loop begins again. Frames without a time share it evenly.
     """
     require_whole_number("frames", frames, 1, 64, "use 2 to 64; 8 is usual.")
-    times = np.array(clip.durations) if clip.total > 0 else np.ones(len(clip.frames))
-    ends = np.cumsum(times)
-    moments = np.arange(frames) / frames * ends[-1]
-    shown = np.minimum(np.searchsorted(ends, moments + 1e-6, side="right"), len(ends) - 1)
+    shown = shown_at(clip.durations, frames)
     real = frames if clip.animated else 1
     canvas = place_frames(clip.frames[shown[:real]], (side, side)).astype(np.float32)
     cover = canvas[..., 3:] / 255
     images = np.rint(canvas[..., :3] * cover + np.array(ground, np.float32) * (1 - cover)).astype(np.uint8)
     last = [min(i, real - 1) for i in range(frames)]
     return SampledClip(images[last], canvas[..., 3].astype(np.uint8)[last], real)
+
+
+def shown_at(durations: Sequence[float], count: int) -> NDArray[np.intp]:
+    """(count,) the frames that show at so many moments of equal distance. durations: of the frames; all 0 = equal."""
+    ends = np.cumsum(durations if sum(durations) > 0 else np.ones(len(durations)))
+    moments = np.arange(count) / count * ends[-1]
+    return np.minimum(np.searchsorted(ends, moments + 1e-6, side="right"), len(ends) - 1)
 
 
 def _holds_pictures(path: Path) -> bool:

@@ -7,11 +7,14 @@ noise level that the model knows, which every frozen U-Net understands; no chann
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from ...concept.settings import Layers
 from ...hosts.base import Context, Host
 from ...messages import SealError, require_in_range
 from .motion_layers import ClipPass, MotionLayers, inserted
@@ -21,14 +24,38 @@ SHARED_NOISE = 0.9
 differ in style and colours at 0.5, are mostly one character at 0.9, and one picture at 0.96."""
 
 
+@dataclass(frozen=True)
+class Acting:
+    """How far and when layers act: strength 1 = as learned; from the noise level `first` down to `last`."""
+
+    strength: float = 1.0
+    first: float = math.inf
+    last: float = 0.0
+
+    @classmethod
+    def within(cls, where: Layers, sigmas: Tensor, strength: float = 1.0) -> Acting:
+        """In the part of the sampling that `where` names, for a host's noise levels."""
+        last = len(sigmas) - 1
+        first, final = (float(sigmas[round((1 - p) * last)]) for p in (where.start_percent, where.end_percent))
+        return cls(strength, first, final)
+
+    def at(self, sigma: float) -> bool:
+        return bool(self.strength) and self.last <= sigma <= self.first
+
+
+AS_LEARNED = Acting()
+"""At full strength, all the time."""
+
+
 class ClipHost:
     """See `clip_host`. Everything that is not here is the inner host's."""
 
     def __init__(
         self, host: Host, layers: MotionLayers | None, frames: int, known: Tensor, given: Tensor | None,
-        real: Tensor | None, shared: float,
+        real: Tensor | None, shared: float, acting: Acting,
     ) -> None:  # fmt: skip
         self._host, self._layers, self.frames, self._shared = host, layers, frames, shared
+        self._acting = acting
         self._known, self._given, self._real = known, given, real
         self._sites = [] if layers is None else layers.sites_in(host.sites())
 
@@ -50,12 +77,12 @@ class ClipHost:
         if given is not None:
             x_t = torch.where(rows[:, None, None, None], given, x_t)
             sigma = torch.where(rows, self._host.sigmas[0].to(sigma), sigma)
-        if self._layers is None:
+        if self._layers is None or not self._acting.at(float(sigma.max())):
             x_0 = self._host.denoise(x_t, sigma, context)
         else:
             levels = sigma.view(repeats, -1, self.frames)[0]
             clip = ClipPass(levels, known, self._real, *x_t.shape[-2:])
-            with inserted(self._layers, self._sites, clip):
+            with inserted(self._layers, self._sites, clip, self._acting.strength):
                 x_0 = self._host.denoise(x_t, sigma, context)
         return x_0 if given is None else torch.where(rows[:, None, None, None], given, x_0)
 
@@ -69,11 +96,13 @@ def clip_host(
     given: Tensor | None = None,
     real: Tensor | None = None,
     shared: float = SHARED_NOISE,
+    acting: Acting = AS_LEARNED,
 ) -> Host:
     """A host whose batches are `clips` clips of `frames` frames, one clip after another (or several times those).
 
     layers: None for frames that do not see each other. known: (clips, F) bool, with given: (clips * F, 4, H, W), scaled
     latents that hold the known frames. real: (clips, F) bool, False for padding. shared: see SHARED_NOISE, 0 to 1.
+    acting: how far and when the layers act.
     Raises SealError where the layers belong to another kind of model.
     """
     require_in_range("shared", shared, 0, 1, "use 0 (each frame its own noise) to 1 (all the same).")
@@ -82,7 +111,7 @@ def clip_host(
     mask = torch.zeros(clips, frames, dtype=torch.bool) if known is None else known
     if mask.shape != (clips, frames):
         raise SealError(f"known: it has shape {tuple(mask.shape)}; give one value a frame, {(clips, frames)}.")
-    return cast(Host, ClipHost(host, layers, frames, mask, given, real, shared))
+    return cast(Host, ClipHost(host, layers, frames, mask, given, real, shared, acting))
 
 
 def shared_noise(noise: Tensor, frames: int, shared: float) -> Tensor:

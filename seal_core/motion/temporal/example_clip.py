@@ -51,6 +51,8 @@ def example_clip(
     chosen = pictures[shown]
     if float((chosen - chosen[:1]).abs().amax()) <= STILL:
         raise SealError("image: its frames are all alike, so nothing moves; wire the frames of an animated sticker.")
+    if chosen.shape[-1] == 4 and float(chosen[..., 3].min()) > 0.5:  # opaque: it says nothing of the subject
+        chosen = chosen[..., :3]
     if masks is not None and float(masks.amax() - masks.amin()) < 0.5:  # Load Image makes one where there is no alpha
         masks = None
         warnings.append("mask: it is the same everywhere and is not used.")

@@ -155,7 +155,8 @@ class _Learning:
         with torch.no_grad():
             self.latents = host.encode_image(example.images)
             self.context = repeated(host.encode([Prompt(example.caption)], {}), config.frames)
-        self.focus = example.focus(*self.latents.shape[-2:], config.ground).to(host.device)
+        rows, columns = self.latents.shape[-2:]
+        self.focus = example.focus(rows, columns, config.ground).to(host.device)
         self.generator = torch.Generator().manual_seed(config.seed + 1)
         self.checkpointing = Checkpointing(host, sites, TrainConfig(checkpointing=config.checkpointing))
         last = len(host.sigmas) - 1
