@@ -34,6 +34,7 @@ SHARES = {
 NEED_MODELS = {
     "SEALTrainEmbedding", "SEALTrainFolder", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec",
     "SEALStyleRegions", "SEALStyleMatch", "SEALRestyle", "SEALStyleModel", "SEALTailorStyle",
+    "SEALTrainMotion", "SEALApplyMotion",
 }  # fmt: skip
 EMBEDDINGS = ("seal.safetensors", "foreign.safetensors", "sub/foreign.safetensors", "damaged.pt", "tail.safetensors")
 
