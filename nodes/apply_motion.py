@@ -7,7 +7,7 @@ from typing import Any
 from ..seal_core.messages import SealError
 from ..seal_core.motion.temporal.clip_host import SHARED_NOISE
 from ..seal_core.motion.temporal.learn_motion import FRAMES
-from ..seal_core.motion.temporal.motion_file import Motion, load_learned_motion
+from ..seal_core.motion.temporal.motion_file import LearnedMotion, load_learned_motion
 from .comfy.api import io
 from .comfy.folders import listed_motions, path_of_motion
 from .comfy.motion_sampling import with_motion
@@ -82,7 +82,7 @@ class SEALApplyMotion(io.ComfyNode):
         strength: float,
         frames: int,
         shared_noise: float,
-        motion: Motion | None = None,
+        motion: LearnedMotion | None = None,
         first_frame: dict[str, Any] | None = None,
     ) -> io.NodeOutput:
         if motion is None:

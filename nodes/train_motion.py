@@ -9,7 +9,7 @@ import torch
 
 from ..seal_core.concept.settings import Layers
 from ..seal_core.motion.temporal.learn_motion import MotionConfig
-from ..seal_core.motion.temporal.motion_file import Motion
+from ..seal_core.motion.temporal.motion_file import LearnedMotion
 from ..seal_core.motion.temporal.temporal_layers import LAYERS
 from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
@@ -160,7 +160,7 @@ class SEALTrainMotion(io.ComfyNode):
         mask: torch.Tensor | None = None,
         mask_polarity: str = "auto",
         layers: Layers | None = None,
-        resume: Motion | None = None,
+        resume: LearnedMotion | None = None,
         run_id: int = 0,
     ) -> io.NodeOutput:
         config = MotionConfig(

@@ -19,7 +19,7 @@ from ...seal_core.motion.temporal.example_clip import example_clip
 from ...seal_core.motion.temporal.learn_motion import MotionConfig, learn_motion
 from ...seal_core.motion.temporal.motion_file import (
     SUFFIX,
-    Motion,
+    LearnedMotion,
     hash_of_learning,
     learned_motion_bytes,
     load_learned_motion,
@@ -45,7 +45,7 @@ class MotionRun:
     mask_polarity: str
     caption: str
     config: MotionConfig
-    resume: Motion | None
+    resume: LearnedMotion | None
     run_id: int
 
 
@@ -53,7 +53,7 @@ class MotionRun:
 class MotionOutcome:
     """loss_plot (1, H, W, 3). frames (F, H, W, 3): the example as it was looked at. headline: for the node."""
 
-    motion: Motion
+    motion: LearnedMotion
     loss_plot: Tensor
     frames: Tensor
     report: dict[str, Any]
@@ -104,7 +104,7 @@ def learn_or_reuse(host: ComfyHost, run: MotionRun) -> MotionOutcome:
     return _told(replace(motion, file=path.stem), example.images, warnings, more)
 
 
-def _told(motion: Motion, frames: Tensor, warnings: list[str], more: dict[str, Any]) -> MotionOutcome:
+def _told(motion: LearnedMotion, frames: Tensor, warnings: list[str], more: dict[str, Any]) -> MotionOutcome:
     report = {**motion.report, **more, "warnings": warnings}
     found = f"restores the example's frames {round(100 * report['gain'])} % better"
     if "reused" in more:

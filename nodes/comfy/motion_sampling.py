@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...seal_core.messages import SealError
 from ...seal_core.motion.temporal.clip_host import shared_noise
-from ...seal_core.motion.temporal.motion_file import Motion
+from ...seal_core.motion.temporal.motion_file import LearnedMotion
 from ...seal_core.motion.temporal.motion_layers import ClipPass, inserted
 from .routing.plan import noise_level, window_of, within
 from .unet_sites import require_unet, unet_sites
@@ -22,7 +22,7 @@ KEY = "seal_motion"
 
 
 def with_motion(
-    model: Any, motion: Motion, *, strength: float, frames: int, shared: float, first: Tensor | None = None
+    model: Any, motion: LearnedMotion, *, strength: float, frames: int, shared: float, first: Tensor | None = None
 ) -> Any:
     """A clone of a MODEL whose latent batches are clips of `frames` frames, which move as the motion does.
 
@@ -48,7 +48,9 @@ def with_motion(
 class _Moving:
     """The two wrappers. Once per sampling: the noise, and layers on the device. Once per pass: the layers act."""
 
-    def __init__(self, motion: Motion, strength: float, frames: int, shared: float, given: Tensor | None) -> None:
+    def __init__(
+        self, motion: LearnedMotion, strength: float, frames: int, shared: float, given: Tensor | None
+    ) -> None:
         self._motion, self._strength, self._frames = motion, strength, frames
         self._shared, self._given = shared, given
 

@@ -24,7 +24,7 @@ from ..motion.temporal.clip_host import Acting, repeated
 from ..motion.temporal.draw_clips import draw_clips
 from ..motion.temporal.example_clip import example_clip
 from ..motion.temporal.learn_motion import MotionConfig, learn_motion
-from ..motion.temporal.motion_file import SUFFIX, Motion, learned_motion_bytes, load_learned_motion
+from ..motion.temporal.motion_file import SUFFIX, LearnedMotion, learned_motion_bytes, load_learned_motion
 from ..pictures.png import png_bytes
 from ..plots.training_figures import loss_plot
 from ..stickers.canvas import rgba8
@@ -58,7 +58,7 @@ def run(options: Namespace) -> None:
         _draw(host, motion, options)
 
 
-def _learned(options: Namespace) -> tuple[Host, Motion]:
+def _learned(options: Namespace) -> tuple[Host, LearnedMotion]:
     config = MotionConfig(
         layer=options.layer,
         steps=options.steps,
@@ -111,7 +111,7 @@ def _on_bar(bar: tqdm):
     return show
 
 
-def _draw(host: Host, motion: Motion, options: Namespace) -> None:
+def _draw(host: Host, motion: LearnedMotion, options: Namespace) -> None:
     motion.layers.to(host.device)
     with memory_errors_of_device(), step_bar(options.draw_steps, "drawing") as bar:
         [pictures] = draw_clips(

@@ -18,7 +18,7 @@ COMMANDS = {
     "train latents": ("trainings.latents", "2. renders as latents on disk; call again for more"),
     "train unet": ("trainings.train_unet", "3. U-Net and text encoder; continues a stopped or a finished training"),
     "train motion": (
-        "trainings.train_motion",
+        "trainings.train_temporal",
         "temporal layers on the finished model; makes its clips first",
     ),
     "train decoder": ("trainings.train_decoder", "trains the autoencoder's decoder further, any time after 2."),

@@ -31,7 +31,7 @@ from ...method.sites import parse_sites, spelled
 from .clip_host import repeated
 from .clip_loss import ClipBatch, clip_loss
 from .example_clip import ExampleClip
-from .motion_file import Motion
+from .motion_file import LearnedMotion
 from .motion_layers import LayerShape, MotionLayers
 from .temporal_layers import LAYERS
 
@@ -99,8 +99,8 @@ def learn_motion(
     example: ExampleClip,
     config: MotionConfig,
     callback: OnMotionStep | None = None,
-    resume: Motion | None = None,
-) -> Motion:
+    resume: LearnedMotion | None = None,
+) -> LearnedMotion:
     """Learn the motion of an example with a host's model; the model is left as it was.
 
     Deterministic for a seed on one machine. resume: a motion to go on from, with layers of the same kind, width and
@@ -130,13 +130,13 @@ def learn_motion(
         "losses": [round(v, 6) for v in losses],
         "gain": round(gain, 4),
     } | ({"stopped": stopped} if stopped else {})
-    return Motion(run.layers.cpu().eval(), config.frames, run.where, example.caption, report)
+    return LearnedMotion(run.layers.cpu().eval(), config.frames, run.where, example.caption, report)
 
 
 class _Learning:
     """What is fixed before the first step, and what a step looks at."""
 
-    def __init__(self, host: Host, example: ExampleClip, config: MotionConfig, resume: Motion | None) -> None:
+    def __init__(self, host: Host, example: ExampleClip, config: MotionConfig, resume: LearnedMotion | None) -> None:
         self.host, self.config = host, config
         sites = host.sites()
         names = parse_sites(config.layers.sites, sites)
@@ -162,7 +162,7 @@ class _Learning:
         last = len(host.sigmas) - 1
         self.window = round((1 - config.layers.end_percent) * last), round((1 - config.layers.start_percent) * last)
 
-    def _go_on_from(self, motion: Motion) -> None:
+    def _go_on_from(self, motion: LearnedMotion) -> None:
         if (motion.layers.kind, motion.layers.widths, motion.layers.shape) != (
             self.layers.kind, self.layers.widths, self.layers.shape,
         ):  # fmt: skip

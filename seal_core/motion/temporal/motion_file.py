@@ -23,7 +23,7 @@ _REMEDY = "learn the motion again"
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class LearnedMotion:
     """A motion learned from one example (SEAL_MOTION).
 
     frames: of its loop. where: the sites that have a layer, and the part of the sampling in which they act. caption:
@@ -71,18 +71,18 @@ def load_motion(path: Path) -> tuple[MotionLayers, dict[str, Any]]:
         raise SealError(f"motion: {path} is no whole file of temporal layers ({_said(error)}); {_REMEDY}.") from None
 
 
-def learned_motion_bytes(motion: Motion) -> bytes:
+def learned_motion_bytes(motion: LearnedMotion) -> bytes:
     """The bytes of a learned motion's file; equal motions give equal bytes."""
     card = {"frames": motion.frames, "where": dataclasses.asdict(motion.where), "caption": motion.caption}
     return motion_bytes(motion.layers, {**card, "report": motion.report})
 
 
-def load_learned_motion(path: Path) -> Motion:
+def load_learned_motion(path: Path) -> LearnedMotion:
     """Raises SealError as `load_motion`, and for layers that no training from an example saved."""
     layers, card = load_motion(path)
     try:
         where = Layers(**card["where"])
-        return Motion(layers, int(card["frames"]), where, str(card["caption"]), dict(card["report"]), path.stem)
+        return LearnedMotion(layers, int(card["frames"]), where, str(card["caption"]), dict(card["report"]), path.stem)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SealError(
             f"motion: {path} was not learned from an example ({_said(error)}); choose a file of SEAL Train Motion."

@@ -15,7 +15,7 @@ from seal_core.world import commands
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.characters import character
 from seal_core.world.renderer.render import render_clip
-from seal_core.world.trainings import clip_latents, train_motion
+from seal_core.world.trainings import clip_latents, train_temporal
 from seal_core.world.trainings.latents import encode
 from seal_core.world.trainings.ready_vae import ready_vae
 
@@ -34,13 +34,13 @@ def work(tmp_path_factory):
 
 
 def _small(patch, folder):
-    patch.setattr(train_motion, "MODEL_FILE", folder / "small.safetensors")
+    patch.setattr(train_temporal, "MODEL_FILE", folder / "small.safetensors")
     patch.setattr(clip_latents, "CLIPS", 3)
     patch.setattr(clip_latents, "HELD_OUT_CLIPS", 2)
 
 
 def _vae(folder):
-    train_motion.adopt_vae(folder, folder / "small.safetensors")
+    train_temporal.adopt_vae(folder, folder / "small.safetensors")
     return ready_vae(folder)
 
 
@@ -55,7 +55,8 @@ def start(work, folder, steps, layer="sti", **changes):
         if not (folder / name).exists():
             (folder / name).symlink_to(work / name)
     given = {"folder": folder, "layer": layer, "device": "cpu", "rate": 1e-3, "clips": 6, "sites": "mid, up.0"}
-    job = train_motion.MotionTraining(train_motion.argparse.Namespace(**{**given, "no_condition": False, **changes}))
+    settings = train_temporal.argparse.Namespace(**{**given, "no_condition": False, **changes})
+    job = train_temporal.MotionTraining(settings)
     for _ in range(steps):
         loss, norm = job.step(2, 0.7)
         assert math.isfinite(loss) and norm > 0
@@ -106,7 +107,7 @@ def test_untrained_layers_are_as_good_as_none(work, few, tmp_path):
     job = start(work, tmp_path / "a", 0, "conv3d")
     alone = job.held_out(None)
     assert job.held_out(job.averaged()) == alone
-    assert set(alone) == {f"{t} {level}" for t in train_motion.HELD_OUT_TASKS for level in train_motion.LEVELS}
+    assert set(alone) == {f"{t} {level}" for t in train_temporal.HELD_OUT_TASKS for level in train_temporal.LEVELS}
 
 
 def test_without_the_condition_mask_nothing_is_given(work, few, tmp_path):
@@ -118,8 +119,8 @@ def test_without_the_condition_mask_nothing_is_given(work, few, tmp_path):
 
 def test_command_line(work, few, tmp_path, monkeypatch, capsys):
     start(work, tmp_path / "a", 1, "attention").save()
-    blank = train_motion.Image.new("RGB", (8, 8))
-    monkeypatch.setattr(train_motion.MotionTraining, "pictures", lambda self, layers: blank)
+    blank = train_temporal.Image.new("RGB", (8, 8))
+    monkeypatch.setattr(train_temporal.MotionTraining, "pictures", lambda self, layers: blank)
     call = ["train", "motion", "--layer", "attention", "--folder", str(tmp_path / "a"), "--minutes", "0.01"]
     call += ["--batch", "2", "--clips", "6", "--sites", "mid, up.0", "--device", "cpu"]
     assert commands.main(call) == 0
