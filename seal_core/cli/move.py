@@ -129,7 +129,8 @@ def _draw(host: Host, motion: LearnedMotion, options: Namespace) -> None:
         )
     if not pictures.isfinite().all():
         raise SealError("dtype: the frames have values that are no numbers; use --dtype bfloat16 or float32.")
-    clip = Clip.at_rate(rgba8(pictures.numpy()), options.fps)
+    shown = torch.cat([pictures, torch.ones_like(pictures[..., :1])], dim=-1)
+    clip = Clip.at_rate(rgba8(shown.numpy()), options.fps)
     data = encode_animation(clip, platform_of("plain").motion, options.format).found.data
     ending, stem = f".{ENDINGS.get(options.format, options.format)}", f"{motion.file}-{options.seed}"
     path = write_new_files(options.out, stem, {ending: data}, "out", elsewhere=temporary_folders())[ending]

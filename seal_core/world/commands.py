@@ -31,6 +31,7 @@ COMMANDS = {
     "judges": ("judges.train_judges", "train and measure the judges"),
     "eval": ("evaluation.command", "compare methods on unseen characters: results.json, table and figures"),
     "eval-motion": ("evaluation.motion_trials", "compare temporal layers on clips of unseen characters"),
+    "eval-move": ("evaluation.moved_trials", "learn motions from one clip each, and how others move like it"),
     "eval-style": ("evaluation.style_trials", "compare ways to restyle a picture with the renderer's truth"),
     "eval-tailor": ("evaluation.tailor_trials", "learn a style that the model never saw, and what it costs"),
     "demo": ("evaluation.scored_demo", "the demo of `python -m seal_core demo`, with the judges' scores"),

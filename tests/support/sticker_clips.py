@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from seal_core.stickers.pack.clip import Clip
@@ -41,3 +42,12 @@ def stickers(clips, names=()):
 def packed(clips, platform, folder, names=(), emoji=("😀",), **options):
     request = PackRequest(platform, options.pop("title", "My Cat"), options.pop("author", "Me"), **options)
     return save_pack(with_emoji(stickers(clips, names), emoji, platform), request, folder)
+
+
+def sliding(count: int, side: int, channels: int = 3) -> torch.Tensor:
+    """Frames (count, side, side, channels): a light square that goes right; of 4 channels, it alone is opaque."""
+    shown = torch.full((count, side, side, channels), 0.0 if channels == 4 else 0.2)
+    for i in range(count):
+        left = i * side // (2 * count)
+        shown[i, side // 4 : side // 2, left : left + side // 3] = 0.9 if channels == 3 else 1.0
+    return shown

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_learn_motion import sliding
+from sticker_clips import sliding
 
 from seal_core.messages import SealError
 from seal_core.motion.temporal.example_clip import example_clip

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from sticker_clips import sliding
 from tiny_host import SIZE, small_host
 
 from seal_core.concept.concept_file import files_with_hash
@@ -27,15 +28,6 @@ FRAMES = 4
 QUICK = MotionConfig(steps=6, learning_rate=0.02, inner=8, frames=FRAMES, resolution=SIZE)
 
 
-def sliding(count=FRAMES, side=SIZE, channels=3):
-    """A light square that goes from left to right; with 4 channels the square alone is opaque."""
-    shown = torch.full((count, side, side, channels), 0.0 if channels == 4 else 0.2)
-    for i in range(count):
-        left = i * side // (2 * count)
-        shown[i, side // 4 : side // 2, left : left + side // 3] = 0.9 if channels == 3 else 1.0
-    return shown
-
-
 @pytest.fixture(scope="module")
 def host():
     return small_host()
@@ -43,7 +35,7 @@ def host():
 
 @pytest.fixture(scope="module")
 def example():
-    return example_clip(sliding(), None, "a sticker of a cat", frames=FRAMES, resolution=SIZE)[0]
+    return example_clip(sliding(FRAMES, SIZE), None, "a sticker of a cat", frames=FRAMES, resolution=SIZE)[0]
 
 
 @pytest.fixture(scope="module")
