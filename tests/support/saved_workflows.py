@@ -16,8 +16,9 @@ GIFS = "Make an animated sticker pack of GIFs or frames"
 COMPARE = "Compare methods of learning a character"
 DRAW = "Draw a character that I have learned"
 MOVE = "Make a sticker move, and pack it"
+LIKE_A_GIF = "GIF in, my character moves"
 RESTYLE = "Redraw a picture in the look of another"
-NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, RESTYLE, COMPARE, DRAW)
+NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, LIKE_A_GIF, RESTYLE, COMPARE, DRAW)
 """All that ship."""
 CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
 

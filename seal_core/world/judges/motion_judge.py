@@ -40,9 +40,11 @@ LEAST = 0.35
 
 
 def motion_clip(seed: int, motion: str, ground: str = "plain mint") -> RenderedClip:
-    """The renderer's own clip of a character in a motion, its whole body on a plain ground."""
+    """The renderer's own clip of a character in a motion: the whole body, on a plain ground, in the style whose subject
+    stands out from it."""
     action, movement = MOTIONS[motion]
-    scene = random_scene(random.Random(f"motion {seed}"), action=action, camera="full body", background=ground)
+    still = {"action": action, "camera": "full body", "style": "flat vector", "background": ground}
+    scene = random_scene(random.Random(f"motion {seed}"), **still)
     return render_clip(character(seed), scene, movement, seed, FRAMES)
 
 

@@ -25,6 +25,7 @@ GIF_EMOJI = """wave = 👋
 hop = 🎉
 love = 😍
 🙂"""
+GIF, FRAMES = "seal-wave.gif", 8
 PICTURE_SIZE = 128
 
 
@@ -201,4 +202,49 @@ def moved(info: dict[str, Any]) -> Page:
     page.group("1 · Sticker and words", 0, 520, 462, BOTTOM - 520)
     page.group("2 · Move it", 518, 0, 400, BOTTOM)
     page.group("3 · Packs", 974, 0, 400, BOTTOM)
+    return page
+
+
+def like_a_gif(info: dict[str, Any]) -> Page:
+    page = Page(info)
+    page.note(Column(0, 400), 500, notes.LIKE_A_GIF)
+    who, give, learn = Column(0, 400, 620), Column(446, 300, 620), Column(792, 400)
+    say, result = Column(1238, 300), Column(1584, 340)
+    loader = checkpoint(page, who)
+    character = page.add(who, "SEALLoadEmbedding", 162, name="my-sticker.safetensors")
+    gif = page.add(give, "LoadImage", rest(give), title="Load Image: a GIF", image=GIF)
+    learned = page.add(
+        learn, "SEALTrainMotion", rest(learn), title="Learn how it moves", caption="a sticker of an orange cat, waving",
+        name="wave",
+        wires={
+            "model": (loader, "MODEL"), "clip": (loader, "CLIP"), "vae": (loader, "VAE"), "image": (gif, "IMAGE"),
+            "mask": (gif, "MASK"),
+        },
+    )  # fmt: skip
+    page.add(Column(446, 300), "PreviewImage", 500, title="What is learned from", wires={"images": (learned, "frames")})
+    given = (character, "embedding")
+    positive = page.add(
+        say, "SEALTextEncode", 200, title="What it does", text="a sticker of <my-sticker>, waving",
+        wires={"clip": (loader, "CLIP"), "embedding": given},
+    )  # fmt: skip
+    negative = page.add(
+        say, "CLIPTextEncode", pill=True, title="Negative prompt", text=NEGATIVE, wires={"clip": (loader, "CLIP")}
+    )
+    model = page.add(say, "SEALApplyEmbedding", pill=True, wires={"model": (loader, "MODEL"), "embedding": given})
+    moving = page.add(
+        say, "SEALApplyMotion", 200, frames=FRAMES, wires={"model": (model, "model"), "motion": (learned, "motion")}
+    )
+    size = page.add(
+        say, "EmptyLatentImage", pill=True, title="Size, and a batch of 8", width=512, height=512, batch_size=FRAMES
+    )
+    drawn = sampled(page, say, moving, positive, negative, size, vae=(loader, "VAE"))
+    pack(
+        page, result, "telegram", rest(result), {"images": (drawn, "IMAGE")}, animated=True, fps=8.0,
+        title="My Moving Stickers", emoji="\U0001f44b",
+    )  # fmt: skip
+    page.group("1 · Model and character", 0, 620, 400, BOTTOM - 620)
+    page.group("2 · The GIF", 446, 0, 300, BOTTOM)
+    page.group("3 · Learn its motion", 792, 0, 400, BOTTOM)
+    page.group("4 · Draw", 1238, 0, 300, BOTTOM)
+    page.group("Result", 1584, 0, 340, BOTTOM)
     return page

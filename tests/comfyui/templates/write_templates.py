@@ -25,7 +25,7 @@ from blueprints import BLUEPRINTS
 from frontend import FrontEnd
 from installed import PACK, find_comfyuis, version_of
 from layout_builder import Page
-from saved_workflows import COMPARE, DRAW, GIFS, LEARN, MOVE, PICTURES, RESTYLE, TINY, TWELVE
+from saved_workflows import COMPARE, DRAW, GIFS, LEARN, LIKE_A_GIF, MOVE, PICTURES, RESTYLE, TINY, TWELVE
 from server import ComfyServer
 
 from seal_core.messages import SealError
@@ -39,6 +39,7 @@ LAID_OUT = {
     PICTURES: (packs.pictures, PICTURE_FILES),
     GIFS: (packs.gifs, GIF_FILES),
     MOVE: (packs.moved, [learning.STICKER]),
+    LIKE_A_GIF: (packs.like_a_gif, [packs.GIF]),
     RESTYLE: (styles.restyled, [learning.STICKER, styles.LOOK]),
     COMPARE: (learning.compare, [learning.STICKER]),
     DRAW: (learning.draw, []),
