@@ -56,7 +56,11 @@ class _Moving:
 
     def outer_sample(self, executor: Any, noise: Tensor, latent_image: Tensor, *args: Any, **kwargs: Any) -> Any:
         guider = executor.class_obj
-        self._require_clips(len(noise))
+        if len(noise) % self._frames:
+            raise SealError(
+                f"latent: {len(noise)} pictures are no clips of {self._frames} frames; set batch_size of Empty Latent "
+                f"Image to {self._frames} or a multiple of it."
+            )
         if self._given is not None and self._given.shape[-2:] != noise.shape[-2:]:
             height, width = (8 * side for side in noise.shape[-2:])
             raise SealError(f"first_frame: it has another size than the latents; make it {width} x {height} pixels.")
@@ -80,7 +84,12 @@ class _Moving:
         layers = options.get(KEY)
         if layers is None:  # no sampling, such as a training
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
-        self._require_clips(len(x))
+        if len(x) % self._frames:
+            raise SealError(
+                f"latent: another node cuts the batch into passes of {len(x)} pictures, which are no clips of "
+                f"{self._frames} frames; let its context windows be as long as a clip, without overlap, or leave them "
+                "off."
+            )
         model = executor.class_obj
         known = torch.zeros(len(x) // self._frames, self._frames, dtype=torch.bool, device=x.device)
         known[:, 0] = self._given is not None
@@ -100,10 +109,3 @@ class _Moving:
         if self._given is None:
             return rows
         return torch.where(known.flatten()[:, None, None, None], self._given.to(rows), rows)
-
-    def _require_clips(self, rows: int) -> None:
-        if rows % self._frames:
-            raise SealError(
-                f"latent: {rows} pictures are no clips of {self._frames} frames; set batch_size of Empty Latent Image "
-                f"to {self._frames} or a multiple of it."
-            )
