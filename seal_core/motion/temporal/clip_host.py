@@ -39,8 +39,10 @@ class Acting:
         first, final = (float(sigmas[round((1 - p) * last)]) for p in (where.start_percent, where.end_percent))
         return cls(strength, first, final)
 
-    def at(self, sigma: float) -> bool:
-        return bool(self.strength) and self.last <= sigma <= self.first
+    def at(self, sigma: Tensor) -> bool:
+        """Whether they act in a pass at these noise levels. Without a window nothing waits for the device."""
+        whole = self.first == math.inf and self.last == 0
+        return bool(self.strength) and (whole or self.last <= float(sigma.max()) <= self.first)
 
 
 AS_LEARNED = Acting()
@@ -77,7 +79,7 @@ class ClipHost:
         if given is not None:
             x_t = torch.where(rows[:, None, None, None], given, x_t)
             sigma = torch.where(rows, self._host.sigmas[0].to(sigma), sigma)
-        if self._layers is None or not self._acting.at(float(sigma.max())):
+        if self._layers is None or not self._acting.at(sigma):
             x_0 = self._host.denoise(x_t, sigma, context)
         else:
             levels = sigma.view(repeats, -1, self.frames)[0]

@@ -8,7 +8,7 @@ renderer's clips of the judges' own characters, frame by frame.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -63,7 +63,7 @@ def silhouette_changes(clips: Tensor) -> Tensor:
 class MotionJudge:
     """templates: (motions, F, CELLS, CELLS), each of length 1; sizes: (motions,), how long such changes usually are."""
 
-    names: Sequence[str]
+    names: list[str]
     templates: Tensor
     sizes: Tensor
 
