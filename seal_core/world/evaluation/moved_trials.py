@@ -118,8 +118,9 @@ def evaluate_moves(kit: TrialKit, options: argparse.Namespace) -> dict[str, Any]
         clips = drawn_moving(kit, texts, motion, frames, options)
         rows[name] = moved_row(kit, judge, name, example, clips, alone) | {"gain": motion.report["gain"]}
         rows[name]["without"] = judge(alone)
-        shown = torch.from_numpy(example.images).float() / 255
-        strip([shown, *alone[:1], *clips]).save(options.out.with_name(f"{options.out.stem}-{name}.png"))
+        strip([example_of(example).images, *alone[:1], *clips]).save(
+            options.out.with_name(f"{options.out.stem}-{name}.png")
+        )
         print(json.dumps({name: rows[name]}), flush=True)
     total = {f: [round(x, 3) for x in mean_interval(_all(rows, f))] for f in FIGURES}
     return {"config": dataclasses.asdict(config), "rows": rows, "total": total}
