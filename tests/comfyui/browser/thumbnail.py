@@ -19,7 +19,21 @@ sys.path.extend(str(Path(__file__).resolve().parents[2] / folder) for folder in 
 
 from installed import find_comfyuis
 from PIL import Image, ImageOps, ImageSequence
-from saved_workflows import COMPARE, DRAW, EXAMPLES, FOLDER, GIFS, LEARN, MOVE, PICTURES, RESTYLE, TINY, TWELVE, read
+from saved_workflows import (
+    COMPARE,
+    DRAW,
+    EXAMPLES,
+    FOLDER,
+    GIFS,
+    LEARN,
+    LIKE_A_GIF,
+    MOVE,
+    PICTURES,
+    RESTYLE,
+    TINY,
+    TWELVE,
+    read,
+)
 from server import ComfyServer, Result
 from workflow_api import changed, of_type, to_api
 
@@ -144,6 +158,18 @@ def moved(studio: Studio) -> Image.Image:
     return tiled([moments[len(moments) * i // 9] for i in range(9)], 3, PAPERS["sky"])
 
 
+def like_a_gif(studio: Studio) -> Image.Image:
+    """Three moments of the GIF, and six of the learned character that moves like it."""
+    studio.scene(LEARN, LEARNED[0])
+    animation = studio.packed(LIKE_A_GIF, {**ON_TINY, "EmptyLatentImage": {"width": 128, "height": 128}})[0]
+    rows = []
+    with Image.open(EXAMPLES / "seal-wave.gif") as gif:
+        for one, count in ((gif, 3), (animation, 6)):
+            moments = [frame.convert("RGBA") for frame in ImageSequence.Iterator(one)]
+            rows += [moments[len(moments) * i // count] for i in range(count)]
+    return tiled(rows, 3, PAPERS["sky"])
+
+
 def restyled(studio: Studio) -> Image.Image:
     """The sticker, the look, the sticker in that look, and in its own colours."""
     few = {"SEALStyleRegions": {"steps": 15}, "SEALRestyle": {"steps": 100}}
@@ -162,7 +188,7 @@ def compare(_: Studio) -> Image.Image:
 
 MADE = {
     PICTURES: own_pictures, GIFS: moving, LEARN: learn, DRAW: draw, TINY: tiny, TWELVE: twelve, COMPARE: compare,
-    MOVE: moved, RESTYLE: restyled,
+    MOVE: moved, LIKE_A_GIF: like_a_gif, RESTYLE: restyled,
 }  # fmt: skip
 
 

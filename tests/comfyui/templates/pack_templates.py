@@ -212,6 +212,7 @@ def like_a_gif(info: dict[str, Any]) -> Page:
     say, result = Column(1238, 300), Column(1584, 340)
     loader = checkpoint(page, who)
     character = page.add(who, "SEALLoadEmbedding", 162, name="my-sticker.safetensors")
+    titled = page.add(who, "PrimitiveString", rest(who), title="Title of the pack", value="My Moving Stickers")
     gif = page.add(give, "LoadImage", rest(give), title="Load Image: a GIF", image=GIF)
     learned = page.add(
         learn, "SEALTrainMotion", rest(learn), title="Learn how it moves", caption="a sticker of an orange cat, waving",
@@ -238,13 +239,11 @@ def like_a_gif(info: dict[str, Any]) -> Page:
         say, "EmptyLatentImage", pill=True, title="Size, and a batch of 8", width=512, height=512, batch_size=FRAMES
     )
     drawn = sampled(page, say, moving, positive, negative, size, vae=(loader, "VAE"))
-    pack(
-        page, result, "telegram", rest(result), {"images": (drawn, "IMAGE")}, animated=True, fps=8.0,
-        title="My Moving Stickers", emoji="\U0001f44b",
-    )  # fmt: skip
+    wires = {"images": (drawn, "IMAGE"), "title": (titled, "STRING")}
+    pack(page, result, "telegram", rest(result), wires, animated=True, fps=8.0, author="Me", emoji="\U0001f44b")
     page.group("1 · Model and character", 0, 620, 400, BOTTOM - 620)
     page.group("2 · The GIF", 446, 0, 300, BOTTOM)
     page.group("3 · Learn its motion", 792, 0, 400, BOTTOM)
     page.group("4 · Draw", 1238, 0, 300, BOTTOM)
-    page.group("Result", 1584, 0, 340, BOTTOM)
+    page.group("5 · Pack", 1584, 0, 340, BOTTOM)
     return page
