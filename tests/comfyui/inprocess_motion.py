@@ -24,6 +24,7 @@ import contextlib
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import comfy.model_management
 import folder_paths
@@ -40,6 +41,7 @@ from seal_pack.seal_core.concept.settings import Layers
 from seal_pack.seal_core.hosts.base import Prompt
 from seal_pack.seal_core.motion.temporal.clip_host import clip_host, repeated
 from seal_pack.seal_core.motion.temporal.clip_loss import ClipBatch, clip_loss
+from seal_pack.seal_core.motion.temporal.motion_file import LearnedMotion
 from seal_pack.seal_core.motion.temporal.motion_layers import MotionLayers
 from seal_pack.seal_core.motion.temporal.temporal_layers import LAYERS
 
@@ -224,7 +226,12 @@ def check_sdxl_and_half_precision():
 
 def check_bad_input_is_refused_with_a_remedy():
     motion, files = train()[0], kept()
+    elsewhere = LearnedMotion(MotionLayers("attention", [("up.3", 640)]), 8, Layers())
+    other = SimpleNamespace(model=SimpleNamespace(diffusion_model=torch.nn.Linear(1, 1)))
     for what, wrong in (
+        ("model: Linear is not a cross-attention U-Net", lambda: train(other)),
+        ("model: Linear is not a cross-attention U-Net", lambda: moving(motion, other)),
+        ("motion: it was learned on another kind", lambda: moving(elsewhere)),
         ("image: one picture", lambda: train(image=frames()[:1])),
         ("image: its frames are all alike", lambda: train(image=frames()[:1].repeat(8, 1, 1, 1))),
         ("mask of image", lambda: train(mask=torch.stack([torch.eye(64)] + [torch.zeros(64, 64)] * 7))),

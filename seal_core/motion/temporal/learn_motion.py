@@ -37,7 +37,7 @@ from .temporal_layers import LAYERS
 
 REVISION = 1
 """Raise it when equal settings come to learn something else."""
-FRAMES = 8
+FRAMES, DECAY = 8, 1e-4
 PROBES = 4
 """Noise levels at which the error is measured before and after."""
 
@@ -116,7 +116,7 @@ def learn_motion(
 
     before = run.error(None)
     rate = RATE_LAWS["cosine"]
-    descent = Descent(run.moved, 1e-4, host.dtype == torch.float16)
+    descent = Descent(run.moved, DECAY, host.dtype == torch.float16)
     remedy = f"Lower learning_rate (now {config.learning_rate:g}), or load the model in float32 or bfloat16."
     stopped = descend(config.steps, descent, lambda s: rate((s - 1) / config.steps), run.loss_at, after, remedy)
     gain = 1 - run.error(run.layers) / before

@@ -5,11 +5,13 @@ import dataclasses
 import pytest
 import torch
 from sticker_clips import sliding
+from tiny import KINDS, tiny_pipe
 from tiny_host import SIZE, small_host
 
 from seal_core.concept.concept_file import files_with_hash
 from seal_core.concept.settings import Layers
 from seal_core.hosts.base import Prompt
+from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 from seal_core.method.results import StopTraining
 from seal_core.motion.temporal.clip_host import Acting, clip_host, repeated
@@ -163,3 +165,13 @@ def test_only_allowed_sites_get_layers(host, example):
 def test_settings_out_of_range_are_refused(changes, words):
     with pytest.raises(SealError, match=f"^{words}: "):
         dataclasses.replace(QUICK, **changes)
+
+
+@pytest.mark.parametrize("family", KINDS)
+def test_every_family_learns(family):
+    host = DiffusersHost(tiny_pipe(family))
+    example = example_clip(sliding(FRAMES, 64), None, "a cat", frames=FRAMES, resolution=64)[0]
+    learned = learn_motion(host, example, dataclasses.replace(QUICK, steps=2, resolution=64))
+    assert all(layer.out.weight.abs().sum() > 0 for layer in learned.layers.layers.values())
+    names = [name for name, _ in learned.layers.widths]
+    assert len(names) < len(host.sites()) if family == "sdxl" else len(names) == len(host.sites())
