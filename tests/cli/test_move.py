@@ -1,3 +1,4 @@
+import argparse
 import json
 
 import numpy as np
@@ -5,8 +6,11 @@ import pytest
 from PIL import Image
 
 from seal_core.cli.main import main
+from seal_core.cli.move_options import LAYER_KINDS, add_options
 from seal_core.demo.sticker_files import BUILT_IN, built_in_sticker
+from seal_core.motion.temporal.learn_motion import MotionConfig
 from seal_core.motion.temporal.motion_file import load_learned_motion
+from seal_core.motion.temporal.temporal_layers import LAYERS
 
 FEW = ["--steps", "2", "--width", "8", "--frames", "3", "--draw-steps", "2", "--caption", "a sticker of a cat"]
 
@@ -70,3 +74,12 @@ def test_a_still_and_no_file_are_refused(tmp_path, capsys):
     ):
         assert main(["move", str(tmp_path / file), *FEW, "--out", str(tmp_path)]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_the_options_know_the_layers_and_the_usual_settings():
+    command, usual = argparse.ArgumentParser(), MotionConfig()
+    add_options(command)
+    given = command.parse_args(["a.gif"])
+    assert set(LAYER_KINDS) == set(LAYERS)
+    found = given.layer, given.steps, given.learning_rate, given.width, given.frames
+    assert found == (usual.layer, usual.steps, usual.learning_rate, usual.inner, usual.frames)

@@ -3,8 +3,8 @@
 means).
 
 What keeps the looks out: the model's own weights are frozen; the layers act at allowed sites and at noisy levels alone,
-where layout is decided; what they add sums to zero over the frames (`LayerShape.centred`); they are narrow; and the
-loss looks where the subject is.
+where layout is decided; what they add sums to zero over the frames (`LayerShape.centred`); they are narrow; the loss
+looks where the subject is; and the example changes its colours from step to step, which its motion does not.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -38,6 +39,8 @@ from .temporal_layers import LAYERS
 REVISION = 1
 """Raise it when equal settings come to learn something else."""
 FRAMES, DECAY = 8, 1e-4
+COLOURS = tuple(permutations(range(3)))
+"""Orders of red, green and blue in which the example is looked at; the first is its own."""
 PROBES = 4
 """Noise levels at which the error is measured before and after."""
 
@@ -48,17 +51,19 @@ class MotionConfig:
 
     layer: kind, one of LAYERS. inner: channels that the layers work in, 0 = the model's. layers: where and when they
     act. given: share of the steps in which the first frame is given without noise. ground: what the ground counts in
-    the loss, 0 to 1. learning_rate: at its highest; it falls to nearly nothing. frames: of the loop. resolution: in
-    pixels, 0 = the model's own. checkpointing: as `TrainConfig`; changes no result.
+    the loss, 0 to 1. recolour: share of the steps in which the example's colours change places. learning_rate: at its
+    highest; it falls to nearly nothing. frames: of the loop. resolution: in pixels, 0 = the model's own.
+    checkpointing: as `TrainConfig`; changes no result.
     """
 
     layer: str = "attention"
-    steps: int = 300
-    learning_rate: float = 1e-3
+    steps: int = 150
+    learning_rate: float = 2e-3
     inner: int = 64
     layers: Layers = field(default_factory=lambda: Layers("all", 0.0, 0.7))
     given: float = 0.0
     ground: float = 0.1
+    recolour: float = 0.8
     frames: int = FRAMES
     resolution: int = 0
     seed: int = 0
@@ -67,11 +72,12 @@ class MotionConfig:
     def __post_init__(self) -> None:
         require_one_of("layer", self.layer, tuple(LAYERS))
         require_one_of("checkpointing", self.checkpointing, CHECKPOINTING)
-        require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps, e.g. 300.")
-        require_in_range("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.001.")
+        require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps, e.g. 150.")
+        require_in_range("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.002.")
         require_whole_number("inner", self.inner, 0, 4096, "use 8 to 256, or 0 for the model's own channels.")
         require_in_range("given", self.given, 0.0, 1.0, "use a share of the steps, e.g. 0.25.")
         require_in_range("ground", self.ground, 0.0, 1.0, "use 0 (the ground counts nothing) to 1.")
+        require_in_range("recolour", self.recolour, 0.0, 1.0, "use 0 (its own colours) to 1.")
         require_whole_number("frames", self.frames, 2, 64, "use 2 to 64; 8 is usual.")
         require_whole_number("seed", self.seed, 0, 2**63, "use a whole number from 0 to 2^63.")
         if self.resolution != 0:
@@ -153,9 +159,10 @@ class _Learning:
         self.layers.to(host.device).train()
         host.loss_weight(host.sigmas[:1].to(host.device))  # first: it refuses what cannot be trained
         with torch.no_grad():
-            self.latents = host.encode_image(example.images)
+            orders = COLOURS if config.recolour else COLOURS[:1]
+            self.latents = [host.encode_image(example.images[..., list(order)]) for order in orders]
             self.context = repeated(host.encode([Prompt(example.caption)], {}), config.frames)
-        rows, columns = self.latents.shape[-2:]
+        rows, columns = self.latents[0].shape[-2:]
         self.focus = example.focus(rows, columns, config.ground).to(host.device)
         self.generator = torch.Generator().manual_seed(config.seed + 1)
         self.checkpointing = Checkpointing(host, sites, TrainConfig(checkpointing=config.checkpointing))
@@ -173,10 +180,12 @@ class _Learning:
         return [Moved(list(self.layers.parameters()), self.config.learning_rate)]
 
     def loss_at(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a random noise level within the window."""
-        share, given = torch.rand(2, generator=self.generator).tolist()
-        noise = torch.randn(self.latents.shape, generator=self.generator)
-        loss = self._loss(self.layers, share, noise, given < self.config.given)
+        """The loss of a random noise level within the window, in random colours."""
+        share, given, recoloured, which = torch.rand(4, generator=self.generator).tolist()
+        others = len(self.latents) - 1
+        order = 1 + int(which * others) if recoloured < self.config.recolour else 0
+        noise = torch.randn(self.latents[0].shape, generator=self.generator)
+        loss = self._loss(self.layers, share, noise, given < self.config.given, order)
         return loss, {"denoising": float(loss.detach())}
 
     @torch.no_grad()
@@ -184,17 +193,17 @@ class _Learning:
         """The mean loss at fixed noise levels. layers: None for the model alone."""
         generator, errors = torch.Generator().manual_seed(self.config.seed + 2), list[float]()
         for i in range(PROBES):
-            noise = torch.randn(self.latents.shape, generator=generator)
+            noise = torch.randn(self.latents[0].shape, generator=generator)
             errors.append(float(self._loss(layers, (i + 0.5) / PROBES, noise, False)))
         return sum(errors) / len(errors)
 
-    def _loss(self, layers: MotionLayers | None, share: float, noise: Tensor, given: bool) -> Tensor:
-        device, (low, high) = self.host.device, self.window
+    def _loss(self, layers: MotionLayers | None, share: float, noise: Tensor, given: bool, order: int = 0) -> Tensor:
+        device, (low, high), latents = self.host.device, self.window, self.latents[order]
         level = min(int(low + share * (high - low + 1)), high)
         known = torch.zeros(1, self.config.frames, dtype=torch.bool, device=device)
         known[0, 0] = given
         sigma = self.host.sigmas[[level]].to(device)
-        batch = ClipBatch(self.latents[None], self.context, sigma, noise[None].to(device), known, None, self.focus)
+        batch = ClipBatch(latents[None], self.context, sigma, noise[None].to(device), known, None, self.focus)
         # The temporal layers hang on the blocks from outside, so nothing need be put back for the second pass.
-        with self.checkpointing.of_tail(self.latents, None, lambda site: contextlib.nullcontext()):
+        with self.checkpointing.of_tail(latents, None, lambda site: contextlib.nullcontext()):
             return clip_loss(self.host, layers, batch)

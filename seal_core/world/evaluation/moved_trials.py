@@ -104,6 +104,7 @@ def evaluate_moves(kit: TrialKit, options: argparse.Namespace) -> dict[str, Any]
         inner=options.width,
         layers=Layers(options.sites, options.start, options.end),
         given=options.given,
+        recolour=options.recolour,
         resolution=SIZE,
     )
     who = SPLITS[options.split]
@@ -145,6 +146,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--start", type=float, default=usual.layers.start_percent, help="of the sampling (%(default)s)")
     add("--end", type=float, default=usual.layers.end_percent, help="of the sampling (%(default)s)")
     add("--given", type=float, default=usual.given, help="share of steps with the first frame given (%(default)s)")
+    add("--recolour", type=float, default=usual.recolour, help="share of steps in other colours (%(default)s)")
     add("--strength", type=float, default=1.0, help="of the motion when it is drawn (%(default)s)")
     add("--shared", type=float, default=SHARED_NOISE, help="share of the frames' noise in common (%(default)s)")
     add("--draw-steps", type=int, default=STEPS, help="of sampling (%(default)s)")

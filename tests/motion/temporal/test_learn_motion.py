@@ -62,7 +62,8 @@ def test_equal_settings_give_equal_bytes_and_others_do_not(host, example, motion
 
     same = learned_motion_bytes(motion)
     assert learned() == same
-    for changes in ({"seed": 1}, {"given": 1.0}, {"ground": 1.0}, {"layers": Layers("all", 0.3, 0.7)}):
+    others = {"given": 1.0, "ground": 1.0, "recolour": 0.0, "layers": Layers("all", 0.3, 0.7), "seed": 1}
+    for changes in ({name: value} for name, value in others.items()):
         assert learned(**changes) != same, changes
         assert dataclasses.replace(QUICK, **changes).hash() != QUICK.hash()
     assert dataclasses.replace(QUICK, checkpointing="on").hash() == QUICK.hash()
@@ -158,6 +159,7 @@ def test_only_allowed_sites_get_layers(host, example):
         ({"layer": "none"}, "layer"),
         ({"given": 2.0}, "given"),
         ({"frames": 1}, "frames"),
+        ({"recolour": -0.1}, "recolour"),
         ({"inner": -1}, "inner"),
         ({"resolution": 8}, "resolution"),
     ],
