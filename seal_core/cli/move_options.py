@@ -27,7 +27,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--embedding", type=Path, metavar="FILE", help="a learned concept, which the prompt names")
     add("--negative", default="", metavar="TEXT", help="what the frames should not show")
     add("--name", default="my-motion", help="the motion's file name (default my-motion)")
-    add("--steps", type=int, default=150, help="training steps (default 150)")
+    add("--steps", type=int, default=300, help="training steps (default 300)")
     add("--learning-rate", type=float, default=2e-3, help="pace at the start (default 0.002)")
     add("--layer", choices=LAYER_KINDS, default=LAYER_KINDS[0], help="kind of the layers (default attention)")
     add("--width", type=int, default=64, help="channels that the layers work in (default 64, 0 = the model's)")

@@ -32,11 +32,12 @@ MOTIONS: Mapping[str, tuple[str, Movement]] = {
     "pan": ("standing", Movement(moves=False, camera="pan")),
 }
 """Motion -> the scene's action and what happens. All are StickerWorld's."""
-STILL = "still"
+STILL, UNCLEAR = "still", "unclear"
 CELLS, CONTRAST = 16, 0.1
 """Cells of a silhouette's side; difference to the ground's colour beyond which a pixel is subject."""
-LEAST = 0.35
-"""Share of a motion's usual size below which a clip stands still."""
+LEAST, LEAST_ALIKE = 0.35, 0.2
+"""Share of a motion's usual size below which a clip stands still; correlation below which it shows none of them. The
+renderer's own clips of validation characters have .25 to .86."""
 
 
 def motion_clip(seed: int, motion: str, ground: str = "plain mint") -> RenderedClip:
@@ -74,11 +75,12 @@ class MotionJudge:
         return changes / size.clamp(min=1e-6)[:, None] @ self.templates.flatten(1).T, size
 
     def __call__(self, clips: Tensor) -> list[str]:
-        """The motion that each clip shows, or STILL."""
+        """The motion that each clip shows, STILL, or UNCLEAR where it moves like none of them."""
         alike, size = self.likeness(clips)
-        found = alike.argmax(1)
-        still = size < LEAST * self.sizes[found]
-        return [STILL if rests else self.names[i] for i, rests in zip(found.tolist(), still.tolist())]
+        best, found = alike.max(1)
+        still, unlike = size < LEAST * self.sizes[found], best < LEAST_ALIKE
+        rows = zip(found.tolist(), still.tolist(), unlike.tolist())
+        return [STILL if rests else UNCLEAR if strange else self.names[i] for i, rests, strange in rows]
 
 
 def fitted_motion_judge(characters: int = 12) -> MotionJudge:
