@@ -1,5 +1,5 @@
 """Draws the pictures that the templates start with: one sticker, six pictures to cut out, three animations,
-and one whose look another takes.
+and some in three looks that others take.
 
     python docs/template_pictures.py [--out DIR]
 
@@ -23,10 +23,16 @@ from seal_core.world.renderer.scenes import Scene
 from seal_core.world.renderer.seeds import EXAMPLES
 
 OUT = Path(__file__).resolve().parents[1] / "js/examples"
-CAT, LOOK = EXAMPLES[1], EXAMPLES[8]
-LOOKS = {"emotion": "happy", "action": "standing", "camera": "full body", "style": "comic book"} | {
-    "background": "plain mint"
+CAT = EXAMPLES[1]
+LOOKS = {
+    "look.jpg": (8, ("happy", "standing", "comic book", "plain mint")),
+    "pixels.png": (12, ("surprised", "waving", "pixel art", "plain mint")),
+    "watercolor-rabbit.jpg": (9, ("happy", "standing", "watercolor", "plain white")),
+    "watercolor-bear.jpg": (11, ("angry", "waving", "watercolor", "plain peach")),
+    "watercolor-fox.jpg": (14, ("sleepy", "sitting", "watercolor", "plain lavender")),
+    "watercolor-frog.jpg": (10, ("sad", "jumping", "watercolor", "beach")),
 }
+"""File -> which example character, and its emotion, action, style and background."""
 STICKER = "orange cat, running on a beach"
 SIDE, LOOK_SIDE, GIF_SIDE, FRAMES, MILLISECONDS = 512, 256, 256, 12, 80
 COLOURS, HALF = 95, 128
@@ -83,8 +89,13 @@ def main() -> None:
             "RGB"
         )
         picture.save(out / f"seal-picture-{emotion.replace(' ', '-')}.jpg", quality=88)
-    look = render(character(LOOK), Scene(**LOOKS), LOOK, LOOK_SIDE)
-    Image.fromarray(look.image).save(out / "seal-look.jpg", quality=82)
+    for name, (which, (emotion, action, style, ground)) in LOOKS.items():
+        seed = EXAMPLES[which]
+        scene = Scene(emotion, action, "full body", style, ground)
+        picture = Image.fromarray(render(character(seed), scene, seed, LOOK_SIDE).image)
+        if name.endswith(".png"):  # of few colours
+            picture = picture.quantize(64, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        picture.save(out / f"seal-{name}", quality=56 if "watercolor" in name else 82, optimize=name != "look.jpg")
     for name, (scene, at) in MOVES.items():
         still = rgba(who, GIF_SIDE, **scene, camera="wide shot")
         frames = [moved(still, **at(2 * math.pi * i / FRAMES)) for i in range(FRAMES)]

@@ -11,7 +11,7 @@ import pictures
 import pytest
 from graphs import TOKENS
 from pack_rules import check_pack
-from saved_workflows import COMPARE, DRAW, EXAMPLES, GIFS, LEARN, NAMES, PICTURES, TINY, read
+from saved_workflows import COMPARE, DRAW, EXAMPLES, GIFS, LEARN, LOOKS, NAMES, PICTURES, TAILOR, TINY, read
 from server import ComfyServer, PromptRejected, Result
 from workflow_api import changed, of_type, to_api
 
@@ -91,6 +91,42 @@ def test_draw(comfy: ComfyServer, graph, trained):
     assert "<my-sticker> (cat)" in result.text(about)
     assert result.text("words").startswith("a sticker of embedding:my-sticker, happy, waving hello, full body")
     assert shown(comfy, result, *of_type(sent, "SaveImage")) == [(64, 64)]
+
+
+def test_tailor(comfy: ComfyServer, graph, trained):
+    """A saved look, and a learned character drawn by the model that has it."""
+    sent = changed(graph(TAILOR), {"SEALTailorStyle": {"steps": 2, "resolution": 64, "content_captions": "a cat"}})
+    (tailor,) = of_type(sent, "SEALTailorStyle")
+    sent["report"] = {"class_type": "PreviewAny", "inputs": {"source": [tailor, 3]}}
+    result = comfy.run(sent).ok()
+    assert result.json("report")["pictures"] == {"style": 4, "content": 1}
+    assert "models/loras/my-style.safetensors" in comfy.files()
+    (saved,) = of_type(sent, "SaveImage")
+    assert shown(comfy, result, saved) == [(64, 64)]
+    looked = comfy.pixels(result, saved)
+    (apply,), (loader,) = of_type(sent, "SEALApplyEmbedding"), of_type(sent, "CheckpointLoaderSimple")
+    sent[apply]["inputs"]["model"] = [loader, 0]
+    assert comfy.pixels(comfy.run(sent).ok(), saved) != looked, "without the look"
+
+
+def test_three_looks(comfy: ComfyServer, graph):
+    """The pairs name all regions, and another choice of looks gives another picture."""
+    for file in EXAMPLES.iterdir():
+        (comfy.base / "input" / file.name).write_bytes(file.read_bytes())
+    few = {"SEALStyleRegions": {"steps": 2, "resolution": 128}, "SEALRestyle": {"steps": 2}}
+    sent = changed(graph(LOOKS), few)
+    for key, shipped in to_api(read(LOOKS), comfy.object_info()).items():
+        if shipped["class_type"] == "LoadImage":
+            sent[key]["inputs"]["image"] = shipped["inputs"]["image"]
+    (match,), (saved,) = of_type(sent, "SEALStyleMatch"), of_type(sent, "SaveImage")
+    sent["table"] = {"class_type": "PreviewAny", "inputs": {"source": [match, 2]}}
+    first = comfy.run(sent).ok()
+    table = first.text("table").splitlines()
+    assert [line.split(" <- ")[0] for line in table] == [str(i + 1) for i in range(len(table))]
+    sent[match]["inputs"]["override"] = "\n".join(f"{i + 1} <- style {i % 3 + 1} region 1" for i in range(len(table)))
+    other = comfy.run(sent).ok()
+    assert other.text("table").splitlines() == sent[match]["inputs"]["override"].splitlines()
+    assert comfy.pixels(first, saved) != comfy.pixels(other, saved)
 
 
 def test_compare(comfy: ComfyServer, graph, trained):

@@ -18,8 +18,10 @@ from saved_workflows import (
     FOLDER,
     GIFS,
     LEARN,
+    LOOKS,
     NAMES,
     PICTURES,
+    TAILOR,
     TINY,
     TWELVE,
     nodes_of,
@@ -176,7 +178,7 @@ def test_training_shows_the_best_preset_as_it_is(name: str):
     assert widgets(train)["preset"] == "best" and not wired & {"tokens", "layers", "weights"}
 
 
-@pytest.mark.parametrize("name", [LEARN, TWELVE, TINY, DRAW])
+@pytest.mark.parametrize("name", [LEARN, TWELVE, TINY, TAILOR, DRAW])
 def test_prompts_follow_the_learned_name(name: str):
     """Wired, so that another `name` needs no second change."""
     workflow = read(name)
@@ -262,9 +264,48 @@ def test_note_tells_the_presets_steps():
     assert "({}, {} and {} steps)".format(*steps) in note["widgets_values"][0]
 
 
-def test_one_workflow_takes_up_what_another_made():
+def origins(workflow: dict[str, Any], node: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Input name -> the node that it is wired to."""
+    nodes = {one["id"]: one for one in workflow["nodes"]}
+    source = {link[0]: nodes[link[1]] for link in workflow["links"]}
+    return {slot["name"]: source[slot["link"]] for slot in node["inputs"] if slot["link"] is not None}
+
+
+def test_three_looks_meet_in_one_match():
+    """Each picture by its own regions, so that the numbers in the preview are those of `override`."""
+    workflow = read(LOOKS)
+    (match,) = nodes_of(workflow, "SEALStyleMatch")
+    found = origins(workflow, match)
+    assert list(found) == ["content", "style", "style_2", "style_3"]
+    pictures = [widgets(origins(workflow, found[name])["image"])["image"] for name in found]
+    assert len(set(pictures)) == 4 and sorted(pictures) == sorted(workflow["extra"]["seal_examples"])
+    for regions in found.values():
+        wired = origins(workflow, regions)
+        assert origins(workflow, wired["mask"])["image"] is wired["image"], "its own mask"
+
+
+def test_tailored_look_is_in_what_is_drawn():
+    """Every picture has its caption, none names the look, and the character is drawn by the model with the look."""
+    workflow = read(TAILOR)
+    (tailor,), (apply,) = nodes_of(workflow, "SEALTailorStyle"), nodes_of(workflow, "SEALApplyEmbedding")
+    assert origins(workflow, apply)["model"] is tailor
+    captions, batch = widgets(tailor)["style_captions"].splitlines(), [origins(workflow, tailor)["style"]]
+    while batch[-1]["type"] == "ImageBatch":
+        one, other = origins(workflow, batch.pop()).values()
+        batch += [other, one]
+    files = [widgets(node)["image"] for node in reversed(batch)]
+    assert len(captions) == len(files) == 4
+    for caption, file in zip(captions, files, strict=True):
+        assert Path(file).stem.split("-")[-1] in caption, "in the order of the pictures"
+        assert not any(style in caption for style in VALUES["style"])
+    (words,) = nodes_of(workflow, "StickerAttributePrompt")
+    assert widgets(words)["style"] == "", "the LoRA tells it"
+
+
+@pytest.mark.parametrize("name", [DRAW, TAILOR])
+def test_one_workflow_takes_up_what_another_made(name: str):
     (train,) = nodes_of(read(LEARN), "SEALTrainEmbedding")
-    (load,) = nodes_of(read(DRAW), "SEALLoadEmbedding")
+    (load,) = nodes_of(read(name), "SEALLoadEmbedding")
     assert widgets(load)["name"] == f"{widgets(train)['name']}.safetensors"
 
 

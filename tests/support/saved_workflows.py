@@ -18,7 +18,9 @@ DRAW = "Draw a character that I have learned"
 MOVE = "Make a sticker move, and pack it"
 LIKE_A_GIF = "GIF in, my character moves"
 RESTYLE = "Redraw a picture in the look of another"
-NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, LIKE_A_GIF, RESTYLE, COMPARE, DRAW)
+LOOKS = "Redraw a picture in three looks, region by region"
+TAILOR = "Learn a look, and draw my character in it"
+NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, LIKE_A_GIF, RESTYLE, LOOKS, TAILOR, COMPARE, DRAW)
 """All that ship."""
 CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
 

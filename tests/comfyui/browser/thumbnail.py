@@ -27,12 +27,16 @@ from saved_workflows import (
     GIFS,
     LEARN,
     LIKE_A_GIF,
+    LOOKS,
     MOVE,
     PICTURES,
     RESTYLE,
+    TAILOR,
     TINY,
     TWELVE,
+    nodes_of,
     read,
+    widgets,
 )
 from server import ComfyServer, Result
 from workflow_api import changed, of_type, to_api
@@ -46,6 +50,10 @@ CAT = "orange cat, running on a beach"
 ON_TINY = {
     "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"cfg": 4.0},
     "SEALTrainEmbedding": {"steps": 150, "batch_size": 8},
+    "SEALTailorStyle": {
+        "steps": 150, "batch_size": 8, "learning_rate": 2e-3,
+        "content_captions": "\n".join(f"a sticker of a {a}, {e}" for a in ("cat", "pig") for e in ("sad", "angry")),
+    },
 }  # fmt: skip
 """What a workflow for a checkpoint needs on the tiny model."""
 SHEET_ROWS, SHEET_COLUMNS, SHEET_CELL = (286, 528), (376, 1108), 168
@@ -111,7 +119,7 @@ class Studio:
         return [self.server.view(image) for image in found]
 
     def scene(self, name: str, scene: dict[str, str]) -> Image.Image:
-        words = {**scene, "style": "flat vector", "camera": "full body", "extra": ""}
+        words = {"style": "flat vector", "camera": "full body", "extra": "", **scene}
         return self.saved(name, {**ON_TINY, "StickerAttributePrompt": words})[0]
 
 
@@ -179,6 +187,26 @@ def restyled(studio: Studio) -> Image.Image:
         return tiled([sticker.convert("RGB"), look.convert("RGB"), *made], 2)
 
 
+def in_three_looks(studio: Studio) -> Image.Image:
+    """The three looks, and the sticker in them."""
+    few = {"SEALStyleRegions": {"steps": 15}, "SEALRestyle": {"steps": 100}}
+    made = studio.saved(LOOKS, few)[0]
+    return tiled([*(example(node) for node in nodes_of(read(LOOKS), "LoadImage")[1:]), made], 2)
+
+
+def tailored(studio: Studio) -> Image.Image:
+    """Two of the pictures in the look, and the learned character in it, twice."""
+    studio.scene(LEARN, LEARNED[0])
+    made = [studio.scene(TAILOR, {**scene, "style": ""}) for scene in (LEARNED[0], DRAWN[1])]
+    return tiled([*(example(node) for node in nodes_of(read(TAILOR), "LoadImage")[1:3]), *made], 2)
+
+
+def example(node: dict[str, Any]) -> Image.Image:
+    """The picture that a Load Image node opens with."""
+    with Image.open(EXAMPLES / widgets(node)["image"]) as picture:
+        return picture.convert("RGB")
+
+
 def compare(_: Studio) -> Image.Image:
     """Out of the README's sheet, whose trainings take hours: Textual Inversion above, SEAL below; angry, night city."""
     with Image.open(FOLDER.parent / "docs/contact_sheet.jpg") as sheet:
@@ -188,7 +216,7 @@ def compare(_: Studio) -> Image.Image:
 
 MADE = {
     PICTURES: own_pictures, GIFS: moving, LEARN: learn, DRAW: draw, TINY: tiny, TWELVE: twelve, COMPARE: compare,
-    MOVE: moved, LIKE_A_GIF: like_a_gif, RESTYLE: restyled,
+    MOVE: moved, LIKE_A_GIF: like_a_gif, RESTYLE: restyled, LOOKS: in_three_looks, TAILOR: tailored,
 }  # fmt: skip
 
 

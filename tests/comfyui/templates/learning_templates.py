@@ -48,18 +48,22 @@ def sampled(page: Page, column: Column, model: Placed, positive: Placed, negativ
     return page.add(column, "VAEDecode", pill=True, wires={"samples": (sampler, "LATENT"), "vae": vae}, **named)
 
 
-def attribute_fields(page: Page, column: Column, concept: tuple[Placed, str]) -> Placed:
+def attribute_fields(page: Page, column: Column, concept: tuple[Placed, str], style: str = "flat vector") -> Placed:
     return page.add(
         column, "StickerAttributePrompt", 482, title="Say what it does", wires={"concept": concept}, emotion="happy",
-        action="waving hello", camera="full body", style="flat vector", background="plain white",
+        action="waving hello", camera="full body", style=style, background="plain white",
         extra="thick white border",
     )  # fmt: skip
 
 
-def drawn(page: Page, column: Column, loader: Placed, learned: Placed, words: Placed, batch: int) -> Placed:
-    """From the words on: encoders, patched model, sampler, decoded picture."""
+def drawn(
+    page: Page, column: Column, loader: Placed, learned: Placed, words: Placed, batch: int,
+    model: tuple[Placed, str] | None = None,
+) -> Placed:  # fmt: skip
+    """From the words on: encoders, patched model, sampler, decoded picture. model: in place of the loader's."""
     given = (learned, "embedding")
-    model = page.add(column, "SEALApplyEmbedding", pill=True, wires={"model": (loader, "MODEL"), "embedding": given})
+    wires = {"model": model or (loader, "MODEL"), "embedding": given}
+    applied = page.add(column, "SEALApplyEmbedding", pill=True, wires=wires)
     clip = (loader, "CLIP")
     positive = page.add(
         column, "SEALTextEncode", pill=True, wires={"clip": clip, "embedding": given, "text": (words, "prompt")}
@@ -68,7 +72,7 @@ def drawn(page: Page, column: Column, loader: Placed, learned: Placed, words: Pl
         column, "CLIPTextEncode", pill=True, title="Negative prompt", wires={"clip": clip, "text": (words, "negative")}
     )
     size = page.add(column, "EmptyLatentImage", pill=True, title=SIZE_NOTE, width=512, height=512, batch_size=batch)
-    return sampled(page, column, model, positive, negative, size, vae=(loader, "VAE"))
+    return sampled(page, column, applied, positive, negative, size, vae=(loader, "VAE"))
 
 
 def learn(info: dict[str, Any]) -> Page:

@@ -139,6 +139,39 @@ Only the manner of drawing? Set `colours` to `own`.
 {_MODELS}
 """
 
+LOOKS = f"""# Redraw a picture in three looks
+
+### 1 · Choose your **checkpoint** (SD 1.5 is quickest) and drop **your picture** on the first *Load Image*.
+### 2 · Drop **three looks** on the others: the outline from this one, the fur from that one.
+### 3 · **Run**. Each region takes its look from the likeliest region of the three; *What belongs together* shows \
+which, in one colour.
+
+Your own choice: write it into `override` by the numbers in that picture, one a line: `2 <- style 1 region 3`, or \
+`2 <- none` for a region that stays as it is. *Match* gives all pairs as a table to start from.
+
+Only two looks? Remove the wire of `style_3`. More: wire several pictures as one batch.
+
+{_MODELS}
+"""
+
+TAILOR = f"""# Learn a look, and draw my character in it
+
+### 1 · Learn your character first: *Learn a character from one sticker*. Choose it in *SEAL Load Embedding*, and the \
+same **checkpoint**.
+### 2 · Drop **pictures in one look** on *Load Image*: four here, a dozen is better; *Batch Images* takes more. Of \
+many subjects: what they share is what is learned.
+### 3 · In *Learn the look*, `style_captions` says what each shows, one a line, without words for the look.
+### 4 · **Run**. The model draws pictures of `content_captions` for what must not change, learns the look as a LoRA, \
+and draws your character in it.
+
+Another emotion? Change it and run again: the look is learned once. Too little of the look: more `steps`, or a \
+`split` nearer to 1. It follows prompts less: a lower `split`.
+
+The file is an ordinary LoRA in `models/loras`.
+
+{_MODELS}
+"""
+
 COMPARE = """# Compare three ways to learn
 
 ### 1 · Checkpoint, sticker, **Class word**.

@@ -25,7 +25,20 @@ from blueprints import BLUEPRINTS
 from frontend import FrontEnd
 from installed import PACK, find_comfyuis, version_of
 from layout_builder import Page
-from saved_workflows import COMPARE, DRAW, GIFS, LEARN, LIKE_A_GIF, MOVE, PICTURES, RESTYLE, TINY, TWELVE
+from saved_workflows import (
+    COMPARE,
+    DRAW,
+    GIFS,
+    LEARN,
+    LIKE_A_GIF,
+    LOOKS,
+    MOVE,
+    PICTURES,
+    RESTYLE,
+    TAILOR,
+    TINY,
+    TWELVE,
+)
 from server import ComfyServer
 
 from seal_core.messages import SealError
@@ -41,6 +54,8 @@ LAID_OUT = {
     MOVE: (packs.moved, [learning.STICKER]),
     LIKE_A_GIF: (packs.like_a_gif, [packs.GIF]),
     RESTYLE: (styles.restyled, [learning.STICKER, styles.LOOK]),
+    LOOKS: (styles.in_three_looks, [learning.STICKER, *styles.LOOKS]),
+    TAILOR: (styles.tailored, list(styles.HANDFUL)),
     COMPARE: (learning.compare, [learning.STICKER]),
     DRAW: (learning.draw, []),
 }
