@@ -69,32 +69,29 @@ def attend_to_zeros(site: Site, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor
 
 
 @contextlib.contextmanager
-def styled(sites: Sequence[Site], style: dict[str, Seen], strength: float, where: dict[str, Tensor]) -> Iterator[None]:
+def styled(
+    sites: Sequence[Site], style: dict[str, Seen], strength: float, where: dict[str, Tensor], *, beside: bool = False
+) -> Iterator[None]:
     """Self-attentions beside `sites` give, to `strength` (0..1), what their queries find in the style's places.
 
     style: site -> keys and values (1, keys, C). where: site -> how much of it each place takes, (places,) in [0, 1].
-    Works for every row of a batch.
+    beside: in their own places, too, so that each takes from the style only where it finds itself there. Works for
+    every row of a batch.
     """
-    queries: dict[str, Tensor] = {}
 
-    def remember(name: str):
-        def hook(module: nn.Module, args: tuple, output: Tensor) -> None:
-            queries[name] = output
-
-        return hook
-
-    def change(site: Site):
+    def change(site: Site, seen: Seen):
         def hook(module: nn.Module, args: tuple) -> tuple:
-            own, q = args[0], queries[site.name]
+            own, q = args[0], seen.q
             k, v = (t.to(q).expand(len(q), -1, -1) for t in (style[site.name].k, style[site.name].v))
+            if beside:
+                k, v = torch.cat([seen.k, k], dim=1), torch.cat([seen.v, v], dim=1)
             share = strength * where[site.name].to(own)[None, :, None] if site.name in where else strength
             return (own + share * (attend(site, q, k, v).to(own) - own), *args[1:])
 
         return hook
 
-    with contextlib.ExitStack() as stack:
+    with self_attention_tap(sites) as seen, contextlib.ExitStack() as stack:
         for site in sites:
-            attention = site.block.attn1
-            stack.callback(attention.to_q.register_forward_hook(remember(site.name)).remove)
-            stack.callback(attention.to_out[0].register_forward_pre_hook(change(site)).remove)
+            out = site.block.attn1.to_out[0]
+            stack.callback(out.register_forward_pre_hook(change(site, seen[site.name])).remove)
         yield

@@ -28,7 +28,8 @@ class StyleSource:
     """Style pictures for a sampling.
 
     latents: (1, 4, h, w) each. masks: (H, W) each, which places count, or None for all. strength: 0..1. layers: where
-    and when it acts. seed: of the noise.
+    and when it acts. seed: of the noise. beside: what is drawn looks at its own places, too (a reference of the
+    subject, after DreamMatcher, 2402.09812: there by explicit matches); else at the style's alone.
     """
 
     latents: tuple[Tensor, ...]
@@ -36,6 +37,7 @@ class StyleSource:
     strength: float = 1.0
     layers: Layers = field(default_factory=lambda: Layers("up"))
     seed: int = 0
+    beside: bool = False
     _noise: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,7 +88,7 @@ def in_style(
         for name, all_ in found.items()
     }
     shares = {} if where is None else {s.name: _at(s, where) for s in chosen}
-    with styled(chosen, style, source.strength, shares):
+    with styled(chosen, style, source.strength, shares, beside=source.beside):
         yield
 
 

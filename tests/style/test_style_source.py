@@ -60,6 +60,24 @@ def test_places_that_are_masked_out_or_not_asked_for_do_not_take_part(host, late
         assert not torch.allclose(host.denoise(x, sigma, null), before)
 
 
+def test_beside_its_own_places_a_drawing_of_the_reference_finds_itself(host, latents):
+    """Looking at its own places twice changes nothing; looking at another picture's does, but less than at it alone."""
+    null = host.encode([Prompt("")], {})
+    sigma = host.sigmas[[300]]
+    x = host.add_noise(latents, torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)), sigma)
+    own = host.denoise(x, sigma, null)
+
+    def seen(source, picture):
+        with in_style(source, host.sites(), [lambda: host.denoise(picture, sigma, null)]):
+            return host.denoise(x, sigma, null)
+
+    beside = StyleSource((latents,), (None,), beside=True)
+    assert torch.allclose(seen(beside, x), own, atol=1e-5)
+    other = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
+    both, alone = seen(beside, other), seen(StyleSource((latents,), (None,)), other)
+    assert 1e-4 < float((both - own).abs().mean()) < float((alone - own).abs().mean())
+
+
 def test_several_style_pictures_of_any_size(host, latents):
     wide = host.encode_image(halves(size=2 * SIZE)[None, :SIZE])
     both = StyleSource((latents, wide), (None, None))
