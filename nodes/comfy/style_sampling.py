@@ -34,17 +34,19 @@ def style_of(
     layers: Layers,
     seed: int,
     resolution: int = 0,
+    beside: bool = False,
 ) -> StyleSource:
-    """Style pictures as latents. resolution: their longer side in pixels, 0 = the model's own.
+    """Style pictures as latents, or with `beside` a subject's. resolution: longer side in pixels, 0 = the model's own.
 
     Raises SealError for a model without sites, layers that it lacks, and too many pictures.
     """
     parse_sites(layers.sites, unet_sites(require_unet(model)))
     pictures = images_of(image)
-    require_few_styles("image", len(pictures), "style pictures")
+    kind = "reference" if beside else "style"
+    require_few_styles("image", len(pictures), f"{kind} pictures")
     masks = None if mask is None else masks_for(mask, len(pictures), pictures.shape[1], pictures.shape[2])
     if masks is not None and not bool((masks.amax(dim=(1, 2)) > 0.5).all()):
-        raise SealError("mask: it marks nothing of a style picture; wire a mask with 1 = counts, or none.")
+        raise SealError(f"mask: it marks nothing of a {kind} picture; wire a mask with 1 = counts, or none.")
     rows, columns = fitted_sides(pictures.shape[1], pictures.shape[2], resolution or native_resolution(model))
     latents, shown = [], []
     for i, picture in enumerate(pictures):
@@ -55,7 +57,7 @@ def style_of(
             raise SealError(f"vae: its latents are {tuple(latent.shape[1:])}; wire the VAE of the same checkpoint.")
         latents.append(latent.float().cpu())
         shown.append(alpha if masks is None else masks[i])
-    return StyleSource(tuple(latents), tuple(shown), strength, layers, seed)
+    return StyleSource(tuple(latents), tuple(shown), strength, layers, seed, beside)
 
 
 def with_style(model: Any, source: StyleSource, where: Tensor | None = None) -> Any:

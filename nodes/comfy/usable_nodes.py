@@ -22,6 +22,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "text_encode": ("text", "routing"),
     "apply_embedding": ("sites", "routing"),
     "route_conditioning": ("sites", "routing"),
+    "reference_model": ("sites", "routing"),
     "sticker_attribute_prompt": (),
     "sticker_attribute_sweep": (),
     "style_regions": ("text", "sites", "training"),

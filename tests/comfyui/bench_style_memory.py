@@ -151,7 +151,7 @@ def main() -> None:
             return flash(q, k, v)[0] if q.is_meta else plain(q, k, v, attn_mask=attn_mask)
 
     style_attention.F = Efficient
-    print(f"| model | step | style pictures | passes | peak, GB |\n|---|---|---|---|---|", flush=True)
+    print("| model | step | style pictures | passes | peak, GB |\n|---|---|---|---|---|", flush=True)
     with torch.inference_mode(False):
         for layout in options.layouts:
             host = on_meta(layout)
@@ -164,7 +164,9 @@ def main() -> None:
                         passes.taken()
                         with Alive(frozen) as alive:
                             run()
-                        print(f"| {layout} | {name} | {styles} | {passes.taken()} | {alive.most / 1e9:.2f} |", flush=True)
+                        print(
+                            f"| {layout} | {name} | {styles} | {passes.taken()} | {alive.most / 1e9:.2f} |", flush=True
+                        )
 
 
 if __name__ == "__main__":

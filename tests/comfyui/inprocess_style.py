@@ -19,6 +19,7 @@ import folder_paths
 import torch
 from inprocess_train import FOLDER, VAE, state
 from seal_pack.nodes.comfy.style_sampling import KEY
+from seal_pack.nodes.reference_model import SEALReferenceModel
 from seal_pack.nodes.restyle import SEALRestyle
 from seal_pack.nodes.style_match import SEALStyleMatch
 from seal_pack.nodes.style_model import SEALStyleModel
@@ -113,11 +114,33 @@ def check_a_style_goes_with_batches_concepts_sizes_and_no_guidance():
     assert torch.isfinite(sample(styled(), plain("a cat"), cfg=1.0)).all()
 
 
+def referred(model=MODEL, **settings):
+    return SEALReferenceModel.execute(model, VAE, **{"image": picture(5), "resolution": 64, **settings}).result[0]
+
+
+def check_a_reference_is_looked_at_beside_the_drawing_itself():
+    prompt = learned(TEXT, concept())
+    own, model = sample(apply(), prompt), referred(apply())
+    seen = sample(model, prompt)
+    assert torch.isfinite(seen).all() and not torch.allclose(seen, own)
+    assert torch.equal(seen, sample(model, prompt)) and torch.equal(own, sample(apply(), prompt))
+    assert torch.allclose(seen, sample(apply(referred()), prompt))
+    assert torch.equal(own, sample(referred(apply(), strength=0.0), prompt))
+    same = {"strength": 1.0, "layers": "appearance", "start_percent": 0.2}
+    kinds = [sample(m, prompt) for m in (
+        model, styled(apply(), **same), referred(apply(), strength=0.5), referred(apply(), mask=disc()),
+        referred(apply(), image=torch.cat([picture(5), picture(6)])),
+    )]  # fmt: skip
+    assert not any(torch.allclose(a, b) for i, a in enumerate(kinds) for b in kinds[:i])
+    assert sample(model, prompt, batch=3, size=(8, 16)).shape == (3, 4, 8, 16)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in MODEL.model.modules())
+
+
 def check_sdxl_with_its_pooled_text():
     model, clip = make_model(xl=True), make_clip("", xl=True)
     positive, negative = plain("a cat", clip), plain("bad", clip)
-    found = sample(styled(model), positive, negative)
-    assert torch.isfinite(found).all() and not torch.allclose(found, sample(model, positive, negative))
+    for found in (sample(made(model), positive, negative) for made in (styled, referred)):
+        assert torch.isfinite(found).all() and not torch.allclose(found, sample(model, positive, negative))
     pairs = SEALStyleMatch.execute(regions(1, model=model, clip=clip)[0], regions(2, model=model, clip=clip)[0]).result[
         0
     ]
@@ -130,7 +153,9 @@ def check_bad_input_is_refused_with_a_remedy():
         ("mask: it marks no subject", lambda: regions(1, torch.zeros(1, 64, 64))),
         ("mask: 2 masks", lambda: regions(1, torch.ones(2, 64, 64))),
         ("too many", lambda: styled(image=many)),
-        ("mask: it marks nothing", lambda: styled(mask=torch.zeros(1, 64, 64))),
+        ("mask: it marks nothing of a style", lambda: styled(mask=torch.zeros(1, 64, 64))),
+        ("mask: it marks nothing of a reference", lambda: referred(mask=torch.zeros(1, 64, 64))),
+        ("9 reference pictures are too many", lambda: referred(image=many)),
         ("layers", lambda: styled(layers="up.77")),
         ("start_percent", lambda: styled(start_percent=0.8, end_percent=0.2)),
         ("several sizes", lambda: restyled(SEALStyleMatch.execute(

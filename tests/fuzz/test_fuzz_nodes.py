@@ -34,7 +34,7 @@ SHARES = {
 NEED_MODELS = {
     "SEALTrainEmbedding", "SEALTrainFolder", "SEALTextEncode", "SEALApplyEmbedding", "LayerRestrictionSpec",
     "SEALStyleRegions", "SEALStyleMatch", "SEALRestyle", "SEALStyleModel", "SEALTailorStyle",
-    "SEALTrainMotion", "SEALApplyMotion",
+    "SEALTrainMotion", "SEALApplyMotion", "SEALReferenceModel",
 }  # fmt: skip
 EMBEDDINGS = ("seal.safetensors", "foreign.safetensors", "sub/foreign.safetensors", "damaged.pt", "tail.safetensors")
 

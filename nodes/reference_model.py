@@ -1,0 +1,100 @@
+"""SEALReferenceModel: a MODEL that looks at pictures of the character while it draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..seal_core.concept.settings import Layers
+from .comfy.api import io
+from .comfy.style_sampling import style_of, with_style
+from .input_checks import inputs_checked
+from .schema import schema
+from .shared_inputs import seed_input
+
+
+class SEALReferenceModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="SEALReferenceModel",
+            display_name="SEAL Reference Model",
+            category="SEAL",
+            description="Look at the sticker while drawing, so that the character's colours and marks come back. Goes "
+            "with any learned concept: SEAL's, another embedding, a LoRA. Each sampling step costs one more pass of "
+            "the model per picture.",
+            search_aliases=["reference only", "DreamMatcher", "identity", "character reference", "consistency"],
+            inputs=[
+                io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model, patched or not. It is not changed."),
+                io.Vae.Input("vae", tooltip="Its VAE."),
+                io.Image.Input("image", tooltip="The sticker that the concept was learned from, or several pictures."),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="The character in it, 1 = yes, as SEAL Semantic Mask gives it. Without one its ground comes "
+                    "along.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How much it looks there: 0 not at all. Lower it if the sticker's style comes along.",
+                ),
+                io.String.Input(
+                    "layers",
+                    default="appearance",
+                    optional=True,
+                    tooltip="Where it looks, as in SEAL Layer Restriction: appearance, up, up.3-8, ...",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.2,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="From which share of the sampling on; before it the prompt alone decides on the layout.",
+                ),
+                io.Float.Input(
+                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.01, optional=True, tooltip="Until which share."
+                ),
+                seed_input("Of the noise on the picture.", optional=True),
+                io.Int.Input(
+                    "resolution",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=64,
+                    optional=True,
+                    tooltip="Longer side in pixels at which the picture is read; 0 = the model's own.",
+                ),
+            ],
+            outputs=[io.Model.Output("model", tooltip="A patched copy; the model that is wired in stays as it is.")],
+        )
+
+    @classmethod
+    @inputs_checked
+    def execute(
+        cls,
+        model: Any,
+        vae: Any,
+        image: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        strength: float = 1.0,
+        layers: str = "appearance",
+        start_percent: float = 0.2,
+        end_percent: float = 1.0,
+        seed: int = 0,
+        resolution: int = 0,
+    ) -> io.NodeOutput:
+        acts = Layers(layers, start_percent, end_percent)
+        source = style_of(
+            model, vae, image, mask, strength=strength, layers=acts, seed=seed, resolution=resolution, beside=True
+        )
+        return io.NodeOutput(with_style(model, source))
+
+
+NODES = [SEALReferenceModel]
