@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ..seal_core.concept.settings import Layers
+from ..seal_core.style.style_source import BESIDE
 from .comfy.api import io
 from .comfy.style_sampling import style_of, with_style
 from .input_checks import inputs_checked
@@ -32,8 +33,8 @@ class SEALReferenceModel(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="The character in it, 1 = yes, as SEAL Semantic Mask gives it. Without one its ground comes "
-                    "along.",
+                    tooltip="The character in it, 1 = yes, as SEAL Semantic Mask gives it. Without one its ground "
+                    "comes along.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -45,13 +46,13 @@ class SEALReferenceModel(io.ComfyNode):
                 ),
                 io.String.Input(
                     "layers",
-                    default="appearance",
+                    default=BESIDE.sites,
                     optional=True,
                     tooltip="Where it looks, as in SEAL Layer Restriction: appearance, up, up.3-8, ...",
                 ),
                 io.Float.Input(
                     "start_percent",
-                    default=0.2,
+                    default=BESIDE.start_percent,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -84,8 +85,8 @@ class SEALReferenceModel(io.ComfyNode):
         image: torch.Tensor,
         mask: torch.Tensor | None = None,
         strength: float = 1.0,
-        layers: str = "appearance",
-        start_percent: float = 0.2,
+        layers: str = BESIDE.sites,
+        start_percent: float = BESIDE.start_percent,
         end_percent: float = 1.0,
         seed: int = 0,
         resolution: int = 0,

@@ -16,11 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..concept.settings import Layers
-from ..hosts.base import Context, Host, Site
+from ..hosts.base import Context, Host, Prompt, Site
 from ..messages import require_in_range
 from ..method.sites import parse_sites, select
 from ..pictures.inputs import resize_mask
 from .style_attention import Seen, self_attention_tap, styled
+
+BESIDE = Layers("appearance", 0.2, 1.0)
+"""Where and when a reference of the subject is looked at: finer maps, after the noisy steps that decide the layout."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +98,12 @@ def in_style(
 def _at(site: Site, where: Tensor) -> Tensor:
     size = site.map_size(*where.shape)
     return F.interpolate(where[None, None].float(), size, mode="area").flatten()
+
+
+def with_reference(host: Host, image: Tensor, mask: Tensor, strength: float = 1.0) -> StyledHost:
+    """A host that looks at a picture (H, W, 3) of its subject, 1 in mask (H, W), while it draws."""
+    source = StyleSource((host.encode_image(image[None]),), (mask,), strength, BESIDE, beside=True)
+    return StyledHost(host, source, host.encode([Prompt("")], {}))
 
 
 class StyledHost:

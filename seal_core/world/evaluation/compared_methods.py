@@ -2,8 +2,9 @@
 
 Names can be refined: `best~learning_rate=0.002~tokens.split=3` changes fields, `best-without-words` switches a
 component off, `best-with-norm` on, `best-told` is given the character's looks in words, as a user or a captioner may
-say them; `only-layers` adds one to Textual Inversion, `curve-hiper` measures along the steps, `grid-up@0.2-1` restricts
-Textual Inversion to sites and times.
+say them; `best-looking` looks at the reference while it draws, `best-looking@0.5` half as much; `only-layers` adds one
+to Textual Inversion, `curve-hiper` measures along the steps, `grid-up@0.2-1` restricts Textual Inversion to sites and
+times.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class Method:
     """A named method. config: None where nothing is trained (base, oracle).
 
     words: whether the training prompts name the reference's own attributes. snapshots: steps after which the concept
-    is judged as well as at the end. told: whether it knows the character's looks in words.
+    is judged as well as at the end. told: whether it knows the character's looks in words. looking: how much it looks
+    at the reference's picture while drawing, 0..1.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Method:
     words: bool = False
     snapshots: tuple[int, ...] = ()
     told: bool = False
+    looking: float = 0.0
 
     @property
     def label(self) -> str:
@@ -108,7 +111,7 @@ class Method:
     def key(self) -> str:
         """A short hash of all the method's settings."""
         text = json.dumps([self.config.hash() if self.config else self.name, self.words, self.snapshots])
-        text += " told" if self.told else ""
+        text += (" told" if self.told else "") + (f" looking {self.looking}" if self.looking else "")
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def for_reference(
@@ -154,7 +157,7 @@ class Method:
             inner = {f.removeprefix(f"{part}."): v for f, v in changes.items() if f.startswith(f"{part}.")}
             if inner:  # all at once: one new value may be invalid with the old ones
                 own[part] = replace(getattr(self.config, part), **inner)
-        return Method(name, replace(self.config, **own), words, self.snapshots, self.told)
+        return replace(self, name=name, config=replace(self.config, **own), words=words)
 
     def limited(self, steps: int) -> Method:
         """The same method trained for `steps` steps (0: its own); snapshots keep their shares."""
@@ -201,6 +204,8 @@ def _named(name: str) -> Method:
         return _preset(name)
     if name.endswith("-told"):
         return _named(name.removesuffix("-told")).told_looks()
+    if match := re.fullmatch(r"(.+)-looking(?:@([\d.]+))?", name):
+        return replace(_named(match[1]), name=name, looking=float(match[2] or 1))
     if match := re.fullmatch(r"(.+)-(without|with)-(\w+)", name):
         return _switched(_named(match[1]), name, match[3], match[2] == "with")
     if match := re.fullmatch(r"only-(\w+)", name):
@@ -213,7 +218,8 @@ def _named(name: str) -> Method:
         return _preset("textual_inversion").but(name, {"layers.sites": match[1], **window})
     raise SealError(
         f"methods: {name!r} is not known; choose from {', '.join(_LABELS)}, best-without-X, best-with-X, best-told, "
-        f"only-X (X: {', '.join(COMPONENTS)}), curve-NAME, grid-SITES@START-END, or a group of `world eval --help`."
+        f"best-looking, only-X (X: {', '.join(COMPONENTS)}), curve-NAME, grid-SITES@START-END, or a group of "
+        "`world eval --help`."
     )
 
 
@@ -246,6 +252,8 @@ def label(name: str) -> str:
         base = f"TI in {match[1]}, {float(match[2]):.0%} to {float(match[3]):.0%}"
     elif base.startswith("curve-"):
         base = f"{_LABELS.get(base[6:], base[6:])} along its steps"
+    elif match := re.fullmatch(r"(.+)-looking(?:@([\d.]+))?", base):
+        base = f"{label(match[1])}, looking at its sticker" + (f" ({match[2]})" if match[2] else "")
     elif base.endswith("-told") and base not in _LABELS:
         base = f"{label(base.removesuffix('-told'))}, told the looks"
     elif base.endswith("-seal"):

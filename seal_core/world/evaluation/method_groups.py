@@ -30,6 +30,7 @@ MAIN = (
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "main": MAIN,
     "pairs": tuple(name for pair in PAIRS.items() for name in pair),
+    "looking": ("best_embedding", "best_embedding-looking", "best_embedding-looking@0.5", "best", "best-looking"),
     "told": ("base-told", "lora-told", "best_embedding-told", "best-told"),
     "parts": tuple(f"{pair}-without-{part}" for pair, parts in PARTS.items() for part in parts),
     # `best` without its initial words already is several vectors in a row: no extra row for `vectors`.

@@ -31,6 +31,7 @@ from ...method.sampling import generate_context
 from ...method.sites import supervised
 from ...method.training import train
 from ...pictures.inputs import resize_mask
+from ...style.style_source import with_reference
 from ..renderer.characters import TRAITS, Character, character, twin
 from ..renderer.scenes import random_scene
 from .character_plan import Ask, CharacterPlan, plan_character
@@ -90,7 +91,10 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
                 for step, c in looks.items()
             }
         subject = CONCEPT_NAME if concept else who.in_words() if method.told else who.species
-        images = _pictures(kit.host, concept, plan, subject, setup)
+        host: Any = kit.host
+        if method.looking:
+            host = with_reference(host, reference.image, reference.mask, method.looking)
+        images = _pictures(host, concept, plan, subject, setup)
         trial["attention"] = _attention(kit.host, concept, who.species, reference, seed)
     trial["samples"] = _judged(kit, plan, who, mask, targets, images)
     first = images[:: plan.samples].mul(255).round().byte()

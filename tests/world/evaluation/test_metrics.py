@@ -358,3 +358,12 @@ def test_a_method_that_is_told_the_looks_starts_from_them_and_only_it():
     assert len({m.key() for m in (told, plain, method("base"), method("base-told"))}) == 4
     assert method("base-told").label == "base model, the looks in words"
     assert method("best-told").label == "SEAL best, told the looks"
+
+
+def test_a_method_that_looks_at_its_sticker_learns_as_the_other_does():
+    looking, half, plain = (method(f"best{end}") for end in ("-looking", "-looking@0.5", ""))
+    assert (looking.looking, half.looking, plain.looking) == (1.0, 0.5, 0.0)
+    assert looking.config == half.config == plain.config
+    assert len({m.key() for m in (looking, half, plain, method("base"), method("base-looking"))}) == 5
+    assert looking.limited(10).looking == 1.0
+    assert half.label == "SEAL best, looking at its sticker (0.5)"
