@@ -51,7 +51,7 @@ ON_TINY = {
     "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"cfg": 4.0},
     "SEALTrainEmbedding": {"steps": 150, "batch_size": 8},
     "SEALTailorStyle": {
-        "steps": 150, "batch_size": 8, "learning_rate": 2e-3,
+        "steps": 60, "batch_size": 8, "learning_rate": 4e-3,
         "content_captions": "\n".join(f"a sticker of a {a}, {e}" for a in ("cat", "pig") for e in ("sad", "angry")),
     },
 }  # fmt: skip
@@ -189,7 +189,7 @@ def restyled(studio: Studio) -> Image.Image:
 
 def in_three_looks(studio: Studio) -> Image.Image:
     """The three looks, and the sticker in them."""
-    few = {"SEALStyleRegions": {"steps": 15}, "SEALRestyle": {"steps": 100}}
+    few = {"SEALStyleRegions": {"steps": 15}, "SEALRestyle": {"steps": 60}}
     made = studio.saved(LOOKS, few)[0]
     return tiled([*(example(node) for node in nodes_of(read(LOOKS), "LoadImage")[1:]), made], 2)
 
