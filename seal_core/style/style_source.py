@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ..concept.settings import Layers
 from ..hosts.base import Context, Host, Prompt, Site
 from ..messages import require_in_range
+from ..method.sampling import schedule
 from ..method.sites import parse_sites, select
 from ..pictures.inputs import resize_mask
 from .style_attention import Seen, self_attention_tap, styled
@@ -77,6 +78,12 @@ def in_style(
     passes: for each style picture, runs the U-Net on it noised to the present level. where: (h, w) in [0, 1] at the
     size of what is drawn's latents, how much each place takes.
     """
+    with _seen_style(source, sites, looked_at(source, sites, passes), where):
+        yield
+
+
+def looked_at(source: StyleSource, sites: Sequence[Site], passes: Sequence[Callable[[], object]]) -> dict[str, Seen]:
+    """Site -> keys and values (1, keys, C) of all pictures' places that count; passes as in `in_style`."""
     chosen = source.chosen(sites)
     found: dict[str, list[Seen]] = {site.name: [] for site in chosen}
     for i, run in enumerate(passes):
@@ -86,10 +93,17 @@ def in_style(
             at, one = source.kept(site, i), seen[site.name]
             pick = slice(None) if at is None else at.to(one.k.device)
             found[site.name].append(Seen(k=one.k[:1, pick], v=one.v[:1, pick]))
-    style = {
+    return {
         name: Seen(k=torch.cat([s.k for s in all_], dim=1), v=torch.cat([s.v for s in all_], dim=1))
         for name, all_ in found.items()
     }
+
+
+@contextlib.contextmanager
+def _seen_style(
+    source: StyleSource, sites: Sequence[Site], style: dict[str, Seen], where: Tensor | None = None
+) -> Iterator[None]:
+    chosen = source.chosen(sites)
     shares = {} if where is None else {s.name: _at(s, where) for s in chosen}
     with styled(chosen, style, source.strength, shares, beside=source.beside):
         yield
@@ -100,17 +114,30 @@ def _at(site: Site, where: Tensor) -> Tensor:
     return F.interpolate(where[None, None].float(), size, mode="area").flatten()
 
 
-def with_reference(host: Host, image: Tensor, mask: Tensor, strength: float = 1.0) -> StyledHost:
-    """A host that looks at a picture (H, W, 3) of its subject, 1 in mask (H, W), while it draws."""
+def with_reference(host: Host, image: Tensor, mask: Tensor, steps: int, strength: float = 1.0) -> StyledHost:
+    """A host that looks at a picture (H, W, 3) of its subject, 1 in mask (H, W), while it draws in `steps` steps."""
     source = StyleSource((host.encode_image(image[None]),), (mask,), strength, BESIDE, beside=True)
-    return StyledHost(host, source, host.encode([Prompt("")], {}))
+    return StyledHost(host, source, host.encode([Prompt("")], {}), steps)
 
 
 class StyledHost:
-    """A host that draws in a style; all else is the host's own. context: the style pictures' prompt, one row."""
+    """A host that draws in a style; all else is the host's own. context: the style pictures' prompt, one row.
 
-    def __init__(self, host: Host, source: StyleSource, context: Context) -> None:
+    steps: of the sampling. The pictures then pass at once and not while a learned concept's routing is on, which is for
+    what is drawn. 0: they pass at each step, which goes with plain prompts only.
+    """
+
+    def __init__(self, host: Host, source: StyleSource, context: Context, steps: int = 0) -> None:
         self._host, self._source, self._context = host, source, context
+        levels = schedule(host.sigmas, steps)[1][:-1] if steps else torch.empty(0)
+        self._seen = {float(level): self._look(level[None].to(host.device)) for level in levels}
+
+    def _look(self, level: Tensor) -> dict[str, Seen]:
+        passes = [
+            lambda x=x: self._host.denoise(x, level, self._context)
+            for x in self._source.noised(self._host.add_noise, level)
+        ]
+        return looked_at(self._source, self._host.sites(), passes)
 
     def __getattr__(self, name: str):
         return getattr(self._host, name)
@@ -120,9 +147,6 @@ class StyledHost:
         percent = float((self._host.sigmas > level.cpu()).float().mean())
         if not self._source.layers.start_percent <= percent <= self._source.layers.end_percent:
             return self._host.denoise(x_t, sigma, context)
-        passes = [
-            lambda x=x: self._host.denoise(x, level, self._context)
-            for x in self._source.noised(self._host.add_noise, level)
-        ]
-        with in_style(self._source, self._host.sites(), passes):
+        seen = self._seen.get(float(level)) or self._look(level)
+        with _seen_style(self._source, self._host.sites(), seen):
             return self._host.denoise(x_t, sigma, context)

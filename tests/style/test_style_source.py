@@ -6,8 +6,8 @@ from tiny_host import SIZE, small_host
 from seal_core.concept.settings import Layers
 from seal_core.hosts.base import Prompt
 from seal_core.messages import SealError
-from seal_core.method.sampling import sample
-from seal_core.style.style_source import StyledHost, StyleSource, in_style
+from seal_core.method.sampling import RoutedContext, sample
+from seal_core.style.style_source import StyledHost, StyleSource, in_style, with_reference
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,21 @@ def test_beside_its_own_places_a_drawing_of_the_reference_finds_itself(host, lat
     other = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
     both, alone = seen(beside, other), seen(StyleSource((latents,), (None,)), other)
     assert 1e-4 < float((both - own).abs().mean()) < float((alone - own).abs().mean())
+
+
+def test_a_learned_concept_is_drawn_with_its_sticker_in_sight(host):
+    """Its routing is for what is drawn: the reference's passes are over before, and have rows of their own."""
+    sticker, mask = halves(size=SIZE), torch.ones(SIZE, SIZE)
+    null, word, learned = (host.encode([Prompt(text)] * 2, {}) for text in ("", "a cat", "a dog"))
+    routed = RoutedContext(learned, word, tuple(host.sites()))
+
+    def drawn_by(artist):
+        generator = torch.Generator().manual_seed(1)
+        return sample(artist, routed, null, height=SIZE, width=SIZE, steps=4, cfg=3.0, generator=generator)
+
+    own, seen = drawn_by(host), drawn_by(with_reference(host, sticker, mask, 4))
+    assert torch.isfinite(seen).all() and not torch.allclose(own, seen)
+    assert torch.allclose(own, drawn_by(with_reference(host, sticker, mask, 4, 0.0)), atol=1e-5)
 
 
 def test_several_style_pictures_of_any_size(host, latents):

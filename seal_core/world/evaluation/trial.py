@@ -93,7 +93,7 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
         subject = CONCEPT_NAME if concept else who.in_words() if method.told else who.species
         host: Any = kit.host
         if method.looking:
-            host = with_reference(host, reference.image, reference.mask, method.looking)
+            host = with_reference(host, reference.image, reference.mask, setup.sampling_steps, method.looking)
         images = _pictures(host, concept, plan, subject, setup)
         trial["attention"] = _attention(kit.host, concept, who.species, reference, seed)
     trial["samples"] = _judged(kit, plan, who, mask, targets, images)
