@@ -92,6 +92,9 @@ class _Styled:
         model = executor.class_obj
         if self._source.strength == 0 or not within(self._window, noise_level(model.model_sampling, t, options)):
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
+        rows = _prompted(options, len(x)) if self._source.beside else None
+        if rows is not None and not bool(rows.any()):
+            return executor(x, t, c_concat, c_crossattn, control, options, **rest)
         row = _plainest(options, len(x))
         one = {name: _row(value, row, len(x)) for name, value in rest.items()}
         alone = {**options, "cond_or_uncond": [1], "uuids": options.get("uuids", [None])[-1:]}
@@ -108,7 +111,7 @@ class _Styled:
         if self._where is not None:
             where = F.interpolate(self._where[None, None], x.shape[-2:], mode="area")[0, 0]
         sites = unet_sites(model.diffusion_model)
-        with in_style(self._source, sites, [lambda x_t=x_t: run(x_t) for x_t in noised], where):
+        with in_style(self._source, sites, [lambda x_t=x_t: run(x_t) for x_t in noised], where, rows):
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
 
 
@@ -117,6 +120,13 @@ def _plainest(options: Mapping[str, Any], rows: int) -> int:
     kinds = list(options.get("cond_or_uncond", ()))
     each = rows // len(kinds) if kinds else rows
     return kinds.index(1) * each if 1 in kinds else 0
+
+
+def _prompted(options: Mapping[str, Any], rows: int) -> Tensor | None:
+    """Which rows (B,) are the prompt's, the only ones that look at a reference: guidance would take away again what the
+    negative prompt's see, too. None: all."""
+    kinds = torch.tensor(list(options.get("cond_or_uncond", ())))
+    return (kinds == 0).repeat_interleave(rows // len(kinds)) if len(kinds) else None
 
 
 def _row(value: Any, row: int, rows: int) -> Any:

@@ -70,13 +70,19 @@ def attend_to_zeros(site: Site, q: Tensor, k: Tensor, v: Tensor, allowed: Tensor
 
 @contextlib.contextmanager
 def styled(
-    sites: Sequence[Site], style: dict[str, Seen], strength: float, where: dict[str, Tensor], *, beside: bool = False
+    sites: Sequence[Site],
+    style: dict[str, Seen],
+    strength: float,
+    where: dict[str, Tensor],
+    *,
+    beside: bool = False,
+    rows: Tensor | None = None,
 ) -> Iterator[None]:
     """Self-attentions beside `sites` give, to `strength` (0..1), what their queries find in the style's places.
 
     style: site -> keys and values (1, keys, C). where: site -> how much of it each place takes, (places,) in [0, 1].
-    beside: in their own places, too, so that each takes from the style only where it finds itself there. Works for
-    every row of a batch.
+    beside: in their own places, too, so that each takes from the style only where it finds itself there. rows: how much
+    of it each row of the batch takes (B,), None = all of it.
     """
 
     def change(site: Site, seen: Seen):
@@ -86,6 +92,8 @@ def styled(
             if beside:
                 k, v = torch.cat([seen.k, k], dim=1), torch.cat([seen.v, v], dim=1)
             share = strength * where[site.name].to(own)[None, :, None] if site.name in where else strength
+            if rows is not None:
+                share = share * rows.to(own)[:, None, None]
             return (own + share * (attend(site, q, k, v).to(own) - own), *args[1:])
 
         return hook

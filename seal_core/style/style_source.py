@@ -71,14 +71,18 @@ class StyleSource:
 
 @contextlib.contextmanager
 def in_style(
-    source: StyleSource, sites: Sequence[Site], passes: Sequence[Callable[[], object]], where: Tensor | None = None
+    source: StyleSource,
+    sites: Sequence[Site],
+    passes: Sequence[Callable[[], object]],
+    where: Tensor | None = None,
+    rows: Tensor | None = None,
 ) -> Iterator[None]:
     """Everything that passes the U-Net inside the block draws in the source's style.
 
     passes: for each style picture, runs the U-Net on it noised to the present level. where: (h, w) in [0, 1] at the
-    size of what is drawn's latents, how much each place takes.
+    size of what is drawn's latents, how much each place takes. rows: how much each row of the batch takes (B,).
     """
-    with _seen_style(source, sites, looked_at(source, sites, passes), where):
+    with _seen_style(source, sites, looked_at(source, sites, passes), where, rows):
         yield
 
 
@@ -101,11 +105,15 @@ def looked_at(source: StyleSource, sites: Sequence[Site], passes: Sequence[Calla
 
 @contextlib.contextmanager
 def _seen_style(
-    source: StyleSource, sites: Sequence[Site], style: dict[str, Seen], where: Tensor | None = None
+    source: StyleSource,
+    sites: Sequence[Site],
+    style: dict[str, Seen],
+    where: Tensor | None = None,
+    rows: Tensor | None = None,
 ) -> Iterator[None]:
     chosen = source.chosen(sites)
     shares = {} if where is None else {s.name: _at(s, where) for s in chosen}
-    with styled(chosen, style, source.strength, shares, beside=source.beside):
+    with styled(chosen, style, source.strength, shares, beside=source.beside, rows=rows):
         yield
 
 
@@ -115,7 +123,8 @@ def _at(site: Site, where: Tensor) -> Tensor:
 
 
 def with_reference(host: Host, image: Tensor, mask: Tensor, steps: int, strength: float = 1.0) -> StyledHost:
-    """A host that looks at a picture (H, W, 3) of its subject, 1 in mask (H, W), while it draws in `steps` steps."""
+    """A host that looks at a picture (H, W, 3) of its subject, 1 in mask (H, W), while it draws in `steps` steps with
+    guidance."""
     source = StyleSource((host.encode_image(image[None]),), (mask,), strength, BESIDE, beside=True)
     return StyledHost(host, source, host.encode([Prompt("")], {}), steps)
 
@@ -148,5 +157,8 @@ class StyledHost:
         if not self._source.layers.start_percent <= percent <= self._source.layers.end_percent:
             return self._host.denoise(x_t, sigma, context)
         seen = self._seen.get(float(level)) or self._look(level)
-        with _seen_style(self._source, self._host.sites(), seen):
+        rows = None
+        if self._source.beside:  # guidance would take away again what the negative prompt's rows see, too
+            rows = torch.arange(len(x_t)) < len(x_t) // 2
+        with _seen_style(self._source, self._host.sites(), seen, rows=rows):
             return self._host.denoise(x_t, sigma, context)

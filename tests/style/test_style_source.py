@@ -67,8 +67,8 @@ def test_beside_its_own_places_a_drawing_of_the_reference_finds_itself(host, lat
     x = host.add_noise(latents, torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)), sigma)
     own = host.denoise(x, sigma, null)
 
-    def seen(source, picture):
-        with in_style(source, host.sites(), [lambda: host.denoise(picture, sigma, null)]):
+    def seen(source, picture, rows=None):
+        with in_style(source, host.sites(), [lambda: host.denoise(picture, sigma, null)], rows=rows):
             return host.denoise(x, sigma, null)
 
     beside = StyleSource((latents,), (None,), beside=True)
@@ -76,6 +76,7 @@ def test_beside_its_own_places_a_drawing_of_the_reference_finds_itself(host, lat
     other = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
     both, alone = seen(beside, other), seen(StyleSource((latents,), (None,)), other)
     assert 1e-4 < float((both - own).abs().mean()) < float((alone - own).abs().mean())
+    assert torch.equal(seen(beside, other, torch.zeros(1)), own), "a row that does not look"
 
 
 def test_a_learned_concept_is_drawn_with_its_sticker_in_sight(host):

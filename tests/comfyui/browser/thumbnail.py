@@ -51,7 +51,7 @@ ON_TINY = {
     "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"cfg": 4.0},
     "SEALTrainEmbedding": {"steps": 150, "batch_size": 8},
     "SEALTailorStyle": {
-        "steps": 60, "batch_size": 8, "learning_rate": 4e-3,
+        "steps": 120, "batch_size": 8, "learning_rate": 2e-3,
         "content_captions": "\n".join(f"a sticker of a {a}, {e}" for a in ("cat", "pig") for e in ("sad", "angry")),
     },
 }  # fmt: skip
