@@ -10,8 +10,6 @@ from learning_templates import BOTTOM, STICKER, attribute_fields, checkpoint, dr
 
 LOOK = "seal-look.jpg"
 LOOKS = (LOOK, "seal-watercolor-rabbit.jpg", "seal-pixels.png")
-OVERRIDE = "1 <- style 1 region 1\n2 <- style 3 region 1"
-"""The subject's two largest regions, which every picture has, or subject and ground; the rest is found by likeness."""
 HANDFUL = {
     "seal-watercolor-rabbit.jpg": "a sticker of a happy green rabbit with a crown, standing, plain white background",
     "seal-watercolor-bear.jpg": "a sticker of an angry orange bear with a teal cap, waving, plain peach background",
@@ -36,12 +34,10 @@ def regions(page: Page, column: Column, models: Placed, image: Placed, mask: Pla
     )  # fmt: skip
 
 
-def redrawn(
-    page: Page, loader: Placed, wires: dict[str, tuple[Placed, str]], saved: str, title: str, override: str = ""
-) -> None:
+def redrawn(page: Page, loader: Placed, wires: dict[str, tuple[Placed, str]], saved: str, title: str) -> None:
     """From the regions on: match, redraw, save. wires: of the match."""
     match, draw = Column(1352, 500), Column(1352, 300, 630)  # it grows by 80 in Nodes 2.0
-    pairs = page.add(match, "SEALStyleMatch", 250, title="Match", wires=wires, override=override)
+    pairs = page.add(match, "SEALStyleMatch", 250, title="Match", wires=wires)
     page.add(match, "PreviewImage", 240, title="What belongs together", wires={"images": (pairs, "preview")})
     made = page.add(
         draw, "SEALRestyle", rest(draw), title="Redraw",
@@ -88,7 +84,7 @@ def in_three_looks(info: dict[str, Any]) -> Page:
         wires[f"style_{i + 1}" if i else "style"] = (found, "regions")
     page.group("1 · Model and picture", 0, 640, 300, BOTTOM - 640)
     page.group("2 · Three looks", 356, 640, 940, BOTTOM - 640)
-    redrawn(page, loader, wires, "seal/three-looks", "Your picture in the three looks", OVERRIDE)
+    redrawn(page, loader, wires, "seal/three-looks", "Your picture in the three looks")
     return page
 
 

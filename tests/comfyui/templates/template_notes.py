@@ -143,10 +143,11 @@ LOOKS = f"""# Redraw a picture in three looks
 
 ### 1 · Choose your **checkpoint** (SD 1.5 is quickest) and drop **your picture** on the first *Load Image*.
 ### 2 · Drop **three looks** on the others: the outline from this one, the fur from that one.
-### 3 · **Run**. `override` chooses for the two largest regions, likeness for the others; *What belongs together* \
-shows which take their look from which, in one colour.
-### 4 · Change `override` by the numbers in that picture, one a line: `2 <- style 1 region 3`, or `2 <- none` for a \
-region that stays as it is. Empty: all by likeness.
+### 3 · **Run**. Each region takes its look from the likeliest region of the three; *What belongs together* shows \
+which, in one colour.
+
+Your own choice: write it into `override` by the numbers in that picture, one a line: `2 <- style 1 region 3`, or \
+`2 <- none` for a region that stays as it is. *Match* gives all pairs as a table to start from.
 
 Only two looks? Remove the wire of `style_3`. More: wire several pictures as one batch.
 
