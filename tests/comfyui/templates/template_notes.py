@@ -116,12 +116,11 @@ Several poses of one character? The motion `poses` goes from one to the next.
 LIKE_A_GIF = f"""# GIF in, my character moves
 
 ### 1 · Choose **your character** (press **R** if it is new) and the **checkpoint** that it was learned on.
-### 2 · Drop **a GIF** on *Load Image*: one sticker that moves as yours shall. Say in `caption` what it shows.
-### 3 · *What it does*: your character's name, and the same movement in the same words.
+### 2 · Drop **a GIF** on *Load Image*: one sticker that moves as yours shall. `caption` says what it shows.
+### 3 · *What it does*: your character's name, and the same movement.
 ### 4 · **Run**. The motion is learned once; the pack lands in `output/stickers`. Nothing is uploaded.
 
-It hardly moves? More `steps`, or `strength` above 1 in *SEAL Apply Motion*. It takes over the GIF's looks? Fewer \
-`steps`, or a fuller `caption`.
+It hardly moves? More `steps`. It takes over the GIF's looks? Fewer, or a fuller `caption`.
 
 {_MODELS}
 """
