@@ -30,12 +30,6 @@ class SEALReferenceModel(io.ComfyNode):
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model, patched or not. It is not changed."),
                 io.Vae.Input("vae", tooltip="Its VAE."),
                 io.Image.Input("image", tooltip="The sticker that the concept was learned from, or several pictures."),
-                io.Mask.Input(
-                    "mask",
-                    optional=True,
-                    tooltip="The character in it, 1 = yes, as SEAL Semantic Mask gives it. Without one its ground "
-                    "comes along.",
-                ),
                 io.Float.Input(
                     "strength",
                     default=1.0,
@@ -43,6 +37,12 @@ class SEALReferenceModel(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     tooltip="How much it looks there: 0 not at all. Lower it if the sticker's style comes along.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="The character in it, 1 = yes, as SEAL Semantic Mask gives it. Without one its ground "
+                    "comes along.",
                 ),
                 io.String.Input(
                     "layers",
@@ -83,8 +83,8 @@ class SEALReferenceModel(io.ComfyNode):
         model: Any,
         vae: Any,
         image: torch.Tensor,
+        strength: float,
         mask: torch.Tensor | None = None,
-        strength: float = 1.0,
         layers: str = BESIDE.sites,
         start_percent: float = BESIDE.start_percent,
         end_percent: float = 1.0,
