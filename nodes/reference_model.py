@@ -83,7 +83,7 @@ class SEALReferenceModel(io.ComfyNode):
         model: Any,
         vae: Any,
         image: torch.Tensor,
-        strength: float,
+        strength: float = 1.0,
         mask: torch.Tensor | None = None,
         layers: str = BESIDE.sites,
         start_percent: float = BESIDE.start_percent,
