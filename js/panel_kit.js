@@ -112,3 +112,14 @@ export function onChange(node, name, changed) {
     return result;
   };
 }
+
+/** Hear what ComfyUI sends. told(detail); a fault in it is told in the console, after `warning`, and stops nothing. */
+export function listen(api, event, told, warning) {
+  api.addEventListener(event, ({ detail }) => {
+    try {
+      told(detail);
+    } catch (error) {
+      console.warn(`[SEAL] ${warning}:`, error);
+    }
+  });
+}

@@ -3,7 +3,7 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { classOf, nodesOf, widgetOf } from "./panel_kit.js";
+import { classOf, listen, nodesOf, widgetOf } from "./panel_kit.js";
 
 const NODES = new Set([
   "SEALTextEncode", "SemanticMask", "SEALStickerCutout", "SEALStickerBorder", "SEALStickerLayout", "SEALStickerText",
@@ -86,16 +86,9 @@ app.registerExtension({
   },
 
   setup() {
-    const listen = (event, told) =>
-      api.addEventListener(event, ({ detail }) => {
-        try {
-          told(detail);
-        } catch (error) {
-          console.warn("[SEAL] no report on the node:", error);
-        }
-      });
-    listen("executed", ended);
-    listen("execution_error", failed);
-    listen("execution_start", started);
+    const hear = (event, told) => listen(api, event, told, "no report on the node");
+    hear("executed", ended);
+    hear("execution_error", failed);
+    hear("execution_start", started);
   },
 });

@@ -4,7 +4,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { goOn, offerConcept } from "./go_on.js";
-import { addPanel, classOf, element, hideAdvanced, nodesOf, toggleAdvanced, widgetOf } from "./panel_kit.js";
+import { addPanel, classOf, element, hideAdvanced, listen, nodesOf, toggleAdvanced, widgetOf } from "./panel_kit.js";
 import { t } from "./texts.js";
 
 const NODE = "SEALTrainEmbedding";
@@ -271,17 +271,10 @@ app.registerExtension({
   name: "SEAL.TrainingPanel",
 
   setup() {
-    const listen = (event, told) =>
-      api.addEventListener(event, ({ detail }) => {
-        try {
-          told(detail);
-        } catch (error) {
-          console.warn("[SEAL] the live panel does not show this:", error);
-        }
-      });
-    listen("seal.training", heard);
-    listen("executed", ended);
-    listen("execution_error", failed);
+    const hear = (event, told) => listen(api, event, told, "the live panel does not show this");
+    hear("seal.training", heard);
+    hear("executed", ended);
+    hear("execution_error", failed);
   },
 
   nodeCreated(node) {
