@@ -12,7 +12,7 @@ from .comfy.api import io
 from .comfy.style_sampling import style_of, with_style
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import seed_input
+from .shared_inputs import seed_input, window_inputs
 
 
 class SEALReferenceModel(io.ComfyNode):
@@ -50,17 +50,9 @@ class SEALReferenceModel(io.ComfyNode):
                     optional=True,
                     tooltip="Where it looks, as in SEAL Layer Restriction: appearance, up, up.3-8, ...",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    default=BESIDE.start_percent,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    optional=True,
-                    tooltip="From which share of the sampling on; before it the prompt alone decides on the layout.",
-                ),
-                io.Float.Input(
-                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.01, optional=True, tooltip="Until which share."
+                *window_inputs(
+                    BESIDE.start_percent,
+                    "From which share of the sampling on; before it the prompt alone decides on the layout.",
                 ),
                 seed_input("Of the noise on the picture.", optional=True),
                 io.Int.Input(

@@ -73,6 +73,15 @@ def run_id_input() -> io.Input:
     )
 
 
+def window_inputs(start: float, tooltip: str) -> list[io.Input]:
+    """The part of the sampling in which a patch acts; tooltip: of where it begins."""
+    share = {"min": 0.0, "max": 1.0, "step": 0.01, "optional": True}
+    return [
+        io.Float.Input("start_percent", default=start, tooltip=tooltip, **share),
+        io.Float.Input("end_percent", default=1.0, tooltip="Until which share.", **share),
+    ]
+
+
 def shown_mask(what: str) -> io.Input:
     """The optional `mask` of a node that works on finished stickers."""
     return io.Mask.Input(

@@ -11,7 +11,7 @@ from .comfy.api import io
 from .comfy.style_sampling import style_of, with_style
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import STYLE, seed_input
+from .shared_inputs import STYLE, seed_input, window_inputs
 
 
 class SEALStyleModel(io.ComfyNode):
@@ -52,17 +52,8 @@ class SEALStyleModel(io.ComfyNode):
                     tooltip="Where it acts, as in SEAL Layer Restriction: up, appearance (finer: less of the style's "
                     "shapes and colours), up.3-8, ...",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    optional=True,
-                    tooltip="From which share of the sampling on; later keeps composition and colours of the prompt.",
-                ),
-                io.Float.Input(
-                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.01, optional=True, tooltip="Until which share."
+                *window_inputs(
+                    0.0, "From which share of the sampling on; later keeps composition and colours of the prompt."
                 ),
                 seed_input("Of the noise on the style picture.", optional=True),
                 io.Int.Input(
