@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from ..seal_core.pictures.inputs import images_of
 from ..seal_core.style.tailoring import DRAW_STEPS, RANK, RATE, SPLIT, STEPS, tailor_config
 from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
@@ -45,11 +47,16 @@ class SEALTailorStyle(io.ComfyNode):
             f"of the model per picture, each content picture that it draws {2 * DRAW_STEPS}.",
             search_aliases=["style training", "Style Tailoring", "lora", "train style", "look", "fine-tune"],
             is_output_node=True,
+            is_input_list=True,  # pictures of several sizes come as a list
             inputs=[
                 io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
                 io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
                 io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
-                io.Image.Input("style", tooltip="Pictures in the wanted look, about a dozen, as different as can be."),
+                io.Image.Input(
+                    "style",
+                    tooltip="Pictures in the wanted look, about a dozen, as different as can be: a batch, or a list of "
+                    "any sizes.",
+                ),
                 io.String.Input(
                     "style_captions",
                     default="",
@@ -103,56 +110,62 @@ class SEALTailorStyle(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
+    def fingerprint_inputs(cls, name: list[str] | None = None, **_: Any) -> int:
         """Changes once a trained file was deleted: otherwise ComfyUI's cache would answer instead of training."""
-        return times_to_train_again(name)
+        return times_to_train_again(name[0] if name else None)
 
     @classmethod
     @inputs_checked
     def execute(
         cls,
-        model: Any,
-        clip: Any,
-        vae: Any,
-        style: torch.Tensor,
-        style_captions: str,
-        name: str,
-        split: float,
-        steps: int,
-        learning_rate: float,
-        rank: int,
-        batch_size: int,
-        resolution: int,
-        seed: int,
-        content: torch.Tensor | None = None,
-        content_captions: str = CONTENT,
-        run_id: int = 0,
+        model: list[Any],
+        clip: list[Any],
+        vae: list[Any],
+        style: list[torch.Tensor],
+        style_captions: list[str],
+        name: list[str],
+        split: list[float],
+        steps: list[int],
+        learning_rate: list[float],
+        rank: list[int],
+        batch_size: list[int],
+        resolution: list[int],
+        seed: list[int],
+        content: list[torch.Tensor] | None = None,
+        content_captions: Sequence[str] = (CONTENT,),
+        run_id: Sequence[int] = (0,),
     ) -> io.NodeOutput:
         config = tailor_config(
-            name=name,
-            steps=steps,
-            rank=rank,
-            rate=learning_rate,
-            batch_size=batch_size,
-            resolution=resolution,
-            seed=seed,
+            name=name[0],
+            steps=steps[0],
+            rank=rank[0],
+            rate=learning_rate[0],
+            batch_size=batch_size[0],
+            resolution=resolution[0],
+            seed=seed[0],
         )
         # ComfyUI runs nodes in inference mode, whose tensors autograd cannot use.
         with torch.inference_mode(False), torch.enable_grad():
-            pictures = style.clone(), None if content is None else content.clone()
+            looks, others = _pictures(style, "style"), _pictures(content, "content") if content else None
             run = TailorRun(
-                name, pictures[0], _lines(style_captions), pictures[1], _lines(content_captions), split, config, run_id
+                name[0], looks, _lines(style_captions), others, _lines(content_captions), split[0], config, run_id[0]
             )
-            outcome = tailor_or_reuse(ComfyHost(model, clip, vae), run)
+            outcome = tailor_or_reuse(ComfyHost(model[0], clip[0], vae[0]), run)
         shown, _ = picture_on_node(outcome.loss_plot, cls)
         shown["text"] = [outcome.headline, *outcome.report["warnings"]]
         file = f"{outcome.concept.file}.safetensors"
         report = json.dumps(outcome.report, indent=2)
-        return io.NodeOutput(with_look(model, outcome.concept), file, outcome.loss_plot, report, ui=shown)
+        return io.NodeOutput(with_look(model[0], outcome.concept), file, outcome.loss_plot, report, ui=shown)
 
 
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _pictures(batches: Sequence[torch.Tensor], name: str) -> list[torch.Tensor]:
+    """(H, W, C) each, of all batches."""
+    return [picture for batch in batches for picture in images_of(batch, name=name).clone()]
+
+
+def _lines(texts: Sequence[str]) -> list[str]:
+    """Of one text, or of a wired list of captions."""
+    return [line.strip() for text in texts for line in text.splitlines() if line.strip()]
 
 
 NODES = [SEALTailorStyle]

@@ -35,13 +35,13 @@ PREVIEWS = 10
 
 @dataclass(frozen=True)
 class TailorRun:
-    """What the node was asked for. style, content: (B, H, W, C). captions: a line for all pictures or one each; without
-    content pictures, prompts by which the model draws its own."""
+    """What the node was asked for. style, content: pictures (H, W, C). captions: a line for all of them or one each;
+    without content pictures, prompts by which the model draws its own."""
 
     name: str
-    style: Tensor
+    style: Sequence[Tensor]
     style_captions: Sequence[str]
-    content: Tensor | None
+    content: Sequence[Tensor] | None
     content_captions: Sequence[str]
     split: float
     config: TrainConfig
@@ -72,7 +72,7 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
     tailored_references(run.style, run.style_captions, known, captions, run.split, config.resolution)
     host.plan(config.batch_size, config.resolution)
     models = host.identity()
-    pictures = digest(run.style) + (digest(run.content) if run.content is not None else "")
+    pictures = digest(*run.style) + (digest(*run.content) if run.content is not None else "")
     lines = "\n".join([*run.style_captions, "", *run.content_captions])
     key = config.hash(models.hash, pictures, lines, str(run.split), stem, str(run.run_id))
     folder = ready_folder(loras_folder(), "name")
@@ -88,7 +88,7 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
     steps = len(run.content_captions) * DRAW_STEPS if draws else 0
     watch = _Watcher(steps, config.steps)
     with host:
-        content = run.content
+        content: Sequence[Tensor] | Tensor | None = run.content
         if draws:
             content = drawn_content(host, run.content_captions, config.resolution, config.seed, on_step=watch.drawing)
         references, noticed = tailored_references(

@@ -184,10 +184,11 @@ def check_cancel_stops_a_restyling_and_leaves_nothing():
 
 
 def tailored(model=MODEL, clip=CLIP, **settings):
-    given = {"style": torch.cat([picture(5), picture(6)]), "style_captions": "a cat\na dog", "name": "look"}
+    """As ComfyUI calls it: every input as a list."""
+    given = {"style": [torch.cat([picture(5), picture(6)])], "style_captions": "a cat\na dog", "name": "look"}
     given |= {"split": 0.8, "steps": 2, "learning_rate": 0.01, "rank": 2, "batch_size": 2, "resolution": 64, "seed": 0}
-    given |= {"content_captions": "a fox\na bear", **settings}
-    return SEALTailorStyle.execute(model, clip, VAE, **given).result
+    given |= {"model": model, "clip": clip, "vae": VAE, "content_captions": "a fox\na bear", **settings}
+    return SEALTailorStyle.execute(**{k: v if isinstance(v, list) else [v] for k, v in given.items()}).result
 
 
 def check_a_look_is_a_lora_that_load_lora_reads_and_the_models_stay_as_they_were():
@@ -213,7 +214,7 @@ def check_the_same_look_is_reused_and_another_is_not():
     _, name, _, told = tailored()
     assert name == "look.safetensors" and json.loads(told)["reused"] == name
     assert kept == {p: p.stat().st_mtime_ns for p in LORAS.glob("*.safetensors")}
-    content = torch.cat([picture(7), picture(8), picture(9)])
+    content = [picture(7), torch.cat([picture(8, 96, 64), picture(9, 96, 64)])]
     for changes, counted in (
         ({"content": content, "content_captions": "a house"}, {"style": 2, "content": 3}),
         ({"split": 1.0}, {"style": 2, "content": 0}),

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
 from chromium import find_chromium
 from frontend import FrontEnd
-from layout_audit import crowded, fitted, note_text, ran, show
+from layout_audit import crowded, drawn_boxes, fitted, note_text, ran, show
 
 READABLE = 0.6
 """Zoom below which the front end draws no text on classic nodes (it stops at 0.57)."""
@@ -53,7 +53,7 @@ def page(comfy: ComfyServer, request: pytest.FixtureRequest) -> Iterator[FrontEn
 def test_fits_a_usual_screen_and_nothing_overlaps(page: FrontEnd, name: str):
     page.resize(1600, 1000)
     page.load(read(name))
-    assert fitted(page) >= READABLE
+    assert fitted(page) >= READABLE, drawn_boxes(page)
     assert crowded(page) == []
     smallest, below = note_text(page)
     assert smallest >= LEGIBLE and below <= 0
@@ -89,7 +89,7 @@ def test_nothing_overlaps_after_a_run(page: FrontEnd, comfy: ComfyServer, checkp
     page.load(in_few_steps(name))
     page.console.clear()
     ran(page)
-    assert fitted(page) >= READABLE
+    assert fitted(page) >= READABLE, drawn_boxes(page)
     assert crowded(page) == []
     # ComfyUI asks the network for sizes of missing models; its own page forbids that.
     assert [text for text in page.complaints() if "Content Security Policy" not in text] == []

@@ -35,6 +35,7 @@ from seal_core.demo.sticker_files import animal_of
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.attribute_sweep import sweep_prompts
 from seal_core.stickers.pack.clip import Clip
+from seal_core.stickers.pack.load_files import load_stickers
 from seal_core.stickers.pack.pack_request import Sticker, with_emoji
 from seal_core.stickers.platforms import PLATFORMS
 
@@ -155,7 +156,9 @@ def test_example_pictures_are_there(workflow: dict[str, Any]):
     loaded = {widgets(node)["image"] for node in nodes_of(workflow, "LoadImage")}
     assert loaded <= set(named)
     for node in nodes_of(workflow, "SEALLoadStickers"):
-        assert named and set(named) == {file.name for file in EXAMPLES.glob(widgets(node)["files"])}
+        assert named and set(named) == {
+            file.name for pattern in widgets(node)["files"].splitlines() for file in EXAMPLES.glob(pattern)
+        }
 
 
 def test_example_pictures_are_small_and_ours():
@@ -289,11 +292,8 @@ def test_tailored_look_is_in_what_is_drawn():
     workflow = read(TAILOR)
     (tailor,), (apply,) = nodes_of(workflow, "SEALTailorStyle"), nodes_of(workflow, "SEALApplyEmbedding")
     assert origins(workflow, apply)["model"] is tailor
-    captions, batch = widgets(tailor)["style_captions"].splitlines(), [origins(workflow, tailor)["style"]]
-    while batch[-1]["type"] == "ImageBatch":
-        one, other = origins(workflow, batch.pop()).values()
-        batch += [other, one]
-    files = [widgets(node)["image"] for node in reversed(batch)]
+    captions, given = widgets(tailor)["style_captions"].splitlines(), widgets(origins(workflow, tailor)["style"])
+    files = [sticker.name for sticker in load_stickers(EXAMPLES, given["files"].splitlines(), given["kind"])]
     assert len(captions) == len(files) == 4
     for caption, file in zip(captions, files, strict=True):
         assert Path(file).stem.split("-")[-1] in caption, "in the order of the pictures"

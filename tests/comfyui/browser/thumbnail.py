@@ -191,19 +191,21 @@ def in_three_looks(studio: Studio) -> Image.Image:
     """The three looks, and the sticker in them."""
     few = {"SEALStyleRegions": {"steps": 15}, "SEALRestyle": {"steps": 60}}
     made = studio.saved(LOOKS, few)[0]
-    return tiled([*(example(node) for node in nodes_of(read(LOOKS), "LoadImage")[1:]), made], 2)
+    looks = [widgets(node)["image"] for node in nodes_of(read(LOOKS), "LoadImage")[1:]]
+    return tiled([*map(example, looks), made], 2)
 
 
 def tailored(studio: Studio) -> Image.Image:
     """Two of the pictures in the look, and the learned character in it, twice."""
     studio.scene(LEARN, LEARNED[0])
     made = [studio.scene(TAILOR, {**scene, "style": ""}) for scene in (LEARNED[0], DRAWN[1])]
-    return tiled([*(example(node) for node in nodes_of(read(TAILOR), "LoadImage")[1:3]), *made], 2)
+    (looks,) = nodes_of(read(TAILOR), "SEALLoadStickers")
+    return tiled([*map(example, widgets(looks)["files"].splitlines()[2:]), *made], 2)
 
 
-def example(node: dict[str, Any]) -> Image.Image:
-    """The picture that a Load Image node opens with."""
-    with Image.open(EXAMPLES / widgets(node)["image"]) as picture:
+def example(name: str) -> Image.Image:
+    """A picture that comes with the workflows."""
+    with Image.open(EXAMPLES / name) as picture:
         return picture.convert("RGB")
 
 

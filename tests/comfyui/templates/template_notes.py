@@ -157,16 +157,13 @@ TAILOR = f"""# Learn a look, and draw my character in it
 
 ### 1 · Learn your character first: *Learn a character from one sticker*. Choose it in *SEAL Load Embedding*, and the \
 same **checkpoint**.
-### 2 · Drop **pictures in one look** on *Load Image*: four here, a dozen is better; *Batch Images* takes more. Of \
-many subjects: what they share is what is learned.
-### 3 · In *Learn the look*, `style_captions` says what each shows, one a line, without words for the look.
-### 4 · **Run**. The model draws pictures of `content_captions` for what must not change, learns the look as a LoRA, \
-and draws your character in it.
+### 2 · Drop **pictures in one look** on *SEAL Load Stickers*: four here, a dozen is better, of many subjects.
+### 3 · In *Learn the look*, `style_captions` says what each shows, one a line, by file name, without words for the look.
+### 4 · **Run**. The model draws pictures of `content_captions` for what must not change, learns the look as an \
+ordinary LoRA (`models/loras`), and draws your character in it.
 
 Another emotion? Change it and run again: the look is learned once. Too little of the look: more `steps`, or a \
 `split` nearer to 1. It follows prompts less: a lower `split`.
-
-The file is an ordinary LoRA in `models/loras`.
 
 {_MODELS}
 """
