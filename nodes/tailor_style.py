@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..seal_core.pictures.inputs import images_of
-from ..seal_core.style.tailoring import DRAW_STEPS, RANK, RATE, SPLIT, STEPS, tailor_config
+from ..seal_core.style.tailoring import DRAW_STEPS, GUIDANCE, RANK, RATE, SPLIT, STEPS, tailor_config
 from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.node_ui import picture_on_node
@@ -100,6 +100,16 @@ class SEALTailorStyle(io.ComfyNode):
                     "which the model draws a picture; name what you will ask for. Empty = no content.",
                 ),
                 run_id_input(),
+                io.Float.Input(
+                    "content_cfg",
+                    default=GUIDANCE,
+                    min=1.0,
+                    max=100.0,
+                    step=0.1,
+                    optional=True,
+                    extra_dict=ADVANCED,
+                    tooltip="Guidance for content that the model draws: the cfg that it is sampled with.",
+                ),
             ],
             outputs=[
                 io.Model.Output("model", tooltip="The model with the look, as Load LoRA gives it at strength 1."),
@@ -134,6 +144,7 @@ class SEALTailorStyle(io.ComfyNode):
         content: list[torch.Tensor] | None = None,
         content_captions: Sequence[str] = (CONTENT,),
         run_id: Sequence[int] = (0,),
+        content_cfg: Sequence[float] = (GUIDANCE,),
     ) -> io.NodeOutput:
         config = tailor_config(
             name=name[0],
@@ -148,7 +159,15 @@ class SEALTailorStyle(io.ComfyNode):
         with torch.inference_mode(False), torch.enable_grad():
             looks, others = _pictures(style, "style"), _pictures(content, "content") if content else None
             run = TailorRun(
-                name[0], looks, _lines(style_captions), others, _lines(content_captions), split[0], config, run_id[0]
+                name=name[0],
+                style=looks,
+                style_captions=_lines(style_captions),
+                content=others,
+                content_captions=_lines(content_captions),
+                content_cfg=content_cfg[0],
+                split=split[0],
+                config=config,
+                run_id=run_id[0],
             )
             outcome = tailor_or_reuse(ComfyHost(model[0], clip[0], vae[0]), run)
         shown, _ = picture_on_node(outcome.loss_plot, cls)

@@ -36,13 +36,14 @@ PREVIEWS = 10
 @dataclass(frozen=True)
 class TailorRun:
     """What the node was asked for. style, content: pictures (H, W, C). captions: a line for all of them or one each;
-    without content pictures, prompts by which the model draws its own."""
+    without content pictures, prompts by which the model draws its own, with guidance `content_cfg`."""
 
     name: str
     style: Sequence[Tensor]
     style_captions: Sequence[str]
     content: Sequence[Tensor] | None
     content_captions: Sequence[str]
+    content_cfg: float
     split: float
     config: TrainConfig
     run_id: int
@@ -73,7 +74,7 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
     host.plan(config.batch_size, config.resolution)
     models = host.identity()
     pictures = digest(*run.style) + (digest(*run.content) if run.content is not None else "")
-    lines = "\n".join([*run.style_captions, "", *run.content_captions])
+    lines = "\n".join([*run.style_captions, "", *run.content_captions, f"{run.content_cfg}" if draws else ""])
     key = config.hash(models.hash, pictures, lines, str(run.split), stem, str(run.run_id))
     folder = ready_folder(loras_folder(), "name")
     for path in () if models.unread else files_with_hash(folder, key):
@@ -90,7 +91,14 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
     with host:
         content: Sequence[Tensor] | Tensor | None = run.content
         if draws:
-            content = drawn_content(host, run.content_captions, config.resolution, config.seed, on_step=watch.drawing)
+            content = drawn_content(
+                host,
+                run.content_captions,
+                config.resolution,
+                config.seed,
+                guidance=run.content_cfg,
+                on_step=watch.drawing,
+            )
         references, noticed = tailored_references(
             run.style, run.style_captions, content, run.content_captions, run.split, config.resolution
         )

@@ -51,7 +51,7 @@ ON_TINY = {
     "EmptyLatentImage": {"width": 128, "height": 128}, "KSampler": {"cfg": 4.0},
     "SEALTrainEmbedding": {"steps": 150, "batch_size": 8},
     "SEALTailorStyle": {
-        "steps": 120, "batch_size": 8, "learning_rate": 2e-3,
+        "steps": 120, "batch_size": 8, "content_cfg": 4.0,
         "content_captions": "\n".join(f"a sticker of a {a}, {e}" for a in ("cat", "pig") for e in ("sad", "angry")),
     },
 }  # fmt: skip
@@ -198,7 +198,12 @@ def in_three_looks(studio: Studio) -> Image.Image:
 def tailored(studio: Studio) -> Image.Image:
     """Two of the pictures in the look, and the learned character in it, twice."""
     studio.scene(LEARN, LEARNED[0])
-    made = [studio.scene(TAILOR, {**scene, "style": ""}) for scene in (LEARNED[0], DRAWN[1])]
+    six = {**ON_TINY, "EmptyLatentImage": {"width": 128, "height": 128, "batch_size": 6}}
+    six["KSampler"] = {**ON_TINY["KSampler"], "seed": 20}
+    made = []
+    for scene, chosen in ((LEARNED[0], 2), (DRAWN[1], 3)):
+        words = {"camera": "full body", "extra": "", **scene, "style": ""}
+        made.append(studio.saved(TAILOR, {**six, "StickerAttributePrompt": words})[chosen])
     (looks,) = nodes_of(read(TAILOR), "SEALLoadStickers")
     return tiled([*map(example, widgets(looks)["files"].splitlines()[2:]), *made], 2)
 

@@ -158,7 +158,7 @@ TAILOR = f"""# Learn a look, and draw my character in it
 ### 1 · Learn your character first: *Learn a character from one sticker*. Choose it in *SEAL Load Embedding*, and the \
 same **checkpoint**.
 ### 2 · Drop **pictures in one look** on *SEAL Load Stickers*: four here, a dozen is better, of many subjects.
-### 3 · In *Learn the look*, `style_captions` says what each shows, one a line, by file name, without words for the look.
+### 3 · In *Learn the look*, `style_captions` says what each shows, one a line, by file name, without the look.
 ### 4 · **Run**. The model draws pictures of `content_captions` for what must not change, learns the look as an \
 ordinary LoRA (`models/loras`), and draws your character in it.
 
