@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saved_workflows import DRAW, LEARN, LIKE_A_GIF, NAMES, TAILOR, nodes_of, read, widgets
+from saved_workflows import DRAW, LEARN, LIKE_A_GIF, NAMES, ONE_LOOK, TAILOR, nodes_of, read, widgets
 from server import ComfyServer
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
@@ -82,7 +82,7 @@ def checkpoint(comfy: ComfyServer) -> Iterator[None]:
 def test_nothing_overlaps_after_a_run(page: FrontEnd, comfy: ComfyServer, checkpoint: None, name: str):
     """By the Run button, as it opens."""
     page.resize(1600, 1000)
-    if name in (DRAW, LIKE_A_GIF, TAILOR) and not (comfy.embeddings / "my-sticker.safetensors").exists():
+    if name in (DRAW, LIKE_A_GIF, ONE_LOOK, TAILOR) and not (comfy.embeddings / "my-sticker.safetensors").exists():
         page.load(in_few_steps(LEARN))
         ran(page)
     page.evaluate("app.refreshComboInNodes()")

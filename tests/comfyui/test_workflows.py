@@ -11,7 +11,7 @@ import pictures
 import pytest
 from graphs import TOKENS
 from pack_rules import check_pack
-from saved_workflows import COMPARE, DRAW, EXAMPLES, GIFS, LEARN, LOOKS, NAMES, PICTURES, TAILOR, TINY, read
+from saved_workflows import COMPARE, DRAW, EXAMPLES, GIFS, LEARN, LOOKS, NAMES, ONE_LOOK, PICTURES, TAILOR, TINY, read
 from server import ComfyServer, PromptRejected, Result
 from workflow_api import changed, of_type, to_api
 
@@ -109,6 +109,24 @@ def test_tailor(comfy: ComfyServer, graph, trained):
     (apply,), (loader,) = of_type(sent, "SEALApplyEmbedding"), of_type(sent, "CheckpointLoaderSimple")
     sent[apply]["inputs"]["model"] = [loader, 0]
     assert comfy.pixels(comfy.run(sent).ok(), saved) != looked, "without the look"
+
+
+def test_one_look(comfy: ComfyServer, graph, trained):
+    """A pack of the learned character, which another look changes."""
+    for file in EXAMPLES.glob("seal-*"):
+        (comfy.base / "input" / file.name).write_bytes(file.read_bytes())
+    few = {"SEALStickerAttributeSweep": {"values_1": "waving", "values_2": "happy\nsad\nangry"}}
+    sent = changed(
+        graph(ONE_LOOK), {**few, "LoadImage": {"image": "seal-look.jpg"}, "SEALStyleModel": {"resolution": 64}}
+    )
+    (decode,) = of_type(sent, "VAEDecode")
+    sent["drawn"] = {"class_type": "PreviewImage", "inputs": {"images": [decode, 0]}}
+    result = comfy.run(sent).ok()
+    for pack in of_type(sent, "SEALSaveStickerPack"):
+        assert len(result.outputs[pack]["images"]) >= 3
+    first = comfy.pixels(result, "drawn")
+    other = changed(sent, {"LoadImage": {"image": "seal-pixels.png"}})
+    assert comfy.pixels(comfy.run(other).ok(), "drawn") != first
 
 
 def test_three_looks(comfy: ComfyServer, graph):

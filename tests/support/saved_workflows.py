@@ -19,8 +19,9 @@ MOVE = "Make a sticker move, and pack it"
 LIKE_A_GIF = "GIF in, my character moves"
 RESTYLE = "Redraw a picture in the look of another"
 LOOKS = "Redraw a picture in three looks, region by region"
+ONE_LOOK = "Sticker pack of my character in the look of a picture"
 TAILOR = "Learn a look, and draw my character in it"
-NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, LIKE_A_GIF, RESTYLE, LOOKS, TAILOR, COMPARE, DRAW)
+NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, LIKE_A_GIF, RESTYLE, LOOKS, ONE_LOOK, TAILOR, COMPARE, DRAW)
 """All that ship."""
 CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
 

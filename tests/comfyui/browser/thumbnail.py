@@ -29,6 +29,7 @@ from saved_workflows import (
     LIKE_A_GIF,
     LOOKS,
     MOVE,
+    ONE_LOOK,
     PICTURES,
     RESTYLE,
     TAILOR,
@@ -195,6 +196,13 @@ def in_three_looks(studio: Studio) -> Image.Image:
     return tiled([*map(example, looks), made], 2)
 
 
+def in_one_look(studio: Studio) -> Image.Image:
+    """The look, and the pack of a learned character in it."""
+    studio.scene(LEARN, LEARNED[0])
+    made = studio.packed(ONE_LOOK, {**ON_TINY, "SEALStickerCutout": {"grow": -2}, "SEALStyleModel": {"strength": 0.8}})
+    return tiled([example("seal-look.jpg"), *made], 3, PAPERS["sky"])
+
+
 def tailored(studio: Studio) -> Image.Image:
     """Two of the pictures in the look, and the learned character in it, twice."""
     studio.scene(LEARN, LEARNED[0])
@@ -223,7 +231,8 @@ def compare(_: Studio) -> Image.Image:
 
 MADE = {
     PICTURES: own_pictures, GIFS: moving, LEARN: learn, DRAW: draw, TINY: tiny, TWELVE: twelve, COMPARE: compare,
-    MOVE: moved, LIKE_A_GIF: like_a_gif, RESTYLE: restyled, LOOKS: in_three_looks, TAILOR: tailored,
+    MOVE: moved, LIKE_A_GIF: like_a_gif, RESTYLE: restyled, LOOKS: in_three_looks, ONE_LOOK: in_one_look,
+    TAILOR: tailored,
 }  # fmt: skip
 
 

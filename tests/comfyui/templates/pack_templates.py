@@ -26,6 +26,7 @@ hop = 🎉
 love = 😍
 🙂"""
 GIF, FRAMES = "seal-wave.gif", 8
+LOOK = "seal-look.jpg"
 PICTURE_SIZE = 128
 
 
@@ -76,13 +77,53 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
             "model": wired["MODEL"], "clip": wired["CLIP"], "vae": wired["VAE"], "image": image, "mask": mask, **more,
         },
     )  # fmt: skip
-    sweep = page.add(
-        say, "SEALStickerAttributeSweep", 682, title="Twelve prompts", wires={"concept": (learned, "name")},
-        camera="full body", style="flat vector", background="plain mint", attribute_1="action",
-        values_1="\n".join(ACTIONS), attribute_2="emotion", values_2="\n".join(EMOTIONS),
-    )  # fmt: skip
     given = (learned, "embedding")
     model = page.add(say, "SEALApplyEmbedding", pill=True, wires={"model": wired["MODEL"], "embedding": given})
+    pack_of_twelve(page, (say, paint, result), wired, given, model, tiny)
+    page.group("1 · Sticker" if tiny else "1 · Model and sticker", 0, top, 390, BOTTOM - top)
+    page.group("2 · Learn it", 912, 0, 376, BOTTOM)
+    return page
+
+
+def in_one_look(info: dict[str, Any]) -> Page:
+    """The pack of a learned character in the look of a picture."""
+    page = Page(info)
+    page.note(Column(0, 390), 494, notes.ONE_LOOK)
+    top = 588
+    give, result, look = Column(0, 390, top), Column(436, 430), Column(912, 376)
+    say, paint = Column(1334, 270), Column(1650, 280)
+    loader = checkpoint(page, give)
+    learned = page.add(give, "SEALLoadEmbedding", 162, name="my-sticker.safetensors")
+    page.add(give, "PreviewAny", rest(give), title="About the character", wires={"source": (learned, "info")})
+    given = (learned, "embedding")
+    applied = page.add(look, "SEALApplyEmbedding", pill=True, wires={"model": (loader, "MODEL"), "embedding": given})
+    picture = page.add(look, "LoadImage", 480, title="Load Image: the look", image=LOOK)
+    wires = {"image": (picture, "IMAGE"), "mask": (picture, "MASK")}
+    found = page.add(look, "SemanticMask", pill=True, title="Mask of the look", wires=wires)
+    styled = page.add(
+        look, "SEALStyleModel", rest(look), title="Draw in that look", strength=0.8,
+        wires={
+            "model": (applied, "model"), "vae": (loader, "VAE"), "image": (picture, "IMAGE"), "mask": (found, "mask"),
+        },
+    )  # fmt: skip
+    wired = {kind: (loader, kind) for kind in ("MODEL", "CLIP", "VAE")}
+    pack_of_twelve(page, (say, paint, result), wired, given, styled, style="")
+    page.group("1 · Model and character", 0, top, 390, BOTTOM - top)
+    page.group("2 · The look", 912, 0, 376, BOTTOM)
+    return page
+
+
+def pack_of_twelve(
+    page: Page, columns: tuple[Column, Column, Column], wired: dict[str, tuple[Placed, str]], given: tuple[Placed, str],
+    model: Placed, tiny: bool = False, style: str = "flat vector",
+) -> None:  # fmt: skip
+    """From the prompts to the packs. columns: of the prompts, of the drawing, of the packs. given: the embedding."""
+    say, paint, result = columns
+    sweep = page.add(
+        say, "SEALStickerAttributeSweep", 682, title="Twelve prompts", wires={"concept": (given[0], "name")},
+        camera="full body", style=style, background="plain mint", attribute_1="action", values_1="\n".join(ACTIONS),
+        attribute_2="emotion", values_2="\n".join(EMOTIONS),
+    )  # fmt: skip
     positive = page.add(
         say, "SEALTextEncode", pill=True, wires={"clip": wired["CLIP"], "embedding": given, "text": (sweep, "prompts")}
     )
@@ -114,12 +155,9 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
     pack(page, result, first, BOTTOM - 100 - 30 - 2 * GAP - len(others) * (PILL + BETWEEN_PILLS), wires)
     for platform in others:
         pack(page, result, platform, 0, wires, pill=True)
-    page.group("1 · Sticker" if tiny else "1 · Model and sticker", 0, top, 390, BOTTOM - top)
-    page.group("2 · Learn it", 912, 0, 376, BOTTOM)
-    page.group("3 · What to draw", 1334, 0, 270, BOTTOM)
-    page.group("4 · Draw and cut out", 1650, 0, 280, BOTTOM)
-    page.group("Result", 436, 0, 430, BOTTOM)
-    return page
+    page.group("3 · What to draw", say.x, 0, say.width, BOTTOM)
+    page.group("4 · Draw and cut out", paint.x, 0, paint.width, BOTTOM)
+    page.group("Result", result.x, 0, result.width, BOTTOM)
 
 
 def pictures(info: dict[str, Any]) -> Page:

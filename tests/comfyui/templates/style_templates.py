@@ -7,8 +7,8 @@ from typing import Any
 import template_notes as notes
 from layout_builder import TITLE, Column, Page, Placed
 from learning_templates import BOTTOM, STICKER, attribute_fields, checkpoint, drawn, rest
+from pack_templates import LOOK
 
-LOOK = "seal-look.jpg"
 LOOKS = (LOOK, "seal-watercolor-rabbit.jpg", "seal-pixels.png")
 HANDFUL = {
     "seal-watercolor-bear.jpg": "a sticker of an angry orange bear with a teal cap, waving, plain peach background",

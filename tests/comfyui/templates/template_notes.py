@@ -168,6 +168,18 @@ Another emotion? Change it and run again: the look is learned once. Too little o
 {_MODELS}
 """
 
+ONE_LOOK = f"""# My character's pack in the look of a picture
+
+### 1 · Choose **your character** (press **R** if it is new) and the **checkpoint** that it was learned on.
+### 2 · Drop **the look** on *Load Image*; its subject counts, not its ground.
+### 3 · **Run**. Twelve stickers are drawn in that look, cut out and packed into `output/stickers`.
+
+Too much of the picture's shapes or colours? A later `start_percent` in *Draw in that look*, `layers` = `appearance`, \
+or less `strength`. Too little: 1.
+
+{_MODELS}
+"""
+
 COMPARE = """# Compare three ways to learn
 
 ### 1 · Checkpoint, sticker, **Class word**.
