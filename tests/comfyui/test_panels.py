@@ -1,11 +1,7 @@
-"""The live panel, the layer picker and the words over numbers, in ComfyUI's own front end in a headless Chromium.
-
-SEAL_FRONT_ENDS: folders of other front ends (`static` of a comfyui-frontend-package) to test besides the ComfyUI's own.
-"""
+"""The live panel, the layer picker and the words over numbers, in ComfyUI's own front end in a headless Chromium."""
 
 from __future__ import annotations
 
-import os
 import sys
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -16,30 +12,13 @@ from server import ComfyServer
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
-from chromium import find_chromium
 from frontend import FrontEnd
 from panels import OFFERED, PICKER, RESUMED, Panels
 from saved_workflows import shipped_subgraphs
 
-FRONT_ENDS = ["own", *filter(None, os.environ.get("SEAL_FRONT_ENDS", "").split(os.pathsep))]
 SIMPLE = ["class_word", "name", "preset", "quality"]
 QUICK = {"class_word": "cat", "preset": "textual_inversion"}
 """Looks for no words, and takes a few milliseconds a step."""
-
-
-@pytest.fixture(scope="module", params=FRONT_ENDS)
-def served(request: pytest.FixtureRequest, comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    """A server with this front end, and its page."""
-    if find_chromium() is None:
-        pytest.skip("no Chromium found: install it or set CHROMIUM")
-    flags = () if request.param == "own" else ("--front-end-root", request.param)
-    server = ComfyServer(comfyui, tmp_path_factory.mktemp("panels"), flags)
-    try:
-        server.start()
-        with FrontEnd(f"http://127.0.0.1:{server.port}/") as page:
-            yield server, page
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=[False, True], ids=["classic", "nodes2"])

@@ -13,7 +13,6 @@ from server import ComfyServer
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
 
-from chromium import find_chromium
 from frontend import FrontEnd
 from layout_audit import crowded, drawn_boxes, fitted, note_text, ran, show
 
@@ -35,18 +34,24 @@ FEW_STEPS = {
 STRETCHES = "app.extensionManager.setting.get('Comfy.VueNodes.AutoScaleLayout')"
 
 
+@pytest.fixture(scope="module")
+def comfy(served: tuple[ComfyServer, FrontEnd]) -> ComfyServer:
+    served[0].ensure("sd15-small")
+    return served[0]
+
+
 @pytest.fixture(scope="module", params=["classic", "nodes 2.0"])
-def page(comfy: ComfyServer, request: pytest.FixtureRequest) -> Iterator[FrontEnd]:
-    if find_chromium() is None:
-        pytest.skip("no Chromium found: install it or set CHROMIUM")
+def page(
+    comfy: ComfyServer, served: tuple[ComfyServer, FrontEnd], request: pytest.FixtureRequest
+) -> Iterator[FrontEnd]:
     vue = request.param == "nodes 2.0"
     comfy.post("/history", {"clear": True})
-    with FrontEnd(f"http://127.0.0.1:{comfy.port}/") as front:
-        if vue and front.evaluate(f"{STRETCHES} != null"):
-            pytest.skip("this front end tries Nodes 2.0 out, and stretches classic layouts by 1.2 for them")
-        show(front, vue)
-        yield front
-        show(front, False)
+    front = served[1]
+    if vue and front.evaluate(f"{STRETCHES} != null"):
+        pytest.skip("this front end tries Nodes 2.0 out, and stretches classic layouts by 1.2 for them")
+    show(front, vue)
+    yield front
+    show(front, False)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -34,9 +34,8 @@ COLUMNS = {
     "leakage": "leaks the background",
     "rigidity": "keeps the pose",
     "quality": "picture quality",
-    "seconds": "training, s",
 }
-"""Metric -> its words in the README."""
+"""Metric -> its words in the README. No seconds: trials of several days and machines share the table."""
 PARTED = ("identity", "controllability", "leakage", "rigidity")
 """Metrics by which parts are told."""
 NEEDED = tuple(name for name in MAIN if name != LONG_TI)

@@ -136,7 +136,7 @@ METHODS = {"textual_inversion": ("TI", "Textual Inversion", "ti"), "hiper": ("Hi
 def compare(info: dict[str, Any]) -> Page:
     page = Page(info)
     steps = "{}, {} and {}".format(*(PRESETS[name].steps for name in METHODS))
-    page.note(Column(0, 364), 380, notes.COMPARE.format(steps=steps))
+    page.note(Column(0, 364), 390, notes.COMPARE.format(steps=steps))
     give, say, pills = Column(0, 240, 490), Column(262, 230, 490), Column(538, 225, 490)
     loader = checkpoint(page, give)
     image = sticker_input(page, give)
