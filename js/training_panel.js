@@ -120,14 +120,20 @@ function drawCurve(svg, points, steps) {
   curve.setAttribute("points", points.map(at).join(" "));
 }
 
-function gain(row, value) {
+function gain(row, value, told) {
   row.hidden = typeof value !== "number";
   if (row.hidden) return;
   const [, track, words] = row.children;
   track.firstChild.style.width = `${Math.min(100, Math.max(0, 200 * value))}%`; // a full bar: 50 % better, as in the picture
-  const n = Math.abs(Math.round(100 * value));
-  words.textContent = !n ? t("unchanged") : value < 0 ? t("{n} % worse", { n }) : t("{n} % better", { n });
+  words.textContent = told(Math.round(100 * value));
 }
+
+function change(percent) {
+  const n = Math.abs(percent);
+  return !n ? t("unchanged") : percent < 0 ? t("{n} % worse", { n }) : t("{n} % better", { n });
+}
+
+const leaked = (percent) => (percent > 0 ? `${percent} %` : t("none"));
 
 function noteOf(s) {
   if (s.phase === "result") return (s.notes ?? []).join("\n");
@@ -155,8 +161,8 @@ function paint(node, state) {
   parts.words.hidden = !s.note;
   parts.words.lastChild.textContent = s.note ?? "";
   parts.words.title = s.note ?? "";
-  gain(parts.likeness, over ? s.likeness : null);
-  gain(parts.leak, over ? s.leak : null);
+  gain(parts.likeness, over ? s.likeness : null, change);
+  gain(parts.leak, over ? s.leak : null, leaked);
   const note = noteOf(s);
   parts.note.hidden = !note;
   parts.note.textContent = note;

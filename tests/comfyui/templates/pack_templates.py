@@ -27,6 +27,8 @@ love = 😍
 🙂"""
 GIF, FRAMES = "seal-wave.gif", 8
 LOOK = "seal-look.jpg"
+TINY_PREVIEW = "a sticker of {}, happy, full body, flat vector style, plain mint background"
+"""The tiny model draws any of its styles where none is named."""
 PICTURE_SIZE = 128
 
 
@@ -56,7 +58,7 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
         names = {"MODEL": "model", "CLIP": "clip", "VAE": "vae"}
         page.add(give, "PreviewImage", rest(give), title="The one sticker", wires={"images": image})
         mask, more = (loader, "mask"), {"reference_attributes": (loader, "attributes")}
-        settings = {"steps": 150, "batch_size": 8, "name": "my-cat"}
+        settings = {"steps": 150, "batch_size": 8, "name": "my-cat", "preview_prompt": TINY_PREVIEW}
     else:
         loader = checkpoint(page, give)
         models, names = dict.fromkeys(("MODEL", "CLIP", "VAE"), loader), {n: n for n in ("MODEL", "CLIP", "VAE")}
