@@ -18,9 +18,9 @@ class SEALApplyEmbedding(io.ComfyNode):
             node_id="SEALApplyEmbedding",
             display_name="SEAL Apply Embedding",
             category="SEAL",
-            description="Let learned concepts enter only the layers and times that they were trained for, in prompts "
-            "from SEAL Text Encode or SEAL Route Conditioning, and add the weights of concepts that have any. Applying "
-            "it twice changes nothing.",
+            description="Let learned concepts enter only the layers and part of the sampling that they were "
+            "trained for, in prompts from SEAL Text Encode or SEAL Route Conditioning, and add the weights of concepts "
+            "that have any. Applying it twice changes nothing.",
             search_aliases=["layer restriction", "patch model", "route conditioning"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model. LoRAs and other patches stay."),

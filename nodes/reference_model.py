@@ -22,9 +22,9 @@ class SEALReferenceModel(io.ComfyNode):
             node_id="SEALReferenceModel",
             display_name="SEAL Reference Model",
             category="SEAL",
-            description="Look at the sticker while drawing, so that the character's colours and marks come back. Goes "
-            "with any learned concept: SEAL's, another embedding, a LoRA. Each sampling step costs one more pass of "
-            "the model per picture.",
+            description="Look at the sticker while drawing, so that the character's colours and patterns come back. "
+            "Goes with any learned concept: SEAL's, another embedding, a LoRA. Each sampling step costs one more pass "
+            "of the model per picture.",
             search_aliases=["reference only", "DreamMatcher", "identity", "character reference", "consistency"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model, patched or not. It is not changed."),
@@ -36,7 +36,8 @@ class SEALReferenceModel(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="How much it looks there: 0 not at all. Lower it if the sticker's style comes along.",
+                    tooltip="How much it looks at the sticker: 0 not at all. Lower it if the sticker's style comes "
+                    "along.",
                 ),
                 io.Mask.Input(
                     "mask",

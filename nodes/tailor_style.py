@@ -42,9 +42,9 @@ class SEALTailorStyle(io.ComfyNode):
             node_id="SEALTailorStyle",
             display_name="SEAL Tailor Style",
             category=STYLE,
-            description="Learn a look from a handful of pictures and save it as a LoRA. Layout and obedience come from "
-            "content pictures, which the model draws itself where none are wired. Each step costs about three passes "
-            f"of the model per picture, each content picture that it draws {2 * DRAW_STEPS}.",
+            description="Learn a look from a handful of pictures and save it as a LoRA. Layout and how prompts "
+            "are followed come from content pictures, which the model draws itself where none are wired. Each step "
+            f"costs about three passes of the model per picture, each content picture that it draws {2 * DRAW_STEPS}.",
             search_aliases=["style training", "Style Tailoring", "lora", "train style", "look", "fine-tune"],
             is_output_node=True,
             is_input_list=True,  # pictures of several sizes come as a list
@@ -71,7 +71,7 @@ class SEALTailorStyle(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     tooltip="Share of the noise levels that learns from the style pictures; the noisier ones learn "
-                    "from the content. Lower: freer layout, less of the look. 1 = plain fine-tuning.",
+                    "from the content. Lower: prompts are followed better, less of the look. 1 = plain fine-tuning.",
                 ),
                 io.Int.Input("steps", default=STEPS, min=1, max=100_000, tooltip="More steps: more of the look."),
                 io.Float.Input(
