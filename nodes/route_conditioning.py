@@ -16,7 +16,8 @@ class SEALRouteConditioning(io.ComfyNode):
             display_name="SEAL Route Conditioning",
             category="SEAL",
             description="Send one prompt into the chosen layers and part of the sampling, and another into all "
-            "others, whatever node encoded them. Needs SEAL Apply Embedding on the model; without it only `learned` counts.",
+            "others, whatever node encoded them. Needs SEAL Apply Embedding on the model; without it only `learned` "
+            "counts.",
             search_aliases=["layer prompt", "per block prompt", "attention routing"],
             inputs=[
                 io.Conditioning.Input("learned", tooltip="The prompt for the chosen layers, with the concept in it."),

@@ -20,8 +20,8 @@ class SEALTextEncode(io.ComfyNode):
             display_name="SEAL Text Encode",
             category="SEAL",
             description="Encode a prompt that names learned concepts. With SEAL Apply Embedding on the model, each "
-            "concept enters only the layers and part of the sampling that it was trained for; without it, it is a plain "
-            "embedding.",
+            "concept enters only the layers and part of the sampling that it was trained for; without it, it is a "
+            "plain embedding.",
             search_aliases=["prompt", "CLIP text encode", "concept prompt"],
             inputs=[
                 io.Clip.Input("clip", tooltip="The text encoder of the base model that the concept was trained on."),
