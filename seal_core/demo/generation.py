@@ -36,6 +36,7 @@ def generate_pictures(
     seed: int,
     steps: int = STEPS,
     cfg: float = CFG,
+    concept_cfg: float = 0.0,
 ) -> Tensor:
     """(len(prompts) * samples, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ...
 
@@ -59,6 +60,7 @@ def generate_pictures(
             width=host.resolution,
             steps=steps,
             cfg=cfg,
+            concept_cfg=concept_cfg,
             generator=torch.Generator().manual_seed(seed * 1000 + start),
         )
         images.append(host.decode_latents(latents))

@@ -122,13 +122,15 @@ def sample(
     steps: int,
     cfg: float,
     generator: torch.Generator,
+    concept_cfg: float = 0.0,
     on_step: Callable[[int, int, Tensor], object] | None = None,
 ) -> Tensor:
     """Latents (B, 4, height / 8, width / 8) float32 by Euler's method on the probability-flow ODE (2206.00364).
 
     positive: B rows, plain or routed; negative: B rows or one. height, width in pixels, multiples of 8.
-    cfg: classifier-free guidance scale, 1 = none (the negative is not computed). generator: on the
-    CPU, so that a seed means the same noise on every device. on_step(step, steps, x_0) is called after
+    cfg: classifier-free guidance scale, 1 = none (the negative is not computed). concept_cfg: how far to go on from the
+    class word to the concept, for one more pass a step; 0 = no further (ours). generator: on the CPU, so that a seed
+    means the same noise on every device. on_step(step, steps, x_0) is called after
     every step and may raise to stop. Raises SealError for sizes and steps out of range.
     """
     if min(height, width) < PIXELS or height % PIXELS or width % PIXELS:
@@ -149,14 +151,18 @@ def sample(
     for i, timestep in enumerate(timesteps.tolist()):
         sigma, following = sigmas[i].item(), sigmas[i + 1].item()
         rows = torch.cat([x, x]) if guided else x
+        level = torch.full((rows.shape[0],), sigma, device=x.device)
+        active = routed is not None and routed.active(timestep, len(host.sigmas) - 1)
         with contextlib.ExitStack() as stack:
-            if routed is not None and learned is not None and routed.active(timestep, len(host.sigmas) - 1):
+            if active and routed is not None and learned is not None:
                 stack.enter_context(route(routed.sites, learned))
                 stack.enter_context(added(routed.weights))
-            x0 = host.denoise(rows, torch.full((rows.shape[0],), sigma, device=x.device), main)
+            x0 = host.denoise(rows, level, main)
+        wanted = x0[:count]
         if guided:
-            wanted, unwanted = x0.chunk(2)
-            x0 = unwanted + cfg * (wanted - unwanted)
+            x0 = x0[count:] + cfg * (wanted - x0[count:])
+        if active and concept_cfg and routed is not None:
+            x0 = x0 + concept_cfg * (wanted - host.denoise(x, level[:count], routed.plain))
         x = x + (x - x0) / sigma * (following - sigma)
         if on_step is not None:
             on_step(i + 1, steps, x0)

@@ -196,3 +196,15 @@ def test_on_step_and_sizes(host):
     assert torch.allclose(seen[-1][2], last, atol=1e-5)  # the last step goes to x_0 itself
     with pytest.raises(SealError, match="size: 30 x 64"):
         draw(host, plain, size=(64, 30))
+
+
+@pytest.mark.parametrize("cfg", [1.0, 4.0])
+def test_concept_guidance_goes_on_from_the_class_word_to_the_concept(host, cfg):
+    """One step is linear in it, and it costs nothing where there is no concept or no window."""
+    context = generate_context(host, concept(host), "a my-cat jumping")
+    by_much = [draw(host, context, steps=1, cfg=cfg, concept_cfg=much) for much in (0.0, 1.0, 2.0)]
+    assert not torch.allclose(by_much[0], by_much[1], atol=1e-4)
+    assert torch.allclose(by_much[2] - by_much[1], by_much[1] - by_much[0], atol=1e-3)
+    assert torch.equal(draw(host, context.plain, cfg=cfg, concept_cfg=2.0), draw(host, context.plain, cfg=cfg))
+    never = replace(context, start_percent=0.99999, end_percent=0.99999)
+    assert torch.equal(draw(host, never, cfg=cfg, concept_cfg=2.0), draw(host, never, cfg=cfg))

@@ -2,9 +2,9 @@
 
 Names can be refined: `best~learning_rate=0.002~tokens.split=3` changes fields, `best-without-words` switches a
 component off, `best-with-norm` on, `best-told` is given the character's looks in words, as a user or a captioner may
-say them; `best-looking` looks at the reference while it draws, `best-looking@0.5` half as much; `only-layers` adds one
-to Textual Inversion, `curve-hiper` measures along the steps, `grid-up@0.2-1` restricts Textual Inversion to sites and
-times.
+say them; `best-looking` looks at the reference while it draws, `best-looking@0.5` half as much; `best-guided@2` spends
+the same on guidance from the class word to the concept; `only-layers` adds one to Textual Inversion, `curve-hiper`
+measures along the steps, `grid-up@0.2-1` restricts Textual Inversion to sites and times.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Method:
 
     words: whether the training prompts name the reference's own attributes. snapshots: steps after which the concept
     is judged as well as at the end. told: whether it knows the character's looks in words. looking: how much it looks
-    at the reference's picture while drawing, 0..1.
+    at the reference's picture while drawing, 0..1. guided: guidance from the class word to the concept, 0 = none.
     """
 
     name: str
@@ -103,6 +103,7 @@ class Method:
     snapshots: tuple[int, ...] = ()
     told: bool = False
     looking: float = 0.0
+    guided: float = 0.0
 
     @property
     def label(self) -> str:
@@ -112,6 +113,7 @@ class Method:
         """A short hash of all the method's settings."""
         text = json.dumps([self.config.hash() if self.config else self.name, self.words, self.snapshots])
         text += (" told" if self.told else "") + (f" looking {self.looking}" if self.looking else "")
+        text += f" guided {self.guided}" if self.guided else ""
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def for_reference(
@@ -206,6 +208,8 @@ def _named(name: str) -> Method:
         return _named(name.removesuffix("-told")).told_looks()
     if match := re.fullmatch(r"(.+)-looking(?:@([\d.]+))?", name):
         return replace(_named(match[1]), name=name, looking=float(match[2] or 1))
+    if match := re.fullmatch(r"(.+)-guided(?:@([\d.]+))?", name):
+        return replace(_named(match[1]), name=name, guided=float(match[2] or 1))
     if match := re.fullmatch(r"(.+)-(without|with)-(\w+)", name):
         return _switched(_named(match[1]), name, match[3], match[2] == "with")
     if match := re.fullmatch(r"only-(\w+)", name):
@@ -218,8 +222,8 @@ def _named(name: str) -> Method:
         return _preset("textual_inversion").but(name, {"layers.sites": match[1], **window})
     raise SealError(
         f"methods: {name!r} is not known; choose from {', '.join(_LABELS)}, best-without-X, best-with-X, best-told, "
-        f"best-looking, only-X (X: {', '.join(COMPONENTS)}), curve-NAME, grid-SITES@START-END, or a group of "
-        "`world eval --help`."
+        f"best-looking, best-guided, only-X (X: {', '.join(COMPONENTS)}), curve-NAME, grid-SITES@START-END, or a group "
+        "of `world eval --help`."
     )
 
 
@@ -254,6 +258,8 @@ def label(name: str) -> str:
         base = f"{_LABELS.get(base[6:], base[6:])} along its steps"
     elif match := re.fullmatch(r"(.+)-looking(?:@([\d.]+))?", base):
         base = f"{label(match[1])}, looking at its sticker" + (f" ({match[2]})" if match[2] else "")
+    elif match := re.fullmatch(r"(.+)-guided(?:@([\d.]+))?", base):
+        base = f"{label(match[1])}, guided to the concept ({match[2] or 1})"
     elif base.endswith("-told") and base not in _LABELS:
         base = f"{label(base.removesuffix('-told'))}, told the looks"
     elif base.endswith("-seal"):

@@ -94,7 +94,7 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
         host: Any = kit.host
         if method.looking:
             host = with_reference(host, reference.image, reference.mask, setup.sampling_steps, method.looking)
-        images = _pictures(host, concept, plan, subject, setup)
+        images = _pictures(host, concept, plan, subject, setup, method.guided)
         trial["attention"] = _attention(kit.host, concept, who.species, reference, seed)
     trial["samples"] = _judged(kit, plan, who, mask, targets, images)
     first = images[:: plan.samples].mul(255).round().byte()
@@ -141,11 +141,20 @@ def _trained(
     return result, looks, round(time.perf_counter() - started, 3)
 
 
-def _pictures(host: Host, concept: Concept | None, plan: CharacterPlan, subject: str, setup: Setup) -> Tensor:
+def _pictures(
+    host: Host, concept: Concept | None, plan: CharacterPlan, subject: str, setup: Setup, guided: float = 0.0
+) -> Tensor:
     """(P * S, H, W, 3) in [0, 1]: the samples of the first prompt, then those of the second, ..."""
     texts = [ask.text(subject) for ask in plan.asks]
     return generate_pictures(
-        host, concept, texts, plan.samples, seed=plan.seed, steps=setup.sampling_steps, cfg=setup.cfg
+        host,
+        concept,
+        texts,
+        plan.samples,
+        seed=plan.seed,
+        steps=setup.sampling_steps,
+        cfg=setup.cfg,
+        concept_cfg=guided,
     )
 
 

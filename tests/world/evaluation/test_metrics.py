@@ -367,3 +367,10 @@ def test_a_method_that_looks_at_its_sticker_learns_as_the_other_does():
     assert len({m.key() for m in (looking, half, plain, method("base"), method("base-looking"))}) == 5
     assert looking.limited(10).looking == 1.0
     assert half.label == "SEAL best, looking at its sticker (0.5)"
+
+
+def test_a_method_may_be_guided_to_its_concept():
+    once, more, plain = (method(f"best{end}") for end in ("-guided", "-guided@2.5", ""))
+    assert (once.guided, more.guided, plain.guided) == (1.0, 2.5, 0.0)
+    assert once.config == plain.config and len({m.key() for m in (once, more, plain, method("best-looking"))}) == 4
+    assert more.label == "SEAL best, guided to the concept (2.5)"
