@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from ..hosts.base import Context, Host, Site
-from ..messages import require_in_range, require_one_of, require_whole_number
+from ..messages import SealError, require_in_range, require_one_of, require_whole_number
+from ..method.optimiser import Descent, Moved
 from ..method.sampling import schedule
 from ..method.sites import parse_sites, select
 from .matching import Pairs
@@ -62,7 +63,8 @@ def restyle(
 ) -> Tensor:
     """Latents (1, 4, h, w) of the content in the styles' look.
 
-    context: one row, the empty prompt's as published. on_step(step, steps, latents) may raise to stop.
+    context: one row, the empty prompt's as published. on_step(step, steps, latents) may raise to stop. Raises SealError
+    for a loss that is not finite.
     """
     settings = settings or RestyleSettings()
     content = pairs.content.latents.float()
@@ -73,7 +75,12 @@ def restyle(
     regional = {s.name: _Places.of(s, pairs, size, content.device) for s in read} if settings.regional else {}
     sigmas = schedule(host.sigmas, settings.steps)[1][:-1].to(content.device)
     x = content.clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([x], lr=settings.rate)
+
+    def backward(loss: Tensor) -> None:
+        [x.grad] = torch.autograd.grad(loss, [x])
+
+    # In float16 the gradient of a mean over a million numbers vanishes, unless the loss is scaled.
+    descent = Descent(lambda: [Moved([x], settings.rate)], 0.0, host.dtype == torch.float16, backward)
     for step, sigma in enumerate(sigmas, 1):
         with torch.no_grad():
             seen = [look.at(sigma) for look in looks]
@@ -82,8 +89,8 @@ def restyle(
             losses = [
                 _site_loss(s, now[s.name], [one[s.name] for one in seen], regional.get(s.name), settings) for s in read
             ]
-            [x.grad] = torch.autograd.grad(torch.stack(losses).sum(), [x])
-        optimiser.step()
+            if not descent.down(torch.stack(losses).float().sum(), 1.0):
+                raise SealError(f"model: the loss is not finite at step {step}; load it in float32 or bfloat16.")
         if on_step:
             on_step(step, settings.steps, x.detach())
     return x.detach()

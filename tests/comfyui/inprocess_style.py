@@ -25,6 +25,7 @@ from seal_pack.nodes.style_match import SEALStyleMatch
 from seal_pack.nodes.style_model import SEALStyleModel
 from seal_pack.nodes.style_regions import SEALStyleRegions
 from seal_pack.nodes.tailor_style import SEALTailorStyle
+from seal_pack.seal_core.style import regional_style
 
 LORAS = FOLDER / "style_loras"
 folder_paths.folder_names_and_paths["loras"] = ([str(LORAS)], {".safetensors"})
@@ -73,6 +74,22 @@ def check_a_picture_is_restyled_region_by_region_and_the_models_stay_as_they_wer
     assert torch.allclose(kept_latent["samples"], plain_latents, atol=1e-6)
     assert state(*roots) == before
     assert all(torch.equal(v, weights[k]) for k, v in MODEL.model.state_dict().items())
+
+
+def check_half_precision_restyles_large_pictures_too():
+    """A large model's mean over a million numbers, here by a factor, leaves gradients below what float16 can tell."""
+    half = make_model(dtype=torch.float16)
+    pairs = SEALStyleMatch.execute(regions(1, model=half)[0], regions(2, model=half)[0]).result[0]
+    expected = restyled(pairs, half, steps=4)[1]["samples"]
+    loss = regional_style._site_loss
+    try:
+        regional_style._site_loss = lambda *args: loss(*args) / 4096
+        found = restyled(pairs, half, steps=4)[1]["samples"]
+    finally:
+        regional_style._site_loss = loss
+    start = half.model.latent_format.process_out(pairs[0].content.latents).cpu()
+    likeness = torch.nn.functional.cosine_similarity((found - start).flatten(), (expected - start).flatten(), dim=0)
+    assert likeness > 0.95, likeness
 
 
 def check_several_contents_and_styles_and_sizes():
