@@ -11,6 +11,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from ...seal_core.hosts.aside import is_aside
 from ...seal_core.messages import SealError
 from ...seal_core.motion.temporal.clip_host import shared_noise
 from ...seal_core.motion.temporal.motion_file import LearnedMotion
@@ -82,13 +83,18 @@ class _Moving:
     ) -> Tensor:
         options = dict(transformer_options or {})
         layers = options.get(KEY)
-        if layers is None:  # no sampling, such as a training
+        if layers is None or is_aside():  # no sampling, such as a training; or a style picture, which is no frame
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
         if len(x) % self._frames:
             raise SealError(
                 f"latent: another node cuts the batch into passes of {len(x)} pictures, which are no clips of "
                 f"{self._frames} frames; let its context windows be as long as a clip, without overlap, or leave them "
                 "off."
+            )
+        if self._given is not None and self._given.shape[-2:] != x.shape[-2:]:
+            raise SealError(
+                "first_frame: a prompt with an area sees a part of the frames only; use Conditioning (Set Mask) in "
+                "place of Conditioning (Set Area)."
             )
         model = executor.class_obj
         known = torch.zeros(len(x) // self._frames, self._frames, dtype=torch.bool, device=x.device)

@@ -79,6 +79,7 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member("comfy.conds.CONDCrossAttn", "a second context beside a conditioning's own"),
         Member("comfy.patcher_extension.WrappersMP.OUTER_SAMPLE", "once per sampling: which contexts are needed"),
         Member("comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL", "once per pass: which site reads which"),
+        Member("comfy.patcher_extension.WrappersMP.CALC_COND_BATCH", "which prompts are whose, for a reference"),
         Member("comfy.patcher_extension.WrappersMP.APPLY_MODEL", "a pass over the style pictures before each pass"),
         Member("comfy.patcher_extension.WrapperExecutor:class_obj", "the guider of a sampling"),
         Member(

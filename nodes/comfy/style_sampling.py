@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...seal_core.concept.settings import Layers
+from ...seal_core.hosts.aside import is_aside
 from ...seal_core.messages import SealError
 from ...seal_core.method.sites import parse_sites
 from ...seal_core.pictures.inputs import images_of, masks_for, rgb_and_alpha
@@ -18,7 +19,9 @@ from ...seal_core.pictures.resize import resize
 from ...seal_core.style.matching import require_few_styles
 from ...seal_core.style.pictures_to_regions import fitted_sides
 from ...seal_core.style.style_source import StyleSource, in_style
-from .routing.plan import Window, noise_level, window_of, within
+from .routing.plan import noise_level, window_of, within
+from .routing.route import KEY as ROUTING
+from .sampled_prompts import drawn_prompts, seen_part, with_prompts_told
 from .unet_sites import native_resolution, require_unet, unet_sites
 
 KEY = "seal_style"
@@ -64,18 +67,17 @@ def with_style(model: Any, source: StyleSource, where: Tensor | None = None) -> 
     """A clone of a MODEL that draws in the source's style. where: MASK, which part of the drawing takes it."""
     if where is not None:
         where = masks_for(where, 1, where.shape[-2], where.shape[-1])[0]
-    sampling = model.get_model_object("model_sampling")
-    window = window_of(source.layers, sampling)
     patched = model.clone()
-    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, _Styled(source, window, where))
+    with_prompts_told(patched)
+    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, _Styled(source, where))
     return patched
 
 
 class _Styled:
     """The wrapper of a pass: (executor, x, t, c_concat, c_crossattn, control, transformer_options, **rest)."""
 
-    def __init__(self, source: StyleSource, window: Window, where: Tensor | None) -> None:
-        self._source, self._window, self._where = source, window, where
+    def __init__(self, source: StyleSource, where: Tensor | None) -> None:
+        self._source, self._where = source, where
 
     def __call__(
         self,
@@ -90,26 +92,26 @@ class _Styled:
     ) -> Tensor:
         options = dict(transformer_options or {})
         model = executor.class_obj
-        if self._source.strength == 0 or not within(self._window, noise_level(model.model_sampling, t, options)):
+        window = window_of(self._source.layers, model.model_sampling)  # a ModelSampling node may come after ours
+        acts = self._source.strength > 0 and within(window, noise_level(model.model_sampling, t, options))
+        if not acts or is_aside():  # the pass of another style's picture
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
         rows = _prompted(options, len(x)) if self._source.beside else None
         if rows is not None and not bool(rows.any()):
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
         row = _plainest(options, len(x))
         one = {name: _row(value, row, len(x)) for name, value in rest.items()}
-        alone = {**options, "cond_or_uncond": [1], "uuids": options.get("uuids", [None])[-1:]}
+        level = t.amax().view(1)  # a motion's given frames have a lower one
 
         def run(x_t: Tensor) -> None:
             concat = None if c_concat is None else F.interpolate(c_concat[row : row + 1].float(), x_t.shape[-2:])
-            executor(x_t.to(x), t[row : row + 1], concat, _row(c_crossattn, row, len(x)), None, alone, **one)
+            executor(x_t.to(x), level, concat, _row(c_crossattn, row, len(x)), None, _alone(options), **one)
 
         def add_noise(latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
             return model.model_sampling.noise_scaling(sigma.view(-1, 1, 1, 1), noise, latent)
 
-        noised = self._source.noised(add_noise, t[row : row + 1].float())
-        where = None
-        if self._where is not None:
-            where = F.interpolate(self._where[None, None], x.shape[-2:], mode="area")[0, 0]
+        noised = self._source.noised(add_noise, level.float())
+        where = None if self._where is None else seen_part(self._where, options, x)
         sites = unet_sites(model.diffusion_model)
         with in_style(self._source, sites, [lambda x_t=x_t: run(x_t) for x_t in noised], where, rows):
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
@@ -117,16 +119,24 @@ class _Styled:
 
 def _plainest(options: Mapping[str, Any], rows: int) -> int:
     """A row of the negative prompt, where the batch has one: what says least about what is drawn."""
-    kinds = list(options.get("cond_or_uncond", ()))
-    each = rows // len(kinds) if kinds else rows
-    return kinds.index(1) * each if 1 in kinds else 0
+    drawn = drawn_prompts(options)
+    return drawn.index(False) * (rows // len(drawn)) if False in drawn else 0
 
 
 def _prompted(options: Mapping[str, Any], rows: int) -> Tensor | None:
     """Which rows (B,) are the prompt's, the only ones that look at a reference: guidance would take away again what the
     negative prompt's see, too. None: all."""
-    kinds = torch.tensor(list(options.get("cond_or_uncond", ())))
-    return (kinds == 0).repeat_interleave(rows // len(kinds)) if len(kinds) else None
+    drawn = drawn_prompts(options)
+    return torch.tensor(drawn).repeat_interleave(rows // len(drawn)) if drawn else None
+
+
+def _alone(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a style picture's pass. Of the wrappers about the U-Net only ours act: others' are caches such as
+    EasyCache, which would answer with the drawing's own."""
+    wrappers = {**options.get("wrappers", {})}
+    inner = wrappers.get(WrappersMP.DIFFUSION_MODEL, {})
+    wrappers[WrappersMP.DIFFUSION_MODEL] = {key: found for key, found in inner.items() if str(key).startswith(ROUTING)}
+    return {**options, "wrappers": wrappers, "cond_or_uncond": [1], "uuids": [None]}
 
 
 def _row(value: Any, row: int, rows: int) -> Any:

@@ -16,7 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..hosts.aside import is_aside
 from ..hosts.base import Site
+from ..hosts.uncompiled import uncompiled
+from ..messages import SealError
 
 
 @dataclass
@@ -39,7 +42,7 @@ def self_attention_tap(sites: Sequence[Site]) -> Iterator[dict[str, Seen]]:
 
         return hook
 
-    with contextlib.ExitStack() as stack:
+    with uncompiled(), contextlib.ExitStack() as stack:
         for site in sites:
             own = site.block.attn1
             for what, module in (("q", own.to_q), ("k", own.to_k), ("v", own.to_v)):
@@ -80,20 +83,31 @@ def styled(
 ) -> Iterator[None]:
     """Self-attentions beside `sites` give, to `strength` (0..1), what their queries find in the style's places.
 
-    style: site -> keys and values (1, keys, C). where: site -> how much of it each place takes, (places,) in [0, 1].
-    beside: in their own places, too, so that each takes from the style only where it finds itself there. rows: how much
-    of it each row of the batch takes (B,), None = all of it.
+    style: site -> keys and values (1, keys, C). where: site -> how much of it each place takes, (1 or B, places) in
+    [0, 1]. beside: in their own places, too, so that each takes from the style only where it finds itself there. rows:
+    how much of it each row of the batch takes (B,), None = all of it. Raises SealError where another node has merged
+    places, so that `where` names none.
     """
 
     def change(site: Site, seen: Seen):
-        def hook(module: nn.Module, args: tuple) -> tuple:
+        def hook(module: nn.Module, args: tuple) -> tuple | None:
+            if is_aside():  # another style's picture
+                return None
             own, q = args[0], seen.q
             k, v = (t.to(q).expand(len(q), -1, -1) for t in (style[site.name].k, style[site.name].v))
-            if beside:
-                k, v = torch.cat([seen.k, k], dim=1), torch.cat([seen.v, v], dim=1)
-            share = strength * where[site.name].to(own)[None, :, None] if site.name in where else strength
+            if beside:  # HyperTile cuts each row of queries into several
+                own_k, own_v = (t.reshape(len(q), -1, t.shape[-1]) for t in (seen.k, seen.v))
+                k, v = torch.cat([own_k, k], dim=1), torch.cat([own_v, v], dim=1)
+            share: Tensor | float = strength
+            if site.name in where:
+                if where[site.name].shape[1] != own.shape[1]:
+                    raise SealError(
+                        "where: another node merges or tiles the places of this model (Tome, HyperTile), so parts of "
+                        "the drawing cannot be told apart; take that node out, or leave `where` unwired."
+                    )
+                share = strength * where[site.name].to(own)[..., None]
             if rows is not None:
-                share = share * rows.to(own)[:, None, None]
+                share = share * rows.to(own).repeat_interleave(len(own) // len(rows))[:, None, None]
             return (own + share * (attend(site, q, k, v).to(own) - own), *args[1:])
 
         return hook

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..concept.settings import Layers
+from ..hosts.aside import aside
 from ..hosts.base import Context, Host, Prompt, Site
 from ..messages import require_in_range
 from ..method.sampling import schedule
@@ -79,8 +80,9 @@ def in_style(
 ) -> Iterator[None]:
     """Everything that passes the U-Net inside the block draws in the source's style.
 
-    passes: for each style picture, runs the U-Net on it noised to the present level. where: (h, w) in [0, 1] at the
-    size of what is drawn's latents, how much each place takes. rows: how much each row of the batch takes (B,).
+    passes: for each style picture, runs the U-Net on it noised to the present level. where: (h, w), or (B, h, w) for
+    each row, in [0, 1] at the size of what is drawn's latents, how much each place takes. rows: how much each row of
+    the batch takes (B,).
     """
     with _seen_style(source, sites, looked_at(source, sites, passes), where, rows):
         yield
@@ -91,7 +93,7 @@ def looked_at(source: StyleSource, sites: Sequence[Site], passes: Sequence[Calla
     chosen = source.chosen(sites)
     found: dict[str, list[Seen]] = {site.name: [] for site in chosen}
     for i, run in enumerate(passes):
-        with torch.no_grad(), self_attention_tap(chosen) as seen:
+        with torch.no_grad(), aside(), self_attention_tap(chosen) as seen:
             run()
         for site in chosen:
             at, one = source.kept(site, i), seen[site.name]
@@ -118,8 +120,9 @@ def _seen_style(
 
 
 def _at(site: Site, where: Tensor) -> Tensor:
-    size = site.map_size(*where.shape)
-    return F.interpolate(where[None, None].float(), size, mode="area").flatten()
+    height, width = where.shape[-2:]
+    maps = where.reshape(-1, 1, height, width).float()
+    return F.interpolate(maps, site.map_size(height, width), mode="area").flatten(1)
 
 
 def with_reference(host: Host, image: Tensor, mask: Tensor, steps: int, strength: float = 1.0) -> StyledHost:

@@ -30,6 +30,7 @@ SCRIPTS = [
     "inprocess_pictures.py",
     "inprocess_fuzz.py",
     "inprocess_motion.py",
+    "inprocess_combined.py",
 ]
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ...hosts.aside import is_aside
 from ...hosts.base import Site
+from ...hosts.uncompiled import uncompiled
 from ...messages import SealError, require_one_of
 from ...method.sites import parse_sites
 from .temporal_layers import LAYERS, FrameGrid
@@ -142,12 +144,14 @@ def inserted(layers: MotionLayers, sites: Sequence[Site], clip: ClipPass, streng
     what the layers add counts so much."""
 
     def hook(site: Site):
-        def add(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        def add(module: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
+            if is_aside():  # a style picture is no frame
+                return None
             return output + strength * layers.of(site)(output, clip, site)
 
         return add
 
-    with contextlib.ExitStack() as stack:
+    with uncompiled(), contextlib.ExitStack() as stack:
         for site in sites:
             stack.callback(site.block.register_forward_hook(hook(site)).remove)
         yield

@@ -1,0 +1,139 @@
+"""Styles, references and motions beside each other and beside ComfyUI's own nodes: `PYTHON inprocess_combined.py
+COMFY_DIR`.
+
+Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fails.
+"""
+
+from __future__ import annotations
+
+# The kit comes first: it puts ComfyUI on the path.
+from inprocess_kit import MODEL, NEGATIVE, plain, refused, run, sample
+
+# isort: split
+
+import torch
+from comfy import samplers
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy_extras import nodes_custom_sampler, nodes_easycache, nodes_hypertile, nodes_tomesd
+from inprocess_motion import moving, train
+from inprocess_style import picture, referred, styled
+from seal_pack.nodes.comfy.sampled_prompts import KEY, seen_part
+
+import nodes as comfy_nodes
+
+CAT = plain("a cat")
+LEFT = torch.zeros(1, 64, 64)
+LEFT[..., :32] = 1
+
+
+def of(node, *args):
+    def applied(model):
+        output = node.execute(model, *args)
+        return getattr(output, "result", output)[0]
+
+    return applied
+
+
+def nothing_hangs_on_the_model():
+    return not any(m._forward_hooks or m._forward_pre_hooks for m in MODEL.model.modules())
+
+
+def check_a_style_picture_is_no_frame_of_a_motion():
+    motion, early = train(name="combined")[0], {"start_percent": 0.0}
+    for look in (styled, lambda m=MODEL: referred(m, **early)):
+        both = [sample(m, CAT, batch=8) for m in (moving(motion, look()), look(moving(motion)))]
+        assert torch.allclose(*both, atol=1e-4), "the order does not count"
+        for alone in (moving(motion), look()):
+            assert not torch.allclose(both[0], sample(alone, CAT, batch=8))
+    first = {"samples": torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))}
+    both = [sample(m, CAT, batch=8) for m in (
+        moving(motion, styled(), first_frame=first), styled(moving(motion, first_frame=first)))]  # fmt: skip
+    assert torch.allclose(*both, atol=1e-4), "the noise level is that of the frames that are drawn"
+    assert nothing_hangs_on_the_model()
+
+
+def check_two_looks_in_two_parts_do_not_style_each_others_pictures():
+    looks = ({"where": LEFT}, {"image": picture(6), "where": 1 - LEFT})
+    for size in ((8, 8), (8, 16)):
+        both = [sample(styled(styled(**a), **b), CAT, size=size) for a, b in (looks, looks[::-1])]
+        assert torch.allclose(*both, atol=1e-4), size
+    assert not torch.allclose(both[0], sample(styled(**looks[0]), CAT, size=(8, 16)))
+
+
+def check_references_and_styles_in_any_order():
+    for made in (
+        styled(referred(), strength=0.5), referred(styled(), strength=0.5), referred(referred(), image=picture(6)),
+    ):  # fmt: skip
+        assert torch.isfinite(sample(made, CAT, batch=2, steps=4)).all()
+
+
+def guided(model, *prompts, steps=4):
+    """As DualCFGGuider samples, which passes the negative prompt first, or for two prompts as CFGGuider."""
+    guider = (nodes_custom_sampler.Guider_DualCFG if len(prompts) == 3 else samplers.CFGGuider)(model)
+    guider.set_conds(*prompts)
+    guider.set_cfg(*(4.0,) * (len(prompts) - 1))
+    latent = torch.zeros(1, 4, 8, 8)
+    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
+    levels = samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", steps)
+    return guider.sample(noise, latent, samplers.sampler_object("euler"), levels, disable_pbar=True)
+
+
+def check_the_prompts_look_at_a_reference_whatever_the_guider_passes_first():
+    for model in (MODEL, referred(), styled()):  # with twice the same prompt it is plain guidance
+        found = guided(model, CAT, CAT, NEGATIVE), guided(model, CAT, NEGATIVE)
+        assert torch.allclose(*found, atol=1e-4), (found[0] - found[1]).abs().max()
+
+
+def check_a_part_of_the_drawing_stays_in_its_place_under_prompts_with_areas():
+    right = comfy_nodes.ConditioningSetArea().append(CAT, 32, 64, 32, 0, 1.0)[0]
+    seen = []
+
+    def watch(executor, x, *args, **kwargs):
+        options = args[4]
+        seen.append((x.shape[-1], seen_part(LEFT[0], options, x)))
+        return executor(x, *args, **kwargs)
+
+    model = styled(where=LEFT)
+    model.add_wrapper_with_key("apply_model", "watch", watch)
+    sample(model, CAT + right)
+    # A style picture's pass is as large as the picture, and tells of no prompt.
+    kinds = {(width, part.flatten(1).mean(1).round(decimals=2).unique().tolist().__str__()) for width, part in seen}
+    assert (4, "[0.0]") in kinds and (8, "[0.5]") in kinds, kinds
+    assert KEY not in model.model_options["transformer_options"]
+
+
+def check_a_first_frame_under_a_prompt_with_an_area_is_refused_with_a_remedy():
+    area = comfy_nodes.ConditioningSetArea().append(CAT, 32, 64, 32, 0, 1.0)[0]
+    first = {"samples": torch.zeros(1, 4, 8, 8)}
+    with refused("first_frame: a prompt with an area"):
+        sample(moving(train(name="combined")[0], first_frame=first), CAT + area, batch=8)
+
+
+def check_caches_of_passes_do_not_answer_for_a_style_picture():
+    cached = of(nodes_easycache.EasyCacheNode, 0.2, 0.15, 0.95, False)
+    for size in ((8, 8), (8, 16)):
+        for look in (styled, referred):
+            found = [sample(m, CAT, steps=4, size=size) for m in (cached(look()), look(cached(MODEL)))]
+            assert torch.allclose(*found, atol=1e-4) and torch.isfinite(found[0]).all()
+            assert not torch.allclose(found[0], sample(cached(MODEL), CAT, steps=4, size=size))
+
+
+def check_compiled_models_are_styled_and_moved_all_the_same():
+    motion, plain_model = train(name="combined")[0], MODEL.clone()
+    set_torch_compile_wrapper(plain_model, backend="eager")
+    sample(plain_model, CAT, batch=8)  # compiled before anything hangs on it
+    for look in (styled, referred, lambda m=MODEL: moving(motion, m)):
+        assert torch.allclose(sample(look(plain_model), CAT, batch=8), sample(look(), CAT, batch=8), atol=1e-4)
+
+
+def check_nodes_that_cut_or_merge_places():
+    tiled, merged = of(nodes_hypertile.HyperTile, 32, 1, 0, False), of(nodes_tomesd.TomePatchModel, 0.5)
+    for node in (tiled, merged):
+        for look in (styled, referred):
+            assert torch.isfinite(sample(node(look()), CAT, size=(16, 16))).all()
+        with refused("where: another node merges or tiles"):
+            sample(node(styled(where=LEFT)), CAT, size=(16, 16))
+
+
+if __name__ == "__main__":
+    run(globals())
