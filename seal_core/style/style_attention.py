@@ -86,7 +86,7 @@ def styled(
     style: site -> keys and values (1, keys, C). where: site -> how much of it each place takes, (1 or B, places) in
     [0, 1]. beside: in their own places, too, so that each takes from the style only where it finds itself there. rows:
     how much of it each row of the batch takes (B,), None = all of it. Raises SealError where another node has merged
-    places, so that `where` names none.
+    or tiled places, so that `where` names none.
     """
 
     def change(site: Site, seen: Seen):
@@ -102,8 +102,9 @@ def styled(
             if site.name in where:
                 if where[site.name].shape[1] != own.shape[1]:
                     raise SealError(
-                        "where: another node merges or tiles the places of this model (Tome, HyperTile), so parts of "
-                        "the drawing cannot be told apart; take that node out, or leave `where` unwired."
+                        "where: another node merges, tiles or shrinks the places of this model (Tome, HyperTile, "
+                        "Deep Shrink), so parts of the drawing cannot be told apart; take that node out, or leave "
+                        "`where` unwired."
                     )
                 share = strength * where[site.name].to(own)[..., None]
             if rows is not None:

@@ -61,12 +61,18 @@ class StyleSource:
             for one, noise in zip(self.latents, self._noise)
         ]
 
-    def kept(self, site: Site, i: int) -> Tensor | None:
-        """Indices of the i-th picture's places that count at a site, or None for all."""
+    def kept(self, site: Site, i: int, places: int) -> Tensor | None:
+        """Indices of the i-th picture's places that count at a site, or None for all. places: how many it has."""
         mask = self.masks[i]
         if mask is None:
             return None
-        small = resize_mask(mask, *site.map_size(*self.latents[i].shape[-2:])).flatten() > 0.5
+        rows, columns = site.map_size(*self.latents[i].shape[-2:])
+        if rows * columns != places:  # Deep Shrink makes the map smaller
+            shrink = (places / (rows * columns)) ** 0.5
+            rows, columns = round(rows * shrink), round(columns * shrink)
+        if rows * columns != places:
+            return None
+        small = resize_mask(mask, rows, columns).flatten() > 0.5
         return small.nonzero()[:, 0] if bool(small.any()) else None
 
 
@@ -96,7 +102,8 @@ def looked_at(source: StyleSource, sites: Sequence[Site], passes: Sequence[Calla
         with torch.no_grad(), aside(), self_attention_tap(chosen) as seen:
             run()
         for site in chosen:
-            at, one = source.kept(site, i), seen[site.name]
+            one = seen[site.name]
+            at = source.kept(site, i, one.k.shape[1])
             pick = slice(None) if at is None else at.to(one.k.device)
             found[site.name].append(Seen(k=one.k[:1, pick], v=one.v[:1, pick]))
     return {

@@ -14,7 +14,7 @@ from inprocess_kit import MODEL, NEGATIVE, plain, refused, run, sample
 import torch
 from comfy import samplers
 from comfy_api.torch_helpers import set_torch_compile_wrapper
-from comfy_extras import nodes_custom_sampler, nodes_easycache, nodes_hypertile, nodes_tomesd
+from comfy_extras import nodes_custom_sampler, nodes_easycache, nodes_hypertile, nodes_model_downscale, nodes_tomesd
 from inprocess_motion import moving, train
 from inprocess_style import picture, referred, styled
 from seal_pack.nodes.comfy.sampled_prompts import KEY, seen_part
@@ -131,8 +131,19 @@ def check_nodes_that_cut_or_merge_places():
     for node in (tiled, merged):
         for look in (styled, referred):
             assert torch.isfinite(sample(node(look()), CAT, size=(16, 16))).all()
-        with refused("where: another node merges or tiles"):
+        with refused("where: another node merges, tiles or shrinks"):
             sample(node(styled(where=LEFT)), CAT, size=(16, 16))
+
+
+def check_a_node_that_shrinks_maps():
+    shrunk = of(nodes_model_downscale.PatchModelAddDownscale, 2, 2.0, 0.0, 0.9, True, "bicubic", "bicubic")
+    parts = [sample(shrunk(styled(mask=part)), CAT, steps=3) for part in (LEFT, 1 - LEFT)]
+    assert torch.isfinite(parts[0]).all() and not torch.allclose(*parts), "the mask counts in smaller maps, too"
+    with refused("where: another node merges, tiles or shrinks"):
+        sample(shrunk(styled(where=LEFT)), CAT, steps=3)
+    with refused("motion: its layers .sti. look at whole maps"):
+        sample(shrunk(moving(train(name="combined", layer="sti")[0])), CAT, batch=8, steps=3)
+    assert torch.isfinite(sample(shrunk(moving(train(name="combined")[0])), CAT, batch=8, steps=3)).all()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...messages import SealError
+
 HEAD, MOST_HEADS, GROUPS, CONVOLUTIONS = 32, 8, 32, 4
 """Width of an attention head, the most heads, groups of a GroupNorm, convolutions in a row: all VSD2M's."""
 
@@ -81,6 +83,11 @@ class STI(nn.Module):
         self.norm = nn.GroupNorm(_groups(width), width)
 
     def forward(self, x: Tensor, grid: FrameGrid) -> Tensor:
+        if x.shape[2] != grid.rows * grid.columns:
+            raise SealError(
+                "motion: its layers (sti) look at whole maps, which another node shrinks (Deep Shrink); take that node "
+                "out, or learn the motion with layer attention or conv3d."
+            )
         semantic = x + self._interaction(x, grid)
         return clip_norm(self.shares[0] * semantic + self.shares[1] * self.detail(x, grid), self.norm, grid.real)
 
