@@ -96,12 +96,13 @@ def test_limits_are_kept_and_the_time_with_them(platform, clip, faster):
 
 
 @settings(deadline=None, max_examples=60)
-@given(times, st.sampled_from([1, 10]), st.floats(100, 20_000))
-def test_whole_times_do_not_drift(durations, unit, limit):
-    assume(min(durations) >= 2 * unit and math.fsum(durations) <= limit)
+@given(times, st.sampled_from([1, 10]), st.floats(1, 20))
+def test_whole_times_do_not_drift(durations, unit, room):
+    durations = [max(duration, 2 * unit) for duration in durations]
+    limit = room * math.fsum(durations)
     whole = whole_times(durations, unit, limit)
     assert len(whole) == len(durations) and all(time >= unit and time % unit == 0 for time in whole)
-    assert sum(whole) <= limit
+    assert sum(whole) <= limit + 1e-6
     off = np.abs(np.cumsum(whole) - np.cumsum(durations))
     assert off.max() <= unit, "each mark is rounded by itself; the limit may take one unit off the end"
 
