@@ -60,6 +60,15 @@ def resolution_input(more: str = "") -> io.Input:
     )
 
 
+def checkpoint_inputs() -> list[io.Input]:
+    """What a training needs of a checkpoint."""
+    return [
+        io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
+        io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
+        io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+    ]
+
+
 def run_id_input() -> io.Input:
     """A number that makes an equal training another one."""
     return io.Int.Input(

@@ -17,7 +17,7 @@ from .comfy.tailor_run import TailorRun, tailor_or_reuse, with_look
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
 from .schema import ADVANCED, schema
-from .shared_inputs import STYLE, resolution_input, run_id_input, seed_input
+from .shared_inputs import STYLE, checkpoint_inputs, resolution_input, run_id_input, seed_input
 
 CONTENT = """\
 a sticker of a cat waving
@@ -49,9 +49,7 @@ class SEALTailorStyle(io.ComfyNode):
             is_output_node=True,
             is_input_list=True,  # pictures of several sizes come as a list
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+                *checkpoint_inputs(),
                 io.Image.Input(
                     "style",
                     tooltip="Pictures in the wanted look, about a dozen, as different as can be: a batch, or a list of "

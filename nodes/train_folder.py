@@ -26,6 +26,7 @@ from .comfy.folders import folder_times, picture_folder, picture_folders
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, LayersType, TokensType, WeightsType, schema
+from .shared_inputs import checkpoint_inputs
 
 WIRED = "pictures"
 """Name of the index of wired pictures."""
@@ -157,9 +158,7 @@ def _wired(
 def _required() -> list[io.Input]:
     preset_s = "0 = the preset's."
     return [
-        io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
-        io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-        io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+        *checkpoint_inputs(),
         io.Combo.Input(
             "folder",
             options=picture_folders(),

@@ -19,7 +19,7 @@ from .comfy.node_ui import picture_on_node
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
 from .schema import ADVANCED, LayersType, MotionType, schema
-from .shared_inputs import MOTION, resolution_input, run_id_input, seed_input
+from .shared_inputs import MOTION, checkpoint_inputs, resolution_input, run_id_input, seed_input
 
 DEFAULT = MotionConfig()
 
@@ -37,9 +37,7 @@ class SEALTrainMotion(io.ComfyNode):
             search_aliases=["motion", "animate", "gif", "animation", "motion lora", "AnimateDiff", "move like"],
             is_output_node=True,
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
-                io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-                io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+                *checkpoint_inputs(),
                 io.Image.Input(
                     "image",
                     tooltip="The frames of one animated sticker in order, one play of the loop: a GIF in Load Image. "

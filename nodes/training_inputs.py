@@ -8,15 +8,13 @@ from ..seal_core.method.presets import PRESETS
 from .comfy.api import io
 from .comfy.training_progress import AUTOMATIC
 from .schema import ADVANCED, EmbeddingType, LayersType, TokensType, WeightsType, reads
-from .shared_inputs import resolution_input, run_id_input, seed_input
+from .shared_inputs import checkpoint_inputs, resolution_input, run_id_input, seed_input
 
 
 def required_inputs() -> list[io.Input]:
     """The models, the sticker and its words, the preset and its numbers."""
     return [
-        io.Model.Input("model", tooltip="A U-Net model: SD 1.x, SD 2.x or SDXL. It is not changed."),
-        io.Clip.Input("clip", tooltip="The text encoder of the same checkpoint."),
-        io.Vae.Input("vae", tooltip="The VAE of the same checkpoint."),
+        *checkpoint_inputs(),
         io.Image.Input("image", tooltip="The sticker. A batch = several stickers of one character."),
         io.Mask.Input("mask", tooltip="What is the character: from SEAL Semantic Mask, Load Image or a segmentation."),
         io.String.Input(

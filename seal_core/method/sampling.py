@@ -152,17 +152,17 @@ def sample(
         sigma, following = sigmas[i].item(), sigmas[i + 1].item()
         rows = torch.cat([x, x]) if guided else x
         level = torch.full((rows.shape[0],), sigma, device=x.device)
-        active = routed is not None and routed.active(timestep, len(host.sigmas) - 1)
+        acting = routed if routed is not None and routed.active(timestep, len(host.sigmas) - 1) else None
         with contextlib.ExitStack() as stack:
-            if active and routed is not None and learned is not None:
-                stack.enter_context(route(routed.sites, learned))
-                stack.enter_context(added(routed.weights))
+            if acting is not None and learned is not None:
+                stack.enter_context(route(acting.sites, learned))
+                stack.enter_context(added(acting.weights))
             x0 = host.denoise(rows, level, main)
         wanted = x0[:count]
         if guided:
             x0 = x0[count:] + cfg * (wanted - x0[count:])
-        if active and concept_cfg and routed is not None:
-            x0 = x0 + concept_cfg * (wanted - host.denoise(x, level[:count], routed.plain))
+        if acting is not None and concept_cfg:
+            x0 = x0 + concept_cfg * (wanted - host.denoise(x, level[:count], acting.plain))
         x = x + (x - x0) / sigma * (following - sigma)
         if on_step is not None:
             on_step(i + 1, steps, x0)
