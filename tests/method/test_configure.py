@@ -240,14 +240,19 @@ def test_node_and_command_line_train_the_same(inputs):
     assert train_config(options_of(inputs), resume).effective() == configure(**given).effective()
 
 
+def input_names(tree: ast.AST) -> set[str]:
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"]
+    return {ast.literal_eval(call.args[0]) for call in calls}
+
+
 def test_the_command_line_has_every_input_of_the_node():
     """Beside what only one of them needs; the node's inputs are read from its source."""
-    tree = ast.parse((ROOT / "nodes/training_inputs.py").read_text(encoding="utf-8"))
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
-    inputs = {ast.literal_eval(n.args[0]) for n in calls if getattr(n.func, "attr", "") == "Input"}
-    shared = {n.func.id for n in calls if getattr(n.func, "id", "").endswith("_input")}  # shared_inputs.seed_input ...
-    assert {"seed_input", "run_id_input"} <= shared
-    inputs |= {name.removesuffix("_input") for name in shared}
+    shared = ast.parse((ROOT / "nodes/shared_inputs.py").read_text(encoding="utf-8"))
+    functions = {n.name: n for n in shared.body if isinstance(n, ast.FunctionDef)}
+    own = ast.parse((ROOT / "nodes/training_inputs.py").read_text(encoding="utf-8"))
+    used = {n.func.id for n in ast.walk(own) if isinstance(n, ast.Call) and getattr(n.func, "id", "") in functions}
+    inputs = input_names(own).union(*(input_names(functions[name]) for name in used))
+    assert {"model", "seed", "run_id"} <= inputs, "those of shared_inputs among them"
     options = set(vars(options_of({})))
     only_node = {
         "clip",
