@@ -38,6 +38,8 @@ from .motion_metrics import mean_interval
 from .trial_kit import TrialKit, TrialKitPaths
 
 STEPS, CFG = 20, 4.0
+ELSEWHERE = frozenset({"out", "motions", "device"})
+"""Options that change no figure of a motion."""
 FIGURES = {
     "right": "share of clips whose motion is judged right",
     "leak": "likeness to the example's character, gained",
@@ -95,7 +97,10 @@ def strip(rows: Sequence[Tensor]) -> Image.Image:
 
 
 def evaluate_moves(kit: TrialKit, options: argparse.Namespace) -> dict[str, Any]:
-    """Motion -> its figures, and all together; a strip for each beside `out`: example, without, with the motion."""
+    """Motion -> its figures, and all together; a strip for each beside `out`: example, without, with the motion.
+
+    `out` is written after every motion, and one of the same settings goes on.
+    """
     judge = fitted_motion_judge()
     config = MotionConfig(
         layer=options.layer,
@@ -108,9 +113,11 @@ def evaluate_moves(kit: TrialKit, options: argparse.Namespace) -> dict[str, Any]
         resolution=SIZE,
     )
     who = SPLITS[options.split]
-    rows: dict[str, Any] = {}
-    for i, name in enumerate(options.motions or MOTIONS):
-        first = options.seed_offset + i * (options.others + 1)
+    settings = json.loads(json.dumps({k: v for k, v in vars(options).items() if k not in ELSEWHERE}))
+    rows: dict[str, Any] = _finished(options.out, settings)
+    asked = options.motions or list(MOTIONS)
+    for name in [n for n in asked if n not in rows]:
+        first = options.seed_offset + list(MOTIONS).index(name) * (options.others + 1)
         example = motion_clip(who[first], name)
         texts = [words_of(motion_clip(who[first + k], name)) for k in range(1, options.others + 1)]
         motion = learn_motion(kit.host, example_of(example), config)
@@ -123,8 +130,19 @@ def evaluate_moves(kit: TrialKit, options: argparse.Namespace) -> dict[str, Any]
             options.out.with_name(f"{options.out.stem}-{name}.png")
         )
         print(json.dumps({name: rows[name]}), flush=True)
-    total = {f: [round(x, 3) for x in mean_interval(_all(rows, f))] for f in FIGURES}
-    return {"config": dataclasses.asdict(config), "rows": rows, "total": total}
+        write_output(options.out, json.dumps({"settings": settings, "rows": rows}, indent=1).encode())
+    asked_rows = {name: rows[name] for name in asked}
+    total = {f: [round(x, 3) for x in mean_interval(_all(asked_rows, f))] for f in FIGURES}
+    return {"settings": settings, "config": dataclasses.asdict(config), "rows": rows, "total": total}
+
+
+def _finished(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The rows that an earlier run with these settings left; none where there are others, or no such file."""
+    try:
+        found = json.loads(out.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found["rows"] if isinstance(found, dict) and found.get("settings") == settings else {}
 
 
 def _all(rows: dict[str, Any], figure: str) -> list[float]:

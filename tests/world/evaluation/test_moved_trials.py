@@ -52,6 +52,13 @@ def test_command_line(monkeypatch, tmp_path, capsys, judge):
     assert len(told["rows"]["pan"]["leak"]) == 2 and len(told["total"]["right"]) == 3
     with Image.open(tmp_path / "moves-pan.png") as strip:
         assert strip.size == (8 * 64, 4 * 64), "example, one without, two with the motion"
-    capsys.readouterr()
+    said = capsys.readouterr().out
+    assert '{"pan":' in said
+    assert commands.main(["eval-move", "--out", str(out), *few, "--motions", "pan", "zoom"]) == 0
+    said = capsys.readouterr().out
+    assert '{"zoom":' in said and '{"pan":' not in said, "what is finished is not done again"
+    assert json.loads(out.read_text())["rows"]["pan"] == told["rows"]["pan"]
+    assert commands.main(["eval-move", "--out", str(out), *few, "--seed-offset", "1"]) == 0
+    assert '{"pan":' in capsys.readouterr().out and list(json.loads(out.read_text())["rows"]) == ["pan"]
     assert commands.main(["eval-move", "--out", str(out), "--others", "0"]) == 2
     assert "others: 0 is out of range" in capsys.readouterr().err
