@@ -21,6 +21,7 @@ MOTION = "SEAL/motion"
 
 STICKER_OUT = "The stickers on a transparent ground (RGBA)."
 SHOWN_OUT = "1 where the sticker shows something."
+LOSS_OUT = "The loss along the steps. It is noisy: look at its trend."
 COLOUR = "#rrggbb, #rrggbbaa or a name such as white."
 FONT = (
     "automatic: the built-in font (Latin, Greek, Cyrillic, kana); what it lacks, such as emoji and Chinese, comes from "
@@ -57,6 +58,20 @@ def resolution_input(more: str = "") -> io.Input:
         extra_dict=reads((0, "model's own"), advanced=True),
         tooltip="Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes less "
         f"memory.{more}",
+    )
+
+
+def rate_input(default: float) -> io.Input:
+    """The learning rate of a training without presets."""
+    return io.Float.Input(
+        "learning_rate",
+        default=default,
+        min=1e-6,
+        max=1.0,
+        step=0.0001,
+        round=False,
+        extra_dict=ADVANCED,
+        tooltip="Pace at the start; it falls to nearly nothing at the end.",
     )
 
 

@@ -14,10 +14,10 @@ from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.node_ui import picture_on_node
 from .comfy.tailor_run import TailorRun, tailor_or_reuse, with_look
-from .comfy.train_again import times_to_train_again
+from .comfy.train_again import TrainingNode
 from .input_checks import inputs_checked
 from .schema import ADVANCED, schema
-from .shared_inputs import STYLE, checkpoint_inputs, resolution_input, run_id_input, seed_input
+from .shared_inputs import LOSS_OUT, STYLE, checkpoint_inputs, rate_input, resolution_input, run_id_input, seed_input
 
 CONTENT = """\
 a sticker of a cat waving
@@ -35,7 +35,7 @@ a sticker of a bowl of noodles"""
 """Prompts for the content that the model draws itself: many subjects, poses and places."""
 
 
-class SEALTailorStyle(io.ComfyNode):
+class SEALTailorStyle(TrainingNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -72,16 +72,7 @@ class SEALTailorStyle(io.ComfyNode):
                     "from the content. Lower: prompts are followed better, less of the look. 1 = plain fine-tuning.",
                 ),
                 io.Int.Input("steps", default=STEPS, min=1, max=100_000, tooltip="More steps: more of the look."),
-                io.Float.Input(
-                    "learning_rate",
-                    default=RATE,
-                    min=1e-6,
-                    max=1.0,
-                    step=0.0001,
-                    round=False,
-                    extra_dict=ADVANCED,
-                    tooltip="Pace at the start; it falls to nearly nothing at the end.",
-                ),
+                rate_input(RATE),
                 io.Int.Input("rank", default=RANK, min=1, max=256, extra_dict=ADVANCED, tooltip="Size of the LoRA."),
                 io.Int.Input("batch_size", default=1, min=1, max=64, extra_dict=ADVANCED, tooltip="Pictures a step."),
                 resolution_input(),
@@ -112,15 +103,10 @@ class SEALTailorStyle(io.ComfyNode):
             outputs=[
                 io.Model.Output("model", tooltip="The model with the look, as Load LoRA gives it at strength 1."),
                 io.String.Output("name", tooltip="File of the LoRA in models/loras, for Load LoRA."),
-                io.Image.Output("loss_plot", tooltip="The loss along the steps. It is noisy: look at its trend."),
+                io.Image.Output("loss_plot", tooltip=LOSS_OUT),
                 io.String.Output("report", tooltip="JSON: settings, pictures, passes, seconds, losses, warnings."),
             ],
         )
-
-    @classmethod
-    def fingerprint_inputs(cls, name: list[str] | None = None, **_: Any) -> int:
-        """Changes once a trained file was deleted: otherwise ComfyUI's cache would answer instead of training."""
-        return times_to_train_again(name[0] if name else None)
 
     @classmethod
     @inputs_checked

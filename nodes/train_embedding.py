@@ -13,15 +13,16 @@ from ..seal_core.prompts.attributes import parse_attributes
 from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.node_ui import picture_on_node
-from .comfy.train_again import times_to_train_again
+from .comfy.train_again import TrainingNode
 from .comfy.training_progress import AUTOMATIC, Preview
 from .comfy.training_run import Run, resumed, train_or_reuse
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, schema
+from .shared_inputs import LOSS_OUT
 from .training_inputs import optional_inputs, required_inputs
 
 
-class SEALTrainEmbedding(io.ComfyNode):
+class SEALTrainEmbedding(TrainingNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -47,16 +48,11 @@ class SEALTrainEmbedding(io.ComfyNode):
             outputs=[
                 EmbeddingType.Output("embedding", tooltip="For SEAL Text Encode and SEAL Apply Embedding."),
                 io.String.Output("name", tooltip="embedding:NAME for any text encode node; empty for preset hiper."),
-                io.Image.Output("loss_plot", tooltip="The loss along the steps. It is noisy: look at its trend."),
+                io.Image.Output("loss_plot", tooltip=LOSS_OUT),
                 io.Image.Output("attention_map", tooltip="Where the new word looks, and what was learned."),
                 io.String.Output("report", tooltip="JSON: settings, seed, device, seconds, losses, warnings."),
             ],
         )
-
-    @classmethod
-    def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
-        """Changes once a trained file was deleted: otherwise ComfyUI's cache would answer instead of training."""
-        return times_to_train_again(name)
 
     @classmethod
     @inputs_checked

@@ -16,15 +16,15 @@ from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.motion_run import MotionRun, learn_or_reuse
 from .comfy.node_ui import picture_on_node
-from .comfy.train_again import times_to_train_again
+from .comfy.train_again import TrainingNode
 from .input_checks import inputs_checked
 from .schema import ADVANCED, LayersType, MotionType, schema
-from .shared_inputs import MOTION, checkpoint_inputs, resolution_input, run_id_input, seed_input
+from .shared_inputs import LOSS_OUT, MOTION, checkpoint_inputs, rate_input, resolution_input, run_id_input, seed_input
 
 DEFAULT = MotionConfig()
 
 
-class SEALTrainMotion(io.ComfyNode):
+class SEALTrainMotion(TrainingNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
@@ -66,16 +66,7 @@ class SEALTrainMotion(io.ComfyNode):
                     tooltip="What lets frames see each other. attention: each place sees itself in all frames. sti: "
                     "all places see each other, too. conv3d: each place sees its neighbours in time.",
                 ),
-                io.Float.Input(
-                    "learning_rate",
-                    default=DEFAULT.learning_rate,
-                    min=1e-6,
-                    max=1.0,
-                    step=0.0001,
-                    round=False,
-                    extra_dict=ADVANCED,
-                    tooltip="Pace at the start; it falls to nearly nothing at the end.",
-                ),
+                rate_input(DEFAULT.learning_rate),
                 io.Int.Input(
                     "width",
                     default=DEFAULT.inner,
@@ -127,15 +118,10 @@ class SEALTrainMotion(io.ComfyNode):
                 MotionType.Output("motion", tooltip="For SEAL Apply Motion."),
                 io.String.Output("name", tooltip="Its file in models/seal_motion."),
                 io.Image.Output("frames", tooltip="The example as it was looked at."),
-                io.Image.Output("loss_plot", tooltip="The loss along the steps. It is noisy: look at its trend."),
+                io.Image.Output("loss_plot", tooltip=LOSS_OUT),
                 io.String.Output("report", tooltip="JSON: settings, sites, losses, seconds, warnings."),
             ],
         )
-
-    @classmethod
-    def fingerprint_inputs(cls, name: str | None = None, **_: Any) -> int:
-        """Changes once a trained file was deleted: otherwise ComfyUI's cache would answer instead of training."""
-        return times_to_train_again(name)
 
     @classmethod
     @inputs_checked

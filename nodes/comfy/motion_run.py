@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import comfy.utils
 from torch import Tensor
 
 from ...seal_core.concept.concept_file import files_with_hash
@@ -24,15 +22,12 @@ from ...seal_core.motion.temporal.motion_file import (
     learned_motion_bytes,
     load_learned_motion,
 )
-from ...seal_core.plots.look import picture_of
 from ...seal_core.plots.training_figures import loss_plot
 from .comfy_host import ComfyHost
 from .folders import motions_folder, spare_folders
+from .loss_progress import LossProgress
 from .node_ui import stop_on_cancel
 from .train_again import watch_file
-
-PREVIEWS = 10
-"""How often the loss is drawn on the way."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,8 @@ def learn_or_reuse(host: ComfyHost, run: MotionRun) -> MotionOutcome:
             return _told(known, example.images, warnings, {"reused": path.name, "seconds": 0.0, "file": str(path)})
     started = time.perf_counter()
     with host:
-        motion = learn_motion(host, example, config, _Watcher(config.steps), run.resume)
+        progress = LossProgress(config.steps)
+        motion = learn_motion(host, example, config, lambda step, _, losses: progress.trained(step, losses), run.resume)
     motion = replace(motion, report={**motion.report, "hash": key})
     stop_on_cancel()
     data = {SUFFIX: learned_motion_bytes(motion)}
@@ -112,17 +108,3 @@ def _told(motion: LearnedMotion, frames: Tensor, warnings: list[str], more: dict
     else:
         headline = f"{motion.file}: {len(report['losses'])} steps in {more['seconds']:.0f} s; {found}."
     return MotionOutcome(motion, loss_plot(report["losses"], [])[None], frames, report, headline)
-
-
-class _Watcher:
-    """Progress on the node's bar, with the loss so far; cancels on Cancel."""
-
-    def __init__(self, steps: int) -> None:
-        stop_on_cancel()
-        self._every = max(1, steps // PREVIEWS)
-        self._bar = comfy.utils.ProgressBar(steps)
-
-    def __call__(self, step: int, steps: int, losses: Sequence[float]) -> None:
-        stop_on_cancel()
-        shown = ("JPEG", picture_of(loss_plot(list(losses), [])), 512) if step % self._every == 0 else None
-        self._bar.update_absolute(step, steps, shown)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.sd
-import comfy.utils
 from torch import Tensor
 
 from ...seal_core.concept.concept import Concept
@@ -19,18 +18,14 @@ from ...seal_core.files.whole_file import ready_folder
 from ...seal_core.messages import SealError, log_warning
 from ...seal_core.method.config import TrainConfig
 from ...seal_core.method.references import Reference, digest
-from ...seal_core.method.results import Progress
 from ...seal_core.method.training import train
-from ...seal_core.plots.look import picture_of
 from ...seal_core.plots.training_figures import loss_plot
 from ...seal_core.style.tailoring import DRAW_STEPS, drawn_content, tailored_references
 from .comfy_host import ComfyHost
 from .folders import loras_folder, spare_folders
+from .loss_progress import LossProgress
 from .node_ui import stop_on_cancel
 from .train_again import watch_file
-
-PREVIEWS = 10
-"""How often the loss is drawn on the way."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
             return outcome
     started = time.perf_counter()
     steps = len(run.content_captions) * DRAW_STEPS if draws else 0
-    watch = _Watcher(steps, config.steps)
+    progress = LossProgress(config.steps, before=steps)
     with host:
         content: Sequence[Tensor] | Tensor | None = run.content
         if draws:
@@ -97,12 +92,12 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
                 config.resolution,
                 config.seed,
                 guidance=run.content_cfg,
-                on_step=watch.drawing,
+                on_step=lambda step, _: progress.prepared(step),
             )
         references, noticed = tailored_references(
             run.style, run.style_captions, content, run.content_captions, run.split, config.resolution
         )
-        result = train(host, references, config, watch)
+        result = train(host, references, config, lambda now: progress.trained(now.step, now.losses))
     passes = {"drawing": 2 * steps, "training": config.steps * config.batch_size}
     report = {**result.report, "warnings": [*noticed, *result.report["warnings"]]}
     report |= {"split": run.split, "pictures": _counted(references), "passes": passes}
@@ -147,24 +142,3 @@ def _told(look: Concept, warnings: list[str], more: dict[str, Any]) -> TailorOut
     else:
         headline = f"{look.file}: {kept['config']['steps']} steps in {more['seconds']:.0f} s; {found}."
     return TailorOutcome(look, loss_plot(kept["losses"], [])[None], report, headline)
-
-
-class _Watcher:
-    """Progress of drawing the content and of the training, on one bar; cancels on Cancel."""
-
-    def __init__(self, drawing: int, training: int) -> None:
-        stop_on_cancel()
-        self._drawing, self._total = drawing, drawing + training
-        self._every = max(1, training // PREVIEWS)
-        self._bar = comfy.utils.ProgressBar(self._total)
-
-    def drawing(self, step: int, steps: int) -> None:
-        stop_on_cancel()
-        self._bar.update_absolute(step, self._total)
-
-    def __call__(self, progress: Progress) -> None:
-        stop_on_cancel()
-        shown = None
-        if progress.step % self._every == 0:
-            shown = ("JPEG", picture_of(loss_plot(list(progress.losses), [])), 512)
-        self._bar.update_absolute(self._drawing + progress.step, self._total, shown)
