@@ -9,6 +9,7 @@ from .comfy.api import io
 from .comfy.routing.apply import check_embedding, routed
 from .comfy.routing.weights import with_weights
 from .schema import EmbeddingType, schema
+from .shared_inputs import PATCHED_OUT
 
 
 class SEALApplyEmbedding(io.ComfyNode):
@@ -41,7 +42,7 @@ class SEALApplyEmbedding(io.ComfyNode):
                     "Text Encode.",
                 ),
             ],
-            outputs=[io.Model.Output("model", tooltip="A patched copy; the model that is wired in stays as it is.")],
+            outputs=[io.Model.Output("model", tooltip=PATCHED_OUT)],
         )
 
     @classmethod

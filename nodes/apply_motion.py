@@ -13,7 +13,7 @@ from .comfy.folders import listed_motions, path_of_motion
 from .comfy.motion_sampling import with_motion
 from .input_checks import inputs_checked
 from .schema import ADVANCED, MotionType, schema
-from .shared_inputs import MOTION
+from .shared_inputs import MOTION, PATCHED_OUT, strength_input
 
 WIRED = "(the wired motion)"
 
@@ -37,14 +37,7 @@ class SEALApplyMotion(io.ComfyNode):
                     default=WIRED,
                     tooltip="A file in models/seal_motion, or what is wired to `motion`.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=4.0,
-                    step=0.05,
-                    tooltip="How far it goes: 0 = no motion, 1 = as learned; more exaggerates.",
-                ),
+                strength_input("How far it goes: 0 = no motion, 1 = as learned; more exaggerates.", most=4.0),
                 io.Int.Input(
                     "frames",
                     default=FRAMES,
@@ -70,7 +63,7 @@ class SEALApplyMotion(io.ComfyNode):
                     "were learned with first_frame_share above 0.",
                 ),
             ],
-            outputs=[io.Model.Output("model", tooltip="A patched copy; the model that is wired in stays as it is.")],
+            outputs=[io.Model.Output("model", tooltip=PATCHED_OUT)],
         )
 
     @classmethod

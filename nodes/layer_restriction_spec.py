@@ -9,6 +9,7 @@ from .comfy.api import io
 from .comfy.unet_sites import native_resolution, require_unet, unet_sites
 from .input_checks import inputs_checked
 from .schema import LayersType, schema
+from .shared_inputs import window_inputs
 
 
 class LayerRestrictionSpec(io.ComfyNode):
@@ -37,21 +38,10 @@ class LayerRestrictionSpec(io.ComfyNode):
                     tooltip="Only for custom. Names (up.3), ranges (up.3-5) and groups (down, mid, up, all), comma-"
                     "separated; a minus leaves out (all, -mid).",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="When in the sampling the word begins to count; 0 = from the first, noisiest step.",
-                ),
-                io.Float.Input(
-                    "end_percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="When in the sampling the word stops counting; 1 = not before the end.",
+                *window_inputs(
+                    0.0,
+                    "When in the sampling the word begins to count; 0 = from the first, noisiest step.",
+                    "When in the sampling the word stops counting; 1 = not before the end.",
                 ),
             ],
             outputs=[

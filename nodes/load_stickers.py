@@ -11,7 +11,7 @@ from .comfy.folders import folder_times, picture_folder, picture_folders
 from .comfy.node_ui import progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import STICKERS
+from .shared_inputs import STICKERS, fps_input
 
 
 class SEALLoadStickers(io.ComfyNode):
@@ -46,14 +46,7 @@ class SEALLoadStickers(io.ComfyNode):
                     tooltip="animated: files that move, each a batch of frames. still: pictures. The others are left "
                     "out.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=12.0,
-                    min=0.1,
-                    max=120.0,
-                    step=0.1,
-                    tooltip="Frames a second of sub-folders; files bring their own times.",
-                ),
+                fps_input("Frames a second of sub-folders; files bring their own times."),
             ],
             outputs=[
                 io.Image.Output(

@@ -12,7 +12,7 @@ from .comfy.api import io
 from .comfy.style_sampling import style_of, with_style
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import seed_input, window_inputs
+from .shared_inputs import PATCHED_OUT, resolution_input, seed_input, strength_input, window_inputs
 
 
 class SEALReferenceModel(io.ComfyNode):
@@ -30,14 +30,8 @@ class SEALReferenceModel(io.ComfyNode):
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model, patched or not. It is not changed."),
                 io.Vae.Input("vae", tooltip="Its VAE."),
                 io.Image.Input("image", tooltip="The sticker that the concept was learned from, or several pictures."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="How much it looks at the sticker: 0 not at all. Lower it if the sticker's style comes "
-                    "along.",
+                strength_input(
+                    "How much it looks at the sticker: 0 not at all. Lower it if the sticker's style comes along."
                 ),
                 io.Mask.Input(
                     "mask",
@@ -54,19 +48,14 @@ class SEALReferenceModel(io.ComfyNode):
                 *window_inputs(
                     BESIDE.start_percent,
                     "From which share of the sampling on; before it the prompt alone decides on the layout.",
+                    optional=True,
                 ),
                 seed_input("Of the noise on the picture.", optional=True),
-                io.Int.Input(
-                    "resolution",
-                    default=0,
-                    min=0,
-                    max=4096,
-                    step=64,
-                    optional=True,
-                    tooltip="Longer side in pixels at which the picture is read; 0 = the model's own.",
+                resolution_input(
+                    "Longer side in pixels at which the picture is read; 0 = the model's own.", optional=True
                 ),
             ],
-            outputs=[io.Model.Output("model", tooltip="A patched copy; the model that is wired in stays as it is.")],
+            outputs=[io.Model.Output("model", tooltip=PATCHED_OUT)],
         )
 
     @classmethod

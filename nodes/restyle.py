@@ -14,7 +14,7 @@ from .comfy.comfy_host import ComfyHost
 from .comfy.restyling import restyled
 from .input_checks import inputs_checked
 from .schema import PairsType, schema
-from .shared_inputs import STYLE
+from .shared_inputs import STYLE, strength_input
 
 
 class SEALRestyle(io.ComfyNode):
@@ -39,14 +39,7 @@ class SEALRestyle(io.ComfyNode):
                     max=1000,
                     tooltip="More steps: more of the style. Time grows with them.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="0 = the picture's own look, 1 = the style's.",
-                ),
+                strength_input("0 = the picture's own look, 1 = the style's."),
                 io.Float.Input(
                     "content_weight",
                     default=CONTENT_WEIGHT,

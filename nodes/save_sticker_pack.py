@@ -18,7 +18,7 @@ from .comfy.pack_ui import pack_on_node
 from .comfy.workflow_tags import workflow_tags
 from .input_checks import inputs_checked
 from .schema import reads, schema
-from .shared_inputs import STICKERS
+from .shared_inputs import STICKERS, fps_input
 
 FORMATS = ("auto", "png", "webp", "apng", "gif", "webm")
 CUT = "cut"
@@ -59,14 +59,7 @@ class SEALSaveStickerPack(io.ComfyNode):
                     tooltip="Off: every picture is a sticker. On: every batch of the list is one animated sticker, as "
                     "SEAL Load Stickers gives them.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=12.0,
-                    min=0.1,
-                    max=120.0,
-                    step=0.1,
-                    tooltip="Frames a second of animated stickers: one number, or a list with one for each.",
-                ),
+                fps_input("Frames a second of animated stickers: one number, or a list with one for each."),
                 io.String.Input("title", default="My Stickers", tooltip="The pack's title in the chat app."),
                 io.String.Input("author", default="Me", tooltip="Who made the pack, shown in the chat app."),
                 io.String.Input(

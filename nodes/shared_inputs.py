@@ -21,6 +21,7 @@ MOTION = "SEAL/motion"
 
 STICKER_OUT = "The stickers on a transparent ground (RGBA)."
 SHOWN_OUT = "1 where the sticker shows something."
+PATCHED_OUT = "A patched copy; the model that is wired in stays as it is."
 LOSS_OUT = "The loss along the steps. It is noisy: look at its trend."
 COLOUR = "#rrggbb, #rrggbbaa or a name such as white."
 FONT = (
@@ -47,18 +48,25 @@ def seed_input(tooltip: str, **more: Any) -> io.Input:
     return io.Int.Input("seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip=tooltip, **more)
 
 
-def resolution_input(more: str = "") -> io.Input:
+def strength_input(tooltip: str, most: float = 1.0) -> io.Input:
+    """How much a look, a motion or a concept counts: 0 not at all, 1 as it is."""
+    return io.Float.Input("strength", default=1.0, min=0.0, max=most, step=0.05, tooltip=tooltip)
+
+
+def fps_input(tooltip: str) -> io.Input:
+    """Frames a second of animations that do not say it themselves."""
+    return io.Float.Input("fps", default=12.0, min=0.1, max=120.0, step=0.1, tooltip=tooltip)
+
+
+def resolution_input(tooltip: str, step: int = 64, **more: Any) -> io.Input:
+    """The size at which a model looks at pictures; 0 = its own."""
+    return io.Int.Input("resolution", default=0, min=0, max=4096, step=step, tooltip=tooltip, **more)
+
+
+def training_resolution(more: str = "") -> io.Input:
     """The size at which a training looks at its pictures."""
-    return io.Int.Input(
-        "resolution",
-        default=0,
-        min=0,
-        max=4096,
-        step=8,
-        extra_dict=reads((0, "model's own"), advanced=True),
-        tooltip="Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes less "
-        f"memory.{more}",
-    )
+    tooltip = "Longer side in pixels. model's own (0): what it was made for; smaller is faster and takes less memory."
+    return resolution_input(tooltip + more, step=8, extra_dict=reads((0, "model's own"), advanced=True))
 
 
 def rate_input(default: float) -> io.Input:
@@ -97,12 +105,12 @@ def run_id_input() -> io.Input:
     )
 
 
-def window_inputs(start: float, tooltip: str) -> list[io.Input]:
-    """The part of the sampling in which a patch acts; tooltip: of where it begins."""
-    share = {"min": 0.0, "max": 1.0, "step": 0.01, "optional": True}
+def window_inputs(start: float, begins: str, ends: str = "Until which share.", **more: Any) -> list[io.Input]:
+    """The part of the sampling in which something acts; begins, ends: the tooltips."""
+    share = {"min": 0.0, "max": 1.0, "step": 0.01, **more}
     return [
-        io.Float.Input("start_percent", default=start, tooltip=tooltip, **share),
-        io.Float.Input("end_percent", default=1.0, tooltip="Until which share.", **share),
+        io.Float.Input("start_percent", default=start, tooltip=begins, **share),
+        io.Float.Input("end_percent", default=1.0, tooltip=ends, **share),
     ]
 
 
@@ -125,19 +133,21 @@ def grow_and_feather(what: str) -> list[io.Input]:
     ]
 
 
+POLARITY = (
+    "What 1 means in the mask. auto: whatever touches the picture's border is background, so the inverted MASK of Load "
+    "Image comes out right."
+)
+
+
+def polarity_input(tooltip: str = POLARITY, **more: Any) -> io.Input:
+    """Which way round a mask is."""
+    options = list(POLARITIES)
+    return io.Combo.Input("mask_polarity", options=options, default="auto", optional=True, tooltip=tooltip, **more)
+
+
 def mask_and_polarity(what: str) -> list[io.Input]:
     """A mask from elsewhere, and which way round it is."""
-    return [
-        io.Mask.Input("mask", optional=True, tooltip=what),
-        io.Combo.Input(
-            "mask_polarity",
-            options=list(POLARITIES),
-            default="auto",
-            optional=True,
-            tooltip="What 1 means in the mask. auto: whatever touches the picture's border is background, so the "
-            "inverted MASK of Load Image comes out right.",
-        ),
-    ]
+    return [io.Mask.Input("mask", optional=True, tooltip=what), polarity_input()]
 
 
 def holes_input() -> io.Input:

@@ -23,7 +23,7 @@ from .comfy.moving_ui import clips_on_node
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import SHOWN_OUT, STICKERS
+from .shared_inputs import SHOWN_OUT, STICKERS, strength_input
 
 
 class SEALStickerMotion(io.ComfyNode):
@@ -54,14 +54,10 @@ class SEALStickerMotion(io.ComfyNode):
                     tooltip="poses: the pictures themselves, one after the other, ducking and springing in between. "
                     "Others move each picture.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=STRONGEST,
-                    step=0.05,
-                    tooltip="How far it goes. The subject is scaled so that nothing leaves the picture. 0: only the "
-                    "overlay moves.",
+                strength_input(
+                    "How far it goes. The subject is scaled so that nothing leaves the picture. 0: only the overlay "
+                    "moves.",
+                    most=STRONGEST,
                 ),
                 io.Int.Input(
                     "frames",

@@ -11,7 +11,7 @@ from .comfy.api import io
 from .comfy.style_sampling import style_of, with_style
 from .input_checks import inputs_checked
 from .schema import schema
-from .shared_inputs import STYLE, seed_input, window_inputs
+from .shared_inputs import PATCHED_OUT, STYLE, resolution_input, seed_input, strength_input, window_inputs
 
 
 class SEALStyleModel(io.ComfyNode):
@@ -28,14 +28,7 @@ class SEALStyleModel(io.ComfyNode):
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model, patched or not. It is not changed."),
                 io.Vae.Input("vae", tooltip="Its VAE."),
                 io.Image.Input("image", tooltip="The style picture, or several."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="How much of the style: 0 none, 1 all.",
-                ),
+                strength_input("How much of the style: 0 none, 1 all."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
@@ -53,21 +46,18 @@ class SEALStyleModel(io.ComfyNode):
                     "shapes and colours), up.3-8, ...",
                 ),
                 *window_inputs(
-                    0.0, "From which share of the sampling on; later keeps composition and colours of the prompt."
+                    0.0,
+                    "From which share of the sampling on; later keeps composition and colours of the prompt.",
+                    optional=True,
                 ),
                 seed_input("Of the noise on the style picture.", optional=True),
-                io.Int.Input(
-                    "resolution",
-                    default=0,
-                    min=0,
-                    max=4096,
-                    step=64,
-                    optional=True,
-                    tooltip="Longer side in pixels at which the style picture is read; 0 = the model's own. Strokes "
+                resolution_input(
+                    "Longer side in pixels at which the style picture is read; 0 = the model's own. Strokes "
                     "keep the size that they have there.",
+                    optional=True,
                 ),
             ],
-            outputs=[io.Model.Output("model", tooltip="A patched copy; the model that is wired in stays as it is.")],
+            outputs=[io.Model.Output("model", tooltip=PATCHED_OUT)],
         )
 
     @classmethod

@@ -14,7 +14,7 @@ from .comfy.comfy_host import ComfyHost
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import RegionsType, schema
-from .shared_inputs import STYLE, seed_input
+from .shared_inputs import STYLE, resolution_input, seed_input
 
 
 class SEALStyleRegions(io.ComfyNode):
@@ -55,14 +55,8 @@ class SEALStyleRegions(io.ComfyNode):
                     optional=True,
                     tooltip="Passes of the model over each picture. Fewer are faster and coarser.",
                 ),
-                io.Int.Input(
-                    "resolution",
-                    default=0,
-                    min=0,
-                    max=4096,
-                    step=64,
-                    optional=True,
-                    tooltip="Longer side in pixels; 0 = the model's own. The restyled picture has this size.",
+                resolution_input(
+                    "Longer side in pixels; 0 = the model's own. The restyled picture has this size.", optional=True
                 ),
                 seed_input("Same seed, same regions.", optional=True),
             ],

@@ -17,7 +17,7 @@ from .comfy.tailor_run import TailorRun, tailor_or_reuse, with_look
 from .comfy.train_again import TrainingNode
 from .input_checks import inputs_checked
 from .schema import ADVANCED, schema
-from .shared_inputs import LOSS_OUT, STYLE, checkpoint_inputs, rate_input, resolution_input, run_id_input, seed_input
+from .shared_inputs import LOSS_OUT, STYLE, checkpoint_inputs, rate_input, run_id_input, seed_input, training_resolution
 
 CONTENT = """\
 a sticker of a cat waving
@@ -75,7 +75,7 @@ class SEALTailorStyle(TrainingNode):
                 rate_input(RATE),
                 io.Int.Input("rank", default=RANK, min=1, max=256, extra_dict=ADVANCED, tooltip="Size of the LoRA."),
                 io.Int.Input("batch_size", default=1, min=1, max=64, extra_dict=ADVANCED, tooltip="Pictures a step."),
-                resolution_input(),
+                training_resolution(),
                 seed_input("Same seed, same file.", extra_dict=ADVANCED),
                 io.Image.Input(
                     "content", optional=True, tooltip="Content pictures of any look. Unwired: the model draws them."

@@ -10,6 +10,7 @@ from .comfy.encode_prompt import encode_prompt
 from .comfy.node_ui import notes_on_node
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, schema
+from .shared_inputs import strength_input
 
 
 class SEALTextEncode(io.ComfyNode):
@@ -34,14 +35,10 @@ class SEALTextEncode(io.ComfyNode):
                     "conditioning_to: only that input keeps the layers.",
                 ),
                 EmbeddingType.Input("embedding", tooltip="One or several learned concepts."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="0 = the plain class word, 1 = as learned, above 1 = exaggerated. Lower it when the "
+                strength_input(
+                    "0 = the plain class word, 1 = as learned, above 1 = exaggerated. Lower it when the "
                     "picture ignores the prompt. (1 is HiPer's own 0.8 for a tail.)",
+                    most=2.0,
                 ),
             ],
             outputs=[io.Conditioning.Output("conditioning", tooltip="For a sampler's positive or negative input.")],

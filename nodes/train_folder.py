@@ -19,14 +19,13 @@ from ..seal_core.method.configure import configure
 from ..seal_core.method.presets import PRESETS
 from ..seal_core.pictures.inputs import images_of, masks_for
 from ..seal_core.pictures.picture_file import read_mask, read_picture
-from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
 from .comfy.folder_run import GivenPicture, learn_folder
 from .comfy.folders import folder_times, picture_folder, picture_folders
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, LayersType, TokensType, WeightsType, schema
-from .shared_inputs import checkpoint_inputs
+from .shared_inputs import checkpoint_inputs, polarity_input, resolution_input, seed_input
 
 WIRED = "pictures"
 """Name of the index of wired pictures."""
@@ -183,12 +182,8 @@ def _required() -> list[io.Input]:
             "learning_rate", default=0.0, min=0.0, max=1.0, step=0.0001, round=False, tooltip=f"Pace. {preset_s}"
         ),
         io.Int.Input("batch_size", default=0, min=0, max=64, tooltip=f"Pictures a step. {preset_s}"),
-        io.Int.Input(
-            "resolution", default=0, min=0, max=4096, step=8, tooltip="Longer side in pixels. 0 = the model's own."
-        ),
-        io.Int.Input(
-            "seed", default=0, min=0, max=2**53 - 1, control_after_generate=False, tooltip="Same seed, same files."
-        ),
+        resolution_input("Longer side in pixels. 0 = the model's own.", step=8),
+        seed_input("Same seed, same files."),
     ]
 
 
@@ -203,13 +198,7 @@ def _optional() -> list[io.Input]:
             force_input=True,
             tooltip="Names of the wired pictures, one each: `names` of SEAL Load Stickers, or one a line.",
         ),
-        io.Combo.Input(
-            "mask_polarity",
-            options=list(POLARITIES),
-            default="auto",
-            optional=True,
-            tooltip="What 1 means in given masks. auto: whatever touches the picture's border is background.",
-        ),
+        polarity_input("What 1 means in given masks. auto: whatever touches the picture's border is background."),
         TokensType.Input("tokens", optional=True, tooltip="From SEAL Split-Merge Tokens, for all of them."),
         LayersType.Input("layers", optional=True, tooltip="From SEAL Layer Restriction, for all of them."),
         WeightsType.Input("weights", optional=True, tooltip="From SEAL Low-Rank Weights, for all of them."),

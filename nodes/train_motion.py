@@ -11,7 +11,6 @@ from ..seal_core.concept.settings import Layers
 from ..seal_core.motion.temporal.learn_motion import MotionConfig
 from ..seal_core.motion.temporal.motion_file import LearnedMotion
 from ..seal_core.motion.temporal.temporal_layers import LAYERS
-from ..seal_core.pictures.polarity import POLARITIES
 from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.motion_run import MotionRun, learn_or_reuse
@@ -19,7 +18,16 @@ from .comfy.node_ui import picture_on_node
 from .comfy.train_again import TrainingNode
 from .input_checks import inputs_checked
 from .schema import ADVANCED, LayersType, MotionType, schema
-from .shared_inputs import LOSS_OUT, MOTION, checkpoint_inputs, rate_input, resolution_input, run_id_input, seed_input
+from .shared_inputs import (
+    LOSS_OUT,
+    MOTION,
+    checkpoint_inputs,
+    polarity_input,
+    rate_input,
+    run_id_input,
+    seed_input,
+    training_resolution,
+)
 
 DEFAULT = MotionConfig()
 
@@ -89,7 +97,7 @@ class SEALTrainMotion(TrainingNode):
                 io.Int.Input(
                     "frames", default=DEFAULT.frames, min=2, max=64, extra_dict=ADVANCED, tooltip="Frames of the loop."
                 ),
-                resolution_input(),
+                training_resolution(),
                 seed_input("Same seed, same file.", extra_dict=ADVANCED),
                 io.Mask.Input(
                     "mask",
@@ -97,13 +105,9 @@ class SEALTrainMotion(TrainingNode):
                     tooltip="Where the subject is, one mask for each frame or one for all. Unwired: the frames' alpha, "
                     "else the whole picture counts.",
                 ),
-                io.Combo.Input(
-                    "mask_polarity",
-                    options=list(POLARITIES),
-                    default="auto",
-                    optional=True,
+                polarity_input(
+                    "What 1 means in the mask. auto: whatever touches the picture's border is ground.",
                     extra_dict=ADVANCED,
-                    tooltip="What 1 means in the mask. auto: whatever touches the picture's border is ground.",
                 ),
                 LayersType.Input(
                     "layers",

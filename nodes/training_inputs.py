@@ -8,7 +8,7 @@ from ..seal_core.method.presets import PRESETS
 from .comfy.api import io
 from .comfy.training_progress import AUTOMATIC
 from .schema import ADVANCED, EmbeddingType, LayersType, TokensType, WeightsType, reads
-from .shared_inputs import checkpoint_inputs, resolution_input, run_id_input, seed_input
+from .shared_inputs import checkpoint_inputs, polarity_input, run_id_input, seed_input, training_resolution
 
 
 def required_inputs() -> list[io.Input]:
@@ -65,7 +65,7 @@ def required_inputs() -> list[io.Input]:
             extra_dict=reads((0, "preset"), advanced=True),
             tooltip=f"Pictures a step. preset (0) = {_of('batch_size')}.",
         ),
-        resolution_input(" The sticker is padded, never distorted."),
+        training_resolution(" The sticker is padded, never distorted."),
         seed_input("Same seed, same file.", extra_dict=ADVANCED),
     ]
 
@@ -75,15 +75,7 @@ def optional_inputs() -> list[io.Input]:
     return [
         TokensType.Input("tokens", optional=True, tooltip="From SEAL Split-Merge Tokens. Replaces the preset's."),
         LayersType.Input("layers", optional=True, tooltip="From SEAL Layer Restriction. Replaces the preset's layers."),
-        io.Combo.Input(
-            "mask_polarity",
-            options=["auto", "foreground", "background"],
-            default="auto",
-            optional=True,
-            extra_dict=ADVANCED,
-            tooltip="What 1 means in the mask. auto: whatever touches the picture's border is background, so the "
-            "inverted MASK of Load Image comes out right.",
-        ),
+        polarity_input(extra_dict=ADVANCED),
         io.Combo.Input(
             "attention_loss",
             options=["preset", *ATTENTION_LOSSES],
