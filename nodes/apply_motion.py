@@ -9,7 +9,7 @@ from ..seal_core.motion.temporal.clip_host import SHARED_NOISE
 from ..seal_core.motion.temporal.learn_motion import FRAMES
 from ..seal_core.motion.temporal.motion_file import LearnedMotion, load_learned_motion
 from .comfy.api import io
-from .comfy.folders import listed_motions, path_of_motion
+from .comfy.folders import found_or_why, listed_motions, path_of_motion
 from .comfy.motion_sampling import with_motion
 from .input_checks import inputs_checked
 from .schema import ADVANCED, MotionType, schema
@@ -89,11 +89,7 @@ class SEALApplyMotion(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file: str | None) -> bool | str:
-        """Looks for the file itself: ComfyUI's list may be older than it. None: the name is wired."""
-        try:
-            return file in (None, WIRED) or bool(path_of_motion(file))
-        except SealError as error:
-            return str(error)
+        return file == WIRED or found_or_why(path_of_motion, file)
 
     @classmethod
     def fingerprint_inputs(cls, file: str | None, **_: Any) -> Any:

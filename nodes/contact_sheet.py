@@ -8,7 +8,8 @@ import torch
 
 from ..seal_core.stickers.contact_sheet import GROUNDS, contact_sheet
 from .comfy.api import io
-from .comfy.fonts import AUTOMATIC, chosen_fonts, font_fault, font_times, spare_fonts
+from .comfy.folders import found_or_why
+from .comfy.fonts import AUTOMATIC, chosen_fonts, font_times, spare_fonts
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import reads, schema
@@ -85,7 +86,7 @@ class SEALContactSheet(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, font: list[str] | str | None = None) -> str | bool:
         """Accepts fonts that are not listed: what was typed when the widget was a text field."""
-        return font_fault(font[0] if isinstance(font, list) else font)
+        return found_or_why(chosen_fonts, font[0] if isinstance(font, list) else font)
 
     @classmethod
     def fingerprint_inputs(cls, font: list[str] | None = None, **_: Any) -> Any:

@@ -7,9 +7,8 @@ from typing import Any
 from ..seal_core.concept.concept import Embedding
 from ..seal_core.concept.concept_file import load_concept
 from ..seal_core.concept.concept_stack import about, in_folder_of, name_in_prompts, stacked
-from ..seal_core.messages import SealError
 from .comfy.api import io
-from .comfy.folders import listed_concepts, path_of_concept
+from .comfy.folders import found_or_why, listed_concepts, path_of_concept
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, schema
 
@@ -57,11 +56,7 @@ class SEALLoadEmbedding(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, name: str | None) -> bool | str:
-        """Looks for the file itself: ComfyUI's list may be older than it. None: the name is wired."""
-        try:
-            return name is None or bool(path_of_concept(name))
-        except SealError as error:
-            return str(error)
+        return found_or_why(path_of_concept, name)
 
     @classmethod
     def fingerprint_inputs(cls, name: str | None, **_: Any) -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..seal_core.messages import SealError
 from ..seal_core.stickers.pack.load_files import KINDS, load_stickers
 from .comfy.api import io
-from .comfy.folders import folder_times, picture_folder, picture_folders
+from .comfy.folders import folder_times, found_or_why, picture_folder, picture_folders
 from .comfy.node_ui import progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
@@ -69,11 +68,7 @@ class SEALLoadStickers(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, folder: str | None = None) -> bool | str:
-        """Looks for the folder itself: ComfyUI's list may be older than it. None: it is wired."""
-        try:
-            return folder is None or bool(picture_folder(folder))
-        except SealError as error:
-            return str(error)
+        return found_or_why(picture_folder, folder)
 
     @classmethod
     def fingerprint_inputs(cls, folder: str | None = None, **_: Any) -> Any:

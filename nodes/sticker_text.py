@@ -8,7 +8,8 @@ import torch
 
 from ..seal_core.stickers.caption import ALIGNS, PLACES, Caption, add_caption
 from .comfy.api import io
-from .comfy.fonts import chosen_fonts, font_fault, font_times, spare_fonts
+from .comfy.folders import found_or_why
+from .comfy.fonts import chosen_fonts, font_times, spare_fonts
 from .comfy.node_ui import notes_on_node, progress_bar
 from .input_checks import inputs_checked
 from .schema import schema
@@ -80,7 +81,7 @@ class SEALStickerText(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, font: str | None = None) -> str | bool:
         """Accepts fonts that are not listed: what was typed when the widget was a text field."""
-        return font_fault(font)
+        return found_or_why(chosen_fonts, font)
 
     @classmethod
     def fingerprint_inputs(cls, font: str = "", **_: Any) -> Any:

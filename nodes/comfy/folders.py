@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import folder_paths
@@ -88,6 +89,19 @@ def folder_times(name: str) -> list[tuple[str, int, int]]:
         return sorted((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
     except (OSError, SealError):
         return []
+
+
+def found_or_why(find: Callable[[str], object], name: str | None) -> bool | str:
+    """True where `find` finds what an input names, else its complaint: for validate_inputs. None: the name is wired.
+
+    This looks into the folders themselves: ComfyUI's list may be older than they are.
+    """
+    try:
+        if name is not None:
+            find(name)
+    except SealError as error:
+        return str(error)
+    return True
 
 
 def _picture_roots() -> dict[str, Path]:

@@ -54,15 +54,6 @@ def _users_and_systems(text: str) -> list[FontFile]:
     return [*found, *system_fonts(text)]
 
 
-def font_fault(names: str | None) -> str | bool:
-    """True where a widget's value can be used, else why not: for validate_inputs. None: it is wired."""
-    try:
-        chosen_fonts(names or "")
-    except SealError as error:
-        return str(error)
-    return True
-
-
 def font_times(names: str) -> Any:
     """When the chosen fonts were last changed, which others there are, or why that cannot be told: for
     fingerprint_inputs, which must not raise."""
