@@ -69,6 +69,16 @@ def training_resolution(more: str = "") -> io.Input:
     return resolution_input(tooltip + more, step=8, extra_dict=reads((0, "model's own"), advanced=True))
 
 
+def preset_numbers(steps: str, learning_rate: str, batch_size: str, **more: Any) -> list[io.Input]:
+    """Numbers of a training with presets, in which 0 is the preset's; given are their tooltips."""
+    rate = {"default": 0.0, "min": 0.0, "max": 1.0, "step": 0.0001, "round": False}
+    return [
+        io.Int.Input("steps", default=0, min=0, max=100_000, tooltip=steps, **more),
+        io.Float.Input("learning_rate", tooltip=learning_rate, **rate, **more),
+        io.Int.Input("batch_size", default=0, min=0, max=64, tooltip=batch_size, **more),
+    ]
+
+
 def rate_input(default: float) -> io.Input:
     """The learning rate of a training without presets."""
     return io.Float.Input(

@@ -21,11 +21,11 @@ from ..seal_core.pictures.inputs import images_of, masks_for
 from ..seal_core.pictures.picture_file import read_mask, read_picture
 from .comfy.api import io
 from .comfy.folder_run import GivenPicture, learn_folder
-from .comfy.folders import folder_times, picture_folder, picture_folders
+from .comfy.folders import folder_times, found_or_why, picture_folder, picture_folders
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
 from .schema import EmbeddingType, LayersType, TokensType, WeightsType, schema
-from .shared_inputs import checkpoint_inputs, polarity_input, resolution_input, seed_input
+from .shared_inputs import checkpoint_inputs, polarity_input, preset_numbers, resolution_input, seed_input
 
 WIRED = "pictures"
 """Name of the index of wired pictures."""
@@ -59,11 +59,7 @@ class SEALTrainFolder(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, folder: str | list[str] | None = None) -> bool | str:
-        """Looks for the folder itself: ComfyUI's list may be older than it. None: it is wired."""
-        try:
-            return folder is None or bool(picture_folder(folder[0] if isinstance(folder, list) else folder))
-        except SealError as error:
-            return str(error)
+        return found_or_why(picture_folder, folder[0] if isinstance(folder, list) else folder)
 
     @classmethod
     @inputs_checked
@@ -155,7 +151,6 @@ def _wired(
 
 
 def _required() -> list[io.Input]:
-    preset_s = "0 = the preset's."
     return [
         *checkpoint_inputs(),
         io.Combo.Input(
@@ -177,11 +172,11 @@ def _required() -> list[io.Input]:
             default="best",
             tooltip="best: start here. best_embedding: the word alone, a few kilobytes. As in SEAL Train Embedding.",
         ),
-        io.Int.Input("steps", default=0, min=0, max=100_000, tooltip=f"Training steps for each. {preset_s}"),
-        io.Float.Input(
-            "learning_rate", default=0.0, min=0.0, max=1.0, step=0.0001, round=False, tooltip=f"Pace. {preset_s}"
+        *preset_numbers(
+            "Training steps for each. 0 = the preset's.",
+            "Pace. 0 = the preset's.",
+            "Pictures a step. 0 = the preset's.",
         ),
-        io.Int.Input("batch_size", default=0, min=0, max=64, tooltip=f"Pictures a step. {preset_s}"),
         resolution_input("Longer side in pixels. 0 = the model's own.", step=8),
         seed_input("Same seed, same files."),
     ]

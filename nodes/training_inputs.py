@@ -8,7 +8,14 @@ from ..seal_core.method.presets import PRESETS
 from .comfy.api import io
 from .comfy.training_progress import AUTOMATIC
 from .schema import ADVANCED, EmbeddingType, LayersType, TokensType, WeightsType, reads
-from .shared_inputs import checkpoint_inputs, polarity_input, run_id_input, seed_input, training_resolution
+from .shared_inputs import (
+    checkpoint_inputs,
+    polarity_input,
+    preset_numbers,
+    run_id_input,
+    seed_input,
+    training_resolution,
+)
 
 
 def required_inputs() -> list[io.Input]:
@@ -38,32 +45,12 @@ def required_inputs() -> list[io.Input]:
             "paper: SEAL as its abstract describes it, the rest filled in by us. The others: older methods, plain and "
             "under SEAL, to compare with.",
         ),
-        io.Int.Input(
-            "steps",
-            default=0,
-            min=0,
-            max=100_000,
-            extra_dict=reads((0, "preset"), advanced=True),
-            tooltip="More steps: more like the sticker, less free. preset (0) = as `preset` and `quality` say "
+        *preset_numbers(
+            "More steps: more like the sticker, less free. preset (0) = as `preset` and `quality` say "
             f"({_of('steps')}).",
-        ),
-        io.Float.Input(
-            "learning_rate",
-            default=0.0,
-            min=0.0,
-            max=1.0,
-            step=0.0001,
-            round=False,
+            f"preset (0) = {_of('learning_rate')}.",
+            f"Pictures a step. preset (0) = {_of('batch_size')}.",
             extra_dict=reads((0, "preset"), advanced=True),
-            tooltip=f"preset (0) = {_of('learning_rate')}.",
-        ),
-        io.Int.Input(
-            "batch_size",
-            default=0,
-            min=0,
-            max=64,
-            extra_dict=reads((0, "preset"), advanced=True),
-            tooltip=f"Pictures a step. preset (0) = {_of('batch_size')}.",
         ),
         training_resolution(" The sticker is padded, never distorted."),
         seed_input("Same seed, same file.", extra_dict=ADVANCED),
@@ -72,6 +59,7 @@ def required_inputs() -> list[io.Input]:
 
 def optional_inputs() -> list[io.Input]:
     """What came later, or is seldom used."""
+    preset = {"default": -1.0, "min": -1.0, "extra_dict": reads((-1, "preset"), advanced=True)}
     return [
         TokensType.Input("tokens", optional=True, tooltip="From SEAL Split-Merge Tokens. Replaces the preset's."),
         LayersType.Input("layers", optional=True, tooltip="From SEAL Layer Restriction. Replaces the preset's layers."),
@@ -87,37 +75,31 @@ def optional_inputs() -> list[io.Input]:
         ),
         io.Float.Input(
             "attention_weight",
-            default=-1.0,
-            min=-1.0,
             max=1000.0,
             step=0.001,
             round=False,
             optional=True,
-            extra_dict=reads((-1, "preset"), advanced=True),
             tooltip="Weight of the attention loss. preset (-1) = the preset's own.",
+            **preset,
         ),
         io.Float.Input(
             "background_weight",
-            default=-1.0,
-            min=-1.0,
             max=1.0,
             step=0.05,
             round=False,
             optional=True,
-            extra_dict=reads((-1, "preset"), advanced=True),
             tooltip="How much the sticker's background counts: 0 not at all, 1 fully. preset (-1) = the preset's own.",
+            **preset,
         ),
         io.Float.Input(
             "augment",
-            default=-1.0,
-            min=-1.0,
             max=1.0,
             step=0.05,
             round=False,
             optional=True,
-            extra_dict=reads((-1, "preset"), advanced=True),
             tooltip="Share of the pictures with the character moved, scaled and mirrored on another background. "
             "preset (-1) = the preset's own.",
+            **preset,
         ),
         io.String.Input(
             "prompts",

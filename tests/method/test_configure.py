@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from saved_workflows import TINY, nodes_of, read, widgets
+from stand_ins import loaded_pack, schemas
 
 from seal_core.cli import main as cli
 from seal_core.cli.train_options import train_config
@@ -19,11 +18,10 @@ from seal_core.demo.sticker_files import built_in_sticker
 from seal_core.demo.tuned_presets import for_sticker, tuned_preset
 from seal_core.hosts.base import Family
 from seal_core.messages import SealError
-from seal_core.method.configure import PRESET, TokenChoices, WeightChoices, changed, configure, in_words
+from seal_core.method.configure import TokenChoices, WeightChoices, changed, configure, in_words
 from seal_core.method.presets import PRESETS
 from seal_core.prompts.attributes import parse_attributes
 
-ROOT = Path(__file__).parents[2]
 NAN = float("nan")
 
 
@@ -60,19 +58,15 @@ def test_an_unknown_quality_is_refused():
         asked(quality="fast")
 
 
-def defaults_of(node: str) -> dict[str, object]:
-    """Input -> its default, read from the schema: what an untouched node sends."""
-    tree = ast.parse((ROOT / f"nodes/{node}.py").read_text(encoding="utf-8"))
-    defaults = {}
-    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"):
-        name, given = ast.literal_eval(call.args[0]), {k.arg: k.value for k in call.keywords}
-        default = given["default"]
-        defaults[name] = PRESET if isinstance(default, ast.Name) else ast.literal_eval(default)
-    return defaults
+@pytest.fixture(scope="module")
+def untouched():
+    """Node -> input -> its default, from the schemas: what an untouched node sends."""
+    with loaded_pack() as pack:
+        return {s.node_id: {i.id: i.settings.get("default") for i in s.inputs} for s in schemas(pack)}
 
 
-def test_the_tokens_nodes_defaults_change_nothing():
-    defaults = defaults_of("split_merge_tokenizer")
+def test_the_tokens_nodes_defaults_change_nothing(untouched):
+    defaults = untouched["SplitMergeTokenizer"]
     assert list(defaults) == [field.name for field in dataclasses.fields(TokenChoices)]
     assert TokenChoices(**defaults) == TokenChoices()
 
@@ -119,8 +113,8 @@ def test_bad_choices_name_the_input(choice, named):
 WEIGHTS_NODE = {"rank": "rank", "alpha": "alpha", "parts": "parts", "kept": "kept", "rate": "learning_rate"}
 
 
-def test_the_weights_nodes_defaults_change_nothing():
-    defaults = defaults_of("low_rank_spec")
+def test_the_weights_nodes_defaults_change_nothing(untouched):
+    defaults = untouched["SEALLowRankSpec"]
     names = [WEIGHTS_NODE.get(field.name, field.name) for field in dataclasses.fields(WeightChoices)]
     assert list(defaults) == names
     assert WeightChoices(*defaults.values()) == WeightChoices()
@@ -240,19 +234,9 @@ def test_node_and_command_line_train_the_same(inputs):
     assert train_config(options_of(inputs), resume).effective() == configure(**given).effective()
 
 
-def input_names(tree: ast.AST) -> set[str]:
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "attr", "") == "Input"]
-    return {ast.literal_eval(call.args[0]) for call in calls}
-
-
-def test_the_command_line_has_every_input_of_the_node():
-    """Beside what only one of them needs; the node's inputs are read from its source."""
-    shared = ast.parse((ROOT / "nodes/shared_inputs.py").read_text(encoding="utf-8"))
-    functions = {n.name: n for n in shared.body if isinstance(n, ast.FunctionDef)}
-    own = ast.parse((ROOT / "nodes/training_inputs.py").read_text(encoding="utf-8"))
-    used = {n.func.id for n in ast.walk(own) if isinstance(n, ast.Call) and getattr(n.func, "id", "") in functions}
-    inputs = input_names(own).union(*(input_names(functions[name]) for name in used))
-    assert {"model", "seed", "run_id"} <= inputs, "those of shared_inputs among them"
+def test_the_command_line_has_every_input_of_the_node(untouched):
+    """Beside what only one of them needs."""
+    inputs = set(untouched["SEALTrainEmbedding"])
     options = set(vars(options_of({})))
     only_node = {
         "clip",
