@@ -6,20 +6,7 @@ Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fa
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import (
-    MODEL,
-    NEGATIVE,
-    NEVER,
-    SITES,
-    TEXT,
-    Log,
-    apply,
-    concept,
-    learned,
-    plain,
-    run,
-    sample,
-)
+from inprocess_kit import MODEL, NEGATIVE, NEVER, SITES, TEXT, Log, apply, concept, learned, plain, run, sample
 
 # isort: split
 

@@ -3,19 +3,7 @@
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import (
-    FOLDER,
-    MODEL,
-    NEGATIVE,
-    TEXT,
-    Log,
-    Recorder,
-    apply,
-    concept,
-    learned,
-    plain,
-    sample,
-)
+from inprocess_kit import FOLDER, MODEL, NEGATIVE, TEXT, Log, Recorder, apply, concept, learned, plain, sample
 
 # isort: split
 
