@@ -6,6 +6,7 @@ SD 1.x MODEL and CLIP. `run` executes a script's check_... functions.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -29,6 +30,7 @@ import comfy.options  # noqa: E402
 
 comfy.options.enable_args_parsing()
 
+import comfy.model_management  # noqa: E402
 import comfy.model_patcher  # noqa: E402
 import comfy.sample  # noqa: E402
 import comfy.sd  # noqa: E402
@@ -182,6 +184,19 @@ class Log(logging.Handler):
     def emit(self, record):
         if record.levelno >= logging.WARNING:
             self.lines.append(record.getMessage())
+
+
+@contextlib.contextmanager
+def cancelled():
+    """Cancel is pressed; what runs here must end with ComfyUI's exception for it."""
+    comfy.model_management.interrupt_current_processing(True)
+    try:
+        yield
+    except comfy.model_management.InterruptProcessingException:
+        return
+    finally:
+        comfy.model_management.interrupt_current_processing(False)
+    raise AssertionError("not cancelled")
 
 
 class refused:

@@ -12,11 +12,11 @@ from inprocess_kit import CLIP, MODEL, TEXT, apply, concept, learned, make_clip,
 
 import json
 
-import comfy.model_management
 import comfy.sd
 import comfy.utils
 import folder_paths
 import torch
+from inprocess_kit import cancelled
 from inprocess_train import FOLDER, VAE, state
 from seal_pack.nodes.comfy.style_sampling import KEY
 from seal_pack.nodes.reference_model import SEALReferenceModel
@@ -188,15 +188,8 @@ def check_cancel_stops_a_restyling_and_leaves_nothing():
     pairs = SEALStyleMatch.execute(regions(1)[0], regions(2)[0]).result[0]
     roots = MODEL.model, CLIP.cond_stage_model, VAE.first_stage_model
     before = state(*roots)
-    comfy.model_management.interrupt_current_processing(True)
-    try:
+    with cancelled():
         restyled(pairs, steps=50)
-    except comfy.model_management.InterruptProcessingException:
-        pass
-    else:
-        raise AssertionError("not cancelled")
-    finally:
-        comfy.model_management.interrupt_current_processing(False)
     assert state(*roots) == before
 
 
@@ -262,15 +255,8 @@ def check_bad_sets_of_pictures_are_refused_and_no_file_is_left():
     ):
         with refused(what):
             tailored(**changes)
-    comfy.model_management.interrupt_current_processing(True)
-    try:
+    with cancelled():
         tailored(seed=7)
-    except comfy.model_management.InterruptProcessingException:
-        pass
-    else:
-        raise AssertionError("not cancelled")
-    finally:
-        comfy.model_management.interrupt_current_processing(False)
     assert sorted(LORAS.iterdir()) == kept
 
 
