@@ -37,7 +37,10 @@ class SEALApplyMotion(io.ComfyNode):
                     default=WIRED,
                     tooltip="A file in models/seal_motion, or what is wired to `motion`.",
                 ),
-                strength_input("How far it goes: 0 = no motion, 1 = as learned; more exaggerates.", most=4.0),
+                strength_input(
+                    "How far it goes: 0 = no motion, 1 = as learned; more exaggerates, 1.5 spoils the picture.",
+                    most=4.0,
+                ),
                 io.Int.Input(
                     "frames",
                     default=FRAMES,

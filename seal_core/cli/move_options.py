@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .shared_options import add_model_option, add_run_options
 
-LAYER_KINDS = ("attention", "sti", "conv3d")
+LAYER_KINDS = ("sti", "attention", "conv3d")
 FORMATS = ("webp", "apng", "gif", "webm")
 
 
@@ -27,9 +27,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add("--embedding", type=Path, metavar="FILE", help="a learned concept, which the prompt names")
     add("--negative", default="", metavar="TEXT", help="what the frames should not show")
     add("--name", default="my-motion", help="the motion's file name (default my-motion)")
-    add("--steps", type=int, default=300, help="training steps (default 300)")
+    add("--steps", type=int, default=600, help="training steps (default 600)")
     add("--learning-rate", type=float, default=2e-3, help="pace at the start (default 0.002)")
-    add("--layer", choices=LAYER_KINDS, default=LAYER_KINDS[0], help="kind of the layers (default attention)")
+    add("--layer", choices=LAYER_KINDS, default=LAYER_KINDS[0], help="kind of the layers (default sti)")
     add("--width", type=int, default=64, help="channels that the layers work in (default 64, 0 = the model's)")
     add("--frames", type=int, default=8, help="frames of the loop (default 8)")
     add("--resolution", type=int, default=0, help="longer side in pixels (default: the model's own)")

@@ -108,6 +108,7 @@ def as_flash_attention() -> None:
         return torch.ops.aten._scaled_dot_product_flash_attention(q, k, v)[0]
 
     comfy.ops.scaled_dot_product_attention = attention
+    torch.nn.functional.scaled_dot_product_attention = attention  # of our temporal layers
 
 
 class Case:

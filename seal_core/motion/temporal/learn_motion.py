@@ -56,8 +56,8 @@ class MotionConfig:
     checkpointing: as `TrainConfig`; changes no result.
     """
 
-    layer: str = "attention"
-    steps: int = 300
+    layer: str = "sti"
+    steps: int = 600
     learning_rate: float = 2e-3
     inner: int = 64
     layers: Layers = field(default_factory=lambda: Layers("all", 0.0, 0.7))
@@ -72,7 +72,7 @@ class MotionConfig:
     def __post_init__(self) -> None:
         require_one_of("layer", self.layer, tuple(LAYERS))
         require_one_of("checkpointing", self.checkpointing, CHECKPOINTING)
-        require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps, e.g. 300.")
+        require_whole_number("steps", self.steps, 1, 100_000, "use 1 to 100000 steps, e.g. 600.")
         require_in_range("learning_rate", self.learning_rate, 1e-8, 1.0, "use something near 0.002.")
         require_whole_number("inner", self.inner, 0, 4096, "use 8 to 256, or 0 for the model's own channels.")
         require_in_range("given", self.given, 0.0, 1.0, "use a share of the steps, e.g. 0.25.")
