@@ -32,6 +32,7 @@ COMMANDS = {
     "eval": ("evaluation.command", "compare methods on unseen characters: results.json, table and figures"),
     "eval-motion": ("evaluation.motion_trials", "compare temporal layers on clips of unseen characters"),
     "eval-move": ("evaluation.moved_trials", "learn motions from one clip each, and how others move like it"),
+    "eval-acting": ("evaluation.acting_trials", "learned characters that jump and wave by temporal layers"),
     "eval-style": ("evaluation.style_trials", "compare ways to restyle a picture with the renderer's truth"),
     "eval-tailor": ("evaluation.tailor_trials", "learn a style that the model never saw, and what it costs"),
     "demo": ("evaluation.scored_demo", "the demo of `python -m seal_core demo`, with the judges' scores"),

@@ -77,15 +77,30 @@ def judged_clips(judges: Judge, clips: Tensor, actions: list[str]) -> dict[str, 
     shown = judges.classify(frames)["action"].argmax(1).view(clips.shape[:2])
     asked = torch.tensor([VALUES["action"].index(action) for action in actions])
     who = judges.identity(frames).unflatten(0, clips.shape[:2])
-    changes = (clips.roll(-1, dims=1) - clips).abs().mean((2, 3, 4))
-    inner = changes[:, :-1].mean(1)
     values = {
         "action": (shown == asked[:, None]).float().mean(1),
         "identity": (who[:, 1:] * who[:, :1]).sum(-1).mean(1),
-        "moves": 100 * changes.mean(1),
-        "seam": changes[:, -1] / inner.clamp(min=1e-6),
+        "moves": 100 * _frame_changes(clips).mean(1),
+        "seam": loop_seam(clips),
     }
     return {name: [round(float(x), 5) for x in values[name]] for name in CLIP_METRICS}
+
+
+def _frame_changes(clips: Tensor) -> Tensor:
+    """(C, F): the mean change of a pixel from each frame of the loop to the next."""
+    return (clips.roll(-1, dims=1) - clips).abs().mean((2, 3, 4))
+
+
+def loop_seam(clips: Tensor) -> Tensor:
+    """(C,) of clips (C, F, H, W, 3), F >= 2: the change from the last frame to the first, over the others' mean."""
+    changes = _frame_changes(clips)
+    return changes[:, -1] / changes[:, :-1].mean(1).clamp(min=1e-6)
+
+
+def flicker(subject: Tensor) -> Tensor:
+    """Of (F, H, W) bool: percent of pixels that are subject, or ground, for one frame of the loop alone."""
+    before, after = subject.roll(1, dims=0), subject.roll(-1, dims=0)
+    return 100 * ((subject != before) & (subject != after)).float().mean()
 
 
 def mean_interval(values: list[float], seed: int = 0, draws: int = 2000) -> tuple[float, float, float]:

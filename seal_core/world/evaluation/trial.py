@@ -59,7 +59,6 @@ class Setup:
 def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[dict[str, Any], np.ndarray]:
     """(the trial as plain JSON values, one sample per prompt, side by side (H, P * W, 3) uint8)."""
     plan, who = plan_character(seed, setup.prompts, setup.samples), character(seed)
-    sticker = kit.render(who, plan.reference, seed=seed)
     targets = torch.stack([_targets(kit, plan, one) for one in (who, *_twins(who))])
     trial: dict[str, Any] = {
         "format": FORMAT,
@@ -72,17 +71,14 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
         ],
         "seconds": 0.0,
     }
-    mask = torch.from_numpy(np.asarray(sticker.mask, np.float32) / 255)
+    sticker = kit.render(who, plan.reference, seed=seed)
+    mask = _float(sticker.mask)
     if method.name == "oracle":
         images = _oracle(kit, plan, who)
     else:
-        [reference], _ = fit_references(_float(sticker.image)[None], mask[None], kit.host.resolution, "foreground")
-        concept = None
+        reference, concept = reference_of(kit, sticker), None
         if method.config is not None:
-            attributes = plan.reference.asdict()
-            config = method.for_reference(
-                who.species, attributes, kit.host.resolution, seed % 1_000_003, who.in_words()
-            )
+            config = config_of(kit, method, plan, who)
             result, looks, trial["seconds"] = _trained(kit.host, reference, config, method.snapshots)
             concept = result.concept
             trial["training"] = {k: result.report[k] for k in KEPT}
@@ -99,6 +95,18 @@ def run_trial(kit: TrialKit, method: Method, seed: int, setup: Setup) -> tuple[d
     trial["samples"] = _judged(kit, plan, who, mask, targets, images)
     first = images[:: plan.samples].mul(255).round().byte()
     return trial, torch.cat(list(first), dim=1).numpy()
+
+
+def reference_of(kit: TrialKit, sticker: Any) -> Reference:
+    """A rendered sticker with its true mask, as trainings take it."""
+    image, mask = _float(sticker.image)[None], _float(sticker.mask)[None]
+    return fit_references(image, mask, kit.host.resolution, "foreground")[0][0]
+
+
+def config_of(kit: TrialKit, method: Method, plan: CharacterPlan, who: Character) -> TrainConfig:
+    """How a method learns a plan's character."""
+    attributes = plan.reference.asdict()
+    return method.for_reference(who.species, attributes, kit.host.resolution, plan.seed % 1_000_003, who.in_words())
 
 
 def _float(image: np.ndarray) -> Tensor:

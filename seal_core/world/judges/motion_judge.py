@@ -51,13 +51,19 @@ def motion_clip(seed: int, motion: str, ground: str = "plain mint") -> RenderedC
 
 def silhouette_changes(clips: Tensor) -> Tensor:
     """(C, F, CELLS, CELLS) of clips (C, F, H, W, 3) in [0, 1]: how much of each cell is subject, without the mean over
-    the frames. The ground is the median colour of a frame's border."""
-    frames = clips.flatten(0, 1)
+    the frames."""
+    cells = F.adaptive_avg_pool2d(subjects(clips.flatten(0, 1)).float()[:, None], CELLS)[:, 0].unflatten(
+        0, clips.shape[:2]
+    )
+    return cells - cells.mean(dim=1, keepdim=True)
+
+
+def subjects(frames: Tensor) -> Tensor:
+    """(F, H, W) bool of frames (F, H, W, 3) on plain ground: what is not of the ground's colour, which is the median of
+    a frame's border."""
     border = torch.cat([frames[:, 0], frames[:, -1], frames[:, :, 0], frames[:, :, -1]], dim=1)
     ground = border.median(dim=1).values[:, None, None]
-    subject = ((frames - ground).abs().amax(-1) > CONTRAST).float()
-    cells = F.adaptive_avg_pool2d(subject[:, None], CELLS)[:, 0].unflatten(0, clips.shape[:2])
-    return cells - cells.mean(dim=1, keepdim=True)
+    return (frames - ground).abs().amax(-1) > CONTRAST
 
 
 @dataclass(frozen=True, eq=False)
