@@ -19,16 +19,18 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ...concept.settings import Layers
 from ...demo.attribute_values import VALUES
 from ...demo.model import SIZE, host, load_model
 from ...demo.model_file import MODEL_FILE
+from ...files.whole_file import write_output
 from ...hosts.base import Context, Host, Prompt
 from ...messages import SealError
 from ...motion.temporal.clip_host import repeated
 from ...motion.temporal.clip_loss import ClipBatch, clip_loss
 from ...motion.temporal.draw_clips import draw_clips
 from ...motion.temporal.frame_masks import TASKS, known_frames, random_tasks, real_frames
-from ...motion.temporal.motion_file import save_motion
+from ...motion.temporal.motion_file import LearnedMotion, learned_motion_bytes
 from ...motion.temporal.motion_layers import MotionLayers
 from ...motion.temporal.temporal_layers import LAYERS
 from ..renderer.captions import frame_captions, prompt
@@ -200,12 +202,14 @@ def train_motion(options: argparse.Namespace) -> MotionTraining:
 
 
 def look_at_motion(job: MotionTraining) -> dict[str, float]:
-    """Measure on held-out clips, and write film strips and the current layers."""
+    """Measure on held-out clips, and write film strips and the current layers, as a motion of every prompt."""
     layers = job.averaged()
     figures = job.held_out(layers)
     job.pictures(layers).save(job.state.with_name(f"{job.state.stem}-{job.weights.steps:06d}.png"))
-    card = {"steps": job.weights.steps, "clips": job.about["clips"], "held_out": figures}
-    save_motion(layers, job.state.with_name(f"{job.state.stem}-layers.safetensors"), card)
+    seconds = round(job.about["seconds"])
+    report = {"steps": job.weights.steps, "clips": job.about["clips"], "seconds": seconds, "held_out": figures}
+    motion = LearnedMotion(layers, FRAMES, Layers(), "", report)
+    write_output(job.state.with_name(f"{job.state.stem}-layers.safetensors"), learned_motion_bytes(motion))
     return figures
 
 

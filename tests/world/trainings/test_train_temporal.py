@@ -10,7 +10,7 @@ from tiny_host import small_host
 
 from seal_core.demo import model
 from seal_core.messages import SealError
-from seal_core.motion.temporal.motion_file import load_motion
+from seal_core.motion.temporal.motion_file import load_learned_motion
 from seal_core.world import commands
 from seal_core.world.renderer import seeds
 from seal_core.world.renderer.characters import character
@@ -128,8 +128,8 @@ def test_command_line(work, few, tmp_path, monkeypatch, capsys):
     assert told["steps"] > 1 and "text 900" in told and "alone text 900" in told
     lines = [json.loads(line) for line in (tmp_path / "a" / "motion-attention.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == told["steps"]
-    layers, card = load_motion(tmp_path / "a" / "motion-attention-layers.safetensors")
-    assert layers.kind == "attention" and card["steps"] == told["steps"]
+    motion = load_learned_motion(tmp_path / "a" / "motion-attention-layers.safetensors")
+    assert motion.layers.kind == "attention" and motion.report["steps"] == told["steps"] and motion.frames == 8
 
 
 def test_a_state_of_other_clips_is_refused(work, few, tmp_path):
