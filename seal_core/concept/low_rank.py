@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..hosts.base import Site
+from ..hosts.uncompiled import uncompiled
 from ..messages import SealError
 from .settings import LAYERS
 
@@ -54,7 +55,7 @@ def added(layers: Sequence[tuple[nn.Module, Tensor, Tensor]], strength: float = 
 
         return add
 
-    with contextlib.ExitStack() as stack:
+    with uncompiled(), contextlib.ExitStack() as stack:
         for layer, down, up in layers:
             stack.callback(layer.register_forward_hook(hook(down, up), prepend=True).remove)
         yield

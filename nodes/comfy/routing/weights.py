@@ -13,6 +13,7 @@ from typing import Any
 
 import comfy.sd
 from comfy.patcher_extension import WrappersMP
+from torch import Tensor
 
 from ....seal_core.concept.concept import Concept, Embedding
 from ....seal_core.concept.lora_file import weights_tensors
@@ -53,36 +54,34 @@ def _timed(model: Any, concept: Concept, strength: float) -> Any:
 
     def outer_sample(executor: Any, *args: Any, **kwargs: Any) -> Any:
         guider = executor.class_obj
-        sampling = guider.model_patcher.get_model_object("model_sampling")
         device = guider.model_patcher.load_device
-        layers = layers_named(unet_sites(guider.model_patcher.model.diffusion_model), list(concept.weights))
-        pairs = [(p.down.to(device), p.up.to(device)) for p in concept.weights.values()]
-        options = guider.model_options["transformer_options"]
-        options[key] = (window_of(concept.layers, sampling), sampling, [(n, *p) for n, p in zip(layers, pairs)])
+        pairs = [(pair.down.to(device), pair.up.to(device)) for pair in concept.weights.values()]
+        guider.model_options["transformer_options"][key] = pairs
         return executor(*args, **kwargs)
 
-    def diffusion_model(
+    def apply_model(
         executor: Any,
-        x: Any,
-        timesteps: Any = None,
-        context: Any = None,
-        y: Any = None,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Any = None,
+        c_crossattn: Any = None,
         control: Any = None,
-        transformer_options: Mapping[str, Any] = {},
-        **kwargs: Any,
+        transformer_options: Mapping[str, Any] | None = None,
+        **rest: Any,
     ) -> Any:
-        adding = contextlib.nullcontext()
-        if key in transformer_options:
-            window, sampling, pairs = transformer_options[key]
-            if within(window, noise_level(sampling, timesteps, transformer_options)):
-                adding = added(pairs, strength)
+        options, adding = transformer_options or {}, contextlib.ExitStack()
+        sampling = executor.class_obj.model_sampling
+        if key in options and within(window_of(concept.layers, sampling), noise_level(sampling, t, options)):
+            # Of the model that runs this pass: with several cards each has its own.
+            layers = layers_named(unet_sites(executor.class_obj.diffusion_model), list(concept.weights))
+            adding.enter_context(added([(layer, *pair) for layer, pair in zip(layers, options[key])], strength))
         with adding:
-            return executor(x, timesteps, context, y, control, transformer_options, **kwargs)
+            return executor(x, t, c_concat, c_crossattn, control, options, **rest)
 
     key = f"{WEIGHTS}_{concept.name}"
     model = model.clone()
     model.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, key, outer_sample)
-    model.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, key, diffusion_model)
+    model.add_wrapper_with_key(WrappersMP.APPLY_MODEL, key, apply_model)
     return model
 
 
