@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from ...seal_core.hosts.aside import is_aside
 from ...seal_core.messages import SealError
 from ...seal_core.motion.temporal.clip_host import shared_noise
 from ...seal_core.motion.temporal.motion_file import LearnedMotion
-from ...seal_core.motion.temporal.motion_layers import ClipPass, inserted
+from ...seal_core.motion.temporal.motion_layers import ClipPass, MotionLayers, inserted
 from .routing.plan import noise_level, window_of, within
 from .unet_sites import require_unet, unet_sites
 
@@ -47,7 +48,7 @@ def with_motion(
 
 
 class _Moving:
-    """The two wrappers. Once per sampling: the noise, and layers on the device. Once per pass: the layers act."""
+    """The two wrappers. Once per sampling: the noise, and new copies of the layers. Once per pass: the layers act."""
 
     def __init__(
         self, motion: LearnedMotion, strength: float, frames: int, shared: float, given: Tensor | None
@@ -65,9 +66,9 @@ class _Moving:
         if self._given is not None and self._given.shape[-2:] != noise.shape[-2:]:
             height, width = (8 * side for side in noise.shape[-2:])
             raise SealError(f"first_frame: it has another size than the latents; make it {width} x {height} pixels.")
-        device = guider.model_patcher.load_device
-        ready = copy.deepcopy(self._motion.layers).to(device)
-        guider.model_options["transformer_options"][KEY] = ready
+        # With several cards each thread asks for its own.
+        on_device = functools.cache(lambda device: copy.deepcopy(self._motion.layers).to(device))
+        guider.model_options["transformer_options"][KEY] = on_device
         return executor(shared_noise(noise, self._frames, self._shared), latent_image, *args, **kwargs)
 
     def apply_model(
@@ -82,8 +83,8 @@ class _Moving:
         **rest: Any,
     ) -> Tensor:
         options = dict(transformer_options or {})
-        layers = options.get(KEY)
-        if layers is None or is_aside():  # no sampling, such as a training; or a style picture, which is no frame
+        on_device: Callable[[torch.device], MotionLayers] | None = options.get(KEY)
+        if on_device is None or is_aside():  # no sampling, such as a training; or a style picture, which is no frame
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
         if len(x) % self._frames:
             raise SealError(
@@ -104,6 +105,7 @@ class _Moving:
         window = window_of(self._motion.where, model.model_sampling)
         if self._strength and within(window, noise_level(model.model_sampling, t, options)):
             clip = ClipPass(t.float().view_as(known), known, None, *x.shape[-2:])
+            layers = on_device(x.device)
             sites = layers.sites_in(unet_sites(model.diffusion_model))
             acting = inserted(layers, sites, clip, self._strength)
         with acting:

@@ -96,6 +96,7 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member("comfy.sd.load_lora_for_models", "weights of a concept, as Load LoRA adds them"),
         Member("comfy.model_patcher.ModelPatcher:load_device", "where weights are added"),
         Member("comfy.model_patcher.ModelPatcher:model_options", "which weights a model has already"),
+        Member("comfy.samplers.get_area_and_mult", "the negative prompt's inputs", ("conds", "x_in", "timestep_in")),
         Member("comfy.samplers.CFGGuider:conds", "the conditionings of a sampling"),
         Member("comfy.samplers.CFGGuider:model_options", "where the wrappers of a pass find their plan"),
         Member("comfy.samplers.CFGGuider:model_patcher", "the model of a sampling"),

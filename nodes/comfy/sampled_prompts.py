@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from comfy.patcher_extension import WrappersMP
+from comfy.samplers import get_area_and_mult
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,10 +25,11 @@ DRAWN = ("positive", "middle")
 @dataclass(frozen=True, eq=False)
 class _Batch:
     """conds: as calc_cond_batch got them, whose places `cond_or_uncond` counts. drawn: whether each says what is drawn;
-    size: (h, w) of the latents."""
+    plainest: what the model reads of the first that does not, one row; size: (h, w) of the latents."""
 
     conds: Sequence[Sequence[Mapping[str, Any]] | None]
     drawn: tuple[bool, ...]
+    plainest: Mapping[str, Any]
     size: tuple[int, int]
 
 
@@ -43,6 +45,14 @@ def drawn_prompts(options: Mapping[str, Any]) -> list[bool]:
     an empty one. Empty where the pass tells no prompts, as in a training."""
     batch, kinds = options.get(KEY), options.get("cond_or_uncond", ())
     return [kind == 0 if batch is None else batch.drawn[kind] for kind in kinds]
+
+
+def plainest_inputs(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the model reads of a prompt that does not say what is drawn, one row by the name of its input. Empty where
+    there is none, and in a pass that has rows of one. Where memory is short, and with several cards, each prompt has a
+    pass of its own."""
+    batch = options.get(KEY)
+    return {} if batch is None or False in drawn_prompts(options) else batch.plainest
 
 
 def seen_part(mask: Tensor, options: Mapping[str, Any], x: Tensor) -> Tensor:
@@ -74,5 +84,8 @@ def _calc_cond_batch(
     names = [next((name for name, group in named.items() if group is found), None) for found in conds]
     # Context windows make new lists; the first is then the prompt, as everywhere but with DualCFGGuider.
     drawn = tuple(name in DRAWN if any(names) else i == 0 for i, name in enumerate(names))
-    options = {**options, KEY: _Batch(conds, drawn, (x.shape[-2], x.shape[-1]))}
+    others = (cond for group, says in zip(conds, drawn) if not says for cond in group or ())
+    read = next(filter(None, (get_area_and_mult(cond, x[:1], timestep) for cond in others)), None)
+    plainest = {} if read is None else {name: value.cond for name, value in read.conditioning.items()}
+    options = {**options, KEY: _Batch(conds, drawn, plainest, (x.shape[-2], x.shape[-1]))}
     return executor(model, conds, x, timestep, {**model_options, "transformer_options": options})

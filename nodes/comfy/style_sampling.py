@@ -21,7 +21,7 @@ from ...seal_core.style.pictures_to_regions import fitted_sides
 from ...seal_core.style.style_source import StyleSource, in_style
 from .routing.plan import noise_level, window_of, within
 from .routing.route import KEY as ROUTING
-from .sampled_prompts import drawn_prompts, seen_part, with_prompts_told
+from .sampled_prompts import drawn_prompts, plainest_inputs, seen_part, with_prompts_told
 from .unet_sites import native_resolution, require_unet, unet_sites
 
 KEY = "seal_style"
@@ -99,13 +99,14 @@ class _Styled:
         rows = _prompted(options, len(x)) if self._source.beside else None
         if rows is not None and not bool(rows.any()):
             return executor(x, t, c_concat, c_crossattn, control, options, **rest)
-        row = _plainest(options, len(x))
-        one = {name: _row(value, row, len(x)) for name, value in rest.items()}
+        row, plainest = _plainest(options, len(x)), plainest_inputs(options)
+        one = {name: plainest.get(name, _row(value, row, len(x))) for name, value in rest.items()}
+        context = plainest.get("c_crossattn", _row(c_crossattn, row, len(x)))
         level = t.amax().view(1)  # a motion's given frames have a lower one
 
         def run(x_t: Tensor) -> None:
             concat = None if c_concat is None else F.interpolate(c_concat[row : row + 1].float(), x_t.shape[-2:])
-            executor(x_t.to(x), level, concat, _row(c_crossattn, row, len(x)), None, _alone(options), **one)
+            executor(x_t.to(x), level, concat, context, None, _alone(options), **one)
 
         def add_noise(latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
             return model.model_sampling.noise_scaling(sigma.view(-1, 1, 1, 1), noise, latent)

@@ -7,17 +7,24 @@ Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fa
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import MODEL, NEGATIVE, plain, refused, run, sample
+from inprocess_kit import MODEL, NEGATIVE, make_model, plain, refused, run, sample
 
 # isort: split
+
+import copy
 
 import torch
 from comfy import samplers
 from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy.patcher_extension import WrapperExecutor, WrappersMP
 from comfy_extras import nodes_custom_sampler, nodes_easycache, nodes_hypertile, nodes_model_downscale, nodes_tomesd
 from inprocess_motion import moving, train
 from inprocess_style import picture, referred, styled
+from inprocess_weights import applied, weighted
+from seal_pack.nodes.comfy.motion_sampling import KEY as MOTION
 from seal_pack.nodes.comfy.sampled_prompts import KEY, seen_part
+from seal_pack.nodes.comfy.unet_sites import unet_sites
+from seal_pack.seal_core.concept.settings import Layers
 
 import nodes as comfy_nodes
 
@@ -118,12 +125,77 @@ def check_caches_of_passes_do_not_answer_for_a_style_picture():
             assert not torch.allclose(found[0], sample(cached(MODEL), CAT, steps=4, size=size))
 
 
-def check_compiled_models_are_styled_and_moved_all_the_same():
-    motion, plain_model = train(name="combined")[0], MODEL.clone()
-    set_torch_compile_wrapper(plain_model, backend="eager")
-    sample(plain_model, CAT, batch=8)  # compiled before anything hangs on it
-    for look in (styled, referred, lambda m=MODEL: moving(motion, m)):
-        assert torch.allclose(sample(look(plain_model), CAT, batch=8), sample(look(), CAT, batch=8), atol=1e-4)
+def looks():
+    """What hooks onto the model while it is sampled: MODEL -> MODEL."""
+    motion, late = train(name="combined")[0], weighted(Layers("all", 0.5, 1.0))
+    return styled, referred, lambda m=MODEL: moving(motion, m), lambda m=MODEL: applied(late, model=m)
+
+
+def each_draws_on(model):
+    """Whether each of them acts, and draws on this MODEL what it draws on the ordinary one."""
+    plain_picture = sample(MODEL, CAT, batch=8, steps=3)
+    for look in looks():
+        picture_there, expected = (sample(m, CAT, batch=8, steps=3) for m in (look(model), look()))
+        assert torch.allclose(picture_there, expected, atol=1e-3), (picture_there - expected).abs().max()
+        assert (expected - plain_picture).abs().max() > 1e-2
+    return True
+
+
+def check_compiled_models_draw_all_the_same():
+    compiled = MODEL.clone()
+    set_torch_compile_wrapper(compiled, backend="eager")
+    sample(compiled, CAT, batch=8)  # compiled before anything hangs on it
+    assert each_draws_on(compiled)
+
+
+def check_where_memory_is_short_each_prompt_has_a_pass_and_the_picture_stays():
+    short, rows = MODEL.clone(), []
+    short.model = copy.copy(MODEL.model)
+    short.model.memory_required = lambda shape, **_: 1e18 if shape[0] > 8 else 1.0
+    handle = MODEL.model.diffusion_model.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
+    sample(short, CAT, batch=8)
+    handle.remove()
+    assert rows == [8] * 4
+    assert each_draws_on(short)
+
+
+def check_two_cards_draw_as_one():
+    """ComfyUI gives each prompt to a thread of its own, with a card and a copy of the model. The CPU stands for both."""
+    if not hasattr(MODEL, "match_multigpu_clones"):  # an older ComfyUI
+        return
+    second, two, passes = make_model(), MODEL.clone(), []
+    second.load_device, second.is_multigpu_base_clone = torch.device("cpu", 0), True
+    two.set_additional_models("multigpu", [second])
+    handle = second.model.diffusion_model.register_forward_hook(lambda *_: passes.append(1))
+    assert each_draws_on(two) and passes
+    handle.remove()
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in second.model.modules())
+
+
+def check_each_card_has_its_own_layers_of_a_motion():
+    model, seen = moving(train(name="combined")[0]), []
+    (wrapper,) = model.get_wrappers(WrappersMP.APPLY_MODEL, MOTION)
+    site = unet_sites(MODEL.model.diffusion_model)[-1]
+
+    class Guider:
+        model_patcher, model_options = MODEL, {"transformer_options": {}}  # noqa: RUF012
+
+    def inside(x, *rest, **more):
+        """What the blocks of a model on another device would hand to the hooks."""
+        tokens = torch.zeros(8, 64, site.module.to_q.weight.shape[1], device=x.device)
+        for hook in site.block._forward_hooks.values():
+            seen.append(hook(site.block, (), tokens).device)
+        return x
+
+    sampled = WrapperExecutor.new_class_executor(
+        lambda *_: None, Guider, model.get_wrappers(WrappersMP.OUTER_SAMPLE, MOTION)
+    )
+    sampled.execute(torch.zeros(8, 4, 8, 8), None)
+    options = {**Guider.model_options["transformer_options"], "sigmas": torch.ones(1)}
+    for device in ("cpu", "meta"):
+        ran = WrapperExecutor.new_class_executor(inside, MODEL.model, [wrapper])
+        ran.execute(torch.zeros(8, 4, 8, 8, device=device), torch.ones(8, device=device), None, None, None, options)
+    assert [device.type for device in seen] == ["cpu", "meta"], seen
 
 
 def check_nodes_that_cut_or_merge_places():
