@@ -20,6 +20,7 @@ from comfy.ldm.modules.attention import BasicTransformerBlock, attention_pytorch
 from torch import Tensor, nn
 
 from ...seal_core.hosts.base import Context, Prompt, Site, Stage, Vectors
+from ...seal_core.hosts.uncompiled import uncompiled
 from ...seal_core.messages import SealError
 from .model_identity import Identity, identity, not_ours
 from .noising import Noising
@@ -27,6 +28,7 @@ from .prompt_tokens import PromptTokens, literal, tokenize
 from .text_encoders import ComfyText, out_of_place, text_layers, text_models
 from .trainable_models import (
     Gradients,
+    differentiable_products,
     in_training,
     no_inference_tensors,
     refuse_untrainable,
@@ -94,6 +96,7 @@ class ComfyHost(ComfyText):
         with contextlib.ExitStack() as stack:
             if self._gradients is not None:
                 self._let_gradients_through(self._gradients, stack)
+            stack.enter_context(uncompiled())  # each hook of the method would have it compiled again
             stack.enter_context(out_of_place(self.clip.cond_stage_model))
             stack.callback(self.clip.cond_stage_model.reset_clip_options)
             self._stack = stack.pop_all()
@@ -105,6 +108,7 @@ class ComfyHost(ComfyText):
         model, clip, self.copied_bytes = stack.enter_context(static_parts(model, clip))
         self._use(model, clip)
         stack.enter_context(in_training())
+        stack.enter_context(differentiable_products(model.model, clip.cond_stage_model))
         stack.callback(gradients.restore)
 
     def __exit__(self, *exc: object) -> None:

@@ -171,6 +171,7 @@ MEMBERS: dict[str, tuple[Member, ...]] = {
         Member("comfy.clip_model.CLIPLayer:self_attn", "the same out of place"),
         Member("comfy.clip_model.CLIPLayer:layer_norm2", "the same out of place"),
         Member("comfy.clip_model.CLIPLayer:mlp", "the same out of place"),
+        Member("comfy.ops.disable_weight_init.Linear.forward_comfy_cast_weights", "a product that gradients can pass"),
         Member("comfy.sd1_clip.SDClipModel.encode", "a batch of prompts with gradients"),
         Member("comfy.sd1_clip.SDClipModel.set_clip_options", "CLIP skip and device"),
         Member("comfy.sd1_clip.SDClipModel.reset_clip_options", "CLIP skip and device"),

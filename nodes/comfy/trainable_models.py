@@ -9,15 +9,18 @@ freed afterwards.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any, cast
 
 import comfy.model_management
 import comfy.model_patcher
+import comfy.ops
 import torch
 from torch import Tensor, nn
 
 from ...seal_core.messages import SealError
+from ...seal_core.method.attention import swapped_forwards
 
 _STATIC = "Or start ComfyUI with --disable-dynamic-vram."
 
@@ -121,6 +124,17 @@ def in_training() -> Iterator[None]:
         yield
     finally:
         manage.in_training = before
+
+
+def differentiable_products(*roots: nn.Module) -> contextlib.AbstractContextManager[None]:
+    """Lets linear layers that multiply in fp8 or by cuBLAS itself, which autograd cannot follow, do so as others do.
+
+    ComfyUI makes such layers for --fast, and of the weight type fp8_e4m3fn_fast.
+    """
+    own = tuple(getattr(comfy.ops, name).Linear for name in ("fp8_ops", "cublas_ops") if hasattr(comfy.ops, name))
+    ordinary = comfy.ops.disable_weight_init.Linear.forward_comfy_cast_weights
+    layers = [module for root in roots for module in root.modules() if isinstance(module, own)]
+    return swapped_forwards({layer: functools.partial(ordinary, layer) for layer in layers})
 
 
 class Gradients:

@@ -173,17 +173,24 @@ def read(contexts, wanted, rows=slice(None)):
 
 
 class Log(logging.Handler):
+    """Lines that are logged meanwhile, from a level on."""
+
+    def __init__(self, level=logging.WARNING):
+        super().__init__(level)
+
     def __enter__(self):
-        self.lines = []
-        logging.getLogger().addHandler(self)
+        self.lines, root = [], logging.getLogger()
+        self.before = root.level
+        root.setLevel(min(root.level, self.level))
+        root.addHandler(self)
         return self
 
     def __exit__(self, *_):
         logging.getLogger().removeHandler(self)
+        logging.getLogger().setLevel(self.before)
 
     def emit(self, record):
-        if record.levelno >= logging.WARNING:
-            self.lines.append(record.getMessage())
+        self.lines.append(record.getMessage())
 
 
 @contextlib.contextmanager

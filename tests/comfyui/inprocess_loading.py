@@ -6,17 +6,20 @@ Run by ComfyUI's interpreter; prints a line per check and exits with 1 if one fa
 from __future__ import annotations
 
 # The kit comes first: it puts ComfyUI on the path.
-from inprocess_kit import make_model, plain, refused, run, sample
+from inprocess_kit import Log, make_model, plain, refused, run, sample
 
 # isort: split
 
 import gc
+import logging
 import weakref
 
 import comfy.model_management
 import comfy.model_patcher
+import comfy.ops
 import comfy.sd
 import torch
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 from loading_kit import VAE, clip_of_files, gradients, opened, streamed, train, with_lora
 from seal_pack.nodes.comfy import tiny_model, trainable_models
 from seal_pack.nodes.comfy.comfy_host import ComfyHost
@@ -170,6 +173,33 @@ def check_fp8_weights_can_be_trained_through():
     clip = clip_of_files()
     sample(model, plain("a cat", clip), plain("bad", clip))
     assert all(torch.isfinite(grad).all() and grad.abs().max() > 0 for grad in gradients(model, clip))
+
+
+def check_layers_that_multiply_in_fp8_can_be_trained_through():
+    """With --fast on newer cards, and the weight type fp8_e4m3fn_fast."""
+    found, clip = [], clip_of_files()
+    for fast in (False, True):
+        model = make_model()
+        layers = [m for m in model.model.diffusion_model.modules() if isinstance(m, torch.nn.Linear)]
+        for layer in layers:
+            layer.__class__ = comfy.ops.fp8_ops.Linear if fast else comfy.ops.manual_cast.Linear
+            layer.comfy_cast_weights = True
+            layer.to(torch.float8_e4m3fn)
+        model.set_model_compute_dtype(torch.float32)
+        with Log(logging.INFO) as log:
+            found.append(gradients(model, clip))
+        assert not [line for line in log.lines if "fp8" in line], "a line for each layer and pass"
+        assert not any("forward" in vars(layer) for layer in layers)
+    assert equal([dict(enumerate(found[0]))], [dict(enumerate(found[1]))])
+
+
+def check_compiled_models_are_trained_through_as_they_were_written():
+    """Each hook of the method would have torch compile the whole U-Net again."""
+    model, clip, graphs = make_model(), clip_of_files(), []
+    compiled = model.clone()
+    set_torch_compile_wrapper(compiled, backend=lambda graph, inputs: graphs.append(graph) or graph)
+    assert equal(*([dict(enumerate(gradients(one, clip)))] for one in (model, compiled)))
+    assert not graphs
 
 
 def check_attributes_made_under_inference_mode_reach_no_graph():
