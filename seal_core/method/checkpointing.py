@@ -63,7 +63,7 @@ class Checkpointing:
             return mode == "on"
         if self._spare is None:  # before the first backward pass, which leaves memory in torch's hands
             spare = self._host.spare_memory()
-            self._spare = math.inf if spare is None else spare - self._text_bytes()
+            self._spare = math.inf if spare is None else spare - self._copied_bytes()
         return self._activation_bytes(*latents.shape[-2:]) * len(latents) > self._spare
 
     def _activation_bytes(self, height: int, width: int) -> float:
@@ -72,10 +72,17 @@ class Checkpointing:
         passes = 2 if self._config.weights.rank and self._config.weights_locality > 0 else 1
         return MAPS * passes * sum(maps) * self._host.dtype.itemsize
 
-    def _text_bytes(self) -> int:
-        """What it keeps of text encoders that compute in float32 with other weights: a float32 copy of each."""
-        weights = [p for layer in self._host.text_layers() for p in layer.parameters() if p.dtype != torch.float32]
-        return sum(p.numel() * torch.float32.itemsize for p in weights)
+    def _copied_bytes(self) -> int:
+        """What it keeps of weights in another precision than their layers compute in (text encoders in float32, the
+        U-Net in the host's): a copy of each in that one."""
+        computing = ((self._host.text_layers(), torch.float32), (self._tail, self._host.dtype))
+        return sum(
+            weight.numel() * dtype.itemsize
+            for layers, dtype in computing
+            for layer in layers
+            for weight in layer.parameters()
+            if weight.dtype != dtype
+        )
 
 
 @contextlib.contextmanager

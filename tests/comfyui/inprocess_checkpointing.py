@@ -114,5 +114,33 @@ def check_the_models_stay_as_they_were():
         assert state(model.model.diffusion_model, clip.cond_stage_model) == before
 
 
+def needed(host, settings):
+    """The least memory with which a step keeps everything."""
+    image, mask = sticker()
+    training = Training(host, [Reference(image[0], mask[0])], settings)
+    latents, low, high = training.examples.next(1).latents, 0, 1 << 40
+    while high - low > 1:
+        spare = (low + high) // 2
+        host.spare_memory = lambda spare=spare: spare
+        checks = checkpointing.Checkpointing(host, training.step.allowed, settings)
+        low, high = (spare, high) if checks.wanted(latents) else (low, spare)
+    return high
+
+
+def check_copies_of_weights_that_are_cast_count():
+    """fp8 weights, and half-precision ones where a card computes in single: backward keeps a copy of each."""
+    cast, settings = make_model(), config(weights=LowRankSpec(), weights_locality=0.0, pool=0)
+    cast.model.diffusion_model.to(torch.float8_e4m3fn)
+    cast.set_model_compute_dtype(torch.float32)
+    kept, reckoned = [], []
+    for model in (make_model(), cast):
+        kept.append(stepped(model, CLIP, replace(settings, checkpointing="off"))[0])
+        with torch.inference_mode(False), ComfyHost(model, CLIP, VAE) as host:
+            reckoned.append(needed(host, replace(settings, checkpointing="auto")))
+    copies = kept[1] - kept[0]
+    assert copies > 0.2 * kept[0], "the step is large enough to tell"
+    assert 0.8 * copies < reckoned[1] - reckoned[0] < 1.5 * copies, (copies, reckoned)
+
+
 if __name__ == "__main__":
     run(globals())

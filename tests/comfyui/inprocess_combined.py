@@ -15,8 +15,8 @@ import copy
 
 import torch
 from comfy import samplers
-from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy.patcher_extension import WrapperExecutor, WrappersMP
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras import nodes_custom_sampler, nodes_easycache, nodes_hypertile, nodes_model_downscale, nodes_tomesd
 from inprocess_motion import moving, train
 from inprocess_style import picture, referred, styled
@@ -160,7 +160,7 @@ def check_where_memory_is_short_each_prompt_has_a_pass_and_the_picture_stays():
 
 
 def check_two_cards_draw_as_one():
-    """ComfyUI gives each prompt to a thread of its own, with a card and a copy of the model. The CPU stands for both."""
+    """ComfyUI gives each prompt to a thread, with a card and a copy of the model. The CPU stands for both."""
     if not hasattr(MODEL, "match_multigpu_clones"):  # an older ComfyUI
         return
     second, two, passes = make_model(), MODEL.clone(), []
@@ -178,7 +178,7 @@ def check_each_card_has_its_own_layers_of_a_motion():
     site = unet_sites(MODEL.model.diffusion_model)[-1]
 
     class Guider:
-        model_patcher, model_options = MODEL, {"transformer_options": {}}  # noqa: RUF012
+        model_patcher, model_options = MODEL, {"transformer_options": {}}
 
     def inside(x, *rest, **more):
         """What the blocks of a model on another device would hand to the hooks."""
