@@ -6,10 +6,12 @@ import json
 
 import torch
 
+from ..seal_core.demo.model_file import MOTION_FILE
 from ..seal_core.demo.sticker_files import BUILT_IN, built_in_sticker
+from ..seal_core.motion.temporal.motion_file import load_learned_motion
 from .comfy.api import io
 from .comfy.tiny_model import load_tiny_model
-from .schema import schema
+from .schema import MotionType, schema
 
 
 class SEALDemoModel(io.ComfyNode):
@@ -42,6 +44,7 @@ class SEALDemoModel(io.ComfyNode):
                     tooltip="What else the sticker shows (emotion, action, ...) as JSON, for `reference_attributes` of "
                     "SEAL Train Embedding.",
                 ),
+                MotionType.Output("motion", tooltip="What it knows of moving, for SEAL Apply Motion: 8 frames."),
             ],
         )
 
@@ -51,7 +54,7 @@ class SEALDemoModel(io.ComfyNode):
         image = torch.tensor(sticker.image).float()[None] / 255
         mask = torch.tensor(sticker.mask).float()[None] / 255
         attributes = json.dumps(dict(sticker.attributes))
-        return io.NodeOutput(*load_tiny_model(), image, mask, attributes)
+        return io.NodeOutput(*load_tiny_model(), image, mask, attributes, load_learned_motion(MOTION_FILE))
 
 
 NODES = [SEALDemoModel]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ..demo.model_file import MOTION_FILE
 from ..files.whole_file import ready_folder, temporary_folders, write_new_files
 from ..hosts.base import Context, Host, Prompt
 from ..messages import SealError, require_in_range
@@ -41,6 +42,12 @@ from .progress_bars import step_bar
 def run(options: Namespace) -> None:
     """Learn the motion or read it, and draw with it. Raises SealError before the long part where it can."""
     require_in_range("strength", options.strength, 0, 10, "use 0 (no motion) to 2; 1 = as learned.")
+    if options.example is None:
+        if options.model:
+            raise SealError(
+                "example: none; give one animated sticker. What the pack knows moves the included model only."
+            )
+        options.example = MOTION_FILE
     learned_before = options.example.suffix == SUFFIX
     if learned_before and not options.prompt:
         raise SealError("prompt: empty; say what is to move, e.g. --prompt 'a sticker of a dog, jumping'.")

@@ -19,8 +19,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "example",
         type=Path,
         metavar="EXAMPLE",
+        nargs="?",
         help="one animated sticker to learn from (GIF, WebP, APNG, a folder of frames); or a motion learned before "
-        "(.safetensors), to draw with",
+        "(.safetensors), to draw with (default: what the included model knows of moving)",
     )
     add("--caption", default="", metavar="TEXT", help="what the example shows: who, doing what, in what style")
     add("--prompt", default="", metavar="TEXT", help="what is to move like it; drawn when the motion is learned")

@@ -25,6 +25,8 @@ from ..messages import SealError
 
 DATA = Path(__file__).parent / "data"
 MODEL_FILE = DATA / "tiny.safetensors"
+MOTION_FILE = DATA / "motion.safetensors"
+"""The model's temporal layers, which learned from clips of many characters: a motion for every prompt."""
 MERGES_FILE = DATA / "clip_merges.txt.xz"
 
 PARTS = ("unet", "text_encoder", "vae")

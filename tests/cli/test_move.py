@@ -76,6 +76,16 @@ def test_a_still_and_no_file_are_refused(tmp_path, capsys):
         assert words in capsys.readouterr().err
 
 
+def test_without_an_example_the_included_model_moves_as_it_knows(tmp_path, capsys):
+    few = ["--draw-steps", "2", "--format", "apng", "--out", str(tmp_path)]
+    assert main(["move", "--prompt", "a sticker of a dog, waving", *few]) == 0
+    [drawn] = tmp_path.glob("*.png")
+    with Image.open(drawn) as clip:
+        assert clip.n_frames > 1 and clip.size == (128, 128)
+    assert main(["move", "--prompt", "a dog", "--model", str(tmp_path), *few]) == 2
+    assert "example: none; give one animated sticker" in capsys.readouterr().err
+
+
 def test_the_options_know_the_layers_and_the_usual_settings():
     command, usual = argparse.ArgumentParser(), MotionConfig()
     add_options(command)

@@ -159,7 +159,7 @@ def check_least_squares_finds_the_colours():
 
 def check_every_example():
     for name in demo.BUILT_IN:
-        model, clip, vae, image, mask, attributes = demo.SEALDemoModel.execute(name).result
+        model, clip, vae, image, mask, attributes, _ = demo.SEALDemoModel.execute(name).result
         assert (model, clip, vae) == (MODEL, CLIP, VAE)
         assert image.shape == (1, 128, 128, 3) and image.dtype == torch.float32 and 0 <= image.min() < image.max() <= 1
         assert mask.shape == (1, 128, 128) and 0.2 < mask.mean() < 0.7 and mask.max() == 1 and mask.min() == 0
@@ -171,7 +171,7 @@ def check_every_example():
 
 
 def check_seal_nodes_train_save_load_and_draw():
-    *_, image, mask, attributes = demo.SEALDemoModel.execute().result
+    *_, image, mask, attributes, _ = demo.SEALDemoModel.execute().result
     tokens = SplitMergeTokenizer.execute(2, "mean", 0.5, "preset", "class_word_noise", "preset")
     layers = LayerRestrictionSpec.execute(MODEL, "up", "", 0.0, 1.0)
     assert "up.5" in layers.result[1] and "16 x 16" in layers.result[1], layers.result[1]

@@ -47,7 +47,7 @@ def check_nodes():
 
 
 def check_training():
-    model, clip, vae, image, mask, _ = execute("SEALDemoModel")
+    model, clip, vae, image, mask, *_ = execute("SEALDemoModel")
     given = {"image": image, "mask": mask, "steps": 2, "resolution": 64, "name": "smoke", "class_word": "cat"}
     embedding, name, _, _, report = execute("SEALTrainEmbedding", model=model, clip=clip, vae=vae, **given)
     assert name == "embedding:smoke" and (FOLDER / "smoke.safetensors").is_file()
