@@ -7,6 +7,7 @@ stand the same frames drawn as stills, each on its own, and the renderer's own c
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -115,8 +116,9 @@ def run(options: argparse.Namespace) -> None:
     kit, chosen = TrialKitPaths(device=options.device).kit(), method(options.method)
     layers = load_motion(options.layers)[0].to(options.device)
     judge, found = fitted_motion_judge(), dict[str, Any]()
+    mark = f"{options.method}.{hashlib.sha256(options.layers.read_bytes()).hexdigest()[:8]}"  # training may go on
     for seed in SPLITS[options.split][options.seed_offset :][: options.characters]:
-        path = options.out / f"{seed}.{options.method}.{options.layers.stem}.json"
+        path = options.out / f"{seed}.{mark}.json"
         if not path.exists():
             rows, strips = acted(kit, judge, layers, chosen, seed)
             write_output(path.with_suffix(".png"), png_bytes(Image.fromarray((strips * 255).round().byte().numpy())))
@@ -124,5 +126,5 @@ def run(options: argparse.Namespace) -> None:
         found[str(seed)] = json.loads(path.read_text(encoding="utf-8"))
         print(json.dumps({seed: found[str(seed)]}), flush=True)
     told = {"figures": dict(FIGURES), "total": totals(found)}
-    write_output(options.out / f"{options.method}.{options.layers.stem}.json", json.dumps(told, indent=1).encode())
+    write_output(options.out / f"{mark}.json", json.dumps(told, indent=1).encode())
     print(json.dumps(told["total"]))
