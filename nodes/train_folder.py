@@ -24,8 +24,8 @@ from .comfy.folder_run import GivenPicture, learn_folder
 from .comfy.folders import folder_times, found_or_why, picture_folder, picture_folders
 from .comfy.train_again import times_to_train_again
 from .input_checks import inputs_checked
-from .schema import EmbeddingType, LayersType, TokensType, WeightsType, schema
-from .shared_inputs import checkpoint_inputs, polarity_input, preset_numbers, resolution_input, seed_input
+from .schema import ADVANCED, EmbeddingType, LayersType, TokensType, WeightsType, reads, schema
+from .shared_inputs import checkpoint_inputs, polarity_input, preset_numbers, seed_input, training_resolution
 
 WIRED = "pictures"
 """Name of the index of wired pictures."""
@@ -173,12 +173,13 @@ def _required() -> list[io.Input]:
             tooltip="best: start here. best_embedding: the word alone, a few kilobytes. As in SEAL Train Embedding.",
         ),
         *preset_numbers(
-            "Training steps for each. 0 = the preset's.",
-            "Pace. 0 = the preset's.",
-            "Pictures a step. 0 = the preset's.",
+            "Training steps for each. preset (0) = the preset's.",
+            "Pace. preset (0) = the preset's.",
+            "Pictures a step. preset (0) = the preset's.",
+            extra_dict=reads((0, "preset"), advanced=True),
         ),
-        resolution_input("Longer side in pixels. 0 = the model's own.", step=8),
-        seed_input("Same seed, same files."),
+        training_resolution(),
+        seed_input("Same seed, same files.", extra_dict=ADVANCED),
     ]
 
 

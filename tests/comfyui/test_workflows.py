@@ -7,11 +7,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pictures
 import pytest
 from graphs import TOKENS
 from pack_rules import check_pack
-from saved_workflows import COMPARE, DRAW, EXAMPLES, GIFS, LEARN, LOOKS, NAMES, ONE_LOOK, PICTURES, TAILOR, TINY, read
+from saved_workflows import (
+    COMPARE,
+    DRAW,
+    EXAMPLES,
+    GIFS,
+    LEARN,
+    LOOKS,
+    MOVING,
+    NAMES,
+    ONE_LOOK,
+    PICTURES,
+    TAILOR,
+    TINY,
+    read,
+)
 from server import ComfyServer, PromptRejected, Result
 from workflow_api import changed, of_type, to_api
 
@@ -30,7 +45,7 @@ def graph(comfy: ComfyServer):
 
     def sent(name: str) -> dict[str, Any]:
         found = changed(to_api(read(name), info), small)
-        if name != TINY:
+        if name not in (TINY, MOVING):
             from_the_class_word(found)
         return found
 
@@ -241,6 +256,28 @@ def test_sticker_pack_out_of_the_box(comfy: ComfyServer, graph):
     result = comfy.run(sent).ok()
     assert result.text("report").splitlines()[0] == "12 of 12 pictures cut out"
     packs_of(comfy, sent, result)
+
+
+def test_moving_out_of_the_box(comfy: ComfyServer, graph):
+    """As it opens but with fewer steps: three clips of eight frames, which stand still without the motion."""
+    sent = changed(graph(MOVING), {
+        "SEALTrainEmbedding": {"steps": 10, "resolution": 0, "name": "out-of-the-box"},
+        "EmptyLatentImage": {"width": 128, "height": 128, "batch_size": 8}, "KSampler": {"steps": 8},
+    })  # fmt: skip
+    (decode,), (apply,) = (of_type(sent, kind) for kind in ("VAEDecode", "SEALApplyMotion"))
+    sent["drawn"] = {"class_type": "PreviewImage", "inputs": {"images": [decode, 0]}}
+    result = comfy.run(sent).ok()
+    assert len(check_pack(comfy.base / "output/stickers/My_Moving_Cat-telegram")) == 3
+    moving = frame_changes(comfy, result)
+    sent[apply]["inputs"]["strength"] = 0.0
+    assert frame_changes(comfy, comfy.run(sent).ok()) < 0.8 * moving, "frames that share noise alone"
+
+
+def frame_changes(comfy: ComfyServer, result: Result) -> float:
+    """Mean difference of neighbouring frames of the clips that "drawn" shows, of 255."""
+    frames = [np.asarray(comfy.view(i).convert("L"), float) for i in result.outputs["drawn"]["images"]]
+    assert len(frames) == 3 * 8
+    return float(np.mean([np.abs(np.diff(frames[i : i + 8], axis=0)).mean() for i in (0, 8, 16)]))
 
 
 def test_template_browser_lists_them(comfy: ComfyServer):

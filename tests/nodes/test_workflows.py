@@ -19,6 +19,7 @@ from saved_workflows import (
     GIFS,
     LEARN,
     LOOKS,
+    MOVING,
     NAMES,
     PICTURES,
     TAILOR,
@@ -174,14 +175,14 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
 
 
-@pytest.mark.parametrize("name", [LEARN, TWELVE, TINY])
+@pytest.mark.parametrize("name", [LEARN, TWELVE, TINY, MOVING])
 def test_training_shows_the_best_preset_as_it_is(name: str):
     (train,) = nodes_of(read(name), "SEALTrainEmbedding")
     wired = {slot["name"] for slot in train["inputs"] if slot["link"] is not None}
     assert widgets(train)["preset"] == "best" and not wired & {"tokens", "layers", "weights"}
 
 
-@pytest.mark.parametrize("name", [LEARN, TWELVE, TINY, TAILOR, DRAW])
+@pytest.mark.parametrize("name", [LEARN, TWELVE, TINY, MOVING, TAILOR, DRAW])
 def test_prompts_follow_the_learned_name(name: str):
     """Wired, so that another `name` needs no second change."""
     workflow = read(name)

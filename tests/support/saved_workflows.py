@@ -17,11 +17,15 @@ COMPARE = "Compare methods of learning a character"
 DRAW = "Draw a character that I have learned"
 MOVE = "Make a sticker move, and pack it"
 LIKE_A_GIF = "GIF in, my character moves"
+MOVING = "Try it without a checkpoint, a character that moves"
 RESTYLE = "Redraw a picture in the look of another"
 LOOKS = "Redraw a picture in three looks, region by region"
 ONE_LOOK = "Sticker pack of my character in the look of a picture"
 TAILOR = "Learn a look, and draw my character in it"
-NAMES = (LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, LIKE_A_GIF, RESTYLE, LOOKS, ONE_LOOK, TAILOR, COMPARE, DRAW)
+NAMES = (
+    *(LEARN, TWELVE, TINY, PICTURES, GIFS, MOVE, LIKE_A_GIF, MOVING),
+    *(RESTYLE, LOOKS, ONE_LOOK, TAILOR, COMPARE, DRAW),
+)
 """All that ship."""
 CONTROLLED = {"KSampler": "seed", "PrimitiveInt": "value"}  # followed by "control after generate"
 

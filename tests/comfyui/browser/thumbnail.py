@@ -29,6 +29,7 @@ from saved_workflows import (
     LIKE_A_GIF,
     LOOKS,
     MOVE,
+    MOVING,
     ONE_LOOK,
     PICTURES,
     RESTYLE,
@@ -152,12 +153,22 @@ def own_pictures(studio: Studio) -> Image.Image:
 
 
 def moving(studio: Studio) -> Image.Image:
-    """A row for each animation of the WhatsApp pack: three moments of it."""
+    """A row for each animation of the WhatsApp pack."""
+    return in_rows(studio.packed(GIFS, {}, pack=1), PAPERS["mint"])
+
+
+def learned_and_moving(studio: Studio) -> Image.Image:
+    """A row for each animation of the learned character; WhatsApp's files are pictures that show in a browser."""
+    return in_rows(studio.packed(MOVING, {"SEALSaveStickerPack": {"platform": "whatsapp"}}), PAPERS["peach"])
+
+
+def in_rows(packed: list[Image.Image], paper: str) -> Image.Image:
+    """Three moments of each of the last three; before them a pack's node shows all at once."""
     rows = []
-    for animation in studio.packed(GIFS, {}, pack=1)[-3:]:  # before them it shows all at once
+    for animation in packed[-3:]:
         moments = [frame.convert("RGBA") for frame in ImageSequence.Iterator(animation)]
         rows += [moments[len(moments) * i // 4] for i in (0, 1, 3)]
-    return tiled(rows, 3, PAPERS["mint"])
+    return tiled(rows, 3, paper)
 
 
 def moved(studio: Studio) -> Image.Image:
@@ -232,7 +243,7 @@ def compare(_: Studio) -> Image.Image:
 MADE = {
     PICTURES: own_pictures, GIFS: moving, LEARN: learn, DRAW: draw, TINY: tiny, TWELVE: twelve, COMPARE: compare,
     MOVE: moved, LIKE_A_GIF: like_a_gif, RESTYLE: restyled, LOOKS: in_three_looks, ONE_LOOK: in_one_look,
-    TAILOR: tailored,
+    TAILOR: tailored, MOVING: learned_and_moving,
 }  # fmt: skip
 
 

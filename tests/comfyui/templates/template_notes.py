@@ -125,6 +125,18 @@ It hardly moves? More `steps`. It takes over the GIF's looks? Fewer, or a fuller
 {_MODELS}
 """
 
+MOVING = """# Try it: a character that moves
+
+### 1 · Press **Run**. A tiny model is included; two processor cores take a few minutes.
+### 2 · It learns the cat of **one** sticker, and draws it waving, jumping and running: eight frames each.
+### 3 · The animated pack lands in `output/stickers`. Nothing is uploaded.
+
+**Play**: change *Movements* and run again; the cat stays learned. The tiny model also knows sitting and lying down.
+
+Its motion comes from the `motion` output of *SEAL Demo Model*. For your own checkpoint open *GIF in, my character \
+moves*.
+"""
+
 RESTYLE = f"""# Redraw a picture in the look of another
 
 ### 1 · Choose your **checkpoint** (SD 1.5 is quickest).

@@ -19,6 +19,7 @@ import tomllib
 sys.path.extend(str(Path(__file__).resolve().parents[2] / f) for f in ("comfyui", "comfyui/browser", "support", ".."))
 
 import learning_templates as learning
+import motion_templates as motions
 import pack_templates as packs
 import style_templates as styles
 from blueprints import BLUEPRINTS
@@ -33,6 +34,7 @@ from saved_workflows import (
     LIKE_A_GIF,
     LOOKS,
     MOVE,
+    MOVING,
     ONE_LOOK,
     PICTURES,
     RESTYLE,
@@ -52,8 +54,9 @@ LAID_OUT = {
     TINY: (lambda info: packs.twelve(info, tiny=True), []),
     PICTURES: (packs.pictures, PICTURE_FILES),
     GIFS: (packs.gifs, GIF_FILES),
-    MOVE: (packs.moved, [learning.STICKER]),
-    LIKE_A_GIF: (packs.like_a_gif, [packs.GIF]),
+    MOVE: (motions.moved, [learning.STICKER]),
+    LIKE_A_GIF: (motions.like_a_gif, [motions.GIF]),
+    MOVING: (motions.learned_and_moving, []),
     RESTYLE: (styles.restyled, [learning.STICKER, styles.LOOK]),
     LOOKS: (styles.in_three_looks, [learning.STICKER, *styles.LOOKS]),
     ONE_LOOK: (packs.in_one_look, [packs.LOOK]),
