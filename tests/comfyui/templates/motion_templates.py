@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import template_notes as notes
-from layout_builder import BETWEEN_PILLS, GAP, PILL, Column, Page
+from layout_builder import BETWEEN_PILLS, PILL, Column, Page
 from learning_templates import BOTTOM, NEGATIVE, STICKER, TINY_CFG, checkpoint, rest, sampled
 from pack_templates import PICTURE_SIZE, TINY_PREVIEW, pack, words_of_packs
 
@@ -51,7 +51,7 @@ def learned_and_moving(info: dict[str, Any]) -> Page:
     give, train, say, paint, result = (
         Column(0, 390, top), Column(436, 376), Column(858, 300), Column(1204, 300), Column(1550, 370)
     )  # fmt: skip
-    loader = page.add(give, "SEALDemoModel", 180)
+    loader = page.add(give, "SEALDemoModel", 192)
     page.add(give, "PreviewImage", rest(give), title="The one sticker", wires={"images": (loader, "image")})
     learned = page.add(
         train, "SEALTrainEmbedding", rest(train), title="Learn: SEAL Train Embedding", class_word="cat", steps=150,
@@ -82,10 +82,9 @@ def learned_and_moving(info: dict[str, Any]) -> Page:
     )
     drawn = sampled(page, paint, moving, positive, negative, size, vae=(loader, "vae"), cfg=TINY_CFG)
     cut = page.add(
-        paint, "SEALStickerCutout", rest(paint) - PILL - BETWEEN_PILLS - GAP, wires={"image": (drawn, "IMAGE")},
-        if_not_found="keep the picture",
-    )  # fmt: skip
-    border = page.add(paint, "SEALStickerBorder", pill=True, wires={"image": (cut, "image")}, width=4.0, smooth=4.0)
+        paint, "SEALStickerCutout", rest(paint), wires={"image": (drawn, "IMAGE")}, if_not_found="keep the picture"
+    )
+    border = page.add(result, "SEALStickerBorder", pill=True, wires={"image": (cut, "image")}, width=4.0, smooth=4.0)
     titled = page.add(result, "PrimitiveString", 70, title="Title of the pack", value="My Moving Cat")
     wires = {"images": (border, "image"), "names": (sweep, "labels"), "title": (titled, "STRING")}
     pack(

@@ -52,7 +52,7 @@ def twelve(info: dict[str, Any], tiny: bool) -> Page:
     give, result, train = Column(0, 390, top), Column(436, 430), Column(912, 376)
     say, paint = Column(1334, 270), Column(1650, 280)
     if tiny:
-        loader = page.add(give, "SEALDemoModel", 160)
+        loader = page.add(give, "SEALDemoModel", 192)
         models, image = dict.fromkeys(("MODEL", "CLIP", "VAE"), loader), (loader, "image")
         names = {"MODEL": "model", "CLIP": "clip", "VAE": "vae"}
         page.add(give, "PreviewImage", rest(give), title="The one sticker", wires={"images": image})
