@@ -289,7 +289,7 @@ def test_going_on_from_a_concept_and_a_tail_describe_nothing(host):
 def test_a_merge_is_refused_and_room_for_the_words_is_checked_first(host):
     with pytest.raises(SealError, match="init"):
         Tokens(init="described", merge="mean")
-    long = ("a sticker of {}, " + "very " * 15 + "nice",)
+    long = ("a sticker of {}, " + "very " * 10 + "nice",)
     tokens = dataclasses.replace(described().tokens, context_token=False)
     with pytest.raises(SealError, match="token"):
         Training(host, [reference()], described(templates=long, tokens=tokens))
