@@ -33,6 +33,8 @@ TEMPLATES = (
     "a sticker showing {}",
     "an emoji sticker of {}",
 )
+EXPLAINED = ("emotion", "action", "background")
+"""What of a sticker is not the character: where words name all of it, no pasted ground must take it out (ours)."""
 FEWEST_JUDGES = 4
 """Examples below which words cannot be told apart."""
 MAX_TEMPLATES, MAX_TEMPLATE = 1000, 1000
@@ -51,7 +53,8 @@ class TrainConfig:
     background_weight: weight of the background in the denoising loss, 1 = plain, 0 = Break-a-Scene's mask.
     contrast_weight: pull between split tokens (SupCon; ConceptExpress 1e-3).
     augment: share of the examples that show the subject pasted, shifted, scaled and mirrored on another ground (ours).
-    views: how many such pictures are prepared.
+    views: how many such pictures are prepared. augment_always: False where words do the same better: none are pasted
+    then if the attributes name all of EXPLAINED.
     pool: how many fixed examples the steps take, again and again; 0 = fresh ones each step. Only fixed ones can be
     replayed by the frozen prefix (ours), which keeps at most pool_bytes.
     templates: prompts with {} for the concept; "{background}" in one marks where the background is named.
@@ -78,6 +81,7 @@ class TrainConfig:
     background_weight: float = 1.0
     contrast_weight: float = 0.0
     augment: float = 0.0
+    augment_always: bool = True
     views: int = 8
     pool: int = 0
     pool_bytes: int = 2 << 30
@@ -137,6 +141,12 @@ class TrainConfig:
             if line.count("{}") != 1:
                 raise SealError(f"prompts: {line!r} must have exactly one {{}} where the concept stands.")
 
+    @property
+    def pasted(self) -> float:
+        """Share of the examples that are pasted on other grounds, 0..1: `augment`, or 0 where words do it."""
+        named = {name for name, value in self.attributes if value}
+        return self.augment if self.augment_always or not named.issuperset(EXPLAINED) else 0.0
+
     def settings(self) -> dict[str, Any]:
         """All settings of what is learned, as plain JSON values."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
@@ -144,9 +154,11 @@ class TrainConfig:
         return values
 
     def effective(self) -> dict[str, Any]:
-        """The settings that count. Those of weights only where there are any: files from before there were keep their
-        hash."""
+        """The settings that count. Those of weights, and when to paste, only where they do: files from before they were
+        there keep their hash."""
         values = self.settings()
+        if self.augment_always:
+            del values["augment_always"]
         return values if self.weights.rank else {n: v for n, v in values.items() if not n.startswith("weights")}
 
     def hash(self, *inputs: str) -> str:

@@ -155,6 +155,8 @@ def configure(
     ):
         if value != -1:
             changes[field] = value
+    if augment != -1:
+        changes["augment_always"] = True
     if prompts.strip():
         changes["templates"] = tuple(line.strip() for line in prompts.splitlines() if line.strip())
     if attributes:

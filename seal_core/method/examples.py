@@ -78,7 +78,7 @@ class Examples:
         self._host, self._config = host, config
         self._weights = host.loss_weight(host.sigmas.to(host.device))  # first: it refuses what cannot be trained
         self._generator = torch.Generator().manual_seed(config.seed)
-        extra = config.views if config.augment > 0 else 0
+        extra = config.views if config.pasted > 0 else 0
         self.views: list[View] = make_views(references, extra, self._generator)
         self._references = references
         self._odds = self._odds_by_levels()
@@ -191,7 +191,7 @@ class Examples:
     def _pick_view(self) -> int:
         if self._odds is not None:
             return int(torch.multinomial(self._odds, 1, generator=self._generator))
-        wants_pasted = float(torch.rand((), generator=self._generator)) < self._config.augment
+        wants_pasted = float(torch.rand((), generator=self._generator)) < self._config.pasted
         return self._pick(self._pasted if self._pasted and wants_pasted else self._framed)
 
     def _pick(self, options: Sequence[T]) -> T:

@@ -52,6 +52,7 @@ _BEST_EMBEDDING = TrainConfig(
     attention_weight=0.01,
     background_weight=0.3,
     augment=0.7,
+    augment_always=False,
     views=16,
     tokens=Tokens(split=16, merge="none", context_token=True, init="described"),
     layers=Layers("up"),

@@ -19,6 +19,25 @@ def test_baselines_have_every_component_off():
     assert (hiper.carrier, hiper.tail, hiper.learning_rate, hiper.steps, hiper.batch_size) == ("tail", 5, 5e-3, 1000, 1)
 
 
+ALL_NAMED = (("action", "running"), ("background", "beach"), ("emotion", "happy"))
+
+
+@pytest.mark.parametrize("preset", ["best", "best_embedding"])
+def test_grounds_are_pasted_where_words_leave_something_of_the_sticker_unsaid(preset):
+    config = PRESETS[preset]
+    assert config.pasted == 0.7 == dataclasses.replace(config, attributes=(("style", "flat"), *ALL_NAMED[1:])).pasted
+    assert dataclasses.replace(config, attributes=(*ALL_NAMED[:2], ("emotion", ""))).pasted == 0.7
+    assert dataclasses.replace(config, attributes=ALL_NAMED).pasted == 0
+    assert dataclasses.replace(config, attributes=ALL_NAMED, augment_always=True).pasted == 0.7
+    assert PRESETS["hiper-seal"].pasted == dataclasses.replace(PRESETS["hiper-seal"], attributes=ALL_NAMED).pasted > 0
+
+
+def test_when_grounds_are_pasted_counts_only_where_it_is_said():
+    """Files from before the choice existed keep their hash."""
+    assert "augment_always" not in TrainConfig().effective()
+    assert TrainConfig(augment=0.7).hash() != TrainConfig(augment=0.7, augment_always=False).hash()
+
+
 @pytest.mark.parametrize("draws", [-1, 1, 3, 1025, 4.0])
 def test_too_few_or_too_many_draws_to_describe_by(draws):
     with pytest.raises(SealError, match=r"^describe_draws:"):

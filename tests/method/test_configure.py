@@ -53,6 +53,13 @@ def test_quality_is_how_long_the_preset_trains(preset, quality, times):
     assert (config.hash() == asked(preset).hash()) == (quality == "normal")
 
 
+def test_a_share_of_pasted_grounds_that_is_given_holds_whatever_is_named():
+    named = {"emotion": "happy", "action": "running", "background": "beach"}
+    assert asked(attributes=named).pasted == 0 and asked().pasted == 0.7
+    assert asked(attributes=named, augment=0.4).pasted == 0.4 == asked(augment=0.4).pasted
+    assert asked(augment=0.0).pasted == 0
+
+
 def test_an_unknown_quality_is_refused():
     with pytest.raises(SealError, match=r"^quality: 'fast'.*quick, normal, thorough"):
         asked(quality="fast")

@@ -65,8 +65,13 @@ COMPONENTS: Mapping[str, Component] = {
         "time gating", {"layers.start_percent": 0.0, "layers.end_percent": 1.0}, {"layers.start_percent": 0.2}
     ),
     "masked": Component("masked denoising loss", {"background_weight": 1.0}),
-    "augment": Component("context augmentation", {"augment": 0.0, "views": 8}),
-    "words": Component("context by words", {"words": False}),
+    "augment": Component(
+        "context augmentation",
+        {"augment": 0.0, "views": 8},
+        {"augment": 0.7, "views": 16, "augment_always": True},
+        lambda get: get("augment") > 0 and (get("augment_always") or not get("words")),
+    ),
+    "words": Component("named attributes", {"words": False}),
     "context": Component("context token", {"tokens.context_token": False}),
     "norm": Component("fixed norm", {"tokens.norm": "free"}, {"tokens.norm": "fixed"}),
     "pool": Component("finite pool of draws", {"pool": 0}),

@@ -18,14 +18,14 @@ PAIRS: Mapping[str, str] = {"textual_inversion": "textual_inversion-seal", "hipe
 PARTS: Mapping[str, tuple[str, ...]] = {
     "textual_inversion-seal": ("attention", "split", "layers", "masked"),
     "hiper-seal": ("attention", "layers", "masked", "augment"),
-    "best": ("attention", "layers", "masked", "augment", "described", "weights", "locality"),
+    "best": ("attention", "layers", "masked", "described", "weights", "locality", "words"),
 }
 """Pair -> the components that are taken away from it."""
 LONG_TI = "textual_inversion~steps=600"
 """Textual Inversion is published with thousands of steps; within our budget it hardly learns, nor leaks."""
 MAIN = (
     *("base", "oracle", "textual_inversion", LONG_TI, "textual_inversion-seal", "hiper", "hiper-seal", "lora"),
-    *("paper", "best_embedding", "best"),
+    *("paper", "best_embedding", "best", "best-without-words"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "main": MAIN,
