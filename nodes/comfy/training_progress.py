@@ -20,6 +20,7 @@ from ...seal_core.method.initial_words import most_notices
 from ...seal_core.method.references import Reference
 from ...seal_core.method.results import PROBES, Progress, StopTraining
 from ...seal_core.method.sampling import generate_context, sample
+from ...seal_core.method.seen_attributes import most_candidates
 from ...seal_core.plots import training_figures as plots
 from ...seal_core.plots.attention_overlay import overlaid
 from ...seal_core.plots.look import fitted, picture_of
@@ -73,7 +74,9 @@ class Watcher:
         self._every = preview.spacing(config.steps, looked_at=panel.client is not None)
         self._bar = comfy.utils.ProgressBar(config.steps)
         self._picture_every = max(1, config.steps // (2 * PROBES))
-        self._sought, self._candidates = 0, most_notices(config.tokens.class_word)
+        self._sought, self._candidates = 0, most_candidates(config)
+        if config.tokens.init == "described":
+            self._candidates += most_notices(config.tokens.class_word)
         self._drawn: Tensor | None = None
         self._told: dict[str, Any] = {}  # what the panel was told last, by name: pictures go only when they are new
         self._told_at = self._started = time.monotonic()

@@ -23,7 +23,7 @@ from ...seal_core.method.configure import changed, in_words
 from ...seal_core.method.fit_references import fit_references
 from ...seal_core.method.probe import gains_in_words
 from ...seal_core.method.references import Reference, digest
-from ...seal_core.method.results import TrainResult
+from ...seal_core.method.results import TrainResult, found_in_words
 from ...seal_core.method.training import train
 from ...seal_core.plots import training_figures as plots
 from ...seal_core.plots.loss_chart import course
@@ -121,7 +121,8 @@ def train_or_reuse(host: ComfyHost, run: Run, preview: Preview) -> Outcome:
         report["lora"] = str(lora)
     if host.copied_bytes:  # newer ComfyUIs stream the wired models, which gradients cannot pass
         report["copied_bytes"] = host.copied_bytes
-    seen = f' Started as "{report["described"]["text"]}".' if report["described"] else ""
+    words = found_in_words(report)
+    seen = f' Seen as "{words}".' if words else ""
     differs = f" {run.preset}, but {in_words(changes)}." if changes else ""
     steps = f"stopped after {result.stopped} of {config.steps} steps" if result.stopped else f"{config.steps} steps"
     headline = f"{path.stem}: {steps} in {seconds:.0f} s; {gains_in_words(report['restored'])}.{seen}{differs}"
@@ -187,14 +188,14 @@ def _outcome(concept: Concept, reference: Reference, report: dict[str, Any], hea
 
 def _panel_at_end(report: dict[str, Any], attention: str) -> dict[str, Any]:
     """What the panel shows of a trained or reused concept; plain JSON values. likeness, leak: gains, see `probe`."""
-    restored, words = report.get("restored") or {}, report.get("described") or {}
+    restored = report.get("restored") or {}
     return {
         "steps": report["config"]["steps"],
         "step": report.get("stopped") or report["config"]["steps"],
         "stopped": "stopped" in report,
         "reused": "reused" in report,
         "seconds": report["seconds"],
-        "note": words.get("text", ""),
+        "note": found_in_words(report),
         "likeness": restored.get("subject", {}).get("gain"),
         "leak": restored.get("ground", {}).get("gain"),
         "curve": course(report["losses"]),

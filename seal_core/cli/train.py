@@ -23,7 +23,7 @@ from ..method.config import TrainConfig
 from ..method.configure import changed, in_words
 from ..method.probe import gains_in_words
 from ..method.references import digest
-from ..method.results import TrainResult
+from ..method.results import TrainResult, found_in_words
 from ..method.training import train
 from ..pictures.picture_file import read_mask, read_picture
 from ..pictures.png import png_bytes
@@ -123,8 +123,8 @@ def _print_results(path: Path, concept: Concept, report: dict) -> None:
         print(f"warning: {warning}", file=sys.stderr)
     if report["changed"]:
         print(f"{report['preset']}, but {in_words(report['changed'])}")
-    if report["described"]:
-        print(f'started as "{report["described"]["text"]}"')
+    if words := found_in_words(report):
+        print(f'seen as "{words}"')
     print(f"{path}: {gains_in_words(report['restored'])}, {report['seconds']:.0f} s")
     if concept.weights:
         print(f"its weights as a LoRA for other programs: {path.with_suffix('')}{LORA}")

@@ -23,6 +23,12 @@ def trained_ids(host: Words, encoder: str) -> frozenset[int] | None:
     return tell(encoder) if tell else None
 
 
+def is_known(host: Words, text: str) -> bool:
+    """Whether every text encoder saw all tokens of these words in its own training, or cannot tell."""
+    encoders = host.family.encoders
+    return all((ids := trained_ids(host, e)) is None or ids.issuperset(host.token_ids(e, text)) for e in encoders)
+
+
 def class_word_vector(host: Words, encoder: str, word: str) -> Tensor:
     """Token embedding of a class word, (width,) float32: the mean where it has several tokens.
 

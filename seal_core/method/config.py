@@ -33,8 +33,9 @@ TEMPLATES = (
     "a sticker showing {}",
     "an emoji sticker of {}",
 )
-EXPLAINED = ("emotion", "action", "background")
-"""What of a sticker is not the character: where words name all of it, no pasted ground must take it out (ours)."""
+EXPLAINED = ("background", "action", "emotion")
+"""What a sticker shows besides the character: where words name all of it, no pasted ground must take it out (ours). Not
+the style: who draws a sticker anew and names none wants its own. Nor the framing, which the model names wrongly."""
 FEWEST_JUDGES = 4
 """Examples below which words cannot be told apart."""
 MAX_TEMPLATES, MAX_TEMPLATE = 1000, 1000
@@ -62,6 +63,7 @@ class TrainConfig:
     the token need not.
     weights_rate: the learning rate of the low-rank weights, where there are any. weights_locality: how strongly they
     must leave alone what the model makes of prompts with the class word (ours; DreamBooth needs pictures for that).
+    sees: whether the model itself names those of EXPLAINED that nobody named (`seen_attributes`; ours).
     describe_draws: how many examples judge the words of init "described"; 0 = as many as make the search about as long
     as the training, 4 to 32.
     checkpointing: whether the backward pass computes activations again in place of keeping them: "auto" where memory is
@@ -86,6 +88,7 @@ class TrainConfig:
     pool: int = 0
     pool_bytes: int = 2 << 30
     tail: int = 5
+    sees: bool = False
     describe_draws: int = 0
     templates: tuple[str, ...] = TEMPLATES
     attributes: tuple[tuple[str, str], ...] = ()
@@ -157,8 +160,9 @@ class TrainConfig:
         """The settings that count. Those of weights, and when to paste, only where they do: files from before they were
         there keep their hash."""
         values = self.settings()
-        if self.augment_always:
-            del values["augment_always"]
+        for name, default in (("augment_always", True), ("sees", False)):
+            if values[name] == default:
+                del values[name]
         return values if self.weights.rank else {n: v for n, v in values.items() if not n.startswith("weights")}
 
     def hash(self, *inputs: str) -> str:

@@ -53,6 +53,7 @@ _BEST_EMBEDDING = TrainConfig(
     background_weight=0.3,
     augment=0.7,
     augment_always=False,
+    sees=True,
     views=16,
     tokens=Tokens(split=16, merge="none", context_token=True, init="described"),
     layers=Layers("up"),

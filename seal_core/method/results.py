@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from ..concept.concept import Concept
+from ..prompts.attributes import attribute_schema
 from .references import Reference
 
 PROBES = 10
@@ -24,8 +25,8 @@ class Progress:
     """What a callback sees after each step. Raising there ends the training, and leaves nothing but for StopTraining.
 
     loss: of this step. attention: (h, w) map of the token on the first reference when it was last looked at. concept:
-    makes the concept as learned so far. Step 0 comes before the first, while the words to start from are looked for:
-    there is no loss yet. note: the words so far, later those that the training started from; empty without such words.
+    makes the concept as learned so far. Step 0 comes before the first, while words for the sticker are looked for:
+    there is no loss yet. note: the words so far, later all that were found; empty without such words.
     """
 
     step: int
@@ -52,3 +53,11 @@ class TrainResult:
     merged_at: int | None
     report: dict[str, Any] = field(default_factory=dict)
     stopped: int | None = None
+
+
+def found_in_words(report: Mapping[str, Any]) -> str:
+    """What a training found of its sticker, from its report: "grey cat, wearing a crown; waving, beach background"."""
+    schema = attribute_schema()
+    described, seen = report.get("described") or {"text": ""}, report.get("seen") or {"attributes": {}}
+    shown = ", ".join(schema[name].say(value) for name, value in seen["attributes"].items())
+    return "; ".join(filter(None, (described["text"], shown)))

@@ -144,6 +144,11 @@ class Step:
             total = total + attention_loss(kind, looked, shrunk_mask(1 - masks[rows], *looked.shape[-2:]))
         return total
 
+    @torch.no_grad()
+    def as_the_class_word(self, batch: Batch, plain: ClassWordContexts) -> Tensor:
+        """x_0 (B, 4, h, w) as the model itself predicts it: the class word everywhere, nothing learned."""
+        return self._passed(batch, plain(batch.prompts), None, None, None)
+
     def new_prefix(self) -> FrozenPrefix | None:
         """A frozen prefix with nothing kept yet, or None where nothing can be replayed."""
         stages = None if self.everywhere else self.host.stages()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,7 +25,8 @@ from .optimiser import Descent, Moved, descend
 from .passes import Passes
 from .probe import Probe, gains
 from .references import Reference
-from .results import PROBES, Progress, TrainResult
+from .results import PROBES, Progress, TrainResult, found_in_words
+from .seen_attributes import see_attributes, unsaid
 from .sites import parse_sites, spelled
 from .step import Step
 
@@ -88,6 +89,7 @@ class Training:
             )
         self.merge_step = None if resume else self._merge_step()
         self.starts_from_words = config.tokens.init == "described" and config.carrier == "input" and resume is None
+        self.looks_for = bool(unsaid(config)) and all(r.caption is None for r in references)
         self._check_prompts()
 
     def _merge_step(self) -> int | None:
@@ -113,6 +115,21 @@ class Training:
         self.step.plain([longest])
         self.learned.check_fits(longest)
 
+    def _name(self, attributes: Mapping[str, str]) -> dict[str, str]:
+        """Let the prompts name these attributes too; those that fit, which are returned."""
+        given, found = dict(self.config.attributes), dict(attributes)
+        before = self.examples
+        while found:
+            told = replace(self.config, attributes=tuple(sorted((given | found).items())))
+            self.examples = Examples(self.host, self.references, told)
+            try:
+                self._check_prompts()
+                return found
+            except SealError:
+                found.popitem()  # a long prompt of the user's
+        self.examples = before
+        return {}
+
     # -- the loop ----------------------------------------------------------------------------------
 
     def run(self, callback: Callable[[Progress], None] | None = None) -> TrainResult:
@@ -126,9 +143,18 @@ class Training:
             if callback is not None:
                 callback(Progress(step, config.steps, loss, losses, attention, self.concept, note))
 
-        words = None
+        def notice(text: str) -> None:
+            show(0, math.nan, text)
+
+        found: dict[str, Any] = {"seen": None, "described": None}
+        if self.looks_for:
+            seen = see_attributes(self.step, self.examples, config, notice)
+            named = self._name(seen.attributes)
+            found["seen"] = {"attributes": named, "parts": seen.parts, "passes": seen.passes}
         if self.starts_from_words:
-            words = start_from_words(self.step, self.examples, config, lambda text: show(0, math.nan, text))
+            words = start_from_words(self.step, self.examples, config, notice)
+            found["described"] = {"text": words.text, "parts": words.parts, "passes": words.passes}
+        started_as = found_in_words(found)
 
         def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
             loss, found = self.step.loss(self.examples.next(config.batch_size))
@@ -143,7 +169,7 @@ class Training:
                 descent.start_anew()
             if step % look_every == 0 and step < config.steps and callback is not None:
                 attention = self.probe.attention()
-            show(step, loss, words.text if words else "")
+            show(step, loss, started_as)
 
         descent = self.descent()
         look_every = max(FEWEST_STEPS_BETWEEN, config.steps // PROBES)
@@ -156,7 +182,7 @@ class Training:
             self._merge_early(stopped)
         after = self.probe.look()
         report = self._report(losses, terms)
-        report["described"] = words and {"text": words.text, "parts": words.parts, "passes": words.passes}
+        report |= found
         report["leakage"] = {"before": round(before.leakage, 4), "after": round(after.leakage, 4)}
         report["restored"] = gains(before, after)
         concept = self.concept()

@@ -32,4 +32,4 @@ def reference(size=(64, 64), seed=0):
 
 def quick(preset, **changes):
     base = configure(preset, name="sticker", class_word="cat", steps=6, resolution=64)
-    return dataclasses.replace(base, **{"pool": min(base.pool, 4), "views": 2, **changes})
+    return dataclasses.replace(base, **{"pool": min(base.pool, 4), "views": 2, "sees": False, **changes})

@@ -72,6 +72,7 @@ COMPONENTS: Mapping[str, Component] = {
         lambda get: get("augment") > 0 and (get("augment_always") or not get("words")),
     ),
     "words": Component("named attributes", {"words": False}),
+    "seen": Component("anything named", {"sees": False, "words": False}, {"sees": True}, lambda get: bool(get("sees"))),
     "context": Component("context token", {"tokens.context_token": False}),
     "norm": Component("fixed norm", {"tokens.norm": "free"}, {"tokens.norm": "fixed"}),
     "pool": Component("finite pool of draws", {"pool": 0}),

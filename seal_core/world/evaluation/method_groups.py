@@ -18,7 +18,7 @@ PAIRS: Mapping[str, str] = {"textual_inversion": "textual_inversion-seal", "hipe
 PARTS: Mapping[str, tuple[str, ...]] = {
     "textual_inversion-seal": ("attention", "split", "layers", "masked"),
     "hiper-seal": ("attention", "layers", "masked", "augment"),
-    "best": ("attention", "layers", "masked", "described", "weights", "locality", "words"),
+    "best": ("attention", "layers", "masked", "described", "weights", "locality", "words", "seen"),
 }
 """Pair -> the components that are taken away from it."""
 LONG_TI = "textual_inversion~steps=600"

@@ -40,7 +40,7 @@ from .trial_kit import FORMAT, TrialKit
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the sampling at which attention is measured."""
-KEPT = ("config", "losses", "described", "leakage", "restored", "warnings")
+KEPT = ("config", "losses", "described", "seen", "leakage", "restored", "warnings")
 """Parts of a training's report that a trial keeps."""
 TWINS = 3
 """Characters alike in all that has a name, against which a picture is compared."""
