@@ -116,7 +116,7 @@ def optional_inputs() -> list[io.Input]:
             extra_dict=ADVANCED,
             tooltip="What the sticker shows besides the character: wire `attributes` of SEAL Sticker Attribute Prompt, "
             'or write {"emotion": "sleepy"}. Training prompts say it, so the new word need not mean it. '
-            "With emotion, action and background named, `best` learns from your picture alone, more alike.",
+            "Where you leave out background, action or emotion, preset best lets the model name it.",
         ),
         EmbeddingType.Input("resume", optional=True, tooltip="Go on from this concept instead of the class word."),
         io.String.Input(
