@@ -52,7 +52,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     add("--mask-polarity", choices=POLARITIES, default="auto", help="what white means in --mask")
     example = '{"emotion": "sleepy", "background": "beach"}'
-    add("--attributes", default="", metavar="JSON", help=f"what words can say of the sticker: '{example}'")
+    told = "(default: presets best let the model name background, action and emotion)"
+    add("--attributes", default="", metavar="JSON", help=f"what words can say of the sticker: '{example}' {told}")
     add(
         "--prompts",
         nargs="+",
