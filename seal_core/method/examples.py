@@ -149,15 +149,16 @@ class Examples:
 
     # -- prompts -----------------------------------------------------------------------------------
 
-    def prompt(self, view: int, template: str) -> Prompt:
+    def prompt(self, view: int, template: str, told: bool = True) -> Prompt:
         """The training prompt of a view, with slots {concept} and perhaps {background}.
 
-        A pasted view is framed anew, so its prompt leaves out what is known of the reference's framing.
+        A pasted view is framed anew, so its prompt leaves out what is known of the reference's framing. told: whether
+        what is known is said at all.
         """
         config, background = self._config, self.views[view].background
         if (caption := self._of(view).caption) is not None:
             return Prompt(caption)
-        known = {n: v for n, v in config.attributes if n != "camera" or not background}
+        known = {n: v for n, v in config.attributes if told and (n != "camera" or not background)}
         return training_prompt(
             template,
             context_token=config.tokens.context_token and config.carrier == "input",

@@ -45,15 +45,15 @@ class Look:
 class Probe:
     """Looks at the first reference, and at its subject elsewhere: the same views and noise at every look.
 
-    Nothing of the training is moved by it. The prompts name the token and nothing else of the sticker, so that methods
-    that name more compare with those that do not.
+    Nothing of the training is moved by it. Elsewhere the prompts say what the training's do, which is how a concept is
+    used. On the reference they name the token and nothing else of it: what comes back then, the token brought.
     """
 
     def __init__(self, host: Host, references: Sequence[Reference], config: TrainConfig, step: Step) -> None:
         self._step, self._config = step, config
         first = references[0]
         pasted = first.caption is None and bool((first.mask > VISIBLE).any())
-        own = replace(config, augment=float(pasted), views=ELSEWHERE, pool=0, attributes=(), seed=config.seed + 2)
+        own = replace(config, augment=float(pasted), views=ELSEWHERE, pool=0, augment_always=True, seed=config.seed + 2)
         self._examples = Examples(host, [first], own)
 
     @torch.no_grad()
@@ -77,7 +77,7 @@ class Probe:
         step, examples = self._step, self._examples
         low, high = examples.window(view)
         generator = torch.Generator().manual_seed(self._config.seed + 2 + view)
-        shape, prompt = examples.latents[view].shape, examples.prompt(view, self._config.templates[0])
+        shape, prompt = examples.latents[view].shape, examples.prompt(view, self._config.templates[0], told=view > 0)
         levels = [round(low + share * (high - low)) for share in shares]
         batch = examples.batch([Example(view, prompt, n, torch.randn(shape, generator=generator)) for n in levels])
         plain = step.plain(batch.prompts)

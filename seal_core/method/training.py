@@ -124,6 +124,7 @@ class Training:
             self.examples = Examples(self.host, self.references, told)
             try:
                 self._check_prompts()
+                self.probe = Probe(self.host, self.references, told, self.step)
                 return found
             except SealError:
                 found.popitem()  # a long prompt of the user's
@@ -151,6 +152,7 @@ class Training:
             seen = see_attributes(self.step, self.examples, config, notice)
             named = self._name(seen.attributes)
             found["seen"] = {"attributes": named, "parts": seen.parts, "passes": seen.passes}
+            before = self.probe.look() if named else before
         if self.starts_from_words:
             words = start_from_words(self.step, self.examples, config, notice)
             found["described"] = {"text": words.text, "parts": words.parts, "passes": words.passes}
