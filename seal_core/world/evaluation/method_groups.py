@@ -25,7 +25,7 @@ LONG_TI = "textual_inversion~steps=600"
 """Textual Inversion is published with thousands of steps; within our budget it hardly learns, nor leaks."""
 MAIN = (
     *("base", "oracle", "textual_inversion", LONG_TI, "textual_inversion-seal", "hiper", "hiper-seal", "lora"),
-    *("paper", "best_embedding", "best", "best-without-words"),
+    *("paper", "best_embedding", "best"),
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "main": MAIN,

@@ -47,7 +47,7 @@ def words_of_packs(page: Page, left: Column, right: Column, below: Column, emoji
 def twelve(info: dict[str, Any], tiny: bool) -> Page:
     page = Page(info)
     note = Column(0, 390)
-    page.note(note, 530 if tiny else 440, notes.TINY if tiny else notes.TWELVE)
+    page.note(note, 500 if tiny else 440, notes.TINY if tiny else notes.TWELVE)
     top = note.y + 58
     give, result, train = Column(0, 390, top), Column(436, 430), Column(912, 376)
     say, paint = Column(1334, 270), Column(1650, 280)
