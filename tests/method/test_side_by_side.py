@@ -70,6 +70,16 @@ def same(one: TrainResult, other: TrainResult) -> None:
     assert one.concept.weights.keys() == other.concept.weights.keys()
 
 
+def test_each_sees_what_it_would_see_alone(host):
+    given = three("best", sees=True, describe_draws=4, steps=2)
+    together = side_by_side(host, [work(host, one) for one in given])
+    for one, alone in zip(together, (work(host, one)(Passes(host)) for one in given), strict=True):
+        same(one, alone)
+        assert one.report["seen"]["attributes"] == alone.report["seen"]["attributes"]
+    looked_for = [set(one.report["seen"]["parts"]) for one in together]
+    assert looked_for == [{"background", "action", "emotion"}, {"background", "action"}, {"action"}]
+
+
 @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
 @pytest.mark.parametrize("checkpointing", ["off", "on"])
 def test_every_gradient_is_the_one_of_a_training_alone(kind, checkpointing):
