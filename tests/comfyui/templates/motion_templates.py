@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import template_notes as notes
-from layout_builder import BETWEEN_PILLS, PILL, Column, Page
+from layout_builder import BETWEEN_PILLS, PILL, PREVIEW, Column, Page
 from learning_templates import BOTTOM, NEGATIVE, STICKER, TINY_CFG, checkpoint, rest, sampled
 from pack_templates import PICTURE_SIZE, TINY_PREVIEW, pack, words_of_packs
 
@@ -88,7 +88,8 @@ def learned_and_moving(info: dict[str, Any]) -> Page:
     titled = page.add(result, "PrimitiveString", 70, title="Title of the pack", value="My Moving Cat")
     wires = {"images": (border, "image"), "names": (sweep, "labels"), "title": (titled, "STRING")}
     pack(
-        page, result, "telegram", rest(result), wires, animated=True, fps=8.0, author="Me", emoji=MOVEMENT_EMOJI,
+        page, result, "telegram", rest(result) - PREVIEW, wires, animated=True, fps=8.0, author="Me",
+        emoji=MOVEMENT_EMOJI,
     )  # fmt: skip
     page.group("1 · Model and sticker", 0, top, 390, BOTTOM - top)
     page.group("2 · Learn it", 436, 0, 376, BOTTOM)
@@ -108,7 +109,7 @@ def like_a_gif(info: dict[str, Any]) -> Page:
     titled = page.add(who, "PrimitiveString", rest(who), title="Title of the pack", value="My Moving Stickers")
     gif = page.add(give, "LoadImage", rest(give), title="Load Image: a GIF", image=GIF)
     learned = page.add(
-        learn, "SEALTrainMotion", rest(learn), title="Learn how it moves", caption="a sticker of an orange cat, waving",
+        learn, "SEALTrainMotion", rest(learn) - PREVIEW, title="Learn how it moves", caption="a sticker of an orange cat, waving",
         name="wave",
         wires={
             "model": (loader, "MODEL"), "clip": (loader, "CLIP"), "vae": (loader, "VAE"), "image": (gif, "IMAGE"),
@@ -133,7 +134,10 @@ def like_a_gif(info: dict[str, Any]) -> Page:
     )
     drawn = sampled(page, say, moving, positive, negative, size, vae=(loader, "VAE"))
     wires = {"images": (drawn, "IMAGE"), "title": (titled, "STRING")}
-    pack(page, result, "telegram", rest(result), wires, animated=True, fps=8.0, author="Me", emoji="\U0001f44b")
+    pack(
+        page, result, "telegram", rest(result) - PREVIEW, wires, animated=True, fps=8.0, author="Me",
+        emoji="\U0001f44b",
+    )  # fmt: skip
     page.group("1 · Model and character", 0, 620, 400, BOTTOM - 620)
     page.group("2 · The GIF", 446, 0, 300, BOTTOM)
     page.group("3 · Learn its motion", 792, 0, 400, BOTTOM)
