@@ -17,7 +17,7 @@ TITLE, GAP, PAD, HEAD = 30, 26, 12, 32
 PILL, BETWEEN_PILLS, NARROWEST = 36, 8, 225
 """Height of a collapsed node in Nodes 2.0 (classic: 30), and of the gap after it; the least width of any node there."""
 PREVIEW = 232
-"""By how much a node with a text field, which fills it in Nodes 2.0, grows there when it shows a picture after a run."""
+"""How much higher Nodes 2.0 makes a node with a text field, which fills it, once it shows a picture."""
 NOTE_TEXT = 17
 """Pixels of the notes' letters, which js/template_notes.js sets: more than 10 on the screen at a zoom of 60 %."""
 COLOURS = ("#3f789e", "#88aa88", "#a1309b", "#b58b2a", "#8a5a44", "#3f789e")

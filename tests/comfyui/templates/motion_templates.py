@@ -109,8 +109,8 @@ def like_a_gif(info: dict[str, Any]) -> Page:
     titled = page.add(who, "PrimitiveString", rest(who), title="Title of the pack", value="My Moving Stickers")
     gif = page.add(give, "LoadImage", rest(give), title="Load Image: a GIF", image=GIF)
     learned = page.add(
-        learn, "SEALTrainMotion", rest(learn) - PREVIEW, title="Learn how it moves", caption="a sticker of an orange cat, waving",
-        name="wave",
+        learn, "SEALTrainMotion", rest(learn) - PREVIEW, title="Learn how it moves",
+        caption="a sticker of an orange cat, waving", name="wave",
         wires={
             "model": (loader, "MODEL"), "clip": (loader, "CLIP"), "vae": (loader, "VAE"), "image": (gif, "IMAGE"),
             "mask": (gif, "MASK"),
