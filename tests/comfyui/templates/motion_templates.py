@@ -76,7 +76,7 @@ def learned_and_moving(info: dict[str, Any]) -> Page:
         say, "EmptyLatentImage", pill=True, title="Size, and a batch of 8", width=PICTURE_SIZE, height=PICTURE_SIZE,
         batch_size=FRAMES,
     )  # fmt: skip
-    model = page.add(paint, "SEALApplyEmbedding", pill=True, wires={"model": (loader, "model"), "embedding": given})
+    model = page.add(say, "SEALApplyEmbedding", pill=True, wires={"model": (loader, "model"), "embedding": given})
     moving = page.add(
         paint, "SEALApplyMotion", 200, frames=FRAMES, wires={"model": (model, "model"), "motion": (loader, "motion")}
     )
