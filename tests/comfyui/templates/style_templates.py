@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import template_notes as notes
-from layout_builder import TITLE, Column, Page, Placed
+from layout_builder import PREVIEW, TITLE, Column, Page, Placed
 from learning_templates import BOTTOM, STICKER, attribute_fields, checkpoint, drawn, rest
 from pack_templates import LOOK
 
@@ -102,7 +102,7 @@ def tailored(info: dict[str, Any]) -> Page:
     looks = page.add(give, "SEALLoadStickers", rest(give), folder="input", files="\n".join(HANDFUL), kind="still")
     page.add(seen, "PreviewImage", rest(seen), title="Pictures in the look", wires={"images": (looks, "images")})
     made = page.add(
-        learn, "SEALTailorStyle", rest(learn), title="Learn the look: SEAL Tailor Style",
+        learn, "SEALTailorStyle", rest(learn) - PREVIEW, title="Learn the look: SEAL Tailor Style",
         style_captions="\n".join(HANDFUL.values()),
         wires={
             "model": (loader, "MODEL"), "clip": (loader, "CLIP"), "vae": (loader, "VAE"), "style": (looks, "images"),
