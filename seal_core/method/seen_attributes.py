@@ -19,7 +19,7 @@ from ..prompts.attributes import attribute_schema
 from ..prompts.training_prompt import training_prompt
 from .class_word import ClassWordContexts
 from .config import EXPLAINED, TrainConfig
-from .examples import Batch, Example, Examples
+from .examples import Example, Examples
 from .losses import denoising_errors
 from .step import Step
 from .word_search import CONVINCED, NOISE_LEVELS, Errors, WordSearch, most_looks, rows_at_once
@@ -89,8 +89,7 @@ def _errors_of(
     config = step.config
     said = {**dict(config.attributes), **found}
     plain = ClassWordContexts(step.host, config.tokens.class_word, {})  # hundreds of prompts that never come again
-    shares = torch.stack([_side(name, examples.batch([judge])).mean() for judge in judges])
-    if float(shares.min()) < LEAST_SIDE:
+    if min(float(_side(name, examples.masks[judge.view]).mean()) for judge in judges) < LEAST_SIDE:
         return None
 
     def errors(value: str, first: int, last: int) -> Tensor:
@@ -99,12 +98,12 @@ def _errors_of(
         told = torch.zeros(len(chosen))
         for places, batch in examples.batches(chosen, rows_at_once(config.batch_size)):
             x_0 = step.as_the_class_word(batch, plain)
-            told[places] = denoising_errors(x_0, batch.latents, batch.weights, _side(name, batch), 0.0).cpu()
+            told[places] = denoising_errors(x_0, batch.latents, batch.weights, _side(name, batch.masks), 0.0).cpu()
         return told
 
     return errors
 
 
-def _side(name: str, batch: Batch) -> Tensor:
-    """(B, h, w) in [0, 1]: where an attribute shows."""
-    return 1 - batch.masks if name == "background" else batch.masks
+def _side(name: str, masks: Tensor) -> Tensor:
+    """Of masks (..., h, w) in [0, 1]: where an attribute shows."""
+    return 1 - masks if name == "background" else masks
