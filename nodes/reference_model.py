@@ -22,9 +22,9 @@ class SEALReferenceModel(io.ComfyNode):
             node_id="SEALReferenceModel",
             display_name="SEAL Reference Model",
             category="SEAL",
-            description="Look at the sticker while drawing, so that the character's colours and patterns come back. "
-            "Goes with any learned concept: SEAL's, another embedding, a LoRA. Each sampling step costs one more pass "
-            "of the model per picture.",
+            description="Look at the sticker while drawing, so that the character's colours and patterns come back: "
+            "for plain words, embeddings and LoRAs of others. To what SEAL's best presets learn it adds nothing. Each "
+            "sampling step costs one more pass of the model per picture.",
             search_aliases=["reference only", "DreamMatcher", "identity", "character reference", "consistency"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model, patched or not. It is not changed."),
