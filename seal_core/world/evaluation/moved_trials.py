@@ -30,6 +30,7 @@ from ...motion.temporal.example_clip import ExampleClip, example_clip
 from ...motion.temporal.learn_motion import MotionConfig, learn_motion
 from ...motion.temporal.motion_file import LearnedMotion
 from ...motion.temporal.temporal_layers import LAYERS
+from ...pictures.png import png_bytes
 from ..judges.motion_judge import MOTIONS, MotionJudge, fitted_motion_judge, motion_clip
 from ..renderer.captions import prompt
 from ..renderer.folder import SPLITS
@@ -126,9 +127,8 @@ def evaluate_moves(kit: TrialKit, options: argparse.Namespace) -> dict[str, Any]
         clips = drawn_moving(kit, texts, motion, frames, options)
         rows[name] = moved_row(kit, judge, name, example, clips, alone) | {"gain": motion.report["gain"]}
         rows[name]["without"] = judge(alone)
-        strip([example_of(example).images, *alone[:1], *clips]).save(
-            options.out.with_name(f"{options.out.stem}-{name}.png")
-        )
+        film = strip([example_of(example).images, *alone[:1], *clips])
+        write_output(options.out.with_name(f"{options.out.stem}-{name}.png"), png_bytes(film))
         print(json.dumps({name: rows[name]}), flush=True)
         write_output(options.out, json.dumps({"settings": settings, "rows": rows}, indent=1).encode())
     asked_rows = {name: rows[name] for name in asked}

@@ -44,13 +44,13 @@ def test_command_line(monkeypatch, tmp_path, capsys, judge):
     monkeypatch.setattr(moved_trials.TrialKitPaths, "kit", lambda self: kit)
     monkeypatch.setattr(moved_trials, "SIZE", 64)
     monkeypatch.setattr(moved_trials, "fitted_motion_judge", lambda: judge)
-    out = tmp_path / "moves.json"
+    out = tmp_path / "new folder" / "moves.json"
     few = ["--motions", "pan", "--others", "2", "--steps", "2", "--draw-steps", "2", "--width", "8", "--device", "cpu"]
     assert commands.main(["eval-move", "--out", str(out), *few]) == 0
     told = json.loads(out.read_text())
     assert list(told["rows"]) == ["pan"] and told["config"]["inner"] == 8
     assert len(told["rows"]["pan"]["leak"]) == 2 and len(told["total"]["right"]) == 3
-    with Image.open(tmp_path / "moves-pan.png") as strip:
+    with Image.open(out.with_name("moves-pan.png")) as strip:
         assert strip.size == (8 * 64, 4 * 64), "example, one without, two with the motion"
     said = capsys.readouterr().out
     assert '{"pan":' in said
