@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..seal_core.messages import SealError
-from ..seal_core.motion.temporal.clip_host import SHARED_NOISE
+from ..seal_core.motion.temporal.clip_host import DRAWN_NOISE
 from ..seal_core.motion.temporal.learn_motion import FRAMES
 from ..seal_core.motion.temporal.motion_file import LearnedMotion, load_learned_motion
 from .comfy.api import io
@@ -50,7 +50,7 @@ class SEALApplyMotion(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "shared_noise",
-                    default=SHARED_NOISE,
+                    default=DRAWN_NOISE,
                     min=0.0,
                     max=1.0,
                     step=0.01,

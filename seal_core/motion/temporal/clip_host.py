@@ -20,8 +20,10 @@ from ...messages import SealError, require_in_range
 from .motion_layers import ClipPass, MotionLayers, inserted
 
 SHARED_NOISE = 0.9
-"""Share of the noise's variance that all frames of a clip have in common. On the tiny model, frames drawn independently
-differ in style and colours at 0.5, are mostly one character at 0.9, and one picture at 0.96."""
+"""Share of the noise's variance that all frames of a clip have in common where layers learn. On the tiny model,
+frames drawn independently differ in style and colours at 0.5, are mostly one character at 0.9, one picture at 0.96."""
+DRAWN_NOISE = 0.98
+"""The same while layers draw a clip: they bring the motion, and what frames do not share is flicker then."""
 
 
 @dataclass(frozen=True)

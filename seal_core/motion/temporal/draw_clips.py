@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...hosts.base import Context, Host, Prompt
 from ...method.sampling import RoutedContext, sample
-from .clip_host import AS_LEARNED, SHARED_NOISE, Acting, clip_host
+from .clip_host import AS_LEARNED, DRAWN_NOISE, Acting, clip_host
 from .motion_layers import MotionLayers
 
 
@@ -26,7 +26,7 @@ def draw_clips(
     seed: int,
     known: Tensor | None = None,
     given: Tensor | None = None,
-    shared: float = SHARED_NOISE,
+    shared: float = DRAWN_NOISE,
     acting: Acting = AS_LEARNED,
     negative: str = "",
     on_step: Callable[[int, int, Tensor], object] | None = None,
@@ -35,7 +35,7 @@ def draw_clips(
 
     A learned concept moves where the context is one that names it (`generate_context`). layers: None for frames drawn
     independently. known (B, F), given (B, F, 4, h, w): latents of frames that are there already. acting: how far and
-    when the layers act. on_step: as in `sample`.
+    when the layers act. shared: share of the frames' noise in common. on_step: as in `sample`.
     Raises SealError as `clip_host` and `sample`.
     """
     rows = (context.plain if isinstance(context, RoutedContext) else context).cross.shape[0]

@@ -22,7 +22,7 @@ from ...demo.model import SIZE
 from ...files.whole_file import write_output
 from ...hosts.base import Prompt
 from ...messages import require_whole_number
-from ...motion.temporal.clip_host import repeated
+from ...motion.temporal.clip_host import DRAWN_NOISE, repeated
 from ...motion.temporal.draw_clips import draw_clips
 from ...motion.temporal.motion_file import load_motion
 from ...motion.temporal.motion_layers import MotionLayers
@@ -67,8 +67,10 @@ def pictures_of(clips: list[RenderedClip]) -> Tensor:
     return torch.from_numpy(np.stack([clip.images for clip in clips])).float() / 255
 
 
-def drawn_clips(kit: TrialKit, layers: MotionLayers | None, plan: MotionPlan, task: str, steps: int = STEPS) -> Tensor:
-    """(C, F, H, W, 3): what the model draws for the plan's prompts."""
+def drawn_clips(
+    kit: TrialKit, layers: MotionLayers | None, plan: MotionPlan, task: str, steps: int, shared: float
+) -> Tensor:
+    """(C, F, H, W, 3): what the model draws for the plan's prompts. shared: see `draw_clips`."""
     true, parts = pictures_of(plan.clips), []
     asked = kit.host.encode([Prompt(text) for text in plan.prompts()], {})
     for start in range(0, len(plan.clips), CHUNK_CLIPS):
@@ -80,11 +82,8 @@ def drawn_clips(kit: TrialKit, layers: MotionLayers | None, plan: MotionPlan, ta
             first = kit.host.encode_image(true[rows, 0])
             given = first[:, None].expand(-1, FRAMES, -1, -1, -1)
         context = repeated(asked.rows(rows), FRAMES)
-        parts.append(
-            draw_clips(
-                kit.host, layers, context, FRAMES, side=SIZE, steps=steps, cfg=CFG, seed=start, known=known, given=given
-            )
-        )
+        how: dict[str, Any] = {"side": SIZE, "steps": steps, "cfg": CFG, "seed": start, "shared": shared}
+        parts.append(draw_clips(kit.host, layers, context, FRAMES, known=known, given=given, **how))
     return torch.cat(parts)
 
 
@@ -99,14 +98,19 @@ def motion_row(kit: TrialKit, plan: MotionPlan, clips: Tensor, features: np.ndar
 
 
 def evaluate_motion(
-    kit: TrialKit, plan: MotionPlan, methods: dict[str, MotionLayers | None], steps: int = STEPS
+    kit: TrialKit,
+    plan: MotionPlan,
+    methods: dict[str, MotionLayers | None],
+    steps: int = STEPS,
+    shared: float = DRAWN_NOISE,
 ) -> dict[str, dict[str, Any]]:
     """Row -> its figures; see the module."""
     features = clip_features(kit.judges, pictures_of(plan.clips))
     rows = {"renderer": motion_row(kit, plan, pictures_of(plan.others), features)}
     for name, layers in methods.items():
         for task in TASKS_TOLD:
-            rows[f"{name}, {task}"] = motion_row(kit, plan, drawn_clips(kit, layers, plan, task, steps), features)
+            drawn = drawn_clips(kit, layers, plan, task, steps, shared)
+            rows[f"{name}, {task}"] = motion_row(kit, plan, drawn, features)
             print(json.dumps({f"{name}, {task}": {k: v for k, v in rows[f"{name}, {task}"].items() if k != "clips"}}))
     return rows
 
@@ -119,6 +123,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--split", choices=tuple(SPLITS), default="validation", help="whose characters (%(default)s)")
     add("--seed-offset", type=int, default=0, metavar="K", help="start at the K-th of the split")
     add("--steps", type=int, default=STEPS, help="of sampling (%(default)s)")
+    add("--shared", type=float, default=DRAWN_NOISE, help="share of the frames' noise in common (%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
 
 
@@ -129,5 +134,5 @@ def run(options: argparse.Namespace) -> None:
     for path in options.layers:
         methods[path.stem] = load_motion(path)[0].to(options.device)
     plan = MotionPlan.of(SPLITS[options.split], options.clips, options.seed_offset)
-    rows = evaluate_motion(kit, plan, methods, options.steps)
+    rows = evaluate_motion(kit, plan, methods, options.steps, options.shared)
     write_output(options.out, json.dumps({"metrics": dict(CLIP_METRICS), "rows": rows}, indent=1).encode())

@@ -24,7 +24,7 @@ from ...demo.model import SIZE
 from ...files.whole_file import write_output
 from ...hosts.base import Prompt
 from ...messages import require_whole_number
-from ...motion.temporal.clip_host import SHARED_NOISE, Acting, repeated
+from ...motion.temporal.clip_host import DRAWN_NOISE, Acting, repeated
 from ...motion.temporal.draw_clips import draw_clips
 from ...motion.temporal.example_clip import ExampleClip, example_clip
 from ...motion.temporal.learn_motion import MotionConfig, learn_motion
@@ -166,7 +166,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--given", type=float, default=usual.given, help="share of steps with the first frame given (%(default)s)")
     add("--recolour", type=float, default=usual.recolour, help="share of steps in other colours (%(default)s)")
     add("--strength", type=float, default=1.0, help="of the motion when it is drawn (%(default)s)")
-    add("--shared", type=float, default=SHARED_NOISE, help="share of the frames' noise in common (%(default)s)")
+    add("--shared", type=float, default=DRAWN_NOISE, help="share of the frames' noise in common (%(default)s)")
     add("--draw-steps", type=int, default=STEPS, help="of sampling (%(default)s)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
 
