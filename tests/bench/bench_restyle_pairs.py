@@ -7,9 +7,9 @@ version is what a perfect restyling would come to. The art comes from npm by nam
 
 Colours: mean difference to the true 3D version on the subject, 0..1, after a blur of 2 pixels. Latents: mean difference
 of the tiny VAE's latents there. Shading: distance (earth mover's) of how steep colours are inside the subject, in
-decades; no network reads it: flat art has none that is soft, but a VAE's blur has, so
-one row is the flat picture through it. Own: how many of COUNT true 3D versions are nearer in
-colours than its own, as a share; 0 = it is the nearest, 0.5 = chance.
+decades; no network reads it: flat art has none that is soft, but a blur has, so one row is the flat picture through the
+VAE. Own: how many of COUNT true 3D versions are nearer in colours than its own, as a share; 0 = it is the
+nearest, 0.5 = chance.
 """
 
 from __future__ import annotations
