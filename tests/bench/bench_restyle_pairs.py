@@ -29,11 +29,9 @@ sys.path[:0] = [str(Path(__file__).parents[2])]
 
 from seal_core.demo.model import SIZE  # noqa: E402
 from seal_core.hosts.base import Prompt  # noqa: E402
-from seal_core.style.features import inversion_features  # noqa: E402
-from seal_core.style.regions import Regions, find_regions  # noqa: E402
 from seal_core.world.evaluation.character_plan import NEUTRAL  # noqa: E402
 from seal_core.world.evaluation.metrics import interval, resamples  # noqa: E402
-from seal_core.world.evaluation.style_trials import WAYS, Case  # noqa: E402
+from seal_core.world.evaluation.style_trials import WAYS, Case, regions_seen  # noqa: E402
 from seal_core.world.evaluation.trial_kit import TrialKitPaths  # noqa: E402
 from seal_core.world.mask_networks import real_art  # noqa: E402
 from seal_core.world.renderer.characters import character  # noqa: E402
@@ -60,12 +58,6 @@ def steepness(image: np.ndarray, subject: np.ndarray) -> np.ndarray:
     return np.log10(along[inside].clip(*STEEPNESS))
 
 
-def seen(host, null, image: np.ndarray, subject: np.ndarray) -> Regions:
-    pixels = torch.from_numpy(image).float()
-    latents = host.encode_image(pixels[None])
-    return find_regions(pixels, latents, inversion_features(host, latents, null), torch.from_numpy(subject))
-
-
 def blurred(image: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter(image, (BLUR, BLUR, 0))
 
@@ -88,12 +80,16 @@ def main() -> None:
     null = kit.host.encode([Prompt("")], {})
     chosen = [both[i] for i in np.random.default_rng(options.seed).permutation(len(both))[: options.count]]
     flat, solid = ([on_white(family, code) for code in chosen] for family in (FLAT, SOLID))
-    looks = [seen(kit.host, null, *one) for one in solid]
+    contents, looks = (
+        [regions_seen(kit.host, torch.from_numpy(i).float(), torch.from_numpy(m), null) for i, m in art]
+        for art in (flat, solid)
+    )
+    peers = [blurred(peer) for peer, _ in solid]
     dull = Case(character(0), NEUTRAL, "", looks[0], looks[0], torch.empty(0), torch.empty(0), options.steps)
     rows: dict[str, list[list[float]]] = {way: [] for way in (*UNSTYLED, *RESTYLED)}
     sheet = []
     for i, (image, subject) in enumerate(flat):
-        case = replace(dull, content=seen(kit.host, null, image, subject), source=looks[(i + 1) % len(looks)])
+        case = replace(dull, content=contents[i], source=looks[(i + 1) % len(looks)])
         pictures = dict(zip(UNSTYLED, (image, kit.host.decode_latents(case.content.latents)[0].numpy())))
         for way in RESTYLED:
             run = WAYS[way]
@@ -104,7 +100,8 @@ def main() -> None:
         cells = torch.from_numpy(ndimage.zoom(both_there.astype(np.float32), looks[i].latents.shape[-1] / SIZE) > 0.5)
         for way, picture in pictures.items():
             latents = kit.host.encode_image(torch.from_numpy(picture).float()[None])
-            apart = [np.abs(blurred(picture) - blurred(peer))[both_there].mean() for peer, _ in solid]
+            soft = blurred(picture)
+            apart = [np.abs(soft - peer)[both_there].mean() for peer in peers]
             rows[way].append(
                 [
                     float(apart[i]),

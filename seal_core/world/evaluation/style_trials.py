@@ -24,7 +24,7 @@ from ...concept.settings import Layers
 from ...demo.attribute_values import VALUES
 from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
-from ...hosts.base import Context, Prompt
+from ...hosts.base import Context, Host, Prompt
 from ...masks.segmenter import coarse_mask
 from ...method.sampling import sample, schedule
 from ...pictures.inputs import resize_mask
@@ -168,7 +168,7 @@ def case_of(kit: TrialKit, seed: int, style: str, null: Context, steps: int = ST
     who, other, scene = character(seed), character(seed + 500_000), content_scene(seed)
     sticker, source = kit.render(who, scene, seed=seed), kit.render(other, NEUTRAL.but(style=style), seed=seed)
     truth = kit.render(who, scene.but(style=style), seed=seed)
-    content, look = (_regions(kit, s, null) for s in (sticker, source))
+    content, look = (regions_seen(kit.host, _float(s.image), _float(s.mask), null) for s in (sticker, source))
     return Case(who, scene, style, content, look, _float(truth.image), _float(sticker.mask), steps)
 
 
@@ -176,10 +176,10 @@ def _float(pixels: Any) -> Tensor:
     return torch.from_numpy(np.asarray(pixels, np.float32) / 255)
 
 
-def _regions(kit: TrialKit, sticker: Any, null: Context) -> Regions:
-    image, mask = _float(sticker.image), _float(sticker.mask)
-    latents = kit.host.encode_image(image[None])
-    return find_regions(image, latents, inversion_features(kit.host, latents, null), mask)
+def regions_seen(host: Host, image: Tensor, mask: Tensor, null: Context) -> Regions:
+    """Regions of a picture (H, W, 3) whose subject is 1 in mask (H, W), by the host's features. null: empty prompt."""
+    latents = host.encode_image(image[None])
+    return find_regions(image, latents, inversion_features(host, latents, null), mask)
 
 
 def judged(kit: TrialKit, case: Case, image: Tensor, look: LookJudge | None = None) -> dict[str, float]:
