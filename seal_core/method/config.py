@@ -19,7 +19,7 @@ RATES = ("constant", "cosine")
 ATTENTION_LOSSES = ("none", "mse", "leak", "transport")
 CHECKPOINTING = ("auto", "on", "off")
 
-REVISION = 6
+REVISION = 7
 """Raise it when equal settings come to learn something else: files that were trained before are then not used again."""
 
 ATTENTION_WEIGHTS = {"none": 0.0, "mse": 0.01, "leak": 0.01, "transport": 1e-5}

@@ -34,8 +34,8 @@ candidates stay."""
 LAST_ROUNDS = 8
 """Passes per example that are kept back for the rounds after a first look, and for the colour of what was found."""
 CONVINCED = 1.5
-"""By how many standard errors a new part must lower the loss, on examples that did not choose the finalists (on those
-that did, the best of many looks better than it is). A colour must only lower it."""
+"""By how many standard errors words must lower the loss to be taken for seen, on examples that did not choose the
+finalists (on those that did, the best of many looks better than it is)."""
 
 Errors = Callable[[str, int, int], Tensor]
 """errors(words, first, last): denoising errors (last - first,) of those examples, with `words` for the subject."""
