@@ -19,6 +19,7 @@ from seal_core.hosts.diffusers.host import DiffusersHost
 from seal_core.messages import SealError
 from seal_core.method.describing_words import coloured, grammar
 from seal_core.method.initial_words import (
+    GUESSED,
     MOST_PASSES,
     grow_phrase,
     most_notices,
@@ -167,12 +168,12 @@ def test_nothing_shows_so_the_class_word_stays():
 
 
 def test_a_weak_guess_is_said_but_none_that_hurts_and_a_shade_only_where_it_is_seen():
-    """Where every word is as good as none, half of the guesses seem to help; about one in six would pass for seen."""
+    """Where every word is as good as none, one guess in five is said; about one in six would pass for seen."""
     found = [grow_phrase("cat", World(noise=1.0, seed=seed), DRAWS, everything_fits) for seed in range(60)]
     things = [f.parts[name] for f in found for name in ("worn", "marks", "texture")]
     said = [part["sigmas"] for part in things if part["accepted"]]
-    assert len(things) == 180 and min(said) > 0 and 0.35 * len(said) < sum(s < CONVINCED for s in said)
-    assert all(part["accepted"] is False for part in things if part["sigmas"] <= 0)
+    assert len(things) == 180 and min(said) > GUESSED and len(said) / len(things) < 0.3
+    assert sum(s < CONVINCED for s in said) > 10
     shaded = sum(f.text.startswith(("light ", "dark ")) for f in found)
     assert shaded / len(found) < 0.25
 
