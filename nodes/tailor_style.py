@@ -59,7 +59,9 @@ class SEALTailorStyle(TrainingNode):
                     "style_captions",
                     default="",
                     multiline=True,
-                    tooltip="What they show, without words for the look: one line for all, or one each.",
+                    tooltip="What they show, without words for the look: one line for all, or one each. Best twice, "
+                    "with | between: briefly, as you will prompt, and with all that is seen. "
+                    "a cat | a grey cat in a red hat",
                 ),
                 io.String.Input("name", default="my-style", tooltip="File name of the LoRA: letters, digits, _ and -."),
                 io.Float.Input(
@@ -99,6 +101,13 @@ class SEALTailorStyle(TrainingNode):
                     extra_dict=ADVANCED,
                     tooltip="Guidance for content that the model draws: the cfg that it is sampled with.",
                 ),
+                io.Boolean.Input(
+                    "mirrored",
+                    default=True,
+                    optional=True,
+                    extra_dict=ADVANCED,
+                    tooltip="Learn from the style pictures both ways round: more variety. Off where they show letters.",
+                ),
             ],
             outputs=[
                 io.Model.Output("model", tooltip="The model with the look, as Load LoRA gives it at strength 1."),
@@ -129,6 +138,7 @@ class SEALTailorStyle(TrainingNode):
         content_captions: Sequence[str] = (CONTENT,),
         run_id: Sequence[int] = (0,),
         content_cfg: Sequence[float] = (GUIDANCE,),
+        mirrored: Sequence[bool] = (True,),
     ) -> io.NodeOutput:
         config = tailor_config(
             name=name[0],
@@ -150,6 +160,7 @@ class SEALTailorStyle(TrainingNode):
                 content_captions=_lines(content_captions),
                 content_cfg=content_cfg[0],
                 split=split[0],
+                mirrored=mirrored[0],
                 config=config,
                 run_id=run_id[0],
             )

@@ -17,7 +17,7 @@ from ...seal_core.files.safe_names import safe_stem
 from ...seal_core.files.whole_file import ready_folder
 from ...seal_core.messages import SealError, log_warning
 from ...seal_core.method.config import TrainConfig
-from ...seal_core.method.references import Reference, digest
+from ...seal_core.method.references import digest
 from ...seal_core.method.training import train
 from ...seal_core.plots.training_figures import loss_plot
 from ...seal_core.style.tailoring import DRAW_STEPS, drawn_content, tailored_references
@@ -31,7 +31,8 @@ from .train_again import watch_file
 @dataclass(frozen=True)
 class TailorRun:
     """What the node was asked for. style, content: pictures (H, W, C). captions: a line for all of them or one each;
-    without content pictures, prompts by which the model draws its own, with guidance `content_cfg`."""
+    without content pictures, prompts by which the model draws its own, with guidance `content_cfg`. mirrored: the
+    style pictures are seen both ways round."""
 
     name: str
     style: Sequence[Tensor]
@@ -40,6 +41,7 @@ class TailorRun:
     content_captions: Sequence[str]
     content_cfg: float
     split: float
+    mirrored: bool
     config: TrainConfig
     run_id: int
 
@@ -70,7 +72,7 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
     models = host.identity()
     pictures = digest(*run.style) + (digest(*run.content) if run.content is not None else "")
     lines = "\n".join([*run.style_captions, "", *run.content_captions, f"{run.content_cfg}" if draws else ""])
-    key = config.hash(models.hash, pictures, lines, str(run.split), stem, str(run.run_id))
+    key = config.hash(models.hash, pictures, lines, str(run.split), str(run.mirrored), stem, str(run.run_id))
     folder = ready_folder(loras_folder(), "name")
     for path in () if models.unread else files_with_hash(folder, key):
         try:
@@ -95,12 +97,12 @@ def tailor_or_reuse(host: ComfyHost, run: TailorRun) -> TailorOutcome:
                 on_step=lambda step, _: progress.prepared(step),
             )
         references, noticed = tailored_references(
-            run.style, run.style_captions, content, run.content_captions, run.split, config.resolution
+            run.style, run.style_captions, content, run.content_captions, run.split, config.resolution, run.mirrored
         )
         result = train(host, references, config, lambda now: progress.trained(now.step, now.losses))
     passes = {"drawing": 2 * steps, "training": config.steps * config.batch_size}
     report = {**result.report, "warnings": [*noticed, *result.report["warnings"]]}
-    report |= {"split": run.split, "pictures": _counted(references), "passes": passes}
+    report |= {"split": run.split, "pictures": _counted(run, content), "passes": passes}
     concept = replace(result.concept, clip_skip=host.clip.layer_idx, file=stem)
     concept = replace(concept, provenance={**concept.provenance, "hash": key, "report": report})
     stop_on_cancel()
@@ -127,9 +129,9 @@ def _doubts(run: TailorRun) -> list[str]:
     return []
 
 
-def _counted(references: Sequence[Reference]) -> dict[str, int]:
-    style = [r for r in references if r.end_percent == 1]
-    return {"style": len(style), "content": len(references) - len(style)}
+def _counted(run: TailorRun, content: Sequence[Tensor] | Tensor | None) -> dict[str, int]:
+    """Pictures that the look was learned from."""
+    return {"style": len(run.style), "content": 0 if content is None or run.split == 1 else len(content)}
 
 
 def _told(look: Concept, warnings: list[str], more: dict[str, Any]) -> TailorOutcome:

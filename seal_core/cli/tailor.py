@@ -56,7 +56,9 @@ def run(options: Namespace) -> None:
                     guidance=usual_guidance(options),
                     on_step=lambda step, steps: bar.update(),
                 )
-        references, noticed = tailored_references(style, told, content, asked, options.split, config.resolution)
+        references, noticed = tailored_references(
+            style, told, content, asked, options.split, config.resolution, not options.not_mirrored
+        )
         with step_bar(config.steps, "training") as bar:
             result = train(host, references, config, training_bar(bar))
     report = {**result.report, "seconds": round(time.perf_counter() - started, 2), "split": options.split}
@@ -69,7 +71,7 @@ def run(options: Namespace) -> None:
     written = write_new_files(options.out, options.name, files, "out", taken_by=TAKEN_BY, elsewhere=temporary_folders())
     for warning in report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
-    print(f"{written['.safetensors']}: {len(references)} pictures, {report['seconds']:.0f} s")
+    print(f"{written['.safetensors']}: {len(style)} style pictures, {report['seconds']:.0f} s")
 
 
 def _read(option: str, files: Sequence[str]) -> list[Tensor]:

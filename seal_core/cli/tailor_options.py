@@ -13,7 +13,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_model_option(command)
     add = command.add_argument
     add("style", nargs="+", metavar="STYLE", help="pictures in the wanted look, about a dozen")
-    add("--style-captions", type=Path, metavar="FILE", help="what they show: one line for all, or one each, in order")
+    add(
+        "--style-captions",
+        type=Path,
+        metavar="FILE",
+        help="what they show: one line for all, or one each, in order; best twice, briefly and in full: "
+        "a cat | a grey cat in a red hat",
+    )
+    add("--not-mirrored", action="store_true", help="see the style pictures one way round only: for letters")
     add("--content", nargs="+", default=(), metavar="IMAGE", help="content pictures (default: the model draws them)")
     add(
         "--content-captions",

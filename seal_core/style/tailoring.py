@@ -9,6 +9,7 @@ rank, and content that the model may have drawn itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -68,18 +69,23 @@ def tailored_references(
     content_captions: Sequence[str],
     split: float,
     resolution: int,
+    mirrored: bool = False,
 ) -> tuple[list[Reference], list[str]]:
     """Both sets as references, the style's first, and what was noticed. Images are (H, W, C) each.
 
+    captions: one line for all pictures or one each; a line may say it in several ways, with | between them (ours).
     split: 0..1, the share of the timesteps that is the style's; the style's are 1 without content, which is plain
-    fine-tuning on the style set. Raises SealError.
+    fine-tuning on the style set. mirrored: the style pictures are seen both ways round (ours). Raises SealError.
     """
     require_in_range("split", split, 0.0, 1.0, "use a share of the noise levels, e.g. 0.9.")
-    if content is None or split == 1:
-        return _fitted("style", style, style_captions, resolution, (0.0, 1.0))
-    if split == 0:
+    share = 1.0 if content is None else split
+    if share == 0:
         raise SealError("split: 0 leaves no noise level to the style pictures; use a share, e.g. 0.9.")
-    looks, noticed = _fitted("style", style, style_captions, resolution, (1 - split, 1.0))
+    looks, noticed = _fitted("style", style, style_captions, resolution, (1 - share, 1.0))
+    if mirrored:
+        looks += [replace(r, image=r.image.flip(1), mask=r.mask.flip(1)) for r in looks]
+    if content is None or share == 1:
+        return looks, noticed
     others, more = _fitted("content", content, content_captions, resolution, (0.0, 1 - split))
     return [*looks, *others], [*noticed, *more]
 
@@ -92,7 +98,13 @@ def _fitted(
     levels: tuple[float, float],
 ) -> tuple[list[Reference], list[str]]:
     _require_few(name, len(images))
-    return fit_captioned(name, images, captions, resolution, levels)
+    fitted, noticed = fit_captioned(name, images, captions, resolution, levels)
+    return [replace(one, caption=way) for one in fitted for way in _ways(one.caption or "")], noticed
+
+
+def _ways(caption: str) -> list[str]:
+    """The ways in which a caption says what its picture shows, "a cat | a grey cat in a hat": each is learned from."""
+    return [way.strip() for way in caption.split("|") if way.strip()] or [""]
 
 
 def _require_few(name: str, count: int) -> None:

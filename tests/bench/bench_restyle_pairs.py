@@ -31,7 +31,8 @@ from seal_core.demo.model import SIZE  # noqa: E402
 from seal_core.hosts.base import Prompt  # noqa: E402
 from seal_core.world.evaluation.character_plan import NEUTRAL  # noqa: E402
 from seal_core.world.evaluation.metrics import interval, resamples  # noqa: E402
-from seal_core.world.evaluation.style_trials import WAYS, Case, regions_seen  # noqa: E402
+from seal_core.world.evaluation.style_trials import regions_seen  # noqa: E402
+from seal_core.world.evaluation.style_ways import WAYS, Case  # noqa: E402
 from seal_core.world.evaluation.trial_kit import TrialKitPaths  # noqa: E402
 from seal_core.world.mask_networks import real_art  # noqa: E402
 from seal_core.world.renderer.characters import character  # noqa: E402

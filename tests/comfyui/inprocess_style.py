@@ -230,6 +230,8 @@ def check_the_same_look_is_reused_and_another_is_not():
         ({"split": 1.0}, {"style": 2, "content": 0}),
         ({"content_captions": "", "style_captions": "a pet"}, {"style": 2, "content": 0}),
         ({"run_id": 1}, {"style": 2, "content": 2}),
+        ({"mirrored": False}, {"style": 2, "content": 2}),
+        ({"style_captions": "a cat | a grey cat\na dog"}, {"style": 2, "content": 2}),
     ):
         _, name, _, told = tailored(**changes)
         report = json.loads(told)

@@ -60,6 +60,18 @@ def test_each_set_is_seen_at_its_own_noise_and_levels_come_equally_often(host):
     assert max(e.timestep for _ in range(200) for e in alone.next(1).examples) > 0.9 * last
 
 
+def test_a_caption_may_say_it_in_several_ways_and_pictures_are_seen_both_ways_round():
+    told = ("a cat |a grey  cat|", "|")
+    several, _ = tailored_references(STYLE, told, CONTENT, ASKED, 0.75, SIZE, mirrored=True)
+    looks, others = several[:6], several[6:]
+    assert [r.caption for r in looks] == ["a cat", "a grey cat", ""] * 2 and len(others) == 3
+    assert all(torch.equal(b.image, a.image.flip(1)) for a, b in zip(looks[:3], looks[3:]))
+    assert not torch.equal(looks[0].image, looks[3].image) and torch.equal(looks[0].image, looks[1].image)
+    assert {(round(r.start_percent, 3), r.end_percent) for r in looks} == {(0.25, 1.0)}
+    alone, _ = tailored_references(STYLE, TOLD, None, (), 0.75, SIZE, mirrored=True)
+    assert len(alone) == 4 and {r.start_percent for r in alone} == {0.0}
+
+
 def test_a_look_is_weights_alone_and_goes_through_its_file(host, tmp_path):
     before = {name: tensor.clone() for name, tensor in host.unet.state_dict().items()}
     look = train(host, references(), config()).concept

@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +19,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ...concept.settings import Layers
 from ...demo.attribute_values import VALUES
 from ...demo.model_file import MODEL_FILE
 from ...files.whole_file import write_output
 from ...hosts.base import Context, Host, Prompt
 from ...masks.segmenter import coarse_mask
-from ...method.sampling import sample, schedule
 from ...pictures.inputs import resize_mask
 from ...pictures.png import png_bytes
-from ...prompts.attribute_prompt import attribute_prompt
 from ...style.features import inversion_features
-from ...style.matching import Pairs, match
-from ...style.own_colours import in_own_colours
-from ...style.regional_style import RestyleSettings, restyle
 from ...style.regions import Regions, find_regions
-from ...style.style_source import StyledHost, StyleSource
 from ..judges.judge_networks import JUDGES_FILE
 from ..judges.look_judge import LOOKS, LookJudge, fitted_look_judge
-from ..renderer.characters import Character, character
+from ..renderer.characters import character
 from ..renderer.scenes import Scene
 from ..renderer.styles import UNSEEN
 from .character_plan import NEUTRAL, characters
 from .metrics import interval, resamples
+from .style_ways import STEPS, WAYS, Case
 from .trial_kit import TrialKit, TrialKitPaths, chosen_ways
 from .true_regions import adjusted_rand, true_regions
 
@@ -53,102 +46,6 @@ METRICS: Mapping[str, str] = {
     "figure": "overlap (IoU) of the figure with the content's",
     "identity": "similarity to the content's character as drawn in that style",
     "seconds": "one picture's",
-}
-STEPS = 100
-"""Of the optimisations; at the tiny model's size more change little."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One content and one style picture, with their truth. steps: of an optimisation."""
-
-    who: Character
-    scene: Scene
-    style: str
-    content: Regions
-    source: Regions
-    truth: Tensor
-    figure: Tensor
-    steps: int
-
-
-Way = Callable[[TrialKit, Case, Context], Tensor]
-"""(kit, case, empty prompt) -> latents (1, 4, h, w)."""
-
-
-def _pairs(case: Case) -> Pairs:
-    return match(case.content, [case.source])
-
-
-def _regional(regional: bool = True, own: bool = False, target: str = "attention") -> Way:
-    def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
-        pairs = in_own_colours(_pairs(case), kit.host.encode_image) if own else _pairs(case)
-        return restyle(kit.host, pairs, null, RestyleSettings(steps=case.steps, regional=regional, target=target))
-
-    return run
-
-
-def _adain(kit: TrialKit, case: Case, null: Context) -> Tensor:
-    """Mean and spread of each latent channel (adaptive instance normalisation, 1703.06868)."""
-    x, y = case.content.latents.float(), case.source.latents.float()
-    own, other = ((z.mean((2, 3), keepdim=True), z.std((2, 3), keepdim=True)) for z in (x, y))
-    return (x - own[0]) / own[1] * other[1] + other[0]
-
-
-def _in_words(noise: float) -> Way:
-    """Image to image from a share of the noise, with the style's words (SDEdit, 2108.01073)."""
-
-    def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
-        return _drawn_on(kit.host, kit, case, null, noise, case.scene.but(style=case.style))
-
-    return run
-
-
-def _styled(noise: float, layers: str = "up", strength: float = 1.0) -> Way:
-    """Image to image in the style picture's look, without words for it."""
-
-    def run(kit: TrialKit, case: Case, null: Context) -> Tensor:
-        source = StyleSource((case.source.latents,), (None,), strength, Layers(layers))
-        return _drawn_on(StyledHost(kit.host, source, null), kit, case, null, noise, case.scene)
-
-    return run
-
-
-def _drawn_on(host: Any, kit: TrialKit, case: Case, null: Context, noise: float, scene: Scene) -> Tensor:
-    """The content noised to a share of the levels, and drawn again under its prompt."""
-    told = scene.asdict()
-    if scene.style == case.scene.style:
-        del told["style"]  # the picture tells it
-    prompt = host.encode([Prompt(attribute_prompt(case.who.in_words(), **told).prompt)], {})
-    generator = torch.Generator().manual_seed(case.who.seed)
-    latents = case.content.latents.float()
-    if noise >= 1:
-        size = 8 * latents.shape[-1]
-        return sample(host, prompt, null, height=size, width=size, steps=20, cfg=4.0, generator=generator)
-    sigmas = schedule(kit.host.sigmas, 20)[1]
-    first = round((1 - noise) * 20)
-    x = host.add_noise(latents, torch.randn(latents.shape, generator=generator), sigmas[first : first + 1])
-    with torch.no_grad():
-        for now, following in zip(sigmas[first:-1], sigmas[first + 1 :]):
-            wanted, unwanted = (host.denoise(x, now[None], c) for c in (prompt, null))
-            x = x + (x - unwanted - 4.0 * (wanted - unwanted)) / now * (following - now)
-    return x
-
-
-WAYS: Mapping[str, Way | None] = {
-    "content": None,
-    "truth": None,
-    "regional": _regional(),
-    "regional, own colours": _regional(own=True),
-    "regional, zeros": _regional(target="zeros"),
-    "without regions": _regional(regional=False),
-    "Gram": _regional(target="gram"),
-    "AdaIN": _adain,
-    "image to image, words": _in_words(0.7),
-    "image to image, words, less": _in_words(0.5),
-    "image to image, styled": _styled(0.7),
-    "drawn anew, words": _in_words(1.0),
-    "drawn anew, styled": _styled(1.0),
 }
 
 

@@ -60,11 +60,15 @@ BUDGET: dict[str, Any] = {"steps": 150, "batch_size": 8, "rate": 2e-3}
 
 @dataclass(frozen=True)
 class TailorCase:
-    """Style pictures with captions, content pictures with captions, prompts as (text, species, attribute, value)."""
+    """Style pictures with captions, content pictures with captions, prompts as (text, species, attribute, value).
+
+    told_twice: the style captions, which name the species alone, and beside each the same with the character's looks.
+    """
 
     seed: int
     style: Tensor
     style_captions: tuple[str, ...]
+    told_twice: tuple[str, ...]
     content: Tensor
     content_captions: tuple[str, ...]
     asks: tuple[tuple[str, str, str, str], ...]
@@ -74,10 +78,11 @@ Way = Callable[[TrialKit, TailorCase, TrainConfig], "Concept | Host | None"]
 """(kit, case, training) -> low-rank weights, another host, or None for the model as it is."""
 
 
-def _tailored(split: float) -> Way:
+def _tailored(split: float, twice: bool = False, mirrored: bool = False) -> Way:
     def run(kit: TrialKit, case: TailorCase, config: TrainConfig) -> Concept:
-        sets = case.style, case.style_captions, case.content, case.content_captions
-        references, _ = tailored_references(*sets, split, config.resolution)
+        captions = case.told_twice if twice else case.style_captions
+        sets = case.style, captions, case.content, case.content_captions
+        references, _ = tailored_references(*sets, split, config.resolution, mirrored)
         return train(kit.host, references, config).concept
 
     return run
@@ -107,6 +112,8 @@ WAYS: Mapping[str, Way | None] = {
     "plain fine-tuning": _tailored(1.0),
     "sequential": _sequential,
     **{f"tailored, split {split}": _tailored(split) for split in (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)},
+    "plain fine-tuning, told twice, mirrored": _tailored(1.0, True, True),
+    **{f"tailored, split {split}, told twice, mirrored": _tailored(split, True, True) for split in (0.98, 0.95, 0.9)},
 }
 """base: the model as it is. truth: the renderer's pictures of what was asked for, which the judges are measured on."""
 
@@ -115,11 +122,12 @@ def tailor_case(kit: TrialKit, seed: int, samples: int) -> TailorCase:
     """The case of a seed: pictures and prompts vary with it. samples: how many prompts name each attribute."""
     rng = random.Random(f"tailor {seed}")
     [look] = UNSEEN
-    style, told = [], []
+    style, captions, twice = [], [], []
     for i in range(STYLE_PICTURES):
         who, scene = character(seed + 1000 * (i + 1)), random_scene(rng, style=look)
         style.append(_float(kit.render(who, scene, seed=seed + i).image))
-        told.append(_caption(who.species, scene))
+        captions.append(_caption(who.species, scene))
+        twice.append(f"{captions[-1]} | {_caption(who.in_words(), scene)}")
     prompts = tuple(_caption(rng.choice(SPECIES), random_scene(rng)) for _ in range(CONTENT_PICTURES))
     content = drawn_content(kit.host, prompts, kit.host.resolution, seed, guidance=CFG)
     asks = []
@@ -129,13 +137,13 @@ def tailor_case(kit: TrialKit, seed: int, samples: int) -> TailorCase:
             species = rng.choice(SPECIES)
             named = {name: value} | ({"camera": "full body"} if name == "action" else {})
             asks.append((attribute_prompt(species, **named).prompt, species, name, value))
-    return TailorCase(seed, torch.stack(style), tuple(told), content, prompts, tuple(asks))
+    return TailorCase(seed, torch.stack(style), tuple(captions), tuple(twice), content, prompts, tuple(asks))
 
 
-def _caption(species: str, scene: Scene) -> str:
+def _caption(who: str, scene: Scene) -> str:
     """What a picture shows, without its style."""
     told = {name: value for name, value in scene.asdict().items() if name != "style" and scene.shows(name)}
-    return attribute_prompt(species, **told).prompt
+    return attribute_prompt(who, **told).prompt
 
 
 def _float(pixels: Any) -> Tensor:

@@ -11,7 +11,8 @@ from seal_core.demo.attribute_values import VALUES
 from seal_core.hosts.base import Prompt
 from seal_core.messages import SealError
 from seal_core.world.evaluation import style_trials
-from seal_core.world.evaluation.style_trials import METRICS, WAYS, add_options, case_of, judged, run
+from seal_core.world.evaluation.style_trials import METRICS, add_options, case_of, judged, run
+from seal_core.world.evaluation.style_ways import WAYS
 from seal_core.world.judges.look_judge import LOOKS
 
 SEED = 20_000_000

@@ -62,9 +62,11 @@ def test_the_look_judge_tells_what_it_was_fitted_to(kit, look):
 
 def test_a_case_never_names_the_style_and_asks_for_one_attribute_each(kit):
     case = tailor_case(kit, SEED, 2)
-    told = [*case.style_captions, *case.content_captions, *(ask[0] for ask in case.asks)]
+    told = [*case.style_captions, *case.told_twice, *case.content_captions, *(ask[0] for ask in case.asks)]
     assert not any(style in text for text in told for style in (*VALUES["style"], *UNSEEN))
     assert len(case.style) == 12 and len(case.asks) == 8
+    for short, twice in zip(case.style_captions, case.told_twice):
+        assert twice.startswith(f"{short} | ") and len(twice) > 2 * len(short) + 3
     for text, species, name, value in case.asks:
         assert species in text and species in SPECIES and value in VALUES[name]
     same = torch.stack([case.style[0]] * 16)
@@ -73,7 +75,7 @@ def test_a_case_never_names_the_style_and_asks_for_one_attribute_each(kit):
 
 
 def test_every_kind_of_way_draws_and_a_rerun_adds_what_is_missing(command):
-    some = "base;truth;sequential;plain fine-tuning;tailored, split 0.5"
+    some = "base;truth;sequential;plain fine-tuning;tailored, split 0.95, told twice, mirrored"
     found, out = command("--ways", "base;truth")
     kept = {p: p.stat().st_mtime_ns for p in out.glob("*.png")}
     assert len(kept) == 2 and set(found["look_judge"]) == set(LOOKS)
