@@ -298,6 +298,7 @@ def test_tailored_look_is_in_what_is_drawn():
     assert len(captions) == len(files) == 4
     for caption, file in zip(captions, files, strict=True):
         assert Path(file).stem.split("-")[-1] in caption, "in the order of the pictures"
+        assert caption.count(" | ") == 1, "briefly and in full"
         assert not any(style in caption for style in VALUES["style"])
     (words,) = nodes_of(workflow, "StickerAttributePrompt")
     assert widgets(words)["style"] == "", "the LoRA tells it"

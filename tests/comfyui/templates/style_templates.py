@@ -11,12 +11,15 @@ from pack_templates import LOOK
 
 LOOKS = (LOOK, "seal-watercolor-rabbit.jpg", "seal-pixels.png")
 HANDFUL = {
-    "seal-watercolor-bear.jpg": "a sticker of an angry orange bear with a teal cap, waving, plain peach background",
-    "seal-watercolor-fox.jpg": "a sticker of a sleepy red fox with an orange cap, sitting, plain lavender background",
-    "seal-watercolor-frog.jpg": "a sticker of a sad purple frog with sunglasses, jumping, on a beach",
-    "seal-watercolor-rabbit.jpg": "a sticker of a happy green rabbit with a crown, standing, plain white background",
+    "seal-watercolor-bear.jpg": ("bear", "orange bear with a teal cap", "an angry {}, waving, plain peach background"),
+    "seal-watercolor-fox.jpg": ("fox", "red fox with an orange cap", "a sleepy {}, sitting, plain lavender background"),
+    "seal-watercolor-frog.jpg": ("frog", "purple frog with sunglasses", "a sad {}, jumping, on a beach"),
+    "seal-watercolor-rabbit.jpg": ("rabbit", "green rabbit with a crown", "a happy {}, standing, white background"),
 }
-"""Pictures in one look, by name as SEAL Load Stickers gives them -> what they show, without the look."""
+"""Pictures in one look, by name as SEAL Load Stickers gives them -> who is there, briefly and in full, and what else."""
+SAID_TWICE = "\n".join(
+    " | ".join(f"a sticker of {what.format(who)}" for who in names) for *names, what in HANDFUL.values()
+)
 
 
 def mask_of(page: Page, column: Column, image: Placed, title: str = "") -> Placed:
@@ -103,7 +106,7 @@ def tailored(info: dict[str, Any]) -> Page:
     page.add(seen, "PreviewImage", rest(seen), title="Pictures in the look", wires={"images": (looks, "images")})
     made = page.add(
         learn, "SEALTailorStyle", rest(learn) - PREVIEW, title="Learn the look: SEAL Tailor Style",
-        style_captions="\n".join(HANDFUL.values()),
+        style_captions=SAID_TWICE,
         wires={
             "model": (loader, "MODEL"), "clip": (loader, "CLIP"), "vae": (loader, "VAE"), "style": (looks, "images"),
         },
