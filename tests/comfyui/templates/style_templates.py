@@ -16,7 +16,7 @@ HANDFUL = {
     "seal-watercolor-frog.jpg": ("frog", "purple frog with sunglasses", "a sad {}, jumping, on a beach"),
     "seal-watercolor-rabbit.jpg": ("rabbit", "green rabbit with a crown", "a happy {}, standing, white background"),
 }
-"""Pictures in one look, by name as SEAL Load Stickers gives them -> who is there, briefly and in full, and what else."""
+"""Pictures in one look, by name as SEAL Load Stickers gives them -> who is there, briefly and in full; what else."""
 SAID_TWICE = "\n".join(
     " | ".join(f"a sticker of {what.format(who)}" for who in names) for *names, what in HANDFUL.values()
 )
