@@ -13,7 +13,7 @@ from .comfy.api import io
 from .comfy.comfy_host import ComfyHost
 from .comfy.restyling import restyled
 from .input_checks import inputs_checked
-from .schema import PairsType, schema
+from .schema import ADVANCED, PairsType, schema
 from .shared_inputs import STYLE, strength_input
 
 
@@ -55,6 +55,15 @@ class SEALRestyle(io.ComfyNode):
                     optional=True,
                     tooltip="style: colours come along. own: only the manner of drawing does; the colours stay.",
                 ),
+                io.Combo.Input(
+                    "look_from",
+                    options=["matched regions", "anywhere"],
+                    default="matched regions",
+                    optional=True,
+                    extra_dict=ADVANCED,
+                    tooltip="matched regions: as SEAL Style Match paired them. anywhere: every place looks at all of "
+                    "the style pictures: more of the look, less of the picture. Use it with content_weight 0.5.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="At the size in which SEAL Style Regions saw the picture."),
@@ -74,8 +83,9 @@ class SEALRestyle(io.ComfyNode):
         strength: float,
         content_weight: float,
         colours: str = "style",
+        look_from: str = "matched regions",
     ) -> io.NodeOutput:
-        settings = RestyleSettings(steps, strength, content_weight)
+        settings = RestyleSettings(steps, strength, content_weight, regional=look_from == "matched regions")
         with torch.inference_mode(False), torch.enable_grad(), ComfyHost(model, clip, vae) as host:
             images, latents = restyled(host, pairs, settings, colours == "own")
         return io.NodeOutput(images, latents)

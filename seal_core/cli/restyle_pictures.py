@@ -26,7 +26,8 @@ PAIRS = ".regions.png"
 
 def run(options: Namespace) -> None:
     """Write NAME-restyled.png for each picture, and beside it its regions. Raises SealError."""
-    settings = RestyleSettings(options.steps, options.strength, options.content_weight)
+    regional = not options.anywhere
+    settings = RestyleSettings(options.steps, options.strength, options.content_weight, regional=regional)
     cut = RegionSettings(options.regions, resolution=options.resolution, seed=options.seed)
     options.out = ready_folder(options.out, "out")
     host = open_model(options)

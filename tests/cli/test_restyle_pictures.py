@@ -23,13 +23,14 @@ def test_a_picture_is_restyled_on_the_included_model(stickers, capsys):
     few = ["--steps", "2", "--regions", "2", "--out", str(out)]
     assert main(["restyle", content, "--style", style, *few]) == 0
     assert main(["restyle", content, "--style", style, "--colours", "own", *few]) == 0
+    assert main(["restyle", content, "--style", style, "--anywhere", *few]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert all("1 <- style 1 region" in line for line in said) and len(said) == 2
-    first, second = (Path(line.partition(": ")[0]) for line in said)
-    assert first.name == "0-restyled.png" and second != first
-    pictures = [Image.open(path) for path in (first, second)]
+    assert all("1 <- style 1 region" in line for line in said) and len(said) == 3
+    files = [Path(line.partition(": ")[0]) for line in said]
+    assert files[0].name == "0-restyled.png" and len(set(files)) == 3
+    pictures = [Image.open(path) for path in files]
     assert all(p.size == (128, 128) for p in pictures)
-    assert pictures[0].tobytes() != pictures[1].tobytes()
+    assert len({p.tobytes() for p in pictures}) == 3
     assert Image.open(out / "0-restyled.regions.png").size == (256, 128)
 
 

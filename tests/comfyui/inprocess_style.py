@@ -46,8 +46,8 @@ def regions(seed, mask=None, height=64, width=64, model=MODEL, clip=CLIP, **sett
     return SEALStyleRegions.execute(model, clip, VAE, picture(seed, height, width), mask, **given).result
 
 
-def restyled(pairs, model=MODEL, clip=CLIP, steps=2, strength=1.0, colours="style"):
-    return SEALRestyle.execute(model, clip, VAE, pairs, steps, strength, 0.26, colours).result
+def restyled(pairs, model=MODEL, clip=CLIP, steps=2, strength=1.0, colours="style", **others):
+    return SEALRestyle.execute(model, clip, VAE, pairs, steps, strength, 0.26, colours, **others).result
 
 
 def styled(model=MODEL, **settings):
@@ -65,11 +65,13 @@ def check_a_picture_is_restyled_region_by_region_and_the_models_stay_as_they_wer
         image, latent = restyled(pairs)
         own, _ = restyled(pairs, colours="own")
         kept, kept_latent = restyled(pairs, strength=0.0)
+        anywhere, _ = restyled(pairs, look_from="anywhere")
     assert shown.shape == (1, 64, 64, 3) and sheet.shape == (1, 64, 128, 3), (shown.shape, sheet.shape)
     assert table.splitlines()[0].startswith("1 <- style 1 region"), table
     assert image.shape == (1, 64, 64, 3) and float(image.min()) >= 0 and float(image.max()) <= 1
     assert latent["samples"].shape == (1, 4, 8, 8)
     assert not torch.equal(image, kept) and not torch.equal(image, own)
+    assert not torch.equal(image, anywhere) and not torch.equal(kept, anywhere)
     plain_latents = MODEL.model.latent_format.process_out(content[0].latents).cpu()
     assert torch.allclose(kept_latent["samples"], plain_latents, atol=1e-6)
     assert state(*roots) == before
