@@ -26,7 +26,8 @@ from ..method.sampling import sample
 SPLIT = 0.9
 """Share of the timesteps, from the cleanest, at which the style pictures are looked at, as published."""
 STEPS, RATE = 400, 1e-3
-RANK, PARTS = 8, "attn2, attn1, ff"
+RANK, PARTS = 8, "attn1, ff"
+"""Not the cross-attention: what words mean is the content's, and weights there tie them to the style's few subjects."""
 MOST_PICTURES = 500
 """Of a set: all of them are kept as latents."""
 GUIDANCE, DRAW_STEPS = 7.0, 20
