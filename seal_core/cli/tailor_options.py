@@ -30,7 +30,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "everything is learned from the style pictures)",
     )
     add("--name", default="my-style", help="the LoRA's file name (default my-style)")
-    add("--split", type=float, default=0.9, help="share of the noise levels that learns the look (default 0.9)")
+    add("--split", type=float, default=0.95, help="share of the noise levels that learns the look (default 0.95)")
     add("--steps", type=int, default=400, help="training steps (default 400)")
     add("--learning-rate", type=float, default=1e-3, help="pace at the start (default 0.001)")
     add("--rank", type=int, default=8, help="size of the LoRA (default 8)")
