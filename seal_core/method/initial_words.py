@@ -151,7 +151,7 @@ def grow_phrase(
                 alike = [options([coloured(t, hues[name]) for t in group]) for group in part.groups]
                 thing = search.better(now, options([thing, name, *search.best(now, alike)[:1]]))
         gain, sigmas = search.gain(now, part.say(now, thing))
-        accepted = sigmas > GUESSED
+        accepted = sigmas > (GUESSED if part.groups else 0)  # everything has some colour, few things wear a cape
         seen[part.name] = {"thing": thing, "gain": gain, "sigmas": sigmas, "accepted": accepted}
         if not accepted:
             continue

@@ -174,6 +174,7 @@ def test_a_weak_guess_is_said_but_none_that_hurts_and_a_shade_only_where_it_is_s
     said = [part["sigmas"] for part in things if part["accepted"]]
     assert len(things) == 180 and min(said) > GUESSED and len(said) / len(things) < 0.3
     assert sum(s < CONVINCED for s in said) > 10
+    assert any(f.parts["colour"]["accepted"] and f.parts["colour"]["sigmas"] < GUESSED for f in found)
     shaded = sum(f.text.startswith(("light ", "dark ")) for f in found)
     assert shaded / len(found) < 0.25
 
