@@ -25,10 +25,11 @@ from ..method.sampling import sample
 
 SPLIT = 0.95
 """Share of the timesteps, from the cleanest, at which the style pictures are looked at. Published: 0.9, which on
-StickerWorld takes less of the look (.75 for .90, at .98 for .92 of obedience)."""
+StickerWorld takes less of the look (.75 for .90) and obeys more (.98 for .92)."""
 STEPS, RATE = 400, 1e-3
 RANK, PARTS = 8, "attn1, ff"
-"""Not the cross-attention: what words mean is the content's, and weights there tie them to the style's few subjects."""
+"""Not the cross-attention: what words mean is the content's, and weights there tie them to the style's few subjects
+(ours)."""
 MOST_PICTURES = 500
 """Of a set: all of them are kept as latents."""
 GUIDANCE, DRAW_STEPS = 7.0, 20
