@@ -60,8 +60,7 @@ class SEALTailorStyle(TrainingNode):
                     default="",
                     multiline=True,
                     tooltip="What they show, without words for the look: one line for all, or one each. Best twice, "
-                    "with | between: briefly, as you will prompt, and with all that is seen. "
-                    "a cat | a grey cat in a red hat",
+                    "with a vertical bar between: briefly, as you will prompt, and with all that is seen.",
                 ),
                 io.String.Input("name", default="my-style", tooltip="File name of the LoRA: letters, digits, _ and -."),
                 io.Float.Input(
