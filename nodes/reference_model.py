@@ -23,7 +23,7 @@ class SEALReferenceModel(io.ComfyNode):
             display_name="SEAL Reference Model",
             category="SEAL",
             description="Look at the sticker while drawing, so that the character's colours and patterns come back: "
-            "for plain words, embeddings and LoRAs of others. To what SEAL's best presets learn it adds nothing. Each "
+            "for plain words and embeddings of others. To what a LoRA or SEAL's best presets learned it adds nothing. Each "
             "sampling step costs one more pass of the model per picture.",
             search_aliases=["reference only", "DreamMatcher", "identity", "character reference", "consistency"],
             inputs=[
