@@ -23,8 +23,8 @@ class SEALReferenceModel(io.ComfyNode):
             display_name="SEAL Reference Model",
             category="SEAL",
             description="Look at the sticker while drawing, so that the character's colours and patterns come back: "
-            "for plain words and embeddings of others. To what a LoRA or SEAL's best presets learned it adds nothing. Each "
-            "sampling step costs one more pass of the model per picture.",
+            "for plain words and embeddings of others. To what a LoRA or SEAL's best presets learned it adds nothing. "
+            "Each sampling step costs one more pass of the model per picture.",
             search_aliases=["reference only", "DreamMatcher", "identity", "character reference", "consistency"],
             inputs=[
                 io.Model.Input("model", tooltip="An SD 1.x, SD 2.x or SDXL model, patched or not. It is not changed."),
