@@ -3,7 +3,8 @@
 *Content* pictures, of any look, say what the model may draw; they are looked at at the noisy levels, where layout and
 the prompt's words are decided. *Style* pictures show the look; they are looked at at the other levels. What is learned
 are low-rank weights, an ordinary LoRA. Published: all of the U-Net is trained, split at timestep 900 of 1000. Ours: low
-rank, and content that the model may have drawn itself; captions that say each picture in several ways.
+rank, without the cross-attention; content that the model may have drawn itself; captions that say a picture in several
+ways.
 """
 
 from __future__ import annotations
