@@ -57,7 +57,7 @@ def run(options: Namespace) -> None:
                     on_step=lambda step, steps: bar.update(),
                 )
         references, noticed = tailored_references(
-            style, told, content, asked, options.split, config.resolution, not options.not_mirrored
+            style, told, content, asked, options.split, config.resolution, options.mirrored
         )
         with step_bar(config.steps, "training") as bar:
             result = train(host, references, config, training_bar(bar))

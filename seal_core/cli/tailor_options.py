@@ -20,7 +20,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="what they show: one line for all, or one each, in order; best twice, briefly and in full: "
         "a cat | a grey cat in a red hat",
     )
-    add("--not-mirrored", action="store_true", help="see the style pictures one way round only: for letters")
+    one_way = "see the style pictures one way round only: for letters"
+    add("--not-mirrored", dest="mirrored", action="store_false", help=one_way)
     add("--content", nargs="+", default=(), metavar="IMAGE", help="content pictures (default: the model draws them)")
     add(
         "--content-captions",

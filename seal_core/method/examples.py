@@ -84,7 +84,9 @@ class Examples:
         self._odds = self._odds_by_levels()
         self._framed = [i for i, v in enumerate(self.views) if not v.background]
         self._pasted = [i for i, v in enumerate(self.views) if v.background]
-        self.latents = [host.encode_image(v.image[None])[0] for v in self.views]
+        pictures = {id(v.image): v.image for v in self.views}  # several captions of one picture share it
+        encoded = {key: host.encode_image(image[None])[0] for key, image in pictures.items()}
+        self.latents = [encoded[id(v.image)] for v in self.views]
         self.masks = [shrunk_mask(v.mask, *z.shape[-2:]).to(host.device) for v, z in zip(self.views, self.latents)]
         self._pool = [self._draw(i, config.pool) for i in range(config.pool)]
         self._queue: dict[tuple[int, ...], list[Example]] = defaultdict(list)

@@ -85,12 +85,10 @@ def tailored_references(
     share = 1.0 if content is None else split
     if share == 0:
         raise SealError("split: 0 leaves no noise level to the style pictures; use a share, e.g. 0.95.")
-    looks, noticed = _fitted("style", style, style_captions, resolution, (1 - share, 1.0))
-    if mirrored:
-        looks += [replace(r, image=r.image.flip(1), mask=r.mask.flip(1)) for r in looks]
+    looks, noticed = _fitted("style", style, style_captions, resolution, (1 - share, 1.0), mirrored)
     if content is None or share == 1:
         return looks, noticed
-    others, more = _fitted("content", content, content_captions, resolution, (0.0, 1 - split))
+    others, more = _fitted("content", content, content_captions, resolution, (0.0, 1 - share))
     return [*looks, *others], [*noticed, *more]
 
 
@@ -100,9 +98,12 @@ def _fitted(
     captions: Sequence[str],
     resolution: int,
     levels: tuple[float, float],
+    mirrored: bool = False,
 ) -> tuple[list[Reference], list[str]]:
     _require_few(name, len(images))
     fitted, noticed = fit_captioned(name, images, captions, resolution, levels)
+    if mirrored:
+        fitted += [replace(r, image=r.image.flip(1), mask=r.mask.flip(1)) for r in fitted]
     return [replace(one, caption=way) for one in fitted for way in _ways(one.caption or "")], noticed
 
 

@@ -68,8 +68,18 @@ def test_a_caption_may_say_it_in_several_ways_and_pictures_are_seen_both_ways_ro
     assert all(torch.equal(b.image, a.image.flip(1)) for a, b in zip(looks[:3], looks[3:]))
     assert not torch.equal(looks[0].image, looks[3].image) and torch.equal(looks[0].image, looks[1].image)
     assert {(round(r.start_percent, 3), r.end_percent) for r in looks} == {(0.25, 1.0)}
+    assert len({id(r.image) for r in looks}) == 4, "a picture is encoded once, however often it is told"
     alone, _ = tailored_references(STYLE, TOLD, None, (), 0.75, SIZE, mirrored=True)
     assert len(alone) == 4 and {r.start_percent for r in alone} == {0.0}
+
+
+def test_a_picture_of_several_captions_is_encoded_once(host, monkeypatch):
+    encode, images = host.encode_image, []
+    monkeypatch.setattr(host, "encode_image", lambda image: images.append(image) or encode(image))
+    told = tailored_references(STYLE, ("a cat | a grey cat", "a dog"), CONTENT, ASKED, 0.75, SIZE, mirrored=True)[0]
+    examples = Examples(host, told, config())
+    assert len(images) == 7 and len(examples.latents) == 9
+    assert all(torch.equal(z, encode(v.image[None])[0]) for z, v in zip(examples.latents, examples.views))
 
 
 def test_a_look_is_weights_alone_and_goes_through_its_file(host, tmp_path):
