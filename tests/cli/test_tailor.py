@@ -50,9 +50,11 @@ def test_content_pictures_and_none_give_other_looks(sets):
     assert main(["tailor", *style, "--style-captions", str(captions), "--name", "plain", *few]) == 0
     more = ["--content", style[0], "--split", "0.5", "--name", "both"]
     assert main(["tailor", style[1], *more, *few]) == 0
-    looks = [load_file(out / f"{name}.safetensors") for name in ("plain", "both")]
-    assert looks[0].keys() == looks[1].keys()
-    assert any(not torch.equal(t, looks[1][name]) for name, t in looks[0].items())
+    told = ["tailor", *style, "--style-captions", str(captions)]
+    assert main([*told, "--not-mirrored", "--name", "one-way", *few]) == 0
+    plain, *others = (load_file(out / f"{name}.safetensors") for name in ("plain", "both", "one-way"))
+    for look in others:
+        assert plain.keys() == look.keys() and any(not torch.equal(t, look[name]) for name, t in plain.items())
 
 
 @pytest.mark.parametrize(
